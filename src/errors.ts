@@ -1,0 +1,36 @@
+/**
+ * Base of every error that a user may see. The message is one line in the form
+ * *what, where, what was expected, what to do*; it never holds a secret.
+ */
+export class EkspresiError extends Error {
+  /** Stable, machine-readable, e.g. `SOURCE_OPEN`. */
+  readonly code: string;
+  constructor(code: string, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** The pipeline file, an option or the command line is wrong: exit code 2. */
+export class ConfigError extends EkspresiError {}
+
+/** A source could not be opened, or ended in a way a recording must not. */
+export class SourceError extends EkspresiError {}
+
+/** A cascade, a model file or its card is damaged, missing or not what it claims to be. */
+export class ModelError extends EkspresiError {}
+
+/** An operator failed on valid input: a worker died, an engine refused. */
+export class OperatorError extends EkspresiError {}
+
+/** A sink cannot write any more. */
+export class SinkError extends EkspresiError {}
+
+/** A training set or recording is damaged beyond what may be skipped. */
+export class DataError extends EkspresiError {}
+
+/** What to show for an unknown thrown value: its message, or itself. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

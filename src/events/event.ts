@@ -1,0 +1,59 @@
+import { type Static, Type } from "typebox";
+
+const Probability = Type.Number({ minimum: 0, maximum: 1 });
+
+/** The `data` of an emotion event. Media times are milliseconds from the start of the recording or camera session. */
+export const EmotionData = Type.Object(
+  {
+    pipeline: Type.String({ description: "Name of the pipeline file." }),
+    camera: Type.String({ description: "Id of the source in the pipeline file." }),
+    track: Type.Integer({ minimum: 1, description: "Number of the tracked face; never reused in a run." }),
+    kind: Type.Union(
+      [Type.Literal("appeared"), Type.Literal("changed"), Type.Literal("sample"), Type.Literal("left")],
+      { description: "Why the event was sent." },
+    ),
+    label: Type.String({ description: "The expression, by name." }),
+    confidence: Probability,
+    probabilities: Type.Record(Type.String(), Probability, {
+      description: "Smoothed probability of each expression, by name.",
+    }),
+    raw: Type.Optional(
+      Type.Record(Type.String(), Probability, { description: "The model's own probabilities for this frame, by name." }),
+    ),
+    box: Type.Object({
+      x: Type.Number({ description: "Left edge, pixels of the source frame." }),
+      y: Type.Number({ description: "Top edge, pixels." }),
+      width: Type.Number({ exclusiveMinimum: 0 }),
+      height: Type.Number({ exclusiveMinimum: 0 }),
+    }),
+    relativeBox: Type.Object(
+      { x: Type.Number(), y: Type.Number(), width: Type.Number(), height: Type.Number() },
+      { description: "The same box as fractions of the frame's width and height." },
+    ),
+    frame: Type.Integer({ minimum: 0, description: "Number of the frame in its source, from 0." }),
+    mediaTimeMs: Type.Number({ description: "Media time of the frame, from the container's PTS." }),
+    sinceMs: Type.Number({ description: "Media time at which this label began." }),
+    model: Type.Object({ name: Type.String(), version: Type.String() }),
+    purpose: Type.Optional(Type.String({ description: "Why these data are collected, from the pipeline file." })),
+    retention: Type.Optional(Type.String({ description: "How long they may be kept, from the pipeline file." })),
+  },
+  { additionalProperties: false },
+);
+
+/** A CloudEvents 1.0 event in JSON format: one line of a `jsonl` sink, one message of a `nats` sink. */
+export const EmotionEvent = Type.Object(
+  {
+    specversion: Type.Literal("1.0"),
+    id: Type.String({ minLength: 1, description: "Stable: the same input, model and pipeline give the same ids." }),
+    source: Type.String({ minLength: 1, description: "URI reference: `/pipelines/<name>/sources/<id>`." }),
+    type: Type.String({ description: "`dev.ekspresi.emotion.<kind>`." }),
+    subject: Type.Optional(Type.String({ description: "`<camera>/<track>`." })),
+    time: Type.String({ format: "date-time", description: "Wall time of the frame for a live source; for a recording the start of the run plus media time." }),
+    datacontenttype: Type.Literal("application/json"),
+    data: EmotionData,
+  },
+  { additionalProperties: false, title: "Emotion event" },
+);
+
+export type EmotionData = Static<typeof EmotionData>;
+export type EmotionEvent = Static<typeof EmotionEvent>;

@@ -1,0 +1,115 @@
+import type { FramePool, Slot } from "./pool.js";
+
+/** `gray` is the luma plane alone; `yuv420p` adds the two chroma planes, each half as wide and high, rounded up. */
+export type PixelFormat = "gray" | "yuv420p";
+
+/** Bytes of one frame: planes follow one another without padding, stride equals width. */
+export function frameBytes(width: number, height: number, format: PixelFormat): number {
+  const luma = width * height;
+  return format === "gray" ? luma : luma + 2 * Math.ceil(width / 2) * Math.ceil(height / 2);
+}
+
+export interface FrameInfo {
+  /** Id of the source in the pipeline file. */
+  readonly source: string;
+  /** Number of the frame in its source, from 0, counting those that were dropped. */
+  readonly sequence: number;
+  /** Milliseconds of media time from the container's PTS; for a live source since its first frame. */
+  readonly mediaTimeMs: number;
+  /** `Date.now()` when the frame's last byte was read. */
+  readonly wallTimeMs: number;
+  readonly width: number;
+  readonly height: number;
+  readonly format: PixelFormat;
+}
+
+/**
+ * A decoded picture with a lease on a pool slot. Who receives a frame must pass it on or `release()` it, exactly
+ * once per lease; after that its pixels may be overwritten at any time.
+ */
+export class Frame implements FrameInfo {
+  readonly source: string;
+  readonly sequence: number;
+  readonly mediaTimeMs: number;
+  readonly wallTimeMs: number;
+  readonly width: number;
+  readonly height: number;
+  readonly format: PixelFormat;
+  readonly slot: Slot;
+  readonly #pool: FramePool;
+
+  constructor(info: FrameInfo, slot: Slot, pool: FramePool) {
+    this.source = info.source;
+    this.sequence = info.sequence;
+    this.mediaTimeMs = info.mediaTimeMs;
+    this.wallTimeMs = info.wallTimeMs;
+    this.width = info.width;
+    this.height = info.height;
+    this.format = info.format;
+    this.slot = slot;
+    this.#pool = pool;
+  }
+
+  /** The luma plane, row-major, `width * height` bytes (a view, not a copy). */
+  get luma(): Uint8Array {
+    return this.slot.data.subarray(0, this.width * this.height);
+  }
+
+  /** All planes, `frameBytes(width, height, format)` bytes (a view, not a copy). */
+  get pixels(): Uint8Array {
+    return this.slot.data.subarray(0, frameBytes(this.width, this.height, this.format));
+  }
+
+  /** One more lease, for one more receiver of the same frame. */
+  retain(): void {
+    this.#pool.retain(this.slot);
+  }
+
+  /** Returns this receiver's lease. Always `false`, so that a filter can end with it. */
+  release(): false {
+    this.#pool.release(this.slot);
+    return false;
+  }
+}
+
+/** A rectangle in pixels of the source frame. */
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A face in one frame, as far as the operators so far have described it. */
+export interface Face {
+  readonly box: Box;
+  /** Detector score; for Haar the number of raw windows that agreed. */
+  readonly score: number;
+  /** After `track`: positive, unique in the run, never reused. */
+  readonly track?: number;
+  /** After `classify`: one probability a class, in the order of `labels`, as the model gave them. */
+  readonly probabilities?: Float32Array;
+  /** After `smooth`: the probabilities averaged over time. */
+  readonly smoothed?: Float32Array;
+  /** After `classify` the most likely class, after `smooth` the held one: an index into `labels`. */
+  readonly label?: number;
+  /** After `smooth`: media time at which this label began, ms. */
+  readonly labelSinceMs?: number;
+  /** The model that gave `probabilities`. */
+  readonly model?: FaceModel;
+}
+
+export interface FaceModel {
+  readonly name: string;
+  readonly version: string;
+  /** Class names in the order of the probabilities. */
+  readonly labels: readonly string[];
+}
+
+/** What flows from `detect` on: a frame (still leased) and its faces. */
+export interface FaceFrame {
+  readonly frame: Frame;
+  readonly faces: readonly Face[];
+  /** True where `detect` did a full scan (not only search windows around known faces). */
+  readonly fullScan: boolean;
+}

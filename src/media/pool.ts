@@ -1,0 +1,176 @@
+import { EkspresiError } from "../errors.js";
+
+const WASM_PAGE = 65536;
+const MAX_PAGES = 65536; // 4 GiB, the most a 32-bit memory can have
+
+/**
+ * One shared WebAssembly memory for a whole run. Frame slots and the kernels' scratch space lie in it, so that
+ * a Haar worker reads a frame's pixels where ffmpeg's bytes were put, without a copy.
+ *
+ * Regions are page-aligned. A freed region is used again for a request of at most its size.
+ */
+export class FrameMemory {
+  readonly memory: WebAssembly.Memory;
+  #next: number;
+  readonly #free: { offset: number; bytes: number }[] = [];
+
+  constructor() {
+    this.memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
+    this.#next = WASM_PAGE; // page 0 is left to the kernel's own constants
+  }
+
+  /** Bytes taken from the system so far. */
+  get bytes(): number {
+    return this.#next;
+  }
+
+  /** Offset of `bytes` fresh or reused bytes (contents undefined), a multiple of 65536. Throws when 4 GiB are used up. */
+  allocate(bytes: number): { offset: number; bytes: number } {
+    const wanted = Math.max(1, Math.ceil(bytes / WASM_PAGE)) * WASM_PAGE;
+    let best = -1;
+    for (const [i, region] of this.#free.entries()) {
+      if (region.bytes >= wanted && (best < 0 || region.bytes < (this.#free[best]?.bytes ?? 0))) best = i;
+    }
+    const reused = best >= 0 ? this.#free.splice(best, 1)[0] : undefined;
+    if (reused) return reused;
+    const end = this.#next + wanted;
+    const have = this.memory.buffer.byteLength;
+    if (end > have) {
+      const pages = Math.ceil((end - have) / WASM_PAGE);
+      try {
+        this.memory.grow(pages);
+      } catch (cause) {
+        throw new EkspresiError(
+          "FRAME_MEMORY",
+          `frame memory: ${Math.round(end / 2 ** 20)} MiB wanted, at most 4096 MiB can be had; use fewer sources, smaller frames or fewer slots`,
+          { cause },
+        );
+      }
+    }
+    const region = { offset: this.#next, bytes: wanted };
+    this.#next = end;
+    return region;
+  }
+
+  free(region: { offset: number; bytes: number }): void {
+    this.#free.push(region);
+  }
+
+  /** A view of `bytes` bytes at `offset`. Views stay valid when the memory grows (the memory is shared). */
+  view(offset: number, bytes: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, offset, bytes);
+  }
+}
+
+/** A region of the frame memory that holds one frame's pixels. */
+export interface Slot {
+  readonly index: number;
+  /** Byte offset in `FrameMemory.memory`. */
+  readonly offset: number;
+  /** The whole region, at least as long as was asked for. */
+  readonly data: Uint8Array;
+}
+
+interface PooledSlot extends Slot {
+  offset: number;
+  data: Uint8Array;
+  region: { offset: number; bytes: number } | undefined;
+  leases: number;
+}
+
+/**
+ * A fixed number of frame slots for one source: the only back-pressure there is. A recording awaits `acquire`;
+ * a camera calls `tryAcquire` and drops when it gets none. Every lease must come back: `free === slots` after a run.
+ */
+export class FramePool {
+  readonly slots: number;
+  readonly #memory: FrameMemory;
+  readonly #all: PooledSlot[] = [];
+  readonly #free: PooledSlot[] = [];
+  readonly #waiting: (() => void)[] = [];
+  readonly #changed: () => void;
+
+  /** `changed` is called after every lease that was taken, returned or waited for. */
+  constructor(memory: FrameMemory, slots: number, changed: () => void = () => {}) {
+    this.#memory = memory;
+    this.slots = slots;
+    this.#changed = changed;
+    for (let index = 0; index < slots; index++) {
+      const slot: PooledSlot = { index, offset: 0, data: new Uint8Array(0), region: undefined, leases: 0 };
+      this.#all.push(slot);
+      this.#free.push(slot);
+    }
+  }
+
+  get free(): number {
+    return this.#free.length;
+  }
+
+  get leased(): number {
+    return this.slots - this.#free.length;
+  }
+
+  /** True while somebody waits for a slot. */
+  get starved(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** A slot of at least `bytes` with one lease, or nothing when all are leased. */
+  tryAcquire(bytes: number): Slot | undefined {
+    const slot = this.#free.pop();
+    if (!slot) return undefined;
+    if (!slot.region || slot.region.bytes < bytes) {
+      if (slot.region) this.#memory.free(slot.region);
+      slot.region = this.#memory.allocate(bytes);
+      slot.offset = slot.region.offset;
+      slot.data = this.#memory.view(slot.region.offset, slot.region.bytes);
+    }
+    slot.leases = 1;
+    this.#changed();
+    return slot;
+  }
+
+  /** As `tryAcquire`, but waits until a slot is free. Resolves to nothing when `signal` aborts first. */
+  async acquire(bytes: number, signal: AbortSignal): Promise<Slot | undefined> {
+    while (!signal.aborted) {
+      const slot = this.tryAcquire(bytes);
+      if (slot) return slot;
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          signal.removeEventListener("abort", wake);
+          const at = this.#waiting.indexOf(wake);
+          if (at >= 0) this.#waiting.splice(at, 1);
+          resolve();
+        };
+        signal.addEventListener("abort", wake, { once: true });
+        this.#waiting.push(wake);
+        this.#changed();
+      });
+    }
+    return undefined;
+  }
+
+  /** One more lease on a slot that is already leased (a fan-out). */
+  retain(slot: Slot): void {
+    const own = this.#own(slot);
+    if (own.leases < 1) throw new EkspresiError("LEASE", `frame slot ${slot.index} was retained after its release`);
+    own.leases++;
+  }
+
+  /** Gives one lease back. Throws when it was given back before: that is a bug in an operator. */
+  release(slot: Slot): void {
+    const own = this.#own(slot);
+    if (own.leases < 1) throw new EkspresiError("LEASE", `frame slot ${slot.index} was released twice`);
+    own.leases--;
+    if (own.leases > 0) return;
+    this.#free.push(own);
+    this.#changed();
+    this.#waiting[0]?.();
+  }
+
+  #own(slot: Slot): PooledSlot {
+    const own = this.#all[slot.index];
+    if (own !== slot) throw new EkspresiError("LEASE", `frame slot ${slot.index} belongs to another pool`);
+    return own;
+  }
+}
