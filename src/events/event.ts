@@ -18,7 +18,9 @@ export const EmotionData = Type.Object(
       description: "Smoothed probability of each expression, by name.",
     }),
     raw: Type.Optional(
-      Type.Record(Type.String(), Probability, { description: "The model's own probabilities for this frame, by name." }),
+      Type.Record(Type.String(), Probability, {
+        description: "The model's own probabilities for this frame, by name.",
+      }),
     ),
     box: Type.Object({
       x: Type.Number({ description: "Left edge, pixels of the source frame." }),
@@ -34,8 +36,12 @@ export const EmotionData = Type.Object(
     mediaTimeMs: Type.Number({ description: "Media time of the frame, from the container's PTS." }),
     sinceMs: Type.Number({ description: "Media time at which this label began." }),
     model: Type.Object({ name: Type.String(), version: Type.String() }),
-    purpose: Type.Optional(Type.String({ description: "Why these data are collected, from the pipeline file." })),
-    retention: Type.Optional(Type.String({ description: "How long they may be kept, from the pipeline file." })),
+    purpose: Type.Optional(
+      Type.String({ description: "Why these data are collected, from the pipeline file." }),
+    ),
+    retention: Type.Optional(
+      Type.String({ description: "How long they may be kept, from the pipeline file." }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -44,11 +50,18 @@ export const EmotionData = Type.Object(
 export const EmotionEvent = Type.Object(
   {
     specversion: Type.Literal("1.0"),
-    id: Type.String({ minLength: 1, description: "Stable: the same input, model and pipeline give the same ids." }),
+    id: Type.String({
+      minLength: 1,
+      description: "Stable: the same input, model and pipeline give the same ids.",
+    }),
     source: Type.String({ minLength: 1, description: "URI reference: `/pipelines/<name>/sources/<id>`." }),
     type: Type.String({ description: "`dev.ekspresi.emotion.<kind>`." }),
     subject: Type.Optional(Type.String({ description: "`<camera>/<track>`." })),
-    time: Type.String({ format: "date-time", description: "Wall time of the frame for a live source; for a recording the start of the run plus media time." }),
+    time: Type.String({
+      format: "date-time",
+      description:
+        "Wall time of the frame for a live source; for a recording the start of the run plus media time.",
+    }),
     datacontenttype: Type.Literal("application/json"),
     data: EmotionData,
   },

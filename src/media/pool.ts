@@ -153,7 +153,8 @@ export class FramePool {
   /** One more lease on a slot that is already leased (a fan-out). */
   retain(slot: Slot): void {
     const own = this.#own(slot);
-    if (own.leases < 1) throw new EkspresiError("LEASE", `frame slot ${slot.index} was retained after its release`);
+    if (own.leases < 1)
+      throw new EkspresiError("LEASE", `frame slot ${slot.index} was retained after its release`);
     own.leases++;
   }
 

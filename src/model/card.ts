@@ -22,7 +22,9 @@ export const CardMetrics = Type.Object({
   ece: Type.Number({ description: "Expected calibration error, 15 bins." }),
   top2: Type.Number(),
   classes: Type.Array(ClassMetrics),
-  confusion: Type.Array(Type.Array(Type.Integer({ minimum: 0 })), { description: "Rows: truth. Columns: prediction." }),
+  confusion: Type.Array(Type.Array(Type.Integer({ minimum: 0 })), {
+    description: "Rows: truth. Columns: prediction.",
+  }),
 });
 
 /** `models/<name>/card.json`: what a model is, how its input is prepared, how good it is and what it must not be used for. */
@@ -44,21 +46,29 @@ export const ModelCard = Type.Object(
       margin: Type.Number({
         minimum: -0.4,
         maximum: 1,
-        description: "Added on each side of the detected box, as a fraction of its size; negative crops tighter.",
+        description:
+          "Added on each side of the detected box, as a fraction of its size; negative crops tighter.",
       }),
       shiftY: Type.Number({ description: "Moves the crop down by this fraction of the box height." }),
     }),
     files: Type.Array(
       Type.Object({
         path: Type.String({ pattern: "^[A-Za-z0-9._-]+$" }),
-        kind: Type.Union([Type.Literal("onnx"), Type.Literal("onnx-int8"), Type.Literal("tfjs"), Type.Literal("tfjs-weights")]),
+        kind: Type.Union([
+          Type.Literal("onnx"),
+          Type.Literal("onnx-int8"),
+          Type.Literal("tfjs"),
+          Type.Literal("tfjs-weights"),
+        ]),
         bytes: Type.Integer({ minimum: 1 }),
         sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }),
       }),
     ),
     parameters: Type.Integer({ minimum: 0 }),
     multiplyAdds: Type.Integer({ minimum: 0 }),
-    training: Type.Record(Type.String(), Type.Unknown(), { description: "Data, recipe, seed, epochs, time, software." }),
+    training: Type.Record(Type.String(), Type.Unknown(), {
+      description: "Data, recipe, seed, epochs, time, software.",
+    }),
     metrics: Type.Array(CardMetrics),
     licence: Type.String(),
     limits: Type.Array(Type.String()),

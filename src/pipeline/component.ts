@@ -1,0 +1,97 @@
+import type { Observable, OperatorFunction } from "rxjs";
+import type { Static, TObject } from "typebox";
+import type { EmotionEvent } from "../events/event.js";
+import type { FaceFrame, Frame } from "../media/frame.js";
+import type { RunContext, SourceContext } from "./context.js";
+
+/** What can flow along an edge of the graph. */
+export interface Flow {
+  frames: Frame;
+  faces: FaceFrame;
+  events: EmotionEvent;
+}
+export type Kind = keyof Flow;
+
+interface Described<O extends TObject> {
+  /** The `type:` of the YAML file. */
+  readonly type: string;
+  /** One sentence for the reference and `--help`. */
+  readonly summary: string;
+  /** Longer text for the reference page, Markdown. What it does to back-pressure and delivery stands here. */
+  readonly description?: string;
+  /** Every field described, unknown keys refused (the loader adds `additionalProperties: false`). */
+  readonly options: O;
+  /** One YAML list item that a test validates, e.g. `- { type: sample, fps: 5 }`. */
+  readonly example: string;
+  /** True when it draws on or stores pictures: its sources then carry colour (`yuv420p`) instead of luma alone. */
+  readonly colour?: boolean;
+}
+
+export interface SourceComponent<O extends TObject = TObject> extends Described<O> {
+  readonly role: "source";
+  readonly gives: "frames";
+  /** Live sources drop when no slot is free and are reconnected; recordings wait and end. */
+  live(options: Static<O>): boolean;
+  /**
+   * Frames of the source, in order. Cold: opened at subscription. Completes at its end or once `context.stop`
+   * is aborted; unsubscribing ends it at once. Errors with a `SourceError`.
+   */
+  open(options: Static<O>, context: SourceContext): Observable<Frame>;
+}
+
+export interface OperatorComponent<
+  O extends TObject = TObject,
+  In extends Kind = Kind,
+  Out extends Kind = Kind,
+> extends Described<O> {
+  readonly role: "operator";
+  readonly takes: In;
+  readonly gives: Out;
+  /**
+   * Made once a run. What it opens it closes in `context.defer`. It passes every frame's lease on or releases it, also on
+   * error and unsubscription, keeps source order per source, and passes errors on the error channel.
+   */
+  build(
+    options: Static<O>,
+    context: RunContext,
+  ): OperatorFunction<Flow[In], Flow[Out]> | Promise<OperatorFunction<Flow[In], Flow[Out]>>;
+}
+
+/** Where items end. The runtime calls `write` with one item at a time and awaits it; it returns leases itself. */
+export interface Sink<T> {
+  /** Resolves once the item is handed over for good. Rejects with a `SinkError` when the sink cannot write any more. */
+  write(item: T): void | Promise<void>;
+  /** Flushes and closes; called once, also after a failure. */
+  close(): void | Promise<void>;
+}
+
+export interface SinkComponent<O extends TObject = TObject, In extends Kind = Kind> extends Described<O> {
+  readonly role: "sink";
+  readonly takes: In;
+  build(options: Static<O>, context: RunContext): Sink<Flow[In]> | Promise<Sink<Flow[In]>>;
+}
+
+export type Component = SourceComponent | OperatorComponent | SinkComponent;
+
+type Without<T, K extends keyof T> = Omit<T, K>;
+
+/** Declares a source; see `src/sources/` for examples. */
+export function source<O extends TObject>(
+  component: Without<SourceComponent<O>, "role" | "gives">,
+): SourceComponent<O> {
+  return { role: "source", gives: "frames", ...component };
+}
+
+/** Declares an operator; see `src/operators/sample.ts` for the smallest one. */
+export function operator<O extends TObject, In extends Kind, Out extends Kind>(
+  component: Without<OperatorComponent<O, In, Out>, "role">,
+): OperatorComponent<O, In, Out> {
+  return { role: "operator", ...component };
+}
+
+/** Declares a sink; see `src/sinks/console.ts` for the smallest one. */
+export function sink<O extends TObject, In extends Kind>(
+  component: Without<SinkComponent<O, In>, "role">,
+): SinkComponent<O, In> {
+  return { role: "sink", ...component };
+}

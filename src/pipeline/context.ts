@@ -1,0 +1,84 @@
+import type { PixelFormat } from "../media/frame.js";
+import type { FrameMemory, FramePool } from "../media/pool.js";
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** Where a run says what happens. Fields are for `--json`; the message stands alone without them. */
+export interface Log {
+  debug(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+export type SourceState = "opening" | "running" | "reconnecting" | "ended";
+
+/** Running figures of one source; the source writes them, the status line reads them. */
+export interface SourceStats {
+  readonly id: string;
+  readonly live: boolean;
+  state: SourceState;
+  /** Frames read, dropped ones included. */
+  decoded: number;
+  /** Frames dropped because no slot was free. */
+  dropped: number;
+  reconnects: number;
+  /** Media time of the newest frame, ms. */
+  mediaTimeMs: number;
+  /** Length of the recording where the container tells, ms. */
+  durationMs?: number;
+  width?: number;
+  height?: number;
+}
+
+/** Running figures of the whole run. */
+export interface RunStats {
+  readonly sources: readonly SourceStats[];
+  /** Faces found. */
+  faces: number;
+  /** Events made. */
+  events: number;
+  /** Events or pictures that sinks have written, by sink id. */
+  readonly written: Map<string, number>;
+}
+
+/** What every component is given. */
+export interface RunContext {
+  /** The component's id in the graph, for messages. */
+  readonly id: string;
+  readonly pipeline: { readonly name: string; readonly purpose?: string; readonly retention?: string };
+  /** Folder of the pipeline file. */
+  readonly baseDir: string;
+  /** Aborted when everything must end at once (second Ctrl-C, a failure elsewhere). */
+  readonly signal: AbortSignal;
+  readonly memory: FrameMemory;
+  readonly log: Log;
+  readonly stats: RunStats;
+  /** `Date.now()` at the start of the run. */
+  readonly startedAtMs: number;
+  /** How the frames are spread: lets a batcher see that nothing more can arrive. */
+  readonly occupancy: Occupancy;
+  /** Registers what closes a resource; called in reverse order at the end of the run, also after a failure. */
+  defer(close: () => void | Promise<void>): void;
+}
+
+/** All pools of a run together. */
+export interface Occupancy {
+  /** Frames leased now, over all sources. */
+  readonly leased: number;
+  /** True when no source that still runs can deliver: each has no free slot, or has ended. */
+  readonly exhausted: boolean;
+  /** Calls back after every change; returns what stops it. */
+  onChange(callback: () => void): () => void;
+}
+
+export interface SourceContext extends RunContext {
+  readonly pool: FramePool;
+  /** Pixels wanted downstream. */
+  readonly format: PixelFormat;
+  /** Aborted for a clean end: the source stops reading, delivers what it has, and completes. */
+  readonly stop: AbortSignal;
+  readonly source: SourceStats;
+  /** Resolves while sinks keep up; recordings await it before each frame. */
+  ready(): Promise<void> | undefined;
+}
