@@ -85,6 +85,7 @@ export class Detector {
     const { cascade } = this;
     const words = new Int32Array(this.#memory.buffer, layout.parameters, 48);
     const i = scale.step - 1;
+    // In the order of the kernel's parameter block.
     words.set([
       plane.offset,
       plane.stride,
@@ -118,8 +119,8 @@ export class Detector {
       [
         layout.codes,
         layout.factors,
-        layout.done,
-        layout.visited,
+        layout.fast[i]?.[0] ?? 0,
+        layout.fast[i]?.[1] ?? 0,
         layout.half,
         layout.out,
         MAX_FOUND,
@@ -128,6 +129,7 @@ export class Detector {
         cascade.stumps ? 0 : 1,
         layout.trees,
         layout.leaves,
+        layout.visited,
       ],
       35,
     );

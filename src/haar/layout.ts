@@ -3,7 +3,8 @@ import type { Scale } from "./scales.js";
 
 // Byte sizes and words that the kernel (src/haar/kernel/index.ts) shares.
 export const NODE_BYTES = 80;
-export const STAGE_BYTES = 16;
+export const FAST_BYTES = 48;
+export const STAGE_BYTES = 32;
 const PARAMETER_BYTES = 192;
 /** Raw windows of one scale that are kept; more than any real picture gives. */
 export const MAX_FOUND = 1 << 16;
@@ -42,6 +43,7 @@ export interface Layout {
   readonly leaves: number;
   /** Node tables by step and parity. */
   readonly nodes: readonly [readonly [number, number], readonly [number, number]];
+  readonly fast: readonly [readonly [number, number], readonly [number, number]];
   /** Bytes of a plane and of a row of the dealt-out integral, by step. */
   readonly plane: readonly [number, number];
   readonly row: readonly [number, number];
@@ -56,7 +58,6 @@ export interface Layout {
   readonly half: number;
   readonly codes: number;
   readonly factors: number;
-  readonly done: number;
   readonly visited: number;
   readonly out: number;
   readonly sum: number;
@@ -80,6 +81,7 @@ export function layOut(cascade: Cascade, capacity: Capacity, base = 0): Layout {
   const line = (widest + 64) * 4;
   const half = ((widest >> 5) + 2) * 16;
   const table = cascade.nodeFeature.length * NODE_BYTES;
+  const fast = cascade.stumps ? cascade.nodeFeature.length * FAST_BYTES : 0;
   const layout = {
     parameters: take(PARAMETER_BYTES),
     stages: take(cascade.stageThreshold.length * STAGE_BYTES),
@@ -88,6 +90,10 @@ export function layOut(cascade: Cascade, capacity: Capacity, base = 0): Layout {
     nodes: [
       [take(table), take(table)],
       [take(table), take(table)],
+    ] as const,
+    fast: [
+      [take(fast), take(fast)],
+      [take(fast), take(fast)],
     ] as const,
     plane,
     row,
@@ -100,9 +106,8 @@ export function layOut(cascade: Cascade, capacity: Capacity, base = 0): Layout {
     lineTilted: take(3 * line),
     pixels: take(2 * line),
     half,
-    codes: take(2 * half),
+    codes: take(half),
     factors: take(8 * half),
-    done: take(half),
     visited: take(half),
     out: take(MAX_FOUND * 8),
     sum: take(picture),
@@ -129,24 +134,35 @@ export function writeTables(memory: ArrayBufferLike, cascade: Cascade, layout: L
     i32[(layout.trees >> 2) + 2 * t] = first;
     i32[(layout.trees >> 2) + 2 * t + 1] = first + t; // a tree has one leaf more than nodes
   }
-  const order = nodeOrder(cascade);
+  const shapes = Array.from(cascade.nodeFeature, (feature) => shapeOf(cascade, feature));
+  const order = nodeOrder(cascade, shapes);
+  if (cascade.stumps) writeShapeCounts(i32, f32, cascade, shapes, layout);
   for (const step of [1, 2] as const)
-    for (const parity of [0, 1] as const)
-      writeNodes(i32, f32, cascade, order, layout, step, parity);
+    for (const parity of [0, 1] as const) {
+      const place = { layout, step, parity };
+      writeNodes(i32, f32, cascade, order, place);
+      if (cascade.stumps) writeFast(i32, f32, cascade, order, shapes, place);
+    }
+}
+
+interface Place {
+  readonly layout: Layout;
+  readonly step: 1 | 2;
+  readonly parity: 0 | 1;
 }
 
 function writeStages(i32: Int32Array, f32: Float32Array, cascade: Cascade, layout: Layout): void {
   for (let s = 0; s < cascade.stageThreshold.length; s++) {
-    const at = (layout.stages >> 2) + 4 * s;
+    const at = (layout.stages + STAGE_BYTES * s) >> 2;
     const first = cascade.stageFirst[s] ?? 0;
     const end = cascade.stageFirst[s + 1] ?? 0;
     let size = 0;
-    for (let t = first; t < end; t++) size += Math.max(...leavesOf(cascade, t).map(Math.abs));
+    for (let t = first; t < end; t++) size += 2 * Math.max(...leavesOf(cascade, t).map(Math.abs));
     i32[at] = first; // of a stump cascade trees and nodes count alike
     i32[at + 1] = end - first;
     f32[at + 2] = cascade.stageThreshold[s] ?? 0;
     // Summing n values in single precision errs by less than n * 2^-24 of the sum of their sizes.
-    f32[at + 3] = (end - first + 1) * 2 ** -23 * (size + Math.abs(cascade.stageThreshold[s] ?? 0)) + 1e-6;
+    f32[at + 3] = (end - first + 2) * 2 ** -23 * (size + Math.abs(cascade.stageThreshold[s] ?? 0)) + 1e-6;
   }
 }
 
@@ -156,38 +172,91 @@ function leavesOf(cascade: Cascade, tree: number): number[] {
   return [...cascade.leaves.subarray(first, end)];
 }
 
+/** A feature's corners with what they count for, those that rectangles share merged, in the order the kernel reads. */
+interface Shape {
+  readonly kind: "edge" | "line" | "other";
+  readonly corners: readonly (readonly [number, number])[];
+}
+
+function shapeOf(cascade: Cascade, feature: number): Shape {
+  const other: Shape = { kind: "other", corners: [] };
+  if (cascade.tilted[feature]) return other;
+  const counts = new Map<number, number>();
+  for (let r = 0; r < 3; r++) {
+    const weight = cascade.weights[3 * feature + r] ?? 0;
+    const [x = 0, y = 0, w = 0, h = 0] = cascade.rects.subarray(12 * feature + 4 * r);
+    const add = (column: number, line: number, sign: number) => {
+      const key = line * 65536 + column;
+      counts.set(key, (counts.get(key) ?? 0) + sign * weight);
+    };
+    add(x, y, 1);
+    add(x + w, y, -1);
+    add(x, y + h, -1);
+    add(x + w, y + h, 1);
+  }
+  const of = (count: number) =>
+    [...counts].filter(([, c]) => c === count).map(([key]) => [key % 65536, Math.floor(key / 65536)] as const);
+  const interleaved = (more: number) => {
+    const plus = [...of(more), ...of(1)];
+    const minus = [...of(-more), ...of(-1)];
+    return plus.flatMap((corner, i) => [corner, minus[i] ?? corner]);
+  };
+  const used = [...counts.values()].filter((count) => count !== 0).length;
+  const tally = (count: number) => of(count).length;
+  if (used === 6 && tally(2) === 1 && tally(-2) === 1 && tally(1) === 2 && tally(-1) === 2)
+    return { kind: "edge", corners: interleaved(2) };
+  if (used === 8 && tally(3) === 2 && tally(-3) === 2 && tally(1) === 2 && tally(-1) === 2)
+    return { kind: "line", corners: interleaved(3) };
+  return other;
+}
+
 /**
- * The order in which nodes are laid out. Stumps of a stage may be summed in any order; those that weigh most come
- * first, so that hopeless windows are given up early.
+ * The order in which nodes are laid out. Stumps of a stage may be summed in any order: they are grouped by shape, and
+ * in a group those that weigh most come first, so that hopeless windows are given up early.
  */
-function nodeOrder(cascade: Cascade): Int32Array {
+function nodeOrder(cascade: Cascade, shapes: readonly Shape[]): Int32Array {
   const order = Int32Array.from(cascade.nodeFeature, (_, i) => i);
   if (!cascade.stumps) return order;
+  const rank = { edge: 0, line: 1, other: 2 };
+  const shape = (node: number) => rank[shapes[node]?.kind ?? "other"];
   const spread = (node: number) => {
     const [left = 0, right = 0] = leavesOf(cascade, node);
     return Math.abs(left - right);
   };
   for (let s = 0; s < cascade.stageThreshold.length; s++)
-    order.subarray(cascade.stageFirst[s], cascade.stageFirst[s + 1]).sort((a, b) => spread(b) - spread(a));
+    order
+      .subarray(cascade.stageFirst[s], cascade.stageFirst[s + 1])
+      .sort((a, b) => shape(a) - shape(b) || spread(b) - spread(a));
   return order;
 }
 
-function writeNodes(
+function writeShapeCounts(
   i32: Int32Array,
   f32: Float32Array,
   cascade: Cascade,
-  order: Int32Array,
+  shapes: readonly Shape[],
   layout: Layout,
-  step: 1 | 2,
-  parity: 0 | 1,
 ): void {
-  const base = layout.nodes[step - 1]?.[parity] ?? 0;
+  for (let s = 0; s < cascade.stageThreshold.length; s++) {
+    const at = (layout.stages + STAGE_BYTES * s) >> 2;
+    const [first = 0, end = 0] = [cascade.stageFirst[s], cascade.stageFirst[s + 1]];
+    const here = shapes.slice(first, end);
+    i32[at + 4] = here.filter(({ kind }) => kind === "edge").length;
+    i32[at + 5] = here.filter(({ kind }) => kind === "line").length;
+    let right = 0;
+    for (let n = first; n < end; n++) right += leavesOf(cascade, n)[1] ?? 0;
+    f32[at + 6] = right;
+  }
+}
+
+function writeNodes(i32: Int32Array, f32: Float32Array, cascade: Cascade, order: Int32Array, place: Place): void {
+  const base = (place.layout.nodes[place.step - 1]?.[place.parity] ?? 0) >> 2;
   for (let n = 0; n < order.length; n++) {
     const node = order[n] ?? 0;
     const feature = cascade.nodeFeature[node] ?? 0;
-    const at = (base >> 2) + (NODE_BYTES >> 2) * n;
+    const at = base + (NODE_BYTES >> 2) * n;
     for (let r = 0; r < 3; r++) {
-      i32.set(corners(cascade, feature, r, layout, step, parity), at + 4 * r);
+      i32.set(rectCorners(cascade, feature, r, place), at + 4 * r);
       f32[at + 12 + r] = cascade.weights[3 * feature + r] ?? 0;
     }
     f32[at + 15] = cascade.nodeThreshold[node] ?? 0;
@@ -200,29 +269,43 @@ function writeNodes(
       i32[at + 17] = cascade.nodeRight[node] ?? 0;
     }
   }
-  if (cascade.stumps) writeRest(f32, cascade, base >> 2);
 }
 
-/** For each stump the most that the stumps after it in its stage can still add. */
-function writeRest(f32: Float32Array, cascade: Cascade, base: number): void {
+function writeFast(
+  i32: Int32Array,
+  f32: Float32Array,
+  cascade: Cascade,
+  order: Int32Array,
+  shapes: readonly Shape[],
+  place: Place,
+): void {
+  const { layout, step, parity } = place;
+  const base = (layout.fast[step - 1]?.[parity] ?? 0) >> 2;
   for (let s = 0; s < cascade.stageThreshold.length; s++) {
-    let rest = 0;
+    let rest = 0; // what the stumps after this one can still add
     for (let n = (cascade.stageFirst[s + 1] ?? 0) - 1; n >= (cascade.stageFirst[s] ?? 0); n--) {
-      const at = base + (NODE_BYTES >> 2) * n;
-      f32[at + 18] = rest;
-      rest += Math.max(f32[at + 16] ?? 0, f32[at + 17] ?? 0);
+      const node = order[n] ?? 0;
+      const at = base + (FAST_BYTES >> 2) * n;
+      const [left = 0, right = 0] = leavesOf(cascade, node);
+      const corners = shapes[node]?.corners ?? [];
+      i32.set(
+        corners.map(([x, y]) => cornerOffset(layout, step, parity, x, y)),
+        at,
+      );
+      f32[at + 8] = cascade.nodeThreshold[node] ?? 0;
+      f32[at + 9] = left - right;
+      f32[at + 10] = rest;
+      rest += Math.max(0, left - right);
     }
   }
 }
 
 /** Offsets of a rectangle's four corners (OpenCV's CV_SUM_OFS and CV_TILTED_OFS) from a window's place in its plane. */
-function corners(
+function rectCorners(
   cascade: Cascade,
   feature: number,
   rect: number,
-  layout: Layout,
-  step: 1 | 2,
-  parity: 0 | 1,
+  { layout, step, parity }: Place,
 ): [number, number, number, number] {
   const [x = 0, y = 0, w = 0, h = 0] = cascade.rects.subarray(12 * feature + 4 * rect);
   const at = (column: number, line: number) => cornerOffset(layout, step, parity, column, line);

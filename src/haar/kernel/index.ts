@@ -34,10 +34,11 @@ const NORM: usize = 96; // f64 area of the normalisation rectangle (8-byte align
 const NORM_MAX: usize = 104; // f32: a greater norm factor means a flat window
 const NORM_EVEN: usize = 108; // four offsets of the normalisation rectangle's corners
 const NORM_ODD: usize = 124;
-const CODES: usize = 140; // u8 a window, even ones then odd ones
+const CODES: usize = 140; // three u8 a block of 8 windows: done, passed, flat; even windows then odd ones
 const FACTORS: usize = 144; // f32 a window, likewise
-const DONE: usize = 148; // u8 a block of 8 windows, likewise
-const VISITED: usize = 152; // u8 a block of 4 windows, likewise
+const FAST: usize = 148; // as NODES, in the form for vectors
+const FAST_ODD: usize = 152;
+const VISITED: usize = 188; // u8 a block of 4 windows, even ones then odd ones
 const HALF: usize = 156; // windows of one parity there is room for, a multiple of 16
 const OUT: usize = 160; // two i32 a found window: x, y in scaled pixels
 const OUT_MAX: usize = 164;
@@ -47,15 +48,14 @@ const TREES: usize = 176; // 0 when all trees are stumps
 const NODE_TREES: usize = 180; // per tree: first node, node count, first leaf
 const LEAVES: usize = 184;
 
-// One node: 12 corner offsets, 3 weights, threshold, left, right (leaf values of a stump, else i32 links), and the
-// most that the rest of the stage can still add.
+// One node: 12 corner offsets, 3 weights, threshold, left, right (leaf values of a stump, else i32 links).
 const NODE_BYTES: usize = 80;
-// One stage: first node (or tree), count, threshold, guard.
-const STAGE_BYTES: usize = 16;
-
-const FAILED: u8 = 0; // in the first stage: the next window is skipped
-const PASSED: u8 = 1;
-const FLAT: u8 = 2; // too little contrast, not looked at
+// The same stump for vectors: 8 merged corner offsets, threshold, left - right, and the most that the rest of the
+// stage can still add. Corners that two rectangles share are read once, and integer sums are exact.
+const FAST_BYTES: usize = 48;
+// One stage: first node (or tree), count, threshold, guard, edge stumps, line stumps, sum of right leaves. Its stumps
+// come in this order: edges (two halves), lines (a middle third weighing 3), all others.
+const STAGE_BYTES: usize = 32;
 
 @inline function word(p: usize, field: usize): usize {
   return <usize>load<u32>(p + field);
@@ -311,7 +311,27 @@ function passesExactly(at: usize, factor: f32, node: usize, count: i32, threshol
   return v128.or(v128.and(factors, good), v128.andnot(i32x4.splat(<i32>0x80000000), good));
 }
 
-@inline function responses(at: usize, node: usize, factor: v128): v128 {
+/** (p1 + p2 - q1 - q2) + 2 (P - Q): two rectangles, one of them half of the other. */
+@inline function edge(at: usize, c: usize, lane: usize): v128 {
+  const twice = i32x4.sub(v128.load(at + load<u32>(c) + lane), v128.load(at + load<u32>(c, 4) + lane));
+  const a = i32x4.sub(v128.load(at + load<u32>(c, 8) + lane), v128.load(at + load<u32>(c, 12) + lane));
+  const b = i32x4.sub(v128.load(at + load<u32>(c, 16) + lane), v128.load(at + load<u32>(c, 20) + lane));
+  return i32x4.add(i32x4.add(twice, twice), i32x4.add(a, b));
+}
+
+/** (p1 + p2 - q1 - q2) + 3 (P1 + P2 - Q1 - Q2): a rectangle and its middle third. */
+@inline function line(at: usize, c: usize, lane: usize): v128 {
+  const thrice = i32x4.add(
+    i32x4.sub(v128.load(at + load<u32>(c) + lane), v128.load(at + load<u32>(c, 4) + lane)),
+    i32x4.sub(v128.load(at + load<u32>(c, 8) + lane), v128.load(at + load<u32>(c, 12) + lane)),
+  );
+  const a = i32x4.sub(v128.load(at + load<u32>(c, 16) + lane), v128.load(at + load<u32>(c, 20) + lane));
+  const b = i32x4.sub(v128.load(at + load<u32>(c, 24) + lane), v128.load(at + load<u32>(c, 28) + lane));
+  return i32x4.add(i32x4.add(i32x4.add(thrice, thrice), thrice), i32x4.add(a, b));
+}
+
+/** Any feature, as OpenCV computes it. */
+@inline function anyFeature(at: usize, node: usize): v128 {
   let value = f32x4.add(
     f32x4.mul(v128.load32_splat(node, 48), f32x4.convert_i32x4_s(rectSum(at, node))),
     f32x4.mul(v128.load32_splat(node, 52), f32x4.convert_i32x4_s(rectSum(at, node + 16))),
@@ -321,8 +341,15 @@ function passesExactly(at: usize, factor: f32, node: usize, count: i32, threshol
       value,
       f32x4.mul(v128.load32_splat(node, 56), f32x4.convert_i32x4_s(rectSum(at, node + 32))),
     );
-  const below = f32x4.lt(f32x4.mul(value, factor), v128.load32_splat(node, 60));
-  return v128.bitselect(v128.load32_splat(node, 64), v128.load32_splat(node, 68), below);
+  return value;
+}
+
+/** What a stump adds to a total that began with the sum of all right leaves. */
+@inline function share(value: v128, factor: v128, fast: usize): v128 {
+  return v128.and(
+    f32x4.lt(f32x4.mul(value, factor), v128.load32_splat(fast, 32)),
+    v128.load32_splat(fast, 36),
+  );
 }
 
 /** Decides again, exactly, the lanes whose total came too near the threshold for single precision to tell. */
@@ -336,60 +363,61 @@ function settle(near: i32, pass: i32, at: usize, factors: usize, node: usize, co
   return pass;
 }
 
-/** Norm factors and the first stage of 8 windows of one parity, beginning with its `k`-th. */
-function firstStage(p: usize, parity: usize, k: usize, sumRow: usize, sqRow: usize): void {
-  const half = word(p, HALF);
+/**
+ * Norm factors and the first stage of 8 windows of one parity, beginning with its `k`-th. Returns a bit for each that
+ * passes, and in the second byte a bit for each that is flat.
+ */
+function firstStage(p: usize, parity: usize, k: usize, sumRow: usize, sqRow: usize): i32 {
   const corners = p + (parity ? NORM_ODD : NORM_EVEN);
   const area = load<f64>(p, NORM);
   const most = load<f32>(p, NORM_MAX);
   const at = sumRow + (k << 2);
   const sqAt = sqRow + (k << 2);
-  const factorsAt = word(p, FACTORS) + ((parity * half + k) << 2);
+  const factorsAt = word(p, FACTORS) + ((parity * word(p, HALF) + k) << 2);
   const a = normFactors(at, sqAt, corners, area, most);
   const b = normFactors(at + 16, sqAt + 16, corners, area, most);
   v128.store(factorsAt, a);
   v128.store(factorsAt, b, 16);
   const flat = i32x4.bitmask(a) | (i32x4.bitmask(b) << 4);
-  let pass: i32 = 0;
-  if (flat != 0xff) {
-    const stage = word(p, STAGES);
-    const first = word(p, parity ? NODES_ODD : NODES) + NODE_BYTES * <usize>load<u32>(stage);
-    const count = load<i32>(stage, 4);
-    const threshold = load<f32>(stage, 8);
-    const guard = load<f32>(stage, 12);
-    const hopeless = f32x4.splat(threshold - guard);
-    let ta = f32x4.splat(0);
-    let tb = f32x4.splat(0);
-    let node = first;
-    let i = 0;
-    for (; i < count; i++) {
-      ta = f32x4.add(ta, responses(at, node, a));
-      tb = f32x4.add(tb, responses(at + 16, node, b));
-      if (i > 1) {
-        const rest = v128.load32_splat(node, 72);
-        const alive = v128.or(
-          f32x4.ge(f32x4.add(ta, rest), hopeless),
-          f32x4.ge(f32x4.add(tb, rest), hopeless),
-        );
-        if (!v128.any_true(alive)) break;
-      }
-      node += NODE_BYTES;
+  if (flat == 0xff) return 0xff00;
+
+  const stage = word(p, STAGES);
+  const index = <usize>load<u32>(stage);
+  const count = load<i32>(stage, 4);
+  const guard = load<f32>(stage, 12);
+  const edges = load<i32>(stage, 16);
+  const lines = edges + load<i32>(stage, 20);
+  let fast = word(p, parity ? FAST_ODD : FAST) + FAST_BYTES * index;
+  const first = word(p, parity ? NODES_ODD : NODES) + NODE_BYTES * index;
+  const hopeless = f32x4.splat(-guard);
+  let ta = f32x4.splat(load<f32>(stage, 24) - load<f32>(stage, 8));
+  let tb = ta;
+  for (let i = 0; i < count; i++) {
+    if (i < edges) {
+      ta = f32x4.add(ta, share(f32x4.convert_i32x4_s(edge(at, fast, 0)), a, fast));
+      tb = f32x4.add(tb, share(f32x4.convert_i32x4_s(edge(at, fast, 16)), b, fast));
+    } else if (i < lines) {
+      ta = f32x4.add(ta, share(f32x4.convert_i32x4_s(line(at, fast, 0)), a, fast));
+      tb = f32x4.add(tb, share(f32x4.convert_i32x4_s(line(at, fast, 16)), b, fast));
+    } else {
+      const node = first + NODE_BYTES * <usize>i;
+      ta = f32x4.add(ta, share(anyFeature(at, node), a, fast));
+      tb = f32x4.add(tb, share(anyFeature(at + 16, node), b, fast));
     }
-    if (i == count) {
-      const limit = f32x4.splat(threshold);
-      const guards = f32x4.splat(guard);
-      const da = f32x4.sub(ta, limit);
-      const db = f32x4.sub(tb, limit);
-      pass =
-        i32x4.bitmask(f32x4.ge(da, f32x4.splat(0))) | (i32x4.bitmask(f32x4.ge(db, f32x4.splat(0))) << 4);
-      const near =
-        i32x4.bitmask(f32x4.lt(f32x4.abs(da), guards)) | (i32x4.bitmask(f32x4.lt(f32x4.abs(db), guards)) << 4);
-      if (near & ~flat) pass = settle(near & ~flat, pass, at, factorsAt, first, count, threshold);
+    if (i > 1) {
+      const rest = v128.load32_splat(fast, 40);
+      if (!v128.any_true(v128.or(f32x4.ge(f32x4.add(ta, rest), hopeless), f32x4.ge(f32x4.add(tb, rest), hopeless))))
+        return flat << 8;
     }
+    fast += FAST_BYTES;
   }
-  const codes = word(p, CODES) + parity * half + k;
-  for (let lane = 0; lane < 8; lane++)
-    store<u8>(codes + <usize>lane, (flat >> lane) & 1 ? FLAT : (pass >> lane) & 1 ? PASSED : FAILED);
+  const zero = f32x4.splat(0);
+  const guards = f32x4.splat(guard);
+  const pass = i32x4.bitmask(f32x4.ge(ta, zero)) | (i32x4.bitmask(f32x4.ge(tb, zero)) << 4);
+  const near =
+    (i32x4.bitmask(f32x4.lt(f32x4.abs(ta), guards)) | (i32x4.bitmask(f32x4.lt(f32x4.abs(tb), guards)) << 4)) & ~flat;
+  const sure = near ? settle(near, pass, at, factorsAt, first, count, load<f32>(stage, 8)) : pass;
+  return (sure & ~flat) | (flat << 8);
 }
 
 /** The stages after the first for those of 4 windows that `alive` names; returns the ones that pass all. */
@@ -398,23 +426,38 @@ function laterStages(p: usize, parity: usize, k: usize, sumRow: usize, alive: i3
   const factorsAt = word(p, FACTORS) + ((parity * word(p, HALF) + k) << 2);
   const factor = v128.load(factorsAt);
   const nodes = word(p, parity ? NODES_ODD : NODES);
+  const fasts = word(p, parity ? FAST_ODD : FAST);
   const end = word(p, STAGES) + STAGE_BYTES * word(p, STAGE_COUNT);
+  // Lanes that are out of it never hold the others up.
+  let open = i32x4.ne(v128.and(i32x4.splat(alive), i32x4(1, 2, 4, 8)), i32x4.splat(0));
   for (let stage = word(p, STAGES) + STAGE_BYTES; stage < end; stage += STAGE_BYTES) {
-    const first = nodes + NODE_BYTES * <usize>load<u32>(stage);
+    const index = <usize>load<u32>(stage);
+    const first = nodes + NODE_BYTES * index;
     const count = load<i32>(stage, 4);
-    const threshold = load<f32>(stage, 8);
-    let total = f32x4.splat(0);
-    let node = first;
+    const guard = load<f32>(stage, 12);
+    const edges = load<i32>(stage, 16);
+    const lines = edges + load<i32>(stage, 20);
+    const hopeless = f32x4.splat(-guard);
+    let fast = fasts + FAST_BYTES * index;
+    let total = f32x4.splat(load<f32>(stage, 24) - load<f32>(stage, 8));
     for (let i = 0; i < count; i++) {
-      total = f32x4.add(total, responses(at, node, factor));
-      node += NODE_BYTES;
+      let value: v128;
+      if (i < edges) value = f32x4.convert_i32x4_s(edge(at, fast, 0));
+      else if (i < lines) value = f32x4.convert_i32x4_s(line(at, fast, 0));
+      else value = anyFeature(at, first + NODE_BYTES * <usize>i);
+      total = f32x4.add(total, share(value, factor, fast));
+      if ((i & 3) == 3) {
+        const hope = f32x4.ge(f32x4.add(total, v128.load32_splat(fast, 40)), hopeless);
+        if (!v128.any_true(v128.and(hope, open))) return 0;
+      }
+      fast += FAST_BYTES;
     }
-    const difference = f32x4.sub(total, f32x4.splat(threshold));
-    let pass = i32x4.bitmask(f32x4.ge(difference, f32x4.splat(0)));
-    const near = i32x4.bitmask(f32x4.lt(f32x4.abs(difference), v128.load32_splat(stage, 12))) & alive;
-    if (near) pass = settle(near, pass, at, factorsAt, first, count, threshold);
+    let pass = i32x4.bitmask(f32x4.ge(total, f32x4.splat(0)));
+    const near = i32x4.bitmask(f32x4.lt(f32x4.abs(total), f32x4.splat(guard))) & alive;
+    if (near) pass = settle(near, pass, at, factorsAt, first, count, load<f32>(stage, 8));
     alive &= pass;
     if (!alive) return 0;
+    open = i32x4.ne(v128.and(i32x4.splat(alive), i32x4(1, 2, 4, 8)), i32x4.splat(0));
   }
   return alive;
 }
@@ -435,27 +478,33 @@ function laterStages(p: usize, parity: usize, k: usize, sumRow: usize, alive: i3
  */
 function walkRow(p: usize, windows: i32, sumRow: usize, sqRow: usize): bool {
   const half = word(p, HALF);
+  const blocks = half >> 3;
   const codes = word(p, CODES);
-  const done = word(p, DONE);
   const visited = word(p, VISITED);
-  memory.fill(done, 0, half >> 2);
+  memory.fill(codes, 0, 2 * blocks);
   memory.fill(visited, 0, half >> 1);
   let any = false;
   let i: i32 = 0;
   while (i < windows) {
     const parity = <usize>(i & 1);
     const k = <usize>(i >> 1);
-    const block = done + parity * (half >> 3) + (k >> 3);
+    const block = codes + parity * blocks + (k >> 3);
     if (!load<u8>(block)) {
+      const result = firstStage(p, parity, k & ~7, sumRow, sqRow);
       store<u8>(block, 1);
-      firstStage(p, parity, k & ~7, sumRow, sqRow);
+      store<u8>(block + 2 * blocks, <u8>result);
+      store<u8>(block + 4 * blocks, <u8>(result >> 8));
     }
-    const code = load<u8>(codes + parity * half + k);
-    if (code == FAILED) {
-      i += 2;
+    const lane = <i32>(k & 7);
+    const passed = <i32>load<u8>(block + 2 * blocks) >> lane;
+    const flat = <i32>load<u8>(block + 4 * blocks) >> lane;
+    // Failures from here to the next window that is none: the walk goes on in steps of two, in this parity.
+    const fails = ctz((passed | flat) | (1 << (8 - lane)));
+    if (fails) {
+      i += 2 * fails;
       continue;
     }
-    if (code == PASSED) {
+    if (passed & 1) {
       const at = visited + parity * (half >> 2) + (k >> 2);
       store<u8>(at, load<u8>(at) | (<u8>1 << <u8>(k & 3)));
       any = true;
