@@ -1,0 +1,281 @@
+import { Observable } from "rxjs";
+import { messageOf, SourceError } from "../errors.js";
+import { ByteReader } from "./bytes.js";
+import { endProcess, type Ffmpeg, type FfmpegProcess, findFfmpeg, spawnFfmpeg } from "./ffmpeg.js";
+import { Frame, frameBytes, type PixelFormat } from "./frame.js";
+import type { FramePool } from "./pool.js";
+import { type FrameNote, StderrReader } from "./stderr.js";
+
+/** What to decode. */
+export interface DecodeInput {
+  /** Options before `-i`, and what follows it. */
+  readonly before: readonly string[];
+  readonly url: string;
+  /** What to call it in messages (no password). */
+  readonly name: string;
+  /** Filters before the pixels are converted, e.g. `fps=5`. */
+  readonly filters?: readonly string[];
+  /** Reads our own standard input. */
+  readonly stdin?: boolean;
+  /** A live input is never waited for: frames without a slot are dropped. */
+  readonly live: boolean;
+  /** A live input that gives no frame for so long has failed, ms. */
+  readonly stallMs?: number;
+  /** The same for its first frame, ms. */
+  readonly openMs?: number;
+  /** Media time of a frame from its PTS, ms. Default: the PTS itself. */
+  readonly mediaTime?: (ptsMs: number) => number;
+}
+
+/** Where frames go. */
+export interface DecodeContext {
+  readonly id: string;
+  readonly pool: FramePool;
+  readonly format: PixelFormat;
+  readonly stop: AbortSignal;
+  readonly source: {
+    state: "opening" | "running" | "reconnecting" | "ended";
+    decoded: number;
+    dropped: number;
+    mediaTimeMs: number;
+    durationMs?: number;
+    width?: number;
+    height?: number;
+  };
+  ready(): Promise<void> | undefined;
+  defer(close: () => void | Promise<void>): void;
+}
+
+/**
+ * Frames of an input, through ffmpeg, in order. Cold. Completes at the end of the input or after `context.stop`;
+ * unsubscribing kills ffmpeg. Errors with `SourceError` when ffmpeg fails or gives no frame at all.
+ */
+export function decode(input: DecodeInput, context: DecodeContext): Observable<Frame> {
+  return new Observable((subscriber) => {
+    const abort = new AbortController();
+    const running = run(input, context, abort.signal, (frame) => {
+      if (subscriber.closed) frame.release();
+      else subscriber.next(frame);
+    }).then(
+      () => subscriber.complete(),
+      (error: unknown) => subscriber.error(error),
+    );
+    context.defer(() => running);
+    return () => abort.abort();
+  });
+}
+
+async function run(
+  input: DecodeInput,
+  context: DecodeContext,
+  signal: AbortSignal,
+  emit: (frame: Frame) => void,
+): Promise<void> {
+  const ffmpeg = await findFfmpeg();
+  const session = new Session(input, context, spawnFfmpeg(ffmpeg, argsOf(input, context, ffmpeg), input.stdin));
+  const end = () => session.end();
+  signal.addEventListener("abort", end, { once: true });
+  context.stop.addEventListener("abort", end, { once: true });
+  try {
+    if (!signal.aborted && !context.stop.aborted) await session.deliver(ffmpeg, signal, emit);
+  } finally {
+    signal.removeEventListener("abort", end);
+    context.stop.removeEventListener("abort", end);
+    await session.close();
+  }
+}
+
+// 8-bit formats whose first plane is luma: taken as they are, everything else is converted first.
+const LUMA_FORMATS = "yuv420p|yuvj420p|yuv422p|yuvj422p|yuv444p|yuvj444p|gray";
+
+function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): string[] {
+  const convert =
+    context.format === "gray"
+      ? [`format=${LUMA_FORMATS}`, "extractplanes=y"]
+      : ["format=yuv420p|yuvj420p"];
+  return [
+    ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "info"],
+    ...input.before,
+    ...["-i", input.url, "-map", "0:V:0", "-an", "-sn", "-dn"],
+    ...["-vf", [...(input.filters ?? []), ...convert, "showinfo=checksum=0"].join(",")],
+    // One output frame for each input frame, each in its own size.
+    ...(ffmpeg.has.fpsMode ? ["-fps_mode", "passthrough"] : ["-vsync", "passthrough"]),
+    ...(ffmpeg.has.autoscale ? ["-autoscale", "0"] : []),
+    ...["-f", "rawvideo", "pipe:1"],
+  ];
+}
+
+/** One ffmpeg process and what it tells. */
+class Session {
+  readonly #input: DecodeInput;
+  readonly #context: DecodeContext;
+  readonly #child: FfmpegProcess;
+  readonly #stderr: StderrReader;
+  readonly #bytes: ByteReader;
+  readonly #notes: FrameNote[] = [];
+  readonly #exit: Promise<number | null>;
+  #spawnError: Error | undefined;
+  #told = false;
+  #wake: (() => void) | undefined;
+  #watchdog: NodeJS.Timeout | undefined;
+  #stalledAfterMs = 0;
+  #ending = false;
+
+  constructor(input: DecodeInput, context: DecodeContext, child: FfmpegProcess) {
+    this.#input = input;
+    this.#context = context;
+    this.#child = child;
+    this.#stderr = new StderrReader((note) => {
+      this.#notes.push(note);
+      this.#notify();
+    });
+    this.#bytes = new ByteReader(child.stdout);
+    child.stderr.setEncoding("utf8");
+    child.stderr.on("data", (text: string) => this.#stderr.push(text));
+    child.stderr.once("close", () => {
+      this.#told = true;
+      this.#notify();
+    });
+    this.#exit = new Promise((resolve) => {
+      child.once("close", (code) => resolve(code));
+      child.once("error", (error) => {
+        this.#spawnError = error;
+        this.#told = true;
+        this.#notify();
+        resolve(null);
+      });
+    });
+    this.#watch(input.openMs);
+  }
+
+  /** Stops reading: what is being read is finished or given up, and `deliver` returns. */
+  end(): void {
+    this.#ending = true;
+    this.#notify();
+    this.#child.kill("SIGTERM");
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#watchdog);
+    await endProcess(this.#child);
+  }
+
+  async deliver(ffmpeg: Ffmpeg, signal: AbortSignal, emit: (frame: Frame) => void): Promise<void> {
+    const { source } = this.#context;
+    const before = source.decoded;
+    for (let note = await this.#note(); note; note = await this.#note()) {
+      const size = this.#sizeOf(note, ffmpeg);
+      if (source.decoded === before) this.#opened(size);
+      if (!(await this.#frame(note, size, signal, emit))) break;
+    }
+    if (this.#ending) return;
+    clearTimeout(this.#watchdog);
+    const code = await this.#exit;
+    this.#judge(code, source.decoded - before);
+  }
+
+  /** The next frame's note, or nothing at the end. */
+  async #note(): Promise<FrameNote | undefined> {
+    while (!this.#ending && this.#notes.length === 0 && !this.#told)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    return this.#ending ? undefined : this.#notes.shift();
+  }
+
+  // Builds without `-autoscale` bring every frame to the size of the first.
+  #sizeOf(note: FrameNote, ffmpeg: Ffmpeg): { width: number; height: number } {
+    const { width, height } = this.#context.source;
+    if (ffmpeg.has.autoscale || !this.#sized || !width || !height) return note;
+    return { width, height };
+  }
+  #sized = false;
+
+  #opened(size: { width: number; height: number }): void {
+    const { source } = this.#context;
+    source.state = "running";
+    if (this.#stderr.durationMs !== undefined) source.durationMs = this.#stderr.durationMs;
+    source.width = size.width;
+    source.height = size.height;
+    this.#sized = true;
+  }
+
+  async #frame(
+    note: FrameNote,
+    { width, height }: { width: number; height: number },
+    signal: AbortSignal,
+    emit: (frame: Frame) => void,
+  ): Promise<boolean> {
+    const { pool, format, source, id } = this.#context;
+    const bytes = frameBytes(width, height, format);
+    if (!this.#input.live) {
+      clearTimeout(this.#watchdog);
+      await this.#context.ready();
+    }
+    const slot = this.#input.live ? pool.tryAcquire(bytes) : await pool.acquire(bytes, signal);
+    this.#watch(this.#input.stallMs);
+    const mediaTimeMs = this.#mediaTime(note);
+    if (!slot) {
+      if (signal.aborted || !(await this.#bytes.skip(bytes))) return false;
+      source.decoded++;
+      source.dropped++;
+      source.mediaTimeMs = mediaTimeMs;
+      return true;
+    }
+    if (!(await this.#bytes.read(slot.data.subarray(0, bytes)))) {
+      pool.release(slot);
+      return false;
+    }
+    source.width = width;
+    source.height = height;
+    source.mediaTimeMs = mediaTimeMs;
+    const sequence = source.decoded++;
+    const wallTimeMs = Date.now();
+    emit(new Frame({ source: id, sequence, mediaTimeMs, wallTimeMs, width, height, format }, slot, pool));
+    return !this.#ending;
+  }
+
+  #mediaTime({ ptsMs }: FrameNote): number {
+    // A frame without a time stands right after the one before it.
+    if (Number.isNaN(ptsMs)) return this.#context.source.mediaTimeMs;
+    return this.#input.mediaTime ? this.#input.mediaTime(ptsMs) : ptsMs;
+  }
+
+  #watch(limitMs: number | undefined): void {
+    clearTimeout(this.#watchdog);
+    if (limitMs === undefined) return;
+    this.#watchdog = setTimeout(() => {
+      this.#stalledAfterMs = limitMs;
+      this.#child.kill("SIGKILL");
+    }, limitMs);
+  }
+
+  #notify(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  /** Throws what went wrong, if something did. */
+  #judge(code: number | null, frames: number): void {
+    const { name, live } = this.#input;
+    const who = `source ${this.#context.id}: ${name}`;
+    if (this.#spawnError)
+      throw new SourceError("FFMPEG_START", `${who}: ffmpeg did not start: ${messageOf(this.#spawnError)}`);
+    const reason = this.#stderr.reason;
+    if (this.#stalledAfterMs)
+      throw new SourceError(
+        "SOURCE_STALLED",
+        `${who}: ${frames === 0 ? "no picture came" : "no new picture"} for ${this.#stalledAfterMs / 1000} s`,
+      );
+    if (code !== 0)
+      throw new SourceError(
+        frames === 0 ? "SOURCE_OPEN" : "SOURCE_FAILED",
+        `${who}: ${frames === 0 ? "cannot be played" : `failed after ${frames} frames`}: ${reason ?? `ffmpeg ended with code ${code}`}`,
+      );
+    if (frames === 0 && !live)
+      throw new SourceError(
+        "SOURCE_EMPTY",
+        `${who}: no picture in it${reason ? `: ${reason}` : ""}; give a file that has a video stream`,
+      );
+  }
+}

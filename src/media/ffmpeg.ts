@@ -1,0 +1,109 @@
+import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
+import { access, constants } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import type { Readable } from "node:stream";
+import { promisify } from "node:util";
+import { messageOf, SourceError } from "../errors.js";
+
+export interface Ffmpeg {
+  readonly path: string;
+  /** As it prints it, e.g. `5.1.9-0+deb12u1`. */
+  readonly version: string;
+  /** Where it was found. */
+  readonly origin: "EKSPRESI_FFMPEG" | "PATH" | "package";
+  /** Options that came later than the build in the package (2018). */
+  readonly has: { readonly fpsMode: boolean; readonly autoscale: boolean; readonly timeout: boolean };
+}
+
+let found: Promise<Ffmpeg> | undefined;
+
+/**
+ * The ffmpeg to use: `EKSPRESI_FFMPEG`, else the one on PATH, else the build of `@ffmpeg-installer/ffmpeg`. Looked for
+ * once. Throws `SourceError` when there is none that starts.
+ */
+export function findFfmpeg(): Promise<Ffmpeg> {
+  found ??= search();
+  return found;
+}
+
+async function search(): Promise<Ffmpeg> {
+  const named = process.env.EKSPRESI_FFMPEG;
+  if (named) return describe(named, "EKSPRESI_FFMPEG");
+  const onPath = await which("ffmpeg");
+  if (onPath) return describe(onPath, "PATH");
+  try {
+    const { default: installer } = await import("@ffmpeg-installer/ffmpeg");
+    return await describe(installer.path, "package");
+  } catch (cause) {
+    throw new SourceError(
+      "FFMPEG_MISSING",
+      "ffmpeg was not found; install it (apt install ffmpeg, brew install ffmpeg) or set EKSPRESI_FFMPEG to its path",
+      { cause },
+    );
+  }
+}
+
+async function which(name: string): Promise<string | undefined> {
+  const suffix = process.platform === "win32" ? ".exe" : "";
+  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
+    const path = join(folder, name + suffix);
+    try {
+      await access(path, constants.X_OK);
+      return path;
+    } catch {
+      // not here
+    }
+  }
+  return undefined;
+}
+
+async function describe(path: string, origin: Ffmpeg["origin"]): Promise<Ffmpeg> {
+  try {
+    const run = promisify(execFile);
+    const { stdout } = await run(path, ["-hide_banner", "-version"]);
+    const version = /^ffmpeg version (\S+)/.exec(stdout)?.[1] ?? "unknown";
+    const avcodec = Number(/libavcodec\s+(\d+)\./.exec(stdout)?.[1] ?? 0);
+    const avformat = Number(/libavformat\s+(\d+)\./.exec(stdout)?.[1] ?? 0);
+    // 59 is FFmpeg 5: `-fps_mode` came with 5.1 (avcodec 59.37), `-autoscale` with 4.4 (58.134), and RTSP's
+    // `-timeout` took its present meaning with 5.0.
+    const minor = Number(/libavcodec\s+\d+\.\s*(\d+)/.exec(stdout)?.[1] ?? 0);
+    const atLeast = (major: number, least: number) => avcodec > major || (avcodec === major && minor >= least);
+    const has = { fpsMode: atLeast(59, 37), autoscale: atLeast(58, 134), timeout: avformat >= 59 };
+    return { path, version, origin, has };
+  } catch (cause) {
+    throw new SourceError(
+      "FFMPEG_BROKEN",
+      `ffmpeg at ${path} (${origin}) does not start: ${messageOf(cause).split("\n")[0]}; install one that does or set EKSPRESI_FFMPEG`,
+      { cause },
+    );
+  }
+}
+
+export type FfmpegProcess = ChildProcessByStdio<null, Readable, Readable>;
+
+/**
+ * Starts ffmpeg with its picture pipe on stdout. Standard input is our own when `stdin` is set, else closed. It ends
+ * with us: its pipe breaks when we are killed.
+ */
+export function spawnFfmpeg(ffmpeg: Ffmpeg, args: readonly string[], stdin = false): FfmpegProcess {
+  return spawn(ffmpeg.path, args, {
+    stdio: [stdin ? "inherit" : "ignore", "pipe", "pipe"],
+    windowsHide: true,
+  }) as FfmpegProcess;
+}
+
+const GRACE_MS = 2000;
+
+/** Ends a process: asks first, then kills. Resolves when it is gone. */
+export function endProcess(child: FfmpegProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
+    child.once("exit", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    child.kill("SIGTERM");
+    child.stdout.resume(); // a full pipe would keep it from noticing
+  });
+}

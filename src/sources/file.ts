@@ -1,0 +1,71 @@
+import { stat } from "node:fs/promises";
+import { defer, from, switchMap } from "rxjs";
+import { Type } from "typebox";
+import { SourceError } from "../errors.js";
+import { type DecodeInput, decode } from "../media/decode.js";
+import { redact } from "../media/redact.js";
+import { source } from "../pipeline/component.js";
+import { Duration, Path } from "../pipeline/units.js";
+
+const Options = Type.Object({
+  path: Path({
+    description: "A recording: anything ffmpeg reads, a URL, or `-` for standard input.",
+    examples: ["lobby.mp4", "-"],
+  }),
+  loop: Type.Optional(
+    Type.Union([Type.Integer({ minimum: 1 }), Type.Boolean()], {
+      default: false,
+      description: "Plays it so many times, or for ever (`true`). Media time goes on across rounds.",
+    }),
+  ),
+  from: Type.Optional(Duration({ description: "Begins at this media time.", examples: ["90s"] })),
+  to: Type.Optional(Duration({ description: "Ends at this media time.", examples: ["2m"] })),
+});
+
+/** A recording. Media times are the container's own PTS. */
+export const file = source({
+  type: "file",
+  summary: "A recording: anything ffmpeg reads.",
+  description:
+    "No frame is ever lost: when the pipeline is busy, ffmpeg waits. Rotation in the metadata is applied; a change of " +
+    "size in mid-stream is passed on (with an ffmpeg older than 4.4 pictures keep the first size).",
+  options: Options,
+  example: "- { type: file, path: lobby.mp4 }",
+  live: () => false,
+  open: (options, context) =>
+    defer(() => from(inputOf(options, context.id))).pipe(switchMap((input) => decode(input, context))),
+});
+
+const isUrl = (path: string) => /^[a-z][a-z0-9+.-]+:\/\//i.test(path);
+
+async function inputOf(
+  { path, loop, from: begin, to: end }: { path: string; loop?: number | boolean; from?: number; to?: number },
+  id: string,
+): Promise<DecodeInput> {
+  if (path !== "-" && !isUrl(path)) await checkFile(path, id);
+  const rounds = loop === true ? -1 : typeof loop === "number" ? loop - 1 : 0;
+  const before = [
+    // Each round's times are shifted by ffmpeg, so they cannot be the container's own.
+    ...(rounds === 0 ? ["-copyts"] : ["-stream_loop", String(rounds)]),
+    ...(begin === undefined ? [] : ["-ss", String(begin / 1000)]),
+    ...(end === undefined ? [] : ["-to", String(end / 1000)]),
+  ];
+  const stdin = path === "-";
+  return {
+    before,
+    url: stdin ? "pipe:0" : isUrl(path) ? path : `file:${path}`,
+    name: stdin ? "standard input" : redact(path),
+    stdin,
+    live: false,
+  };
+}
+
+async function checkFile(path: string, id: string): Promise<void> {
+  const fail = (what: string, what_to_do: string) =>
+    new SourceError("SOURCE_OPEN", `source ${id}: ${path}: ${what}; ${what_to_do}`);
+  const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === "ENOENT" ? fail("no such file", "check `path`") : fail(error.message, "check `path`");
+  });
+  if (info.isDirectory()) throw fail("it is a folder", "use an `images` source for a folder of pictures");
+  if (info.isFile() && info.size === 0) throw fail("the file is empty", "give a recording");
+}
