@@ -85,7 +85,7 @@ export interface Face {
   readonly box: Box;
   /** Detector score; for Haar the number of raw windows that agreed. */
   readonly score: number;
-  /** After `track`: positive, unique in the run, never reused. */
+  /** After `track`: counted from 1 for each source, never reused in a run. */
   readonly track?: number;
   /** After `classify`: one probability a class, in the order of `labels`, as the model gave them. */
   readonly probabilities?: Float32Array;

@@ -17,6 +17,11 @@ export type SourceState = "opening" | "running" | "reconnecting" | "ended";
 export interface SourceStats {
   readonly id: string;
   readonly live: boolean;
+  /**
+   * What makes two runs' events the same events: for a recording its name and size, for a camera the start of the
+   * run. Event ids are made from it. The runtime sets it to the source's id; a source may set it better.
+   */
+  identity: string;
   state: SourceState;
   /** Frames read, dropped ones included. */
   decoded: number;

@@ -1,10 +1,12 @@
 import { stat } from "node:fs/promises";
+import { basename } from "node:path";
 import { defer, from, switchMap } from "rxjs";
 import { Type } from "typebox";
 import { SourceError } from "../errors.js";
 import { type DecodeInput, decode } from "../media/decode.js";
 import { redact } from "../media/redact.js";
 import { source } from "../pipeline/component.js";
+import type { SourceContext } from "../pipeline/context.js";
 import { Duration, Path } from "../pipeline/units.js";
 
 const Options = Type.Object({
@@ -33,16 +35,19 @@ export const file = source({
   example: "- { type: file, path: lobby.mp4 }",
   live: () => false,
   open: (options, context) =>
-    defer(() => from(inputOf(options, context.id))).pipe(switchMap((input) => decode(input, context))),
+    defer(() => from(inputOf(options, context))).pipe(switchMap((input) => decode(input, context))),
 });
 
 const isUrl = (path: string) => /^[a-z][a-z0-9+.-]+:\/\//i.test(path);
 
 async function inputOf(
   { path, loop, from: begin, to: end }: { path: string; loop?: number | boolean; from?: number; to?: number },
-  id: string,
+  context: Pick<SourceContext, "id" | "source">,
 ): Promise<DecodeInput> {
-  if (path !== "-" && !isUrl(path)) await checkFile(path, id);
+  if (path !== "-")
+    context.source.identity = isUrl(path)
+      ? redact(path)
+      : `${basename(path)} ${await checkFile(path, context.id)} bytes`;
   const rounds = loop === true ? -1 : typeof loop === "number" ? loop - 1 : 0;
   const before = [
     // Each round's times are shifted by ffmpeg, so they cannot be the container's own.
@@ -60,12 +65,14 @@ async function inputOf(
   };
 }
 
-async function checkFile(path: string, id: string): Promise<void> {
-  const fail = (what: string, what_to_do: string) =>
-    new SourceError("SOURCE_OPEN", `source ${id}: ${path}: ${what}; ${what_to_do}`);
+/** The file's size; throws where it cannot be a recording. */
+async function checkFile(path: string, id: string): Promise<number> {
+  const fail = (what: string, remedy: string) =>
+    new SourceError("SOURCE_OPEN", `source ${id}: ${path}: ${what}; ${remedy}`);
   const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
     throw error.code === "ENOENT" ? fail("no such file", "check `path`") : fail(error.message, "check `path`");
   });
   if (info.isDirectory()) throw fail("it is a folder", "use an `images` source for a folder of pictures");
   if (info.isFile() && info.size === 0) throw fail("the file is empty", "give a recording");
+  return info.size;
 }

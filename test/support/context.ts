@@ -29,6 +29,7 @@ export function testContext(
   const source: SourceStats = {
     id,
     live,
+    identity: id,
     state: "opening",
     decoded: 0,
     dropped: 0,

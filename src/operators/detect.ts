@@ -1,0 +1,200 @@
+import { readdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Type } from "typebox";
+import { ConfigError } from "../errors.js";
+import { type Cascade, type Detection, HaarPool, loadCascade, type ScanOptions } from "../haar/index.js";
+import type { Box, Face, FaceFrame, Frame } from "../media/frame.js";
+import { operator } from "../pipeline/component.js";
+import type { RunContext } from "../pipeline/context.js";
+import { Length, pixelsOf } from "../pipeline/units.js";
+import { grown, iou } from "./geometry.js";
+import { inOrder } from "./in-order.js";
+import { openOpencv } from "./opencv.js";
+
+const Options = Type.Object({
+  cascade: Type.Optional(
+    Type.String({
+      default: "frontalface_default",
+      description: "A cascade that comes with the package, by name, or the path of a cascade file in OpenCV's format.",
+    }),
+  ),
+  scaleFactor: Type.Optional(
+    Type.Number({
+      exclusiveMinimum: 1,
+      maximum: 4,
+      default: 1.1,
+      description: "How much larger each search window is than the last.",
+    }),
+  ),
+  minNeighbors: Type.Optional(
+    Type.Integer({ minimum: 0, default: 5, description: "Raw windows that must agree on a face." }),
+  ),
+  minSize: Type.Optional(
+    Length({ default: "8%", description: "Smallest face. Larger is much faster.", examples: ["8%", "60px"] }),
+  ),
+  maxSize: Type.Optional(Length({ description: "Largest face. Default: the whole picture." })),
+  every: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      default: 1,
+      description:
+        "Scans the whole picture in each n-th frame; in between looks only around the faces already known. A new face is seen up to n - 1 frames later.",
+    }),
+  ),
+  workers: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 256, description: "Threads. Default: as many as cores." }),
+  ),
+  engine: Type.Optional(
+    Type.Union([Type.Literal("haar"), Type.Literal("opencv")], {
+      default: "haar",
+      description: "Our own kernel, or OpenCV through `@u4/opencv4nodejs` where that is installed.",
+    }),
+  ),
+});
+
+/** Runs a cascade on a frame, or on a part of it; boxes are in pixels of the frame. */
+export interface FaceDetector {
+  detect(frame: Frame, region: Box, options: ScanOptions): Promise<Detection[]>;
+}
+
+/** How far around a known face is looked, as a fraction of its size, and how much its size may differ. */
+const AROUND = { margin: 0.4, smaller: 0.75, larger: 1.34 };
+/** Two finds overlapping so much are one face. */
+const SAME_FACE_IOU = 0.3;
+
+/** Finds faces with a Haar cascade (Viola and Jones), on a pool of worker threads. */
+export const detect = operator({
+  type: "detect",
+  summary: "Finds faces with a Haar cascade.",
+  description:
+    "Gives the boxes that OpenCV's `detectMultiScale` gives. Frames are scanned side by side on worker threads and leave in source order.",
+  takes: "frames",
+  gives: "faces",
+  options: Options,
+  example: "- { type: detect, minSize: 8%, every: 5 }",
+  build: async (options, context) => {
+    const path = await cascadeFile(options.cascade ?? "frontalface_default", context);
+    const cascade = await loadCascade(path);
+    const detector =
+      options.engine === "opencv"
+        ? await openOpencv(path)
+        : await openHaar(cascade, options.workers ?? availableParallelism(), context);
+    const scan = scanner(detector, cascade, {
+      scaleFactor: options.scaleFactor ?? 1.1,
+      minNeighbors: options.minNeighbors ?? 5,
+      limits: (frame) => ({
+        ...(options.minSize && { minSize: sizeOf(pixelsOf(options.minSize, frame.width, frame.height), cascade) }),
+        ...(options.maxSize && { maxSize: sizeOf(pixelsOf(options.maxSize, frame.width, frame.height), cascade) }),
+      }),
+      every: options.every ?? 1,
+    });
+    return inOrder(
+      (frame: Frame) => frame.source,
+      async (frame): Promise<FaceFrame> => {
+        const result = await scan(frame);
+        context.stats.faces += result.faces.length;
+        return result;
+      },
+      (result) => result.frame.release(),
+      (frame) => frame.release(),
+    );
+  },
+});
+
+const SHIPPED = new URL("../../models/haarcascades/", import.meta.url);
+
+/** The file of a cascade given by name or path. */
+async function cascadeFile(name: string, context: RunContext): Promise<string> {
+  if (/[\\/]|\.xml$/.test(name)) return resolve(context.baseDir, name);
+  const files = (await readdir(SHIPPED)).filter((entry) => entry.endsWith(".xml"));
+  const file = files.find((entry) => entry === `${name}.xml` || entry === `haarcascade_${name}.xml`);
+  if (file) return fileURLToPath(new URL(file, SHIPPED));
+  const names = files.map((entry) => entry.replace(/^haarcascade_|\.xml$/g, "")).join(", ");
+  throw new ConfigError(
+    "CASCADE_UNKNOWN",
+    `${context.id}: there is no cascade "${name}"; use one of ${names}, or the path of an .xml file`,
+  );
+}
+
+async function openHaar(cascade: Cascade, workers: number, context: RunContext): Promise<FaceDetector> {
+  const pool = await HaarPool.create(cascade, context.memory, workers);
+  context.defer(() => pool.close());
+  return {
+    detect: async (frame, region, options) => {
+      const offset = frame.slot.offset + region.y * frame.width + region.x;
+      const plane = { offset, width: region.width, height: region.height, stride: frame.width };
+      const boxes = await pool.detect(plane, options);
+      return boxes.map((box) => ({ ...box, x: box.x + region.x, y: box.y + region.y }));
+    },
+  };
+}
+
+function sizeOf(pixels: number, cascade: Cascade): { width: number; height: number } {
+  return { width: pixels, height: Math.round((pixels * cascade.height) / cascade.width) };
+}
+
+interface Search {
+  readonly scaleFactor: number;
+  readonly minNeighbors: number;
+  limits(frame: Frame): Pick<ScanOptions, "minSize" | "maxSize">;
+  readonly every: number;
+}
+
+/** The search plan: which frames are scanned whole, and where the others are looked at. */
+function scanner(
+  detector: FaceDetector,
+  cascade: Cascade,
+  search: Search,
+): (frame: Frame) => Promise<FaceFrame> {
+  const { scaleFactor, minNeighbors } = search;
+  /** Per source: frames so far, and the faces known after the last of them. */
+  const sources = new Map<string, { count: number; known: Promise<readonly Detection[]> }>();
+
+  const whole = (frame: Frame) =>
+    detector.detect(
+      frame,
+      { x: 0, y: 0, width: frame.width, height: frame.height },
+      { scaleFactor, minNeighbors, ...search.limits(frame) },
+    );
+
+  const around = async (frame: Frame, known: readonly Detection[]) => {
+    const finds = await Promise.all(
+      known.map(async (face) => {
+        const region = grown(face, AROUND.margin, frame);
+        if (region.width < cascade.width || region.height < cascade.height) return undefined;
+        const found = await detector.detect(frame, region, {
+          scaleFactor,
+          minNeighbors,
+          minSize: sizeOf(face.width * AROUND.smaller, cascade),
+          maxSize: sizeOf(face.width * AROUND.larger, cascade),
+        });
+        return found.sort((a, b) => iou(b, face) - iou(a, face))[0];
+      }),
+    );
+    const faces: Detection[] = [];
+    for (const find of finds)
+      if (find && !faces.some((face) => iou(face, find) > SAME_FACE_IOU)) faces.push(find);
+    // A face that was missed is looked for again where it was.
+    const missed = known.filter((face) => !faces.some((other) => iou(face, other) > SAME_FACE_IOU));
+    return { faces, known: [...faces, ...missed] };
+  };
+
+  return async (frame) => {
+    const source = sources.get(frame.source) ?? { count: 0, known: Promise.resolve([]) };
+    sources.set(frame.source, source);
+    const fullScan = source.count++ % search.every === 0;
+    const result = fullScan
+      ? whole(frame).then((faces) => ({ faces, known: faces }))
+      : source.known.then((known) => around(frame, known));
+    // A failure reaches the run through this frame; the next one must not fail again for it.
+    source.known = result.then(({ known }) => known).catch(() => []);
+    const { faces } = await result;
+    return { frame, fullScan, faces: faces.map(toFace) };
+  };
+}
+
+function toFace({ neighbors, ...box }: Detection): Face {
+  return { box, score: neighbors };
+}

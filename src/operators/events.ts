@@ -1,0 +1,201 @@
+import { createHash } from "node:crypto";
+import { Observable } from "rxjs";
+import { Type } from "typebox";
+import { OperatorError } from "../errors.js";
+import type { EmotionData, EmotionEvent } from "../events/event.js";
+import type { Face, FaceFrame } from "../media/frame.js";
+import { operator } from "../pipeline/component.js";
+import type { RunContext } from "../pipeline/context.js";
+import { Duration } from "../pipeline/units.js";
+
+type EventKind = EmotionData["kind"];
+
+/** Turns labelled faces into emotion events and returns the frames' leases. */
+export const events = operator({
+  type: "events",
+  summary: "Turns labelled faces into emotion events.",
+  description:
+    "`appeared` when a face is first labelled, `changed` when its label changes, `sample` at an interval, `left` when it has not been seen for `leftAfter` or its source ended. Ids are stable: the same input, model and pipeline give the same ids, so a replay can be deduplicated.",
+  takes: "faces",
+  gives: "events",
+  options: Type.Object({
+    on: Type.Optional(
+      Type.Union([Type.Literal("change"), Type.Literal("sample"), Type.Literal("both")], {
+        default: "change",
+        description: "`change`: appeared, changed, left. `sample`: a sample each `interval`. `both`: all of these.",
+      }),
+    ),
+    interval: Type.Optional(Duration({ default: "1s", description: "Media time between samples of a face." })),
+    leftAfter: Type.Optional(
+      Duration({ default: "1s", description: "Media time unseen after which a face has left." }),
+    ),
+    raw: Type.Optional(
+      Type.Boolean({ default: false, description: "Adds the model's own probabilities for the frame." }),
+    ),
+  }),
+  example: "- { type: events, on: change }",
+  build:
+    ({ on = "change", interval = 1000, leftAfter = 1000, raw = false }, context) =>
+    (input) =>
+      new Observable<EmotionEvent>((subscriber) => {
+        const maker = new EventMaker(context, raw);
+        const seen = new Map<string, Map<number, Seen>>();
+        const send = (kind: EventKind, item: Seen) => {
+          context.stats.events++;
+          subscriber.next(maker.make(kind, item));
+        };
+        const leave = (known: Map<number, Seen>, beforeMs: number) => {
+          for (const [id, item] of known) {
+            if (item.at.mediaTimeMs >= beforeMs) continue;
+            known.delete(id);
+            if (on !== "sample") send("left", item);
+          }
+        };
+        const look = ({ frame, faces }: FaceFrame) => {
+          const known = seen.get(frame.source) ?? new Map<number, Seen>();
+          seen.set(frame.source, known);
+          leave(known, frame.mediaTimeMs - leftAfter);
+          for (const face of faces) {
+            const before = known.get(trackOf(face, context));
+            const now = observe(face, frame, before, context);
+            known.set(now.track, now);
+            if (on !== "sample" && !before) send("appeared", now);
+            else if (on !== "sample" && before && before.label !== now.label) send("changed", now);
+            if (on !== "change" && frame.mediaTimeMs >= now.nextSampleMs - 0.5) {
+              now.nextSampleMs = frame.mediaTimeMs + interval;
+              send("sample", now);
+            }
+          }
+        };
+        return input.subscribe({
+          next: (item) => {
+            try {
+              look(item);
+            } catch (error) {
+              subscriber.error(error);
+            } finally {
+              item.frame.release();
+            }
+          },
+          error: (error: unknown) => subscriber.error(error),
+          complete: () => {
+            for (const known of seen.values()) leave(known, Number.POSITIVE_INFINITY);
+            subscriber.complete();
+          },
+        });
+      }),
+});
+
+/** A face as it was last seen. */
+interface Seen {
+  readonly track: number;
+  readonly face: Face;
+  readonly at: {
+    readonly source: string;
+    readonly sequence: number;
+    readonly mediaTimeMs: number;
+    readonly wallTimeMs: number;
+    readonly width: number;
+    readonly height: number;
+  };
+  readonly label: number;
+  readonly sinceMs: number;
+  nextSampleMs: number;
+}
+
+function trackOf(face: Face, context: RunContext): number {
+  if (face.track !== undefined) return face.track;
+  throw new OperatorError("EVENTS_NEED_TRACK", `${context.id}: faces have no track; put a \`track\` operator before it`);
+}
+
+function observe(face: Face, at: Seen["at"], before: Seen | undefined, context: RunContext): Seen {
+  if (face.label === undefined || !face.probabilities)
+    throw new OperatorError(
+      "EVENTS_NEED_CLASSIFY",
+      `${context.id}: faces have no expression; put a \`classify\` operator before it`,
+    );
+  const { source, sequence, mediaTimeMs, wallTimeMs, width, height } = at;
+  const since = before?.label === face.label ? before.sinceMs : mediaTimeMs;
+  return {
+    track: trackOf(face, context),
+    face,
+    at: { source, sequence, mediaTimeMs, wallTimeMs, width, height },
+    label: face.label,
+    sinceMs: face.labelSinceMs ?? since,
+    nextSampleMs: before?.nextSampleMs ?? Number.NEGATIVE_INFINITY,
+  };
+}
+
+/** Writes events of one run. */
+class EventMaker {
+  readonly #context: RunContext;
+  readonly #raw: boolean;
+
+  constructor(context: RunContext, raw: boolean) {
+    this.#context = context;
+    this.#raw = raw;
+  }
+
+  make(kind: EventKind, item: Seen): EmotionEvent {
+    const { name } = this.#context.pipeline;
+    const { at, track } = item;
+    const stats = this.#context.stats.sources.find(({ id }) => id === at.source);
+    const time = stats?.live ? at.wallTimeMs : this.#context.startedAtMs + at.mediaTimeMs;
+    return {
+      specversion: "1.0",
+      id: this.#id(kind, item, stats?.identity ?? at.source),
+      source: `/pipelines/${encodeURIComponent(name)}/sources/${encodeURIComponent(at.source)}`,
+      type: `dev.ekspresi.emotion.${kind}`,
+      subject: `${at.source}/${track}`,
+      time: new Date(time).toISOString(),
+      datacontenttype: "application/json",
+      data: this.#data(kind, item),
+    };
+  }
+
+  #id(kind: EventKind, { face, at, track }: Seen, identity: string): string {
+    const { name } = this.#context.pipeline;
+    const model = face.model ? `${face.model.name} ${face.model.version}` : "";
+    const parts = [name, at.source, identity, model, track, kind, at.sequence];
+    return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
+  }
+
+  #data(kind: EventKind, { face, at, track, label, sinceMs }: Seen): EmotionData {
+    const { pipeline } = this.#context;
+    const labels = face.model?.labels ?? [];
+    const steady = face.smoothed ?? face.probabilities ?? new Float32Array();
+    const { x, y, width, height } = face.box;
+    return {
+      pipeline: pipeline.name,
+      camera: at.source,
+      track,
+      kind,
+      label: labels[label] ?? String(label),
+      confidence: round(steady[label] ?? 0, 4),
+      probabilities: byName(labels, steady),
+      ...(this.#raw && face.probabilities && { raw: byName(labels, face.probabilities) }),
+      box: { x: round(x, 1), y: round(y, 1), width: round(width, 1), height: round(height, 1) },
+      relativeBox: {
+        x: round(x / at.width, 4),
+        y: round(y / at.height, 4),
+        width: round(width / at.width, 4),
+        height: round(height / at.height, 4),
+      },
+      frame: at.sequence,
+      mediaTimeMs: round(at.mediaTimeMs, 3),
+      sinceMs: round(sinceMs, 3),
+      model: { name: face.model?.name ?? "", version: face.model?.version ?? "" },
+      ...(pipeline.purpose !== undefined && { purpose: pipeline.purpose }),
+      ...(pipeline.retention !== undefined && { retention: pipeline.retention }),
+    };
+  }
+}
+
+function byName(labels: readonly string[], values: Float32Array): Record<string, number> {
+  return Object.fromEntries(labels.map((label, i) => [label, round(values[i] ?? 0, 4)]));
+}
+
+function round(value: number, digits: number): number {
+  const scale = 10 ** digits;
+  return Math.round(value * scale) / scale;
+}

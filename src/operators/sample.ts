@@ -1,0 +1,29 @@
+import { filter } from "rxjs";
+import { Type } from "typebox";
+import { operator } from "../pipeline/component.js";
+import { Rate } from "../pipeline/units.js";
+
+/** Keeps at most `fps` frames a second of media time, per source, and returns the others' leases at once. */
+export const sample = operator({
+  type: "sample",
+  summary: "Keeps at most so many frames a second.",
+  description: "Counts media time, per source, so that a recording gives the same frames however fast it is read.",
+  takes: "frames",
+  gives: "frames",
+  options: Type.Object({
+    fps: Rate({ description: "Frames kept a second of media time.", examples: [5] }),
+  }),
+  example: "- { type: sample, fps: 5 }",
+  build: ({ fps }) => {
+    const periodMs = 1000 / fps;
+    const next = new Map<string, number>(); // by source
+    return filter((frame) => {
+      const due = next.get(frame.source) ?? Number.NEGATIVE_INFINITY;
+      // Half a millisecond: times that should be equal differ by their rounding.
+      if (frame.mediaTimeMs < due - 0.5) return frame.release();
+      // The grid is kept where it can be, so that 10 of 30 frames a second are every third.
+      next.set(frame.source, frame.mediaTimeMs < due + periodMs ? due + periodMs : frame.mediaTimeMs + periodMs);
+      return true;
+    });
+  },
+});

@@ -1,0 +1,121 @@
+import { map } from "rxjs";
+import { Type } from "typebox";
+import type { Face, FaceFrame } from "../media/frame.js";
+import { operator } from "../pipeline/component.js";
+import { Duration } from "../pipeline/units.js";
+
+interface Settings {
+  readonly method: "ema" | "vote";
+  readonly halfLife: number;
+  readonly window: number;
+  readonly margin: number;
+  readonly hold: number;
+}
+
+/** Steadies each track's label over media time. */
+export const smooth = operator({
+  type: "smooth",
+  summary: "Steadies each face's label over time.",
+  description:
+    "`ema` averages the probabilities with weights that halve every `halfLife`; `vote` counts the most likely label of each frame in a window. The label changes when another leads by `margin` and the present one has stood for `hold`. The model's own probabilities stay on the face.",
+  takes: "faces",
+  gives: "faces",
+  options: Type.Object({
+    method: Type.Optional(
+      Type.Union([Type.Literal("ema"), Type.Literal("vote")], {
+        default: "ema",
+        description: "Exponential moving average, or a vote over a window.",
+      }),
+    ),
+    halfLife: Type.Optional(
+      Duration({ default: "400ms", description: "Time after which a frame weighs half (`ema`)." }),
+    ),
+    window: Type.Optional(Duration({ default: "1s", description: "Length of the window (`vote`)." })),
+    margin: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        default: 0.05,
+        description: "By how much another label must lead before it takes over.",
+      }),
+    ),
+    hold: Type.Optional(Duration({ default: "300ms", description: "How long a label stands at least." })),
+  }),
+  example: "- { type: smooth, halfLife: 400ms, hold: 300ms }",
+  build: ({ method = "ema", halfLife = 400, window = 1000, margin = 0.05, hold = 300 }) => {
+    const settings: Settings = { method, halfLife, window, margin, hold };
+    const tracks = new Map<string, Map<number, Steadied>>();
+    return map((item: FaceFrame): FaceFrame => {
+      const { source, mediaTimeMs } = item.frame;
+      const known = tracks.get(source) ?? new Map<number, Steadied>();
+      tracks.set(source, known);
+      forget(known, mediaTimeMs);
+      return { ...item, faces: item.faces.map((face) => steady(face, known, settings, mediaTimeMs)) };
+    });
+  },
+});
+
+/** Media time after which an unseen track is forgotten, ms; tracks themselves end sooner. */
+const FORGET_MS = 60_000;
+
+interface Steadied {
+  readonly mean: Float32Array;
+  /** Votes of the window, oldest first. */
+  readonly votes: { readonly atMs: number; readonly label: number }[];
+  seenMs: number;
+  label: number;
+  sinceMs: number;
+}
+
+function forget(known: Map<number, Steadied>, nowMs: number): void {
+  for (const [id, state] of known) if (nowMs - state.seenMs > FORGET_MS) known.delete(id);
+}
+
+function steady(face: Face, known: Map<number, Steadied>, settings: Settings, nowMs: number): Face {
+  const { probabilities, track } = face;
+  if (!probabilities || track === undefined) return face;
+  let state = known.get(track);
+  if (state) average(state, probabilities, settings, nowMs);
+  else {
+    const label = argmax(probabilities);
+    const mean = settings.method === "ema" ? Float32Array.from(probabilities) : oneHot(label, probabilities.length);
+    state = { mean, votes: [{ atMs: nowMs, label }], seenMs: nowMs, label, sinceMs: nowMs };
+    known.set(track, state);
+  }
+  const leader = argmax(state.mean);
+  const lead = (state.mean[leader] ?? 0) - (state.mean[state.label] ?? 0);
+  if (leader !== state.label && lead >= settings.margin && nowMs - state.sinceMs >= settings.hold) {
+    state.label = leader;
+    state.sinceMs = nowMs;
+  }
+  return { ...face, smoothed: Float32Array.from(state.mean), label: state.label, labelSinceMs: state.sinceMs };
+}
+
+function average(state: Steadied, probabilities: Float32Array, settings: Settings, nowMs: number): void {
+  const elapsed = Math.max(0, nowMs - state.seenMs);
+  state.seenMs = nowMs;
+  if (settings.method === "vote") {
+    state.votes.push({ atMs: nowMs, label: argmax(probabilities) });
+    while (nowMs - (state.votes[0]?.atMs ?? nowMs) > settings.window) state.votes.shift();
+    state.mean.fill(0);
+    for (const { label } of state.votes) state.mean[label] = (state.mean[label] ?? 0) + 1 / state.votes.length;
+    return;
+  }
+  const weight = settings.halfLife === 0 ? 1 : 1 - 0.5 ** (elapsed / settings.halfLife);
+  for (let i = 0; i < state.mean.length; i++) {
+    const mean = state.mean[i] ?? 0;
+    state.mean[i] = mean + weight * ((probabilities[i] ?? 0) - mean);
+  }
+}
+
+function argmax(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
+  return best;
+}
+
+function oneHot(index: number, length: number): Float32Array {
+  const values = new Float32Array(length);
+  values[index] = 1;
+  return values;
+}

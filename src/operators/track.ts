@@ -1,0 +1,125 @@
+import { map } from "rxjs";
+import { Type } from "typebox";
+import type { Box, Face, FaceFrame } from "../media/frame.js";
+import { operator } from "../pipeline/component.js";
+import { Duration } from "../pipeline/units.js";
+import { assign } from "./hungarian.js";
+
+/** Gives each face a number that stays with it from frame to frame. */
+export const track = operator({
+  type: "track",
+  summary: "Gives each face a number that stays with it.",
+  description:
+    "Faces are matched to tracks by where each track should be by now, at least total cost (Hungarian method). A track outlives `maxGap` without a match; its number is never given again. A face is passed on from its `minHits`-th match on, so that one-frame mistakes of the detector never become a track.",
+  takes: "faces",
+  gives: "faces",
+  options: Type.Object({
+    maxGap: Type.Optional(
+      Duration({ default: "1s", description: "How long a face may be missed, in media time." }),
+    ),
+    minHits: Type.Optional(
+      Type.Integer({ minimum: 1, default: 2, description: "Frames a face must be found in before it counts." }),
+    ),
+    maxDistance: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        default: 0.8,
+        description: "How far a face may be from where it was expected, in face widths.",
+      }),
+    ),
+  }),
+  example: "- { type: track, maxGap: 1s }",
+  build: ({ maxGap = 1000, minHits = 2, maxDistance = 0.8 }) => {
+    const trackers = new Map<string, Tracker>();
+    return map((item: FaceFrame): FaceFrame => {
+      const { source } = item.frame;
+      const tracker = trackers.get(source) ?? new Tracker(maxGap, minHits, maxDistance);
+      trackers.set(source, tracker);
+      return { ...item, faces: tracker.follow(item.faces, item.frame.mediaTimeMs) };
+    });
+  },
+});
+
+interface Track {
+  /** Given when the track is confirmed. */
+  id: number | undefined;
+  box: Box;
+  seenMs: number;
+  hits: number;
+  /** Pixels a millisecond, of the centre. */
+  vx: number;
+  vy: number;
+}
+
+/** Weight of the newest movement in a track's velocity. */
+const NEWEST = 0.4;
+/** A size that differs by more than this ratio is another face. */
+const MAX_SIZE_RATIO = 2;
+
+/** The tracks of one source. */
+class Tracker {
+  readonly #maxGapMs: number;
+  readonly #minHits: number;
+  readonly #maxDistance: number;
+  #tracks: Track[] = [];
+  #lastId = 0;
+
+  constructor(maxGapMs: number, minHits: number, maxDistance: number) {
+    this.#maxGapMs = maxGapMs;
+    this.#minHits = minHits;
+    this.#maxDistance = maxDistance;
+  }
+
+  follow(faces: readonly Face[], nowMs: number): Face[] {
+    this.#tracks = this.#tracks.filter((known) => nowMs - known.seenMs <= this.#maxGapMs);
+    const costs = this.#tracks.map((known) => faces.map((face) => this.#cost(known, face.box, nowMs)));
+    const faceOf = assign(costs);
+    const trackOf = new Map<number, Track>();
+    for (const [t, known] of this.#tracks.entries()) {
+      const f = faceOf[t] ?? -1;
+      const face = faces[f];
+      if (!face) continue;
+      this.#move(known, face.box, nowMs);
+      trackOf.set(f, known);
+    }
+    return faces.flatMap((face, f) => {
+      const known = trackOf.get(f) ?? this.#begin(face.box, nowMs);
+      if (known.id === undefined && known.hits >= this.#minHits) known.id = ++this.#lastId;
+      return known.id === undefined ? [] : [{ ...face, track: known.id }];
+    });
+  }
+
+  #cost(known: Track, box: Box, nowMs: number): number {
+    const elapsed = nowMs - known.seenMs;
+    const size = (known.box.width + box.width) / 2;
+    const ratio = Math.max(known.box.width / box.width, box.width / known.box.width);
+    const dx = centreX(box) - (centreX(known.box) + known.vx * elapsed);
+    const dy = centreY(box) - (centreY(known.box) + known.vy * elapsed);
+    const distance = Math.hypot(dx, dy) / size;
+    if (distance > this.#maxDistance || ratio > MAX_SIZE_RATIO) return Number.POSITIVE_INFINITY;
+    return distance + Math.log(ratio);
+  }
+
+  #move(known: Track, box: Box, nowMs: number): void {
+    const elapsed = nowMs - known.seenMs;
+    if (elapsed > 0) {
+      const vx = (centreX(box) - centreX(known.box)) / elapsed;
+      const vy = (centreY(box) - centreY(known.box)) / elapsed;
+      const weight = known.hits === 1 ? 1 : NEWEST;
+      known.vx += weight * (vx - known.vx);
+      known.vy += weight * (vy - known.vy);
+    }
+    known.box = box;
+    known.seenMs = nowMs;
+    known.hits++;
+  }
+
+  #begin(box: Box, nowMs: number): Track {
+    const fresh: Track = { id: undefined, box, seenMs: nowMs, hits: 1, vx: 0, vy: 0 };
+    this.#tracks.push(fresh);
+    return fresh;
+  }
+}
+
+const centreX = (box: Box) => box.x + box.width / 2;
+const centreY = (box: Box) => box.y + box.height / 2;
