@@ -17,6 +17,7 @@ export const events = operator({
   description:
     "`appeared` when a face is first labelled, `changed` when its label changes, `sample` at an interval, `left` when it has not been seen for `leftAfter` or its source ended. Ids are stable: the same input, model and pipeline give the same ids, so a replay can be deduplicated.",
   takes: "faces",
+  needs: ["track", "classify"],
   gives: "events",
   options: Type.Object({
     on: Type.Optional(

@@ -19,6 +19,7 @@ export const smooth = operator({
   description:
     "`ema` averages the probabilities with weights that halve every `halfLife`; `vote` counts the most likely label of each frame in a window. The label changes when another leads by `margin` and the present one has stood for `hold`. The model's own probabilities stay on the face.",
   takes: "faces",
+  needs: ["track", "classify"],
   gives: "faces",
   options: Type.Object({
     method: Type.Optional(

@@ -47,6 +47,8 @@ export interface OperatorComponent<
   readonly role: "operator";
   readonly takes: In;
   readonly gives: Out;
+  /** Types of operators of which each must stand somewhere before this one. */
+  readonly needs?: readonly string[];
   /**
    * Made once a run. What it opens it closes in `context.defer`. It passes every frame's lease on or releases it, also on
    * error and unsubscription, keeps source order per source, and passes errors on the error channel.

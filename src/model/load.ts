@@ -1,0 +1,89 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import Schema from "typebox/schema";
+import { messageOf, ModelError } from "../errors.js";
+import { ModelCard } from "./card.js";
+
+/** A model folder whose card has been checked. */
+export interface Model {
+  readonly folder: string;
+  readonly card: ModelCard;
+}
+
+/** The models that come with the package. */
+export const SHIPPED_MODELS = fileURLToPath(new URL("../../models/", import.meta.url));
+
+const MAX_CARD_BYTES = 2 ** 20;
+const MAX_FILE_BYTES = 2 ** 30;
+const cardSchema = Schema.Compile(ModelCard);
+
+/**
+ * Finds a model by the name of one that comes with the package, or by the path of its folder, and checks its card.
+ * Throws `ModelError` when it is missing, or its card is not one.
+ */
+export async function loadModel(nameOrPath: string, baseDir: string): Promise<Model> {
+  const isPath = /[\\/]/.test(nameOrPath) || nameOrPath === ".";
+  const folder = isPath ? resolve(baseDir, nameOrPath) : join(SHIPPED_MODELS, nameOrPath);
+  const file = join(folder, "card.json");
+  const text = await readCard(file, nameOrPath, isPath);
+  let card: unknown;
+  try {
+    card = JSON.parse(text);
+  } catch (cause) {
+    throw new ModelError("MODEL_CARD", `model ${nameOrPath}: ${file} is not JSON: ${messageOf(cause)}`, { cause });
+  }
+  if (!cardSchema.Check(card)) {
+    const [first] = cardSchema.Errors(card)[1];
+    const where = first?.instancePath ? ` at ${first.instancePath}` : "";
+    throw new ModelError("MODEL_CARD", `model ${nameOrPath}: ${file} is not a model card${where}: ${first?.message ?? ""}`);
+  }
+  return { folder, card: card as ModelCard };
+}
+
+/** Names of the models that come with the package. */
+export async function shippedModels(): Promise<string[]> {
+  const entries = await readdir(SHIPPED_MODELS, { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory() && entry.name !== "haarcascades");
+  return folders.map((entry) => entry.name).sort();
+}
+
+async function readCard(file: string, name: string, isPath: boolean): Promise<string> {
+  try {
+    if ((await stat(file)).size > MAX_CARD_BYTES)
+      throw new ModelError("MODEL_CARD", `model ${name}: ${file} is larger than any card`);
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    if (cause instanceof ModelError) throw cause;
+    const shipped = (await shippedModels()).join(", ");
+    throw new ModelError(
+      "MODEL_MISSING",
+      isPath
+        ? `model ${name}: there is no card.json in it; give the folder of a model that \`pipeline train\` made`
+        : `model ${name}: there is none of that name; use ${shipped}, or the path of a model's folder (./runs/mine/model)`,
+      { cause },
+    );
+  }
+}
+
+/** The bytes of one of the model's files, its size and hash checked against the card first. */
+export async function modelFile(
+  { folder, card }: Model,
+  kind: ModelCard["files"][number]["kind"],
+): Promise<Uint8Array> {
+  const entry = card.files.find((file) => file.kind === kind);
+  if (!entry)
+    throw new ModelError("MODEL_FILE", `model ${card.name}: it has no ${kind} file; \`pipeline models export\` makes one`);
+  const path = join(folder, entry.path);
+  const fail = (what: string) =>
+    new ModelError("MODEL_FILE", `model ${card.name}: ${path} ${what}; install or export the model again`);
+  const info = await stat(path).catch(() => undefined);
+  if (!info) throw fail("is missing");
+  if (info.size !== entry.bytes || info.size > MAX_FILE_BYTES)
+    throw fail(`has ${info.size} bytes where its card says ${entry.bytes}`);
+  const bytes = await readFile(path);
+  if (createHash("sha256").update(bytes).digest("hex") !== entry.sha256)
+    throw fail("is not the file its card describes (its hash differs)");
+  return bytes;
+}

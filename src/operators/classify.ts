@@ -1,0 +1,147 @@
+import { availableParallelism } from "node:os";
+import { Type } from "typebox";
+import type { Face, FaceFrame, FaceModel } from "../media/frame.js";
+import { Cropper, cropBox } from "../model/crop.js";
+import { type Engine, openEngine } from "../model/engine/index.js";
+import { loadModel, type Model } from "../model/load.js";
+import { operator } from "../pipeline/component.js";
+import { Duration } from "../pipeline/units.js";
+import { batched, type FaceBatch } from "./batcher.js";
+
+const Options = Type.Object({
+  model: Type.Optional(
+    Type.String({
+      default: "fer2013-small",
+      description: "A model that comes with the package, by name, or the path of a model's folder.",
+    }),
+  ),
+  batch: Type.Optional(
+    Type.Object(
+      {
+        size: Type.Optional(
+          Type.Integer({ minimum: 1, maximum: 1024, default: 32, description: "Faces a batch." }),
+        ),
+        maxWait: Type.Optional(
+          Duration({ default: "15ms", description: "How long a face waits for its batch to fill." }),
+        ),
+      },
+      { description: "Faces of all sources share batches; results do not depend on how they fall." },
+    ),
+  ),
+  flip: Type.Optional(
+    Type.Boolean({
+      default: false,
+      description: "Averages each face with its mirror image: a little better, twice the work.",
+    }),
+  ),
+  margin: Type.Optional(
+    Type.Number({
+      minimum: -0.4,
+      maximum: 1,
+      description: "Added on each side of the box, as a fraction of its size. Default: what the model's card says.",
+    }),
+  ),
+  engine: Type.Optional(
+    Type.Union([Type.Literal("onnx"), Type.Literal("tfjs")], {
+      default: "onnx",
+      description: "onnxruntime-node, or TensorFlow.js where `@tensorflow/tfjs-node-gpu` or `-node` is installed.",
+    }),
+  ),
+  provider: Type.Optional(
+    Type.Union([Type.Literal("cpu"), Type.Literal("webgpu"), Type.Literal("cuda")], {
+      default: "cpu",
+      description: "What onnxruntime runs on. Where it cannot be had, the CPU is used, with a warning.",
+    }),
+  ),
+  strict: Type.Optional(
+    Type.Boolean({ default: false, description: "Fails instead of falling back to the CPU." }),
+  ),
+  threads: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 256, description: "CPU threads. Default: half of the cores." }),
+  ),
+});
+
+/** Reads each face's expression with a CNN. */
+export const classify = operator({
+  type: "classify",
+  summary: "Reads each face's expression.",
+  description:
+    "Crops of all sources go through one queue in batches to one engine, which works in a thread of its own. Frames leave in source order.",
+  takes: "faces",
+  gives: "faces",
+  options: Options,
+  example: "- { type: classify, model: fer2013-small, batch: { size: 32, maxWait: 15ms } }",
+  build: async (options, context) => {
+    const model = await loadModel(options.model ?? "fer2013-small", context.baseDir);
+    const engine = await openEngine(model, {
+      engine: options.engine ?? "onnx",
+      provider: options.provider ?? "cpu",
+      threads: options.threads ?? Math.max(1, Math.floor(availableParallelism() / 2)),
+      strict: options.strict ?? false,
+      warn: (message) => context.log.warn(`${context.id}: ${message}`),
+    });
+    context.defer(() => engine.close());
+    context.log.debug(`${context.id}: ${model.card.name} ${model.card.version} on ${engine.provider}`);
+    const settings = { size: options.batch?.size ?? 32, maxWaitMs: options.batch?.maxWait ?? 15 };
+    const batch = new CropBatch(model, engine, options.flip ?? false, settings.size, options.margin);
+    return batched(settings, batch, context.occupancy);
+  },
+});
+
+/** Crops on their way to the engine. */
+class CropBatch implements FaceBatch {
+  readonly #engine: Engine;
+  readonly #flip: boolean;
+  readonly #framing: Model["card"]["face"];
+  readonly #input: Model["card"]["input"];
+  readonly #model: FaceModel;
+  readonly #cropper: Cropper;
+  readonly #capacity: number;
+  #crops: Float32Array<ArrayBuffer>;
+  #count = 0;
+
+  constructor(model: Model, engine: Engine, flip: boolean, size: number, margin: number | undefined) {
+    const { name, version, labels, input, face } = model.card;
+    this.#engine = engine;
+    this.#flip = flip;
+    this.#framing = { ...face, ...(margin !== undefined && { margin }) };
+    this.#input = input;
+    this.#model = { name, version, labels };
+    this.#cropper = new Cropper(input);
+    this.#capacity = size * (flip ? 2 : 1) * input.width * input.height;
+    this.#crops = new Float32Array(this.#capacity);
+  }
+
+  add({ frame }: FaceFrame, face: Face): void {
+    const { width, height } = this.#input;
+    const size = width * height;
+    const picture = { luma: frame.luma, width: frame.width, height: frame.height };
+    const at = this.#count++ * size;
+    this.#cropper.crop(picture, cropBox(face.box, this.#framing), this.#crops, at);
+    if (!this.#flip) return;
+    const mirror = this.#count++ * size;
+    for (let row = 0; row < size; row += width)
+      for (let x = 0; x < width; x++)
+        this.#crops[mirror + row + x] = this.#crops[at + row + width - 1 - x] ?? 0;
+  }
+
+  async run(): Promise<readonly Partial<Face>[]> {
+    const crops = this.#crops;
+    const count = this.#count;
+    this.#crops = new Float32Array(this.#capacity); // the engine keeps the old one
+    this.#count = 0;
+    const values = await this.#engine.run(crops, count);
+    const classes = this.#model.labels.length;
+    const each = this.#flip ? 2 : 1;
+    const results: Partial<Face>[] = [];
+    for (let i = 0; i < count; i += each) {
+      const probabilities = values.slice(i * classes, (i + 1) * classes);
+      if (this.#flip)
+        for (let c = 0; c < classes; c++)
+          probabilities[c] = ((probabilities[c] ?? 0) + (values[(i + 1) * classes + c] ?? 0)) / 2;
+      const label = probabilities.indexOf(Math.max(...probabilities));
+      results.push({ probabilities, label, model: this.#model });
+    }
+    return results;
+  }
+}

@@ -1,0 +1,47 @@
+import type { Problem, YamlFile, YamlPath } from "./yaml.js";
+
+const VARIABLE = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-((?:[^}\\]|\\.)*))?\}|\$\{[^}]*\}?/g;
+const NUMBER = /^-?\d+(\.\d+)?$/;
+
+/**
+ * Replaces `${NAME}` and `${NAME:-default}` in every text of a value; `$${` stands for `${`. A text that is one
+ * variable and nothing else becomes a number or a boolean where it looks like one.
+ */
+export function substitute(
+  yaml: YamlFile,
+  value: unknown,
+  env: NodeJS.ProcessEnv,
+  problems: Problem[],
+  path: YamlPath = [],
+): unknown {
+  if (Array.isArray(value))
+    return value.map((item, i) => substitute(yaml, item, env, problems, [...path, i]));
+  if (typeof value === "object" && value !== null)
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, substitute(yaml, item, env, problems, [...path, key])]),
+    );
+  return typeof value === "string" ? expand(value, env, (message) => problems.push({ place: yaml.place(path), message })) : value;
+}
+
+/** One text, with what is wrong with it told to `complain`. */
+export function expand(text: string, env: NodeJS.ProcessEnv, complain: (message: string) => void): unknown {
+  if (!text.includes("${")) return text;
+  let alone = false;
+  const expanded = text.replace(VARIABLE, (match: string, name?: string, fallback?: string) => {
+    if (match === "$${") return "${";
+    if (!name) {
+      complain(`\`${match}\` is not a variable; write \${NAME} or \${NAME:-default}, or $\${ for a plain \${`);
+      return match;
+    }
+    const value = env[name] || fallback?.replace(/\\(.)/g, "$1");
+    if (value === undefined) {
+      complain(`the variable ${name} is not set; set it, or give a default: \${${name}:-...}`);
+      return "";
+    }
+    alone = match === text;
+    return value;
+  });
+  if (!alone) return expanded;
+  if (NUMBER.test(expanded)) return Number(expanded);
+  return expanded === "true" ? true : expanded === "false" ? false : expanded;
+}
