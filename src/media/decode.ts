@@ -208,11 +208,14 @@ class Session {
   ): Promise<boolean> {
     const { pool, format, source, id } = this.#context;
     const bytes = frameBytes(width, height, format);
+    // A recording waits for busy sinks and for a slot; a camera drops the frame.
+    const busy = this.#context.ready();
     if (!this.#input.live) {
       clearTimeout(this.#watchdog);
-      await this.#context.ready();
+      await busy;
     }
-    const slot = this.#input.live ? pool.tryAcquire(bytes) : await pool.acquire(bytes, signal);
+    const live = () => (busy ? undefined : pool.tryAcquire(bytes));
+    const slot = this.#input.live ? live() : await pool.acquire(bytes, signal);
     this.#watch(this.#input.stallMs);
     const mediaTimeMs = this.#mediaTime(note);
     if (!slot) {

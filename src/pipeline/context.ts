@@ -84,6 +84,6 @@ export interface SourceContext extends RunContext {
   /** Aborted for a clean end: the source stops reading, delivers what it has, and completes. */
   readonly stop: AbortSignal;
   readonly source: SourceStats;
-  /** Resolves while sinks keep up; recordings await it before each frame. */
+  /** Nothing while sinks keep up, else what resolves once they do: recordings await it, cameras drop meanwhile. */
   ready(): Promise<void> | undefined;
 }

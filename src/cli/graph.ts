@@ -1,0 +1,20 @@
+import { type Command, Option } from "commander";
+import { collect } from "./collect.js";
+
+export function register(program: Command): void {
+  program
+    .command("graph")
+    .description("Prints a pipeline's graph.")
+    .argument("<file>", "pipeline file")
+    .addOption(new Option("--format <format>", "language of the picture").choices(["mermaid", "dot"]).default("mermaid"))
+    .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
+    .addHelpText("after", "\nExamples:\n  $ pipeline graph door.yaml\n  $ pipeline graph door.yaml --format dot | dot -Tsvg > door.svg")
+    .action(async (file: string, { format, set }: { format: string; set: string[] }) => {
+      const [{ loadPipeline }, { toDot, toMermaid }] = await Promise.all([
+        import("../pipeline/load.js"),
+        import("../pipeline/graph.js"),
+      ]);
+      const plan = await loadPipeline(file, { set });
+      process.stdout.write(format === "dot" ? toDot(plan) : toMermaid(plan));
+    });
+}

@@ -1,0 +1,30 @@
+import pc from "picocolors";
+import type { Log, LogLevel } from "../pipeline/context.js";
+
+export interface LogOptions {
+  /** Only warnings and errors. */
+  readonly quiet: boolean;
+  /** JSON lines. */
+  readonly json: boolean;
+  /** Wraps each write, so that a status line can step aside. */
+  readonly around: (say: () => void) => void;
+}
+
+const PAINT: Record<LogLevel, (text: string) => string> = {
+  debug: pc.dim,
+  info: (text) => text,
+  warn: pc.yellow,
+  error: pc.red,
+};
+
+/** A log on standard error, coloured on a terminal. `DEBUG` in the environment shows debug lines. */
+export function createLog({ quiet, json, around }: LogOptions): Log {
+  const at = (level: LogLevel) => (message: string, fields?: Record<string, unknown>) => {
+    if ((level === "debug" && !process.env.DEBUG) || (quiet && level === "info")) return;
+    const line = json
+      ? JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })
+      : (process.stderr.isTTY ? PAINT[level] : String)(`${level === "warn" ? "warning: " : level === "error" ? "error: " : ""}${message}`);
+    around(() => process.stderr.write(`${line}\n`));
+  };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+import { readFileSync, realpathSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { Command, CommanderError } from "commander";
+import { ConfigError, EkspresiError, messageOf } from "../errors.js";
+import * as graph from "./graph.js";
+import * as run from "./run.js";
+import * as schema from "./schema.js";
+import * as validate from "./validate.js";
+
+const VERBS = [run, validate, graph, schema];
+
+/** Exit codes: 0 fine, 1 a run failed, 2 the configuration or usage is wrong. */
+const USAGE = 2;
+
+/** The whole command line. Exported for the reference and for shell completion. */
+export function createProgram(): Command {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  const program = new Command("pipeline")
+    .description("Facial-expression analytics for live and recorded video.")
+    .version(version)
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: false })
+    .exitOverride()
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ pipeline run pipelines/webcam.yaml
+  $ pipeline run pipelines/recording.yaml --set sources.0.path=lobby.mp4
+  $ pipeline validate pipelines/*.yaml
+  $ pipeline doctor`,
+    );
+  for (const verb of VERBS) verb.register(program);
+  for (const command of program.commands) command.exitOverride().showHelpAfterError("(--help says more)");
+  return program;
+}
+
+/** Runs a command line and sets the process's exit code. */
+async function main(argv: readonly string[]): Promise<void> {
+  process.stdout.on("error", onPipeError);
+  try {
+    const program = createProgram();
+    if (argv.length <= 2) {
+      program.outputHelp({ error: true });
+      process.exitCode = USAGE;
+      return;
+    }
+    await program.parseAsync(argv);
+  } catch (error) {
+    process.exitCode = tell(error);
+  }
+}
+
+/** Says what is wrong in one line, and gives the exit code for it. */
+function tell(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // commander has said it
+  process.stderr.write(`${messageOf(error)}\n`);
+  if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  else if (!(error instanceof EkspresiError)) process.stderr.write("This is a bug; DEBUG=1 shows where.\n");
+  return error instanceof ConfigError ? USAGE : 1;
+}
+
+/** A reader that has gone (`| head`) is no failure of a verb that prints; sinks look after themselves. */
+function onPipeError(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+}
+
+// Imported by tests and by the reference generator, it does nothing.
+if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) await main(process.argv);

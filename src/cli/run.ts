@@ -1,0 +1,79 @@
+import type { Command } from "commander";
+import type { RunSummary } from "../pipeline/run.js";
+import { collect } from "./collect.js";
+
+interface Flags {
+  readonly set: string[];
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command("run")
+    .description("Runs a pipeline until its sources end or you press Ctrl-C.")
+    .argument("<file>", "pipeline file")
+    .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
+    .option("-q, --quiet", "says only what goes wrong")
+    .option("--json", "logs as JSON lines on standard error")
+    .addHelpText(
+      "after",
+      `
+Ctrl-C ends cleanly: what is under way is finished and written. A second one ends at once.
+Exit codes: 0 fine, 1 the run failed, 2 the file or the usage is wrong.
+
+Examples:
+  $ pipeline run pipelines/webcam.yaml
+  $ pipeline run pipelines/recording.yaml --set sources.0.path=lobby.mp4
+  $ pipeline run door.yaml --quiet --set sinks.0.path=- | jq .data.label`,
+    )
+    .action(async (file: string, flags: Flags) => {
+      const [{ loadPipeline }, { runPlan }, { createLog }, { StatusLine }, { summaryLines }] = await Promise.all([
+        import("../pipeline/load.js"),
+        import("../pipeline/run.js"),
+        import("./log.js"),
+        import("./status-line.js"),
+        import("./summary.js"),
+      ]);
+      const plan = await loadPipeline(file, { set: flags.set });
+      const status = new StatusLine(!flags.quiet && !flags.json);
+      const log = createLog({ quiet: flags.quiet ?? false, json: flags.json ?? false, around: (say) => status.above(say) });
+      const signals = listen(log.info);
+      let summary: RunSummary;
+      try {
+        summary = await runPlan(plan, {
+          log,
+          stop: signals.stop,
+          abort: signals.abort,
+          started: (view) => status.start(view),
+        });
+      } finally {
+        status.end();
+        signals.end();
+      }
+      if (flags.json) log.info("summary", { ...summary, errors: summary.errors.map(({ message }) => message) });
+      else if (!flags.quiet) process.stderr.write(summaryLines(summary));
+      process.exitCode = signals.abort.aborted ? 130 : summary.errors.length > 0 ? 1 : 0;
+    });
+}
+
+/** The first SIGINT or SIGTERM stops cleanly, the second at once. */
+function listen(say: (message: string) => void) {
+  const stop = new AbortController();
+  const abort = new AbortController();
+  const onSignal = () => {
+    if (stop.signal.aborted) return abort.abort();
+    say("stopping: finishing what is under way (once more to stop at once)");
+    stop.abort();
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return {
+    stop: stop.signal,
+    abort: abort.signal,
+    end: () => {
+      process.off("SIGINT", onSignal);
+      process.off("SIGTERM", onSignal);
+    },
+  };
+}

@@ -1,0 +1,17 @@
+import type { RunSummary } from "../pipeline/run.js";
+import { clock, count, plural } from "./format.js";
+
+/** What a run did, for people. */
+export function summaryLines(summary: RunSummary): string {
+  const { sources, faces, events, sinks, seconds, peakRssBytes, errors } = summary;
+  const lines = sources.map(({ id, live, decoded, dropped, reconnects, mediaTimeMs }) => {
+    const speed = live || seconds === 0 ? "" : `, ${(mediaTimeMs / 1000 / seconds).toFixed(1)}x real time`;
+    const losses = `${dropped > 0 ? `, ${count(dropped)} dropped` : ""}${reconnects > 0 ? `, ${plural(reconnects, "reconnect")}` : ""}`;
+    return `${id}: ${plural(decoded, "frame")}${losses}, ${clock(mediaTimeMs)} of media (${(decoded / Math.max(seconds, 0.001)).toFixed(0)} fps${speed})`;
+  });
+  lines.push(`${plural(faces, "face")}, ${plural(events, "event")}, ${seconds.toFixed(1)} s, ${Math.round(peakRssBytes / 2 ** 20)} MB at most`);
+  for (const { id, written, lost } of sinks)
+    lines.push(`${id}: ${count(written)} written${lost > 0 ? `, ${count(lost)} NOT written` : ""}`);
+  if (errors.length > 0) lines.push(`failed: ${errors.map(({ message }) => message).join("; ")}`);
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,190 @@
+import { basename, dirname, resolve } from "node:path";
+import { registry as everything } from "../registry.js";
+import type { Component } from "./component.js";
+import { hint } from "./nearest.js";
+import { readOptions, show } from "./options.js";
+import type { Plan } from "./plan.js";
+import { type Entry, planGraph } from "./planner.js";
+import { applySetting } from "./settings.js";
+import { substitute } from "./variables.js";
+import { parseYaml, type Problem, problemsError, readYaml, type YamlFile, type YamlPath } from "./yaml.js";
+
+export interface LoadOptions {
+  /** `a.b=value` settings that override the file. */
+  readonly set?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+  /** The components there are. */
+  readonly registry?: readonly Component[];
+}
+
+/** Reads and checks a pipeline file. Throws one `ConfigError` that lists everything wrong with it, line by line. */
+export async function loadPipeline(file: string, options: LoadOptions = {}): Promise<Plan> {
+  return checkPipeline(await readYaml(file), resolve(dirname(file)), options);
+}
+
+/** As `loadPipeline`, from a text. Paths in it are relative to `baseDir`. */
+export function parsePipeline(text: string, baseDir: string, options: LoadOptions = {}): Plan {
+  return checkPipeline(parseYaml(text, "<pipeline>"), baseDir, options);
+}
+
+const KEYS = ["version", "name", "purpose", "retention", "sources", "operators", "sinks"];
+const SECTIONS = { sources: "source", operators: "operator", sinks: "sink" } as const;
+type Section = keyof typeof SECTIONS;
+
+function checkPipeline(yaml: YamlFile, baseDir: string, options: LoadOptions): Plan {
+  const problems: Problem[] = [];
+  const root = structuredClone(yaml.value);
+  if (!isMapping(root))
+    throw problemsError([
+      { place: yaml.place([]), message: `a pipeline file is a mapping with sources, operators and sinks, not ${show(root)}` },
+    ]);
+  for (const setting of options.set ?? []) applySetting(root, setting);
+  const value = substitute(yaml, root, options.env ?? process.env, problems) as Record<string, unknown>;
+  checkHead(yaml, value, problems);
+  const checker = new Checker(yaml, baseDir, options.registry ?? everything, problems);
+  const entries = (Object.keys(SECTIONS) as Section[]).flatMap((section) => checker.section(section, value[section]));
+  checker.unique(entries);
+  // A graph of components that are wrong themselves would only add riddles.
+  const nodes = problems.length > 0 ? [] : planGraph(entries, checker.registry, problems);
+  if (problems.length > 0) throw problemsError(problems);
+  const { purpose, retention } = value;
+  return {
+    file: yaml.file,
+    baseDir,
+    name: typeof value.name === "string" ? value.name : basename(yaml.file).replace(/\.ya?ml$/, ""),
+    ...(typeof purpose === "string" && { purpose }),
+    ...(typeof retention === "string" && { retention }),
+    nodes,
+    colour: coloured(nodes),
+  };
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function checkHead(yaml: YamlFile, value: Record<string, unknown>, problems: Problem[]): void {
+  for (const key of Object.keys(value))
+    if (!KEYS.includes(key))
+      problems.push({ place: yaml.keyPlace([key]), message: `unknown key \`${key}\`; ${hint(key, KEYS)}` });
+  if (value.version !== 1)
+    problems.push({
+      place: yaml.place(["version"]),
+      message: value.version === undefined ? "`version` is missing; begin with `version: 1`" : `\`version\` is ${show(value.version)}; this release reads version 1`,
+    });
+  for (const key of ["name", "purpose", "retention"])
+    if (value[key] !== undefined && (typeof value[key] !== "string" || value[key] === ""))
+      problems.push({ place: yaml.place([key]), message: `\`${key}\` is ${show(value[key])}; it must be a text` });
+}
+
+/** Reads the three lists. */
+class Checker {
+  readonly registry: readonly Component[];
+  readonly #yaml: YamlFile;
+  readonly #baseDir: string;
+  readonly #problems: Problem[];
+  readonly #ids = new Set<string>();
+
+  constructor(yaml: YamlFile, baseDir: string, registry: readonly Component[], problems: Problem[]) {
+    this.#yaml = yaml;
+    this.#baseDir = baseDir;
+    this.registry = registry;
+    this.#problems = problems;
+  }
+
+  section(section: Section, list: unknown): Entry[] {
+    const role = SECTIONS[section];
+    if (list === undefined || list === null || (Array.isArray(list) && list.length === 0)) {
+      if (section !== "operators")
+        this.#complain([section], `\`${section}\` is missing; a pipeline needs at least one ${role}`);
+      return [];
+    }
+    if (!Array.isArray(list)) {
+      this.#complain([section], `\`${section}\` is ${show(list)}; it must be a list: - { type: ... }`);
+      return [];
+    }
+    return list.flatMap((item: unknown, i) => this.#item(section, item, [section, i]) ?? []);
+  }
+
+  /** Ids must differ; those that the file leaves out are made to. */
+  unique(entries: readonly Entry[]): void {
+    const seen = new Set<string>();
+    for (const { id, place } of entries) {
+      if (seen.has(id)) this.#problems.push({ place, message: `the id \`${id}\` stands twice; ids must differ` });
+      seen.add(id);
+    }
+  }
+
+  #complain(path: YamlPath, message: string): void {
+    this.#problems.push({ place: this.#yaml.place(path), message });
+  }
+
+  #item(section: Section, item: unknown, path: YamlPath): Entry | undefined {
+    if (!isMapping(item)) {
+      this.#complain(path, `this is ${show(item)}; write a mapping: - { type: ... }`);
+      return undefined;
+    }
+    const { type, id, from, ...options } = item;
+    const component = this.#component(section, type, path);
+    if (!component) return undefined;
+    const checked = readOptions(component.options, options, this.#baseDir);
+    for (const { path: at, atKey, message } of checked.problems) {
+      const place = atKey ? this.#yaml.keyPlace([...path, ...at]) : this.#yaml.place([...path, ...at]);
+      this.#problems.push({ place, message: `${component.type}: ${message}` });
+    }
+    const place = this.#yaml.place(path);
+    return { id: this.#id(id, component, path), component, options: checked.options, from: this.#from(from, path), place };
+  }
+
+  #component(section: Section, type: unknown, path: YamlPath): Component | undefined {
+    const role = SECTIONS[section];
+    const types = this.registry.filter((c) => c.role === role).map((c) => c.type);
+    if (typeof type !== "string") {
+      const what = type === undefined ? "`type` is missing" : `\`type\` is ${show(type)}`;
+      this.#complain(type === undefined ? path : [...path, "type"], `${what}; ${hint("", types)}`);
+      return undefined;
+    }
+    const component = this.registry.find((c) => c.type === type && c.role === role);
+    if (component) return component;
+    const elsewhere = this.registry.find((c) => c.type === type);
+    this.#complain(
+      [...path, "type"],
+      elsewhere
+        ? `\`${type}\` is ${elsewhere.role === "operator" ? "an" : "a"} ${elsewhere.role}; put it under \`${elsewhere.role}s\``
+        : `unknown ${role} \`${type}\`; ${hint(type, types)}`,
+    );
+    return undefined;
+  }
+
+  #id(id: unknown, component: Component, path: YamlPath): string {
+    if (id === undefined) {
+      let free = component.type;
+      for (let n = 2; this.#ids.has(free); n++) free = `${component.type}-${n}`;
+      this.#ids.add(free);
+      return free;
+    }
+    const text = String(id);
+    if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text) || typeof id === "object")
+      this.#complain([...path, "id"], `the id ${show(id)} must be made of letters, digits, \`_\`, \`-\` and \`.\``);
+    this.#ids.add(text);
+    return text;
+  }
+
+  #from(from: unknown, path: YamlPath): string[] | undefined {
+    if (from === undefined) return undefined;
+    const list: unknown[] = Array.isArray(from) ? from : [from];
+    if (list.length > 0 && list.every((name) => typeof name === "string")) return list as string[];
+    this.#complain([...path, "from"], `\`from\` is ${show(from)}; it must be a list of ids: from: [door, hall]`);
+    return undefined;
+  }
+}
+
+/** Sources that something downstream draws or stores pictures of. */
+function coloured(nodes: Plan["nodes"]): Set<string> {
+  const wanted = new Set<string>();
+  for (const { id, component, from } of [...nodes].reverse()) {
+    const colour = (component.role !== "source" && component.colour === true) || wanted.has(id);
+    if (colour) for (const input of from) wanted.add(input);
+  }
+  return new Set(nodes.filter(({ id, component }) => component.role === "source" && wanted.has(id)).map(({ id }) => id));
+}

@@ -1,0 +1,160 @@
+import type { Component, Kind } from "./component.js";
+import { hint } from "./nearest.js";
+import type { PlannedNode } from "./plan.js";
+import type { Problem } from "./yaml.js";
+
+/** A component of the file before its place in the graph is known. */
+export interface Entry {
+  readonly id: string;
+  readonly component: Component;
+  readonly options: Record<string, unknown>;
+  /** As written; undefined where the file leaves it to the rules. */
+  readonly from: readonly string[] | undefined;
+  readonly place: PlannedNode["place"];
+}
+
+/**
+ * Joins components to a graph and checks that it is one: kinds agree on every edge, nothing goes round, everything
+ * leads from a source to a sink. An operator without `from` takes what the one above it gives, the first all sources;
+ * a sink without `from` takes the end of every chain that gives what it takes. Topological order.
+ */
+export function planGraph(
+  entries: readonly Entry[],
+  registry: readonly Component[],
+  problems: Problem[],
+): PlannedNode[] {
+  const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  const inputs = joinAll(entries, byId, problems);
+  const nodes = entries.map((entry): PlannedNode => ({ ...entry, from: inputs.get(entry.id) ?? [] }));
+  if (problems.length > 0) return nodes;
+  const sorted = topological(nodes, problems);
+  if (problems.length > 0) return nodes;
+  for (const node of sorted) checkEdges(node, byId, registry, problems);
+  for (const node of sorted) checkNeeds(node, nodes, problems);
+  checkUsed(sorted, problems);
+  return sorted;
+}
+
+function joinAll(
+  entries: readonly Entry[],
+  byId: ReadonlyMap<string, Entry>,
+  problems: Problem[],
+): Map<string, readonly string[]> {
+  const inputs = new Map<string, readonly string[]>();
+  const sources = entries.filter(({ component }) => component.role === "source").map(({ id }) => id);
+  let above = sources;
+  for (const { id, component, from, place } of entries) {
+    if (component.role === "sink" && from === undefined) continue;
+    if (component.role === "source") {
+      if (from) problems.push({ place, message: `source \`${id}\` has \`from\`, but a source takes nothing; remove it` });
+      continue;
+    }
+    for (const name of from ?? []) {
+      const input = byId.get(name);
+      const candidates = [...byId.values()].filter(({ component: { role } }) => role !== "sink").map((e) => e.id);
+      if (!input) problems.push({ place, message: `\`from: ${name}\` names nothing; ${hint(name, candidates)}` });
+      else if (input.component.role === "sink")
+        problems.push({ place, message: `\`from: ${name}\` names a sink, which gives nothing` });
+    }
+    inputs.set(id, from ?? above);
+    if (component.role === "operator") above = [id];
+  }
+  const taken = new Set([...inputs.values()].flat());
+  const ends = entries.filter(({ id, component }) => component.role !== "sink" && !taken.has(id));
+  for (const { id, component, from } of entries) {
+    if (component.role !== "sink" || from) continue;
+    const fitting = ends.filter(({ component: end }) => givesOf(end) === component.takes);
+    inputs.set(id, (fitting.length > 0 ? fitting : ends).map((end) => end.id));
+  }
+  return inputs;
+}
+
+function givesOf(component: Component): Kind | undefined {
+  return component.role === "sink" ? undefined : component.gives;
+}
+
+function topological(nodes: readonly PlannedNode[], problems: Problem[]): PlannedNode[] {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const state = new Map<string, "open" | "done">();
+  const sorted: PlannedNode[] = [];
+  const visit = (node: PlannedNode, trail: readonly string[]): void => {
+    if (state.get(node.id) === "done") return;
+    if (state.get(node.id) === "open") {
+      const round = [...trail.slice(trail.indexOf(node.id)), node.id].join(" -> ");
+      problems.push({ place: node.place, message: `the graph goes round: ${round}; change a \`from\`` });
+      return;
+    }
+    state.set(node.id, "open");
+    for (const id of node.from) {
+      const input = byId.get(id);
+      if (input) visit(input, [...trail, node.id]);
+    }
+    state.set(node.id, "done");
+    sorted.push(node);
+  };
+  for (const node of nodes) visit(node, []);
+  return sorted;
+}
+
+function checkEdges(
+  node: PlannedNode,
+  byId: ReadonlyMap<string, Entry>,
+  registry: readonly Component[],
+  problems: Problem[],
+): void {
+  const { component } = node;
+  if (component.role === "source") return;
+  for (const id of node.from) {
+    const input = byId.get(id)?.component;
+    const gives = input && givesOf(input);
+    if (!gives || gives === component.takes) continue;
+    const between = bridge(gives, component.takes, registry);
+    const help = between
+      ? `put ${between.map((type) => `\`${type}\``).join(", ")} between them`
+      : `no operator makes ${component.takes} of ${gives}: give it another input with \`from\``;
+    problems.push({
+      place: node.place,
+      message: `${component.role} \`${node.id}\` takes ${component.takes}, but \`${id}\` gives ${gives}: ${help}`,
+    });
+  }
+}
+
+/** The shortest chain of operators from one kind to another; of equal ones the first in the registry. */
+function bridge(from: Kind, to: Kind, registry: readonly Component[]): string[] | undefined {
+  let paths: { kind: Kind; types: string[] }[] = [{ kind: from, types: [] }];
+  for (let length = 0; length < 4; length++) {
+    const found = paths.find(({ kind }) => kind === to);
+    if (found) return found.types;
+    paths = paths.flatMap(({ kind, types }) =>
+      registry.flatMap((c) =>
+        c.role === "operator" && c.takes === kind && c.gives !== kind ? [{ kind: c.gives, types: [...types, c.type] }] : [],
+      ),
+    );
+  }
+  return undefined;
+}
+
+function checkNeeds(node: PlannedNode, nodes: readonly PlannedNode[], problems: Problem[]): void {
+  if (node.component.role !== "operator") return;
+  const above = new Set<string>();
+  const climb = (ids: readonly string[]): void => {
+    for (const { id, component, from } of nodes.filter((n) => ids.includes(n.id))) {
+      above.add(component.type);
+      climb(id === node.id ? [] : from);
+    }
+  };
+  climb(node.from);
+  for (const type of node.component.needs ?? [])
+    if (!above.has(type))
+      problems.push({
+        place: node.place,
+        message: `\`${node.id}\` needs a \`${type}\` operator somewhere before it: add \`- { type: ${type} }\``,
+      });
+}
+
+function checkUsed(nodes: readonly PlannedNode[], problems: Problem[]): void {
+  const taken = new Set(nodes.flatMap(({ from }) => from));
+  for (const { id, component, place } of nodes)
+    if (component.role !== "sink" && !taken.has(id))
+      problems.push({ place, message: `nothing takes what \`${id}\` gives; name it in a \`from\`, or remove it` });
+}

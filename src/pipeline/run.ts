@@ -1,0 +1,310 @@
+import { availableParallelism } from "node:os";
+import { setImmediate as turn } from "node:timers/promises";
+import { catchError, EMPTY, finalize, merge, Observable, type OperatorFunction, Subject, type Subscription, tap } from "rxjs";
+import { EkspresiError, messageOf, OperatorError } from "../errors.js";
+import { FrameMemory, FramePool } from "../media/pool.js";
+import type { Flow, Kind, OperatorComponent, SinkComponent, SourceComponent } from "./component.js";
+import type { Log, Occupancy, RunContext, RunStats, SourceStats } from "./context.js";
+import type { Plan, PlannedNode } from "./plan.js";
+import { SinkRunner } from "./sink-runner.js";
+
+type Item = Flow[Kind];
+
+export interface RunOptions {
+  readonly log: Log;
+  /** Aborted to end cleanly: sources stop, what is under way is finished, sinks flush. */
+  readonly stop?: AbortSignal;
+  /** Aborted to end at once; what sinks have received is still flushed. */
+  readonly abort?: AbortSignal;
+  /** Told of the running figures before the first frame. */
+  readonly started?: (view: RunView) => void;
+}
+
+/** Running figures of a run, for a status line. */
+export interface RunView {
+  readonly stats: RunStats;
+  /** Frames leased now, and slots in all. */
+  readonly leased: () => number;
+  readonly slots: number;
+  /** Events that wait for a sink. */
+  readonly backlog: () => number;
+}
+
+export interface RunSummary {
+  /** What went wrong, in order; empty after a good run. */
+  readonly errors: readonly EkspresiError[];
+  readonly sources: readonly SourceStats[];
+  readonly faces: number;
+  readonly events: number;
+  /** Items written and lost, by sink. */
+  readonly sinks: readonly { readonly id: string; readonly written: number; readonly lost: number }[];
+  readonly seconds: number;
+  readonly peakRssBytes: number;
+}
+
+// A recording's slots feed every Haar worker and a batch; a camera's are few, so that what is shown is fresh.
+const SLOTS = { live: 4, recording: 4 + 2 * availableParallelism() };
+
+/** Runs a plan to its end. Errors of the run are in its summary; it rejects only where a component cannot be built. */
+export async function runPlan(plan: Plan, options: RunOptions): Promise<RunSummary> {
+  const run = new Run(plan, options);
+  try {
+    await run.build();
+    await run.play();
+  } finally {
+    await run.close();
+  }
+  return run.summary();
+}
+
+class Run {
+  readonly #plan: Plan;
+  readonly #log: Log;
+  readonly #started: RunOptions["started"];
+  readonly #memory = new FrameMemory();
+  readonly #stats: RunStats & { readonly sources: SourceStats[] };
+  readonly #pools = new Map<string, FramePool>();
+  readonly #sinks: SinkRunner<Item>[] = [];
+  readonly #flows = new Map<string, Observable<Item>>();
+  /** Starts the shared flows, once all their takers have subscribed. */
+  readonly #connect: (() => Subscription)[] = [];
+  readonly #ends: { readonly sink: SinkRunner<Item>; readonly flow: Observable<Item> }[] = [];
+  readonly #deferred: (() => void | Promise<void>)[] = [];
+  readonly #errors: EkspresiError[] = [];
+  readonly #stop = new AbortController();
+  readonly #abort = new AbortController();
+  readonly #watchers = new Set<() => void>();
+  readonly #startedAtMs = Date.now();
+  readonly #begin = performance.now();
+  readonly #occupancy: Occupancy;
+
+  constructor(plan: Plan, { log, stop, abort, started }: RunOptions) {
+    this.#plan = plan;
+    this.#log = log;
+    this.#started = started;
+    this.#stats = { sources: [], faces: 0, events: 0, written: new Map() };
+    const pools = this.#pools;
+    const sources = this.#stats.sources;
+    this.#occupancy = {
+      get leased() {
+        let sum = 0;
+        for (const pool of pools.values()) sum += pool.leased;
+        return sum;
+      },
+      get exhausted() {
+        return sources.every(({ id, state }) => state === "ended" || pools.get(id)?.free === 0);
+      },
+      onChange: (callback) => {
+        this.#watchers.add(callback);
+        return () => this.#watchers.delete(callback);
+      },
+    };
+    forward(stop, this.#stop);
+    forward(abort, this.#abort);
+  }
+
+  async build(): Promise<void> {
+    for (const node of this.#plan.nodes) {
+      if (node.component.role === "source") this.#addSource(node, node.component);
+      else if (node.component.role === "operator") await this.#addOperator(node, node.component);
+      else await this.#addSink(node, node.component);
+    }
+  }
+
+  async play(): Promise<void> {
+    const slots = [...this.#pools.values()].reduce((sum, pool) => sum + pool.slots, 0);
+    this.#started?.({
+      stats: this.#stats,
+      leased: () => this.#occupancy.leased,
+      slots,
+      backlog: () => this.#sinks.reduce((sum, sink) => sum + sink.waiting, 0),
+    });
+    const subscriptions: Subscription[] = [];
+    const aborted = new Promise<void>((resolve) => {
+      const end = () => resolve();
+      if (this.#abort.signal.aborted) end();
+      this.#abort.signal.addEventListener("abort", end, { once: true });
+    });
+    const ended = this.#ends.map(
+      ({ sink, flow }) =>
+        new Promise<void>((resolve) => {
+          subscriptions.push(
+            flow.subscribe({
+              next: (item) => sink.push(item),
+              error: (error: unknown) => {
+                this.#fail(error);
+                resolve();
+              },
+              complete: resolve,
+            }),
+          );
+        }),
+    );
+    for (const connect of this.#connect) subscriptions.push(connect());
+    await Promise.race([Promise.all(ended), aborted]);
+    for (const subscription of subscriptions) subscription.unsubscribe();
+    await Promise.all(this.#sinks.map((sink) => sink.idle()));
+  }
+
+  /** Closes what was opened, last first; every slot must have come back by then. */
+  async close(): Promise<void> {
+    this.#abort.abort();
+    for (const close of this.#deferred.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        this.#fail(error);
+      }
+    }
+    await turn(); // leases of abandoned work come back in the promises that its end settled
+    for (const [id, pool] of this.#pools)
+      if (pool.leased > 0)
+        this.#fail(
+          new OperatorError(
+            "LEASE_LOST",
+            `source ${id}: ${pool.leased} of ${pool.slots} frame slots were not given back; this is a bug, please report it with your pipeline file`,
+          ),
+        );
+  }
+
+  summary(): RunSummary {
+    return {
+      errors: this.#errors,
+      sources: this.#stats.sources,
+      faces: this.#stats.faces,
+      events: this.#stats.events,
+      sinks: this.#sinks.map(({ id, written, lost }) => ({ id, written, lost })),
+      seconds: (performance.now() - this.#begin) / 1000,
+      peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    };
+  }
+
+  #addSource(node: PlannedNode, component: SourceComponent): void {
+    const live = component.live(node.options);
+    const pool = new FramePool(this.#memory, live ? SLOTS.live : SLOTS.recording, () => this.#changed());
+    this.#pools.set(node.id, pool);
+    const stats: SourceStats = {
+      id: node.id,
+      live,
+      identity: live ? `since ${this.#startedAtMs}` : node.id,
+      state: "opening",
+      decoded: 0,
+      dropped: 0,
+      reconnects: 0,
+      mediaTimeMs: 0,
+    };
+    this.#stats.sources.push(stats);
+    const context = {
+      ...this.#contextOf(node.id),
+      pool,
+      format: this.#plan.colour.has(node.id) ? ("yuv420p" as const) : ("gray" as const),
+      stop: this.#stop.signal,
+      source: stats,
+      ready: () => this.#ready(),
+    };
+    const frames = component.open(node.options, context).pipe(
+      // The other sources go on; the run ends with an error all the same.
+      catchError((error: unknown) => {
+        this.#note(error);
+        return EMPTY;
+      }),
+      finalize(() => {
+        stats.state = "ended";
+        this.#changed();
+      }),
+    );
+    this.#share(node, frames);
+  }
+
+  async #addOperator(node: PlannedNode, component: OperatorComponent): Promise<void> {
+    const operator = await component.build(node.options, this.#contextOf(node.id));
+    this.#share(node, this.#inputOf(node).pipe(operator as OperatorFunction<Item, Item>));
+  }
+
+  async #addSink(node: PlannedNode, component: SinkComponent): Promise<void> {
+    const built = await component.build(node.options, this.#contextOf(node.id));
+    const sink = new SinkRunner<Item>(node.id, built, release, (error) => {
+      this.#note(error);
+      this.#stop.abort(); // what is under way still reaches the other sinks
+    });
+    this.#sinks.push(sink);
+    this.#deferred.push(() => sink.close());
+    this.#ends.push({ sink, flow: this.#inputOf(node) });
+  }
+
+  #inputOf({ from }: PlannedNode): Observable<Item> {
+    return merge(...from.flatMap((id) => this.#flows.get(id) ?? []));
+  }
+
+  /** Makes a node's output ready for its takers; where there are several, each gets a lease of its own. */
+  #share({ id }: PlannedNode, flow: Observable<Item>): void {
+    const takers = this.#plan.nodes.filter(({ from }) => from.includes(id)).length;
+    if (takers <= 1) {
+      this.#flows.set(id, flow);
+      return;
+    }
+    const shared = new Subject<Item>();
+    this.#flows.set(id, shared);
+    const retained = flow.pipe(
+      tap((item) => {
+        for (let i = 1; i < takers; i++) retain(item);
+      }),
+    );
+    this.#connect.unshift(() => retained.subscribe(shared));
+  }
+
+  #contextOf(id: string): RunContext {
+    const { name, purpose, retention, baseDir } = this.#plan;
+    return {
+      id,
+      pipeline: { name, ...(purpose !== undefined && { purpose }), ...(retention !== undefined && { retention }) },
+      baseDir,
+      signal: this.#abort.signal,
+      memory: this.#memory,
+      log: this.#log,
+      stats: this.#stats,
+      startedAtMs: this.#startedAtMs,
+      occupancy: this.#occupancy,
+      defer: (close) => this.#deferred.push(close),
+    };
+  }
+
+  #ready(): Promise<void> | undefined {
+    const waits = this.#sinks.flatMap((sink) => sink.backlog ?? []);
+    return waits.length > 0 ? Promise.all(waits).then(() => {}) : undefined;
+  }
+
+  #changed(): void {
+    for (const callback of this.#watchers) callback();
+  }
+
+  /** Something failed: said now, and again in the summary. */
+  #note(error: unknown): void {
+    const known =
+      error instanceof EkspresiError ? error : new EkspresiError("INTERNAL", messageOf(error), { cause: error });
+    if (this.#errors.some((earlier) => earlier === known || earlier.cause === error)) return;
+    this.#errors.push(known);
+    this.#log.error(known.message, { code: known.code });
+  }
+
+  /** Something failed without which the run cannot go on. */
+  #fail(error: unknown): void {
+    this.#note(error);
+    this.#abort.abort();
+  }
+}
+
+function forward(from: AbortSignal | undefined, to: AbortController): void {
+  if (from?.aborted) to.abort();
+  from?.addEventListener("abort", () => to.abort(), { once: true });
+}
+
+function retain(item: Item): void {
+  if ("slot" in item) item.retain();
+  else if ("frame" in item) item.frame.retain();
+}
+
+function release(item: Item): void {
+  if ("slot" in item) item.release();
+  else if ("frame" in item) item.frame.release();
+}

@@ -1,0 +1,73 @@
+import type { Component } from "./component.js";
+import { type JsonSchema, optionsSchema } from "./options.js";
+
+/** The JSON Schema of pipeline files, for editors: it completes and explains; `pipeline validate` checks more. */
+export function pipelineSchema(registry: readonly Component[]): JsonSchema {
+  const items = (role: Component["role"]): JsonSchema => {
+    const components = registry.filter((component) => component.role === role);
+    return {
+      type: "array",
+      items: {
+        type: "object",
+        required: ["type"],
+        properties: { type: { enum: components.map(({ type }) => type) } },
+        allOf: components.map((component) => ({
+          if: { properties: { type: { const: component.type } } },
+          // biome-ignore lint/suspicious/noThenProperty: JSON Schema's own word
+          then: itemSchema(component),
+        })),
+      },
+    };
+  };
+  const text = (description: string): JsonSchema => ({ type: "string", description });
+  return {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    title: "Ekspresi pipeline",
+    type: "object",
+    required: ["version", "sources", "sinks"],
+    additionalProperties: false,
+    properties: {
+      version: { const: 1, description: "Version of the language." },
+      name: text("Name of the pipeline in events. Default: the file's name."),
+      purpose: text("Why these data are collected; written into every event."),
+      retention: text("How long they may be kept; written into every event."),
+      sources: { ...items("source"), minItems: 1, description: "Where pictures come from." },
+      operators: { ...items("operator"), description: "What is done with them, from top to bottom." },
+      sinks: { ...items("sink"), minItems: 1, description: "Where results go." },
+    },
+  };
+}
+
+function itemSchema(component: Component): JsonSchema {
+  const options = optionsSchema(component);
+  const from: JsonSchema = {
+    description: "Ids of what it takes. Default: what stands above it.",
+    anyOf: [{ type: "string" }, { type: "array", items: { type: "string" }, minItems: 1 }],
+  };
+  return {
+    description: component.summary,
+    properties: {
+      type: { const: component.type, description: component.summary },
+      id: { type: "string", description: "Its name in the graph. Default: its type." },
+      ...(component.role !== "source" && { from }),
+      ...Object.fromEntries(
+        Object.entries(options.properties ?? {}).map(([name, schema]) => [name, orVariable(schema)]),
+      ),
+    },
+    required: ["type", ...((options.required as string[] | undefined) ?? [])],
+    additionalProperties: false,
+  };
+}
+
+/** Any value may also be written as a `${VARIABLE}`. */
+function orVariable(schema: JsonSchema): JsonSchema {
+  if (schema.type === "string") return schema;
+  const { description, default: usual, examples, ...rest } = schema;
+  const forms = rest.anyOf && !rest["x-unit"] ? rest.anyOf : [rest];
+  return {
+    ...(description !== undefined && { description }),
+    ...(usual !== undefined && { default: usual }),
+    ...(examples !== undefined && { examples }),
+    anyOf: [...forms, { type: "string", pattern: "\\$\\{" }],
+  };
+}

@@ -1,0 +1,24 @@
+import { classify } from "./operators/classify.js";
+import { detect } from "./operators/detect.js";
+import { events } from "./operators/events.js";
+import { sample } from "./operators/sample.js";
+import { smooth } from "./operators/smooth.js";
+import { track } from "./operators/track.js";
+import type { Component } from "./pipeline/component.js";
+import { consoleSink } from "./sinks/console.js";
+import { jsonl } from "./sinks/jsonl.js";
+import { file } from "./sources/file.js";
+
+/** Every component that a pipeline file can name. */
+export const registry = [
+  file,
+  sample,
+  detect,
+  track,
+  classify,
+  smooth,
+  events,
+  jsonl,
+  consoleSink,
+  // Each keeps its own options' type; to the loader they are all alike.
+] as unknown as readonly Component[];

@@ -1,0 +1,53 @@
+import pc from "picocolors";
+import { Type } from "typebox";
+import type { EmotionEvent } from "../events/event.js";
+import { sink } from "../pipeline/component.js";
+import { openOutput } from "./output.js";
+
+/** Prints one readable line an event on standard output. */
+export const consoleSink = sink({
+  type: "console",
+  summary: "Prints one readable line an event.",
+  description: "Standard output; coloured only on a terminal.",
+  takes: "events",
+  options: Type.Object({}),
+  example: "- { type: console }",
+  build: (_options, context) => {
+    const output = openOutput(context.id);
+    return {
+      write: (event) => output.write(`${lineOf(event, process.stdout.isTTY ? COLOURS : PLAIN)}\n`),
+      close: () => output.close(),
+    };
+  },
+});
+
+type Paint = (text: string) => string;
+interface Palette {
+  readonly dim: Paint;
+  readonly label: Paint;
+  readonly kind: Readonly<Record<EmotionEvent["data"]["kind"], Paint>>;
+}
+const plain: Paint = (text) => text;
+const COLOURS: Palette = { dim: pc.dim, label: pc.bold, kind: { appeared: pc.green, changed: pc.cyan, sample: pc.dim, left: pc.yellow } };
+const PLAIN: Palette = { dim: plain, label: plain, kind: { appeared: plain, changed: plain, sample: plain, left: plain } };
+
+/** `0:12.480  door #3  changed   happy 87 %  (was there since 0:11.200)`. */
+function lineOf({ data }: EmotionEvent, paint: Palette): string {
+  const { camera, track, kind, label, confidence, mediaTimeMs, sinceMs } = data;
+  const share = `${Math.round(confidence * 100)} %`.padStart(5);
+  const lasted = kind === "left" ? paint.dim(`  for ${((mediaTimeMs - sinceMs) / 1000).toFixed(1)} s`) : "";
+  return [
+    paint.dim(clock(mediaTimeMs).padStart(10)),
+    `${camera} #${track}`.padEnd(12),
+    paint.kind[kind](kind.padEnd(8)),
+    `${paint.label(label.padEnd(8))} ${share}${lasted}`,
+  ].join("  ");
+}
+
+function clock(ms: number): string {
+  const total = Math.max(0, ms) / 1000;
+  const hours = Math.floor(total / 3600);
+  const minutes = Math.floor(total / 60) % 60;
+  const seconds = (total % 60).toFixed(3).padStart(6, "0");
+  return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${seconds}` : `${minutes}:${seconds}`;
+}

@@ -1,0 +1,48 @@
+import { Type } from "typebox";
+import { sink } from "../pipeline/component.js";
+import { Bytes, Duration, Path } from "../pipeline/units.js";
+import { LineFile } from "./line-file.js";
+import { openOutput } from "./output.js";
+
+const Options = Type.Object({
+  path: Path({ description: "The file, or `-` for standard output. Its folder is made.", examples: ["out/events.jsonl", "-"] }),
+  rotate: Type.Optional(
+    Type.Object(
+      {
+        size: Type.Optional(Bytes({ description: "Begins a new file before this size is passed.", examples: ["100MB"] })),
+        every: Type.Optional(Duration({ description: "Begins a new file after so long.", examples: ["1d"] })),
+      },
+      { description: "The full file is renamed to `<name>.<time>.jsonl`." },
+    ),
+  ),
+  fsync: Type.Optional(
+    Type.Union([Type.Literal("never"), Type.Literal("interval"), Type.Literal("always")], {
+      default: "never",
+      description:
+        "When lines are forced to the disk: left to the system, once a second, or before each next event. Needed only against power cuts.",
+    }),
+  ),
+});
+
+/** Appends one JSON line an event. */
+export const jsonl = sink({
+  type: "jsonl",
+  summary: "Appends events to a file as JSON lines.",
+  description:
+    "A line is written whole with one system call: whatever kills the process, every line in the file is whole, and a line cut off by a power cut is repaired at the next start. A disk that is full or a pipe that closes stops the run with exit code 1.",
+  takes: "events",
+  options: Options,
+  example: "- { type: jsonl, path: out/events.jsonl, rotate: { size: 100MB } }",
+  build: async ({ path, rotate, fsync = "never" }, context) => {
+    if (path === "-") {
+      const output = openOutput(context.id);
+      return { write: (event) => output.write(`${JSON.stringify(event)}\n`), close: () => output.close() };
+    }
+    const file = await LineFile.open(context.id, path, {
+      fsync,
+      ...(rotate?.size !== undefined && { maxBytes: rotate.size }),
+      ...(rotate?.every !== undefined && { maxAgeMs: rotate.every }),
+    });
+    return { write: (event) => file.append(JSON.stringify(event)), close: () => file.close() };
+  },
+});

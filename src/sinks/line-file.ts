@@ -1,0 +1,174 @@
+import { constants, fsyncSync, writeSync } from "node:fs";
+import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
+import { dirname, extname } from "node:path";
+import { messageOf, SinkError } from "../errors.js";
+
+export interface LineFileOptions {
+  readonly fsync: "never" | "interval" | "always";
+  readonly maxBytes?: number;
+  readonly maxAgeMs?: number;
+}
+
+const FSYNC_EVERY_MS = 1000;
+const TAIL = 64 * 1024;
+
+/** A file of whole lines, appended one `write(2)` a line. */
+export class LineFile {
+  readonly #id: string;
+  readonly #path: string;
+  readonly #options: LineFileOptions;
+  #file: FileHandle;
+  #bytes: number;
+  #openedMs = Date.now();
+  #syncedMs = Date.now();
+
+  private constructor(id: string, path: string, options: LineFileOptions, file: FileHandle, bytes: number) {
+    this.#id = id;
+    this.#path = path;
+    this.#options = options;
+    this.#file = file;
+    this.#bytes = bytes;
+  }
+
+  /** Opens for appending; makes the folder; cuts off a last line that an earlier run left torn. */
+  static async open(id: string, path: string, options: LineFileOptions): Promise<LineFile> {
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      const { file, bytes } = await openAppending(path);
+      return new LineFile(id, path, options, file, bytes);
+    } catch (cause) {
+      throw new SinkError("SINK_OPEN", `${id}: ${path} cannot be written: ${reason(cause)}`, { cause });
+    }
+  }
+
+  /** Writes one line. Throws `SinkError` when the disk does not take it; the file then still ends with a whole line. */
+  append(line: string): void | Promise<void> {
+    const bytes = Buffer.from(`${line}\n`);
+    if (this.#full(bytes.length)) return this.#rotate().then(() => this.#write(bytes));
+    this.#write(bytes);
+  }
+
+  async close(): Promise<void> {
+    if (this.#options.fsync !== "never") await this.#file.sync();
+    await this.#file.close();
+  }
+
+  // Synchronous on purpose: a line is with the system, whole, before the next event is looked at.
+  #write(bytes: Buffer): void {
+    let written = 0;
+    try {
+      written = writeSync(this.#file.fd, bytes);
+      if (written < bytes.length) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+    } catch (cause) {
+      throw new SinkError("SINK_WRITE", `${this.#id}: ${this.#path} cannot be written: ${reason(cause)}`, { cause });
+    } finally {
+      if (written > 0 && written < bytes.length) void this.#file.truncate(this.#bytes).catch(() => {});
+    }
+    this.#bytes += bytes.length;
+    this.#sync();
+  }
+
+  #sync(): void {
+    const { fsync } = this.#options;
+    const now = Date.now();
+    if (fsync === "never" || (fsync === "interval" && now - this.#syncedMs < FSYNC_EVERY_MS)) return;
+    fsyncSync(this.#file.fd);
+    this.#syncedMs = now;
+  }
+
+  #full(more: number): boolean {
+    const { maxBytes, maxAgeMs } = this.#options;
+    if (this.#bytes === 0) return false;
+    return (
+      (maxBytes !== undefined && this.#bytes + more > maxBytes) ||
+      (maxAgeMs !== undefined && Date.now() - this.#openedMs >= maxAgeMs)
+    );
+  }
+
+  async #rotate(): Promise<void> {
+    try {
+      await this.close();
+      await rename(this.#path, await freeName(this.#path));
+      const { file, bytes } = await openAppending(this.#path);
+      this.#file = file;
+      this.#bytes = bytes;
+      this.#openedMs = Date.now();
+    } catch (cause) {
+      throw new SinkError("SINK_ROTATE", `${this.#id}: ${this.#path} cannot be rotated: ${reason(cause)}`, { cause });
+    }
+  }
+}
+
+async function openAppending(path: string): Promise<{ file: FileHandle; bytes: number }> {
+  const file = await open(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o644);
+  try {
+    const info = await file.stat();
+    return { file, bytes: info.isFile() ? await repair(file, info.size) : 0 };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/**
+ * Makes the file end with a whole line: ends a last line that is whole JSON, cuts off one that is torn. Returns the
+ * size then.
+ */
+async function repair(file: FileHandle, size: number): Promise<number> {
+  for (let end = size; end > 0; ) {
+    const start = Math.max(0, end - TAIL);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(end - start), 0, end - start, start);
+    const last = buffer.subarray(0, bytesRead).lastIndexOf(0x0a);
+    if (last >= 0 || start === 0) {
+      const whole = start + last + 1;
+      if (whole === size) return size;
+      if (end === size && isJson(buffer.subarray(last + 1, bytesRead))) {
+        await file.appendFile("\n");
+        return size + 1;
+      }
+      await file.truncate(whole);
+      return whole;
+    }
+    end = start;
+  }
+  return 0;
+}
+
+function isJson(bytes: Uint8Array): boolean {
+  try {
+    JSON.parse(Buffer.from(bytes).toString("utf8"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function freeName(path: string): Promise<string> {
+  const extension = extname(path);
+  const stem = path.slice(0, path.length - extension.length);
+  const time = new Date().toISOString().replace(/[:.]/g, "-");
+  for (let n = 0; ; n++) {
+    const name = `${stem}.${time}${n === 0 ? "" : `-${n}`}${extension}`;
+    const taken = await open(name, "r").then(
+      async (file) => {
+        await file.close();
+        return true;
+      },
+      () => false,
+    );
+    if (!taken) return name;
+  }
+}
+
+function reason(cause: unknown): string {
+  const { code } = cause as NodeJS.ErrnoException;
+  const known: Record<string, string> = {
+    ENOSPC: "the disk is full",
+    EACCES: "permission denied",
+    EROFS: "the file system is read-only",
+    EISDIR: "it is a folder",
+    ENOTDIR: "a part of its path is a file",
+    EDQUOT: "the quota is used up",
+  };
+  return known[code ?? ""] ?? messageOf(cause);
+}

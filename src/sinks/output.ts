@@ -1,0 +1,39 @@
+import { once } from "node:events";
+import { messageOf, SinkError } from "../errors.js";
+
+/** Standard output for a sink: what is written is handed over before `write` resolves. */
+export interface Output {
+  write(text: string): void | Promise<void>;
+  close(): void;
+}
+
+/** @param id the sink's, for errors */
+export function openOutput(id: string): Output {
+  const { stdout } = process;
+  let broken: SinkError | undefined;
+  const onError = (cause: NodeJS.ErrnoException) => {
+    const why = cause.code === "EPIPE" ? "the reader of standard output has gone" : messageOf(cause);
+    broken ??= new SinkError("SINK_WRITE", `${id}: ${why}`, { cause });
+  };
+  stdout.on("error", onError);
+  return {
+    write: (text) => {
+      if (broken) throw broken;
+      if (stdout.write(text)) return;
+      // `drain` never comes once the pipe has broken; `close` does.
+      return Promise.race([once(stdout, "drain"), once(stdout, "close")]).then(
+        () => {
+          if (broken) throw broken;
+        },
+        (cause: NodeJS.ErrnoException) => {
+          onError(cause);
+          throw broken;
+        },
+      );
+    },
+    close: () => {
+      stdout.off("error", onError);
+      stdout.on("error", () => {}); // a late failure has nobody left to tell
+    },
+  };
+}
