@@ -6,9 +6,16 @@ export function register(program: Command): void {
     .command("graph")
     .description("Prints a pipeline's graph.")
     .argument("<file>", "pipeline file")
-    .addOption(new Option("--format <format>", "language of the picture").choices(["mermaid", "dot"]).default("mermaid"))
+    .addOption(
+      new Option("--format <format>", "language of the picture")
+        .choices(["mermaid", "dot"])
+        .default("mermaid"),
+    )
     .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
-    .addHelpText("after", "\nExamples:\n  $ pipeline graph door.yaml\n  $ pipeline graph door.yaml --format dot | dot -Tsvg > door.svg")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ pipeline graph door.yaml\n  $ pipeline graph door.yaml --format dot | dot -Tsvg > door.svg",
+    )
     .action(async (file: string, { format, set }: { format: string; set: string[] }) => {
       const [{ loadPipeline }, { toDot, toMermaid }] = await Promise.all([
         import("../pipeline/load.js"),

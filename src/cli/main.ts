@@ -69,4 +69,5 @@ function onPipeError(error: NodeJS.ErrnoException): void {
 }
 
 // Imported by tests and by the reference generator, it does nothing.
-if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) await main(process.argv);
+if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href)
+  await main(process.argv);

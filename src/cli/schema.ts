@@ -4,7 +4,10 @@ export function register(program: Command): void {
   program
     .command("schema")
     .description("Prints the JSON Schema of pipeline files, for editors.")
-    .addHelpText("after", "\nExample:\n  $ pipeline schema > pipeline.schema.json\n  # and in a pipeline file's first line:\n  # yaml-language-server: $schema=pipeline.schema.json")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ pipeline schema > pipeline.schema.json\n  # and in a pipeline file's first line:\n  # yaml-language-server: $schema=pipeline.schema.json",
+    )
     .action(async () => {
       const [{ pipelineSchema }, { registry }] = await Promise.all([
         import("../pipeline/schema.js"),

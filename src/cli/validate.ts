@@ -8,7 +8,10 @@ export function register(program: Command): void {
     .description("Checks pipeline files and says what is wrong, with line and column.")
     .argument("<files...>", "pipeline files")
     .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
-    .addHelpText("after", "\nExamples:\n  $ pipeline validate pipelines/*.yaml\n  $ pipeline validate door.yaml --set sources.0.url=rtsp://10.0.0.7/1")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ pipeline validate pipelines/*.yaml\n  $ pipeline validate door.yaml --set sources.0.url=rtsp://10.0.0.7/1",
+    )
     .action(async (files: string[], { set }: { set: string[] }) => {
       const { loadPipeline } = await import("../pipeline/load.js");
       const wrong: string[] = [];

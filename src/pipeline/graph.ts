@@ -9,7 +9,9 @@ export function toMermaid(plan: Plan): string {
   };
   const names = namesOf(plan);
   const lines = plan.nodes.map((node) => `  ${names.get(node.id)}${shape(node)}`);
-  const edges = edgesOf(plan).map(({ from, to, kind }) => `  ${names.get(from)} -- ${kind} --> ${names.get(to)}`);
+  const edges = edgesOf(plan).map(
+    ({ from, to, kind }) => `  ${names.get(from)} -- ${kind} --> ${names.get(to)}`,
+  );
   return ["flowchart LR", ...lines, ...edges, ""].join("\n");
 }
 
@@ -21,7 +23,9 @@ export function toDot(plan: Plan): string {
     const label = id === component.type ? id : `${id}\\n${component.type}`;
     return `  ${quote(id)} [label="${label}", shape=${shapes[component.role]}];`;
   });
-  const edges = edgesOf(plan).map(({ from, to, kind }) => `  ${quote(from)} -> ${quote(to)} [label="${kind}"];`);
+  const edges = edgesOf(plan).map(
+    ({ from, to, kind }) => `  ${quote(from)} -> ${quote(to)} [label="${kind}"];`,
+  );
   return [`digraph ${quote(plan.name)} {`, "  rankdir=LR;", ...nodes, ...edges, "}", ""].join("\n");
 }
 

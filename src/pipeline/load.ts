@@ -5,9 +5,17 @@ import { hint } from "./nearest.js";
 import { readOptions, show } from "./options.js";
 import type { Plan } from "./plan.js";
 import { type Entry, planGraph } from "./planner.js";
-import { applySetting } from "./settings.js";
+import { applySetting, withSettings } from "./settings.js";
 import { substitute } from "./variables.js";
-import { parseYaml, type Problem, problemsError, readYaml, type YamlFile, type YamlPath } from "./yaml.js";
+import {
+  type Problem,
+  parseYaml,
+  placeText,
+  problemsError,
+  readYaml,
+  type YamlFile,
+  type YamlPath,
+} from "./yaml.js";
 
 export interface LoadOptions {
   /** `a.b=value` settings that override the file. */
@@ -31,18 +39,25 @@ const KEYS = ["version", "name", "purpose", "retention", "sources", "operators",
 const SECTIONS = { sources: "source", operators: "operator", sinks: "sink" } as const;
 type Section = keyof typeof SECTIONS;
 
-function checkPipeline(yaml: YamlFile, baseDir: string, options: LoadOptions): Plan {
+function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): Plan {
   const problems: Problem[] = [];
-  const root = structuredClone(yaml.value);
+  const root = structuredClone(file.value);
   if (!isMapping(root))
     throw problemsError([
-      { place: yaml.place([]), message: `a pipeline file is a mapping with sources, operators and sinks, not ${show(root)}` },
+      {
+        place: file.place([]),
+        message: `a pipeline file is a mapping with sources, operators and sinks, not ${show(root)}`,
+      },
     ]);
-  for (const setting of options.set ?? []) applySetting(root, setting);
+  const settings = (options.set ?? []).map((setting) => ({ setting, path: applySetting(root, setting) }));
+  const yaml = withSettings(file, settings);
   const value = substitute(yaml, root, options.env ?? process.env, problems) as Record<string, unknown>;
   checkHead(yaml, value, problems);
   const checker = new Checker(yaml, baseDir, options.registry ?? everything, problems);
-  const entries = (Object.keys(SECTIONS) as Section[]).flatMap((section) => checker.section(section, value[section]));
+  checker.reserve(value);
+  const entries = (Object.keys(SECTIONS) as Section[]).flatMap((section) =>
+    checker.section(section, value[section]),
+  );
   checker.unique(entries);
   // A graph of components that are wrong themselves would only add riddles.
   const nodes = problems.length > 0 ? [] : planGraph(entries, checker.registry, problems);
@@ -70,11 +85,17 @@ function checkHead(yaml: YamlFile, value: Record<string, unknown>, problems: Pro
   if (value.version !== 1)
     problems.push({
       place: yaml.place(["version"]),
-      message: value.version === undefined ? "`version` is missing; begin with `version: 1`" : `\`version\` is ${show(value.version)}; this release reads version 1`,
+      message:
+        value.version === undefined
+          ? "`version` is missing; begin with `version: 1`"
+          : `\`version\` is ${show(value.version)}; this release reads version 1`,
     });
   for (const key of ["name", "purpose", "retention"])
     if (value[key] !== undefined && (typeof value[key] !== "string" || value[key] === ""))
-      problems.push({ place: yaml.place([key]), message: `\`${key}\` is ${show(value[key])}; it must be a text` });
+      problems.push({
+        place: yaml.place([key]),
+        message: `\`${key}\` is ${show(value[key])}; it must be a text`,
+      });
 }
 
 /** Reads the three lists. */
@@ -106,11 +127,19 @@ class Checker {
     return list.flatMap((item: unknown, i) => this.#item(section, item, [section, i]) ?? []);
   }
 
+  /** Notes the ids that the file gives, so that one made for a component without is none of them. */
+  reserve(value: Record<string, unknown>): void {
+    for (const list of Object.keys(SECTIONS).map((section) => value[section]))
+      for (const item of Array.isArray(list) ? (list as unknown[]) : [])
+        if (isMapping(item) && item.id !== undefined) this.#ids.add(String(item.id));
+  }
+
   /** Ids must differ; those that the file leaves out are made to. */
   unique(entries: readonly Entry[]): void {
     const seen = new Set<string>();
     for (const { id, place } of entries) {
-      if (seen.has(id)) this.#problems.push({ place, message: `the id \`${id}\` stands twice; ids must differ` });
+      if (seen.has(id))
+        this.#problems.push({ place, message: `the id \`${id}\` stands twice; ids must differ` });
       seen.add(id);
     }
   }
@@ -124,16 +153,29 @@ class Checker {
       this.#complain(path, `this is ${show(item)}; write a mapping: - { type: ... }`);
       return undefined;
     }
-    const { type, id, from, ...options } = item;
+    const { type, id, from: named, ...options } = item;
     const component = this.#component(section, type, path);
     if (!component) return undefined;
+    // Of a source, which takes nothing, `from` may be an option.
+    const isOption = component.role === "source" && "from" in component.options.properties;
+    if (isOption && named !== undefined) options.from = named;
+    const from = isOption ? undefined : named;
+    const known = new Set(this.#problems.map(({ place }) => placeText(place)));
     const checked = readOptions(component.options, options, this.#baseDir);
     for (const { path: at, atKey, message } of checked.problems) {
       const place = atKey ? this.#yaml.keyPlace([...path, ...at]) : this.#yaml.place([...path, ...at]);
-      this.#problems.push({ place, message: `${component.type}: ${message}` });
+      // A variable that is not set has been told: what is wrong with the gap follows from it.
+      if (!known.has(placeText(place)))
+        this.#problems.push({ place, message: `${component.type}: ${message}` });
     }
     const place = this.#yaml.place(path);
-    return { id: this.#id(id, component, path), component, options: checked.options, from: this.#from(from, path), place };
+    return {
+      id: this.#id(id, component, path),
+      component,
+      options: checked.options,
+      from: this.#from(from, path),
+      place,
+    };
   }
 
   #component(section: Section, type: unknown, path: YamlPath): Component | undefined {
@@ -165,8 +207,10 @@ class Checker {
     }
     const text = String(id);
     if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text) || typeof id === "object")
-      this.#complain([...path, "id"], `the id ${show(id)} must be made of letters, digits, \`_\`, \`-\` and \`.\``);
-    this.#ids.add(text);
+      this.#complain(
+        [...path, "id"],
+        `the id ${show(id)} must be made of letters, digits, \`_\`, \`-\` and \`.\``,
+      );
     return text;
   }
 
@@ -174,7 +218,10 @@ class Checker {
     if (from === undefined) return undefined;
     const list: unknown[] = Array.isArray(from) ? from : [from];
     if (list.length > 0 && list.every((name) => typeof name === "string")) return list as string[];
-    this.#complain([...path, "from"], `\`from\` is ${show(from)}; it must be a list of ids: from: [door, hall]`);
+    this.#complain(
+      [...path, "from"],
+      `\`from\` is ${show(from)}; it must be a list of ids: from: [door, hall]`,
+    );
     return undefined;
   }
 }
@@ -186,5 +233,7 @@ function coloured(nodes: Plan["nodes"]): Set<string> {
     const colour = (component.role !== "source" && component.colour === true) || wanted.has(id);
     if (colour) for (const input of from) wanted.add(input);
   }
-  return new Set(nodes.filter(({ id, component }) => component.role === "source" && wanted.has(id)).map(({ id }) => id));
+  return new Set(
+    nodes.filter(({ id, component }) => component.role === "source" && wanted.has(id)).map(({ id }) => id),
+  );
 }

@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { TSchema } from "typebox";
+import { redact } from "../media/redact.js";
 import type { Component } from "./component.js";
 import { hint, nearest } from "./nearest.js";
 import {
@@ -74,7 +75,7 @@ export function readOptions(
   let ok = validate(copy);
   // A variable's value may look like a number where a text is wanted.
   if (!ok && textsFromNumbers(copy, validate.errors ?? [])) ok = validate(copy);
-  if (!ok) return { options: copy, problems: explain(validate.errors ?? []) };
+  if (!ok) return { options: copy, problems: explain(validate.errors ?? [], value) };
   return { options: convert(schema, copy, baseDir) as Record<string, unknown>, problems: [] };
 }
 
@@ -89,13 +90,17 @@ function textsFromNumbers(value: Record<string, unknown>, errors: readonly Error
     if (keyword !== "type" || params.type !== "string") continue;
     const path = pathOf(instancePath);
     const key = path.pop();
-    const parent = path.reduce<unknown>((node, step) => (node as Record<string, unknown>)?.[step], value);
-    const wrong = key === undefined ? undefined : (parent as Record<string, unknown>)[key];
+    const parent = valueAt(value, path) as Record<string, unknown>;
+    const wrong = key === undefined ? undefined : parent[key];
     if (key === undefined || typeof wrong !== "number") continue;
-    (parent as Record<string, unknown>)[key] = String(wrong);
+    parent[key] = String(wrong);
     changed = true;
   }
   return changed;
+}
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((node, step) => (node as Record<string, unknown> | undefined)?.[step], value);
 }
 
 function pathOf(pointer: string): string[] {
@@ -105,24 +110,30 @@ function pathOf(pointer: string): string[] {
     .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
-function explain(errors: readonly ErrorObject[]): OptionProblem[] {
+function explain(errors: readonly ErrorObject[], value: Record<string, unknown>): OptionProblem[] {
   // Of a choice only the choice itself is told, not why each of its forms does not fit.
   const choices = errors.filter(({ keyword }) => keyword === "anyOf");
   const telling = errors.filter(
-    (error) => error.keyword === "anyOf" || !choices.some(({ schemaPath }) => error.schemaPath.startsWith(`${schemaPath}/`)),
+    (error) =>
+      error.keyword === "anyOf" ||
+      !choices.some(({ schemaPath }) => error.schemaPath.startsWith(`${schemaPath}/`)),
   );
   const outer = telling.filter(
     (error) => !choices.some((c) => c !== error && error.schemaPath.startsWith(`${c.schemaPath}/`)),
   );
-  return outer.map(explainOne);
+  return outer.map((error) => explainOne(error, show(valueAt(value, pathOf(error.instancePath)))));
 }
 
-function explainOne(error: ErrorObject): OptionProblem {
+/** @param got the value as written */
+function explainOne(error: ErrorObject, got: string): OptionProblem {
   const path = pathOf(error.instancePath);
-  const at = (message: string, atKey = false, where: YamlPath = path): OptionProblem => ({ path: where, atKey, message });
+  const at = (message: string, atKey = false, where: YamlPath = path): OptionProblem => ({
+    path: where,
+    atKey,
+    message,
+  });
   const name = path.length > 0 ? `\`${path.join(".")}\`` : "this";
   const schema = error.parentSchema as JsonSchema;
-  const got = show(error.data);
   if (schema["x-unit"]) return at(`${name} is ${got}; it must be ${UNIT_FORMS[schema["x-unit"]]}`);
   switch (error.keyword) {
     case "additionalProperties": {
@@ -136,9 +147,13 @@ function explainOne(error: ErrorObject): OptionProblem {
       return at(`\`${[...path, key].join(".")}\` is missing${description ? `: ${description}` : ""}`);
     }
     case "anyOf": {
-      const allowed = (schema.anyOf ?? []).map((form) => ("const" in form ? String(form.const) : (form.type ?? "…")));
+      const allowed = (schema.anyOf ?? []).map((form) =>
+        "const" in form ? String(form.const) : (form.type ?? "…"),
+      );
       const near = nearest(String(error.data), allowed);
-      return at(`${name} is ${got}; ${near ? `did you mean \`${near}\`? (` : ""}allowed: ${allowed.join(", ")}${near ? ")" : ""}`);
+      return at(
+        `${name} is ${got}; ${near ? `did you mean \`${near}\`? (` : ""}allowed: ${allowed.join(", ")}${near ? ")" : ""}`,
+      );
     }
     case "type":
       return at(`${name} is ${got}; it must be ${article(String(error.params.type))}`);
@@ -146,7 +161,9 @@ function explainOne(error: ErrorObject): OptionProblem {
     case "maximum":
     case "exclusiveMinimum":
     case "exclusiveMaximum":
-      return at(`${name} is ${got}; it must be ${error.params.comparison} ${error.params.limit}${range(schema)}`);
+      return at(
+        `${name} is ${got}; it must be ${error.params.comparison} ${error.params.limit}${range(schema)}`,
+      );
     default:
       return at(`${name} is ${got}; it ${error.message ?? "does not fit"}`);
   }
@@ -168,10 +185,10 @@ function article(type: string): string {
   return names[type] ?? type;
 }
 
-/** A value as a reader of the file knows it, cut short. */
+/** A value as a reader of the file knows it, cut short, without the passwords of its URLs. */
 export function show(value: unknown): string {
   if (value === null || value === undefined) return "empty";
-  const text = JSON.stringify(value) ?? String(value);
+  const text = redact(JSON.stringify(value) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 

@@ -14,7 +14,8 @@ export interface PlannedNode {
   readonly options: Record<string, unknown>;
   /** Ids whose output it takes; empty for sources. */
   readonly from: readonly string[];
-  readonly place: Place;
+  /** In the file, or the `--set` that gave it. */
+  readonly place: Place | string;
 }
 
 /** A pipeline that fits together: kinds agree on every edge, there is no cycle, every sink is reached by a source. */

@@ -15,8 +15,9 @@ export interface Entry {
 
 /**
  * Joins components to a graph and checks that it is one: kinds agree on every edge, nothing goes round, everything
- * leads from a source to a sink. An operator without `from` takes what the one above it gives, the first all sources;
- * a sink without `from` takes the end of every chain that gives what it takes. Topological order.
+ * leads from a source to a sink. Topological order. Without `from`
+ * - an operator takes what the one above it gives, the first one all sources;
+ * - a sink takes the end of every chain that gives what it takes; where there is none, the last operator that does.
  */
 export function planGraph(
   entries: readonly Entry[],
@@ -46,13 +47,24 @@ function joinAll(
   for (const { id, component, from, place } of entries) {
     if (component.role === "sink" && from === undefined) continue;
     if (component.role === "source") {
-      if (from) problems.push({ place, message: `source \`${id}\` has \`from\`, but a source takes nothing; remove it` });
+      if (from)
+        problems.push({
+          place,
+          message: `source \`${id}\` has \`from\`, but a source takes nothing; remove it`,
+        });
       continue;
     }
     for (const name of from ?? []) {
+      if (from?.indexOf(name) !== from?.lastIndexOf(name)) {
+        problems.push({ place, message: `\`from\` of \`${id}\` names \`${name}\` twice; once is enough` });
+        break;
+      }
       const input = byId.get(name);
-      const candidates = [...byId.values()].filter(({ component: { role } }) => role !== "sink").map((e) => e.id);
-      if (!input) problems.push({ place, message: `\`from: ${name}\` names nothing; ${hint(name, candidates)}` });
+      const candidates = [...byId.values()]
+        .filter(({ component: { role } }) => role !== "sink")
+        .map((e) => e.id);
+      if (!input)
+        problems.push({ place, message: `\`from: ${name}\` names nothing; ${hint(name, candidates)}` });
       else if (input.component.role === "sink")
         problems.push({ place, message: `\`from: ${name}\` names a sink, which gives nothing` });
     }
@@ -64,7 +76,14 @@ function joinAll(
   for (const { id, component, from } of entries) {
     if (component.role !== "sink" || from) continue;
     const fitting = ends.filter(({ component: end }) => givesOf(end) === component.takes);
-    inputs.set(id, (fitting.length > 0 ? fitting : ends).map((end) => end.id));
+    const within = entries.findLast(
+      (e) => e.component.role === "operator" && givesOf(e.component) === component.takes,
+    );
+    const chosen = fitting.length > 0 ? fitting : within ? [within] : ends;
+    inputs.set(
+      id,
+      chosen.map((end) => end.id),
+    );
   }
   return inputs;
 }
@@ -127,7 +146,9 @@ function bridge(from: Kind, to: Kind, registry: readonly Component[]): string[] 
     if (found) return found.types;
     paths = paths.flatMap(({ kind, types }) =>
       registry.flatMap((c) =>
-        c.role === "operator" && c.takes === kind && c.gives !== kind ? [{ kind: c.gives, types: [...types, c.type] }] : [],
+        c.role === "operator" && c.takes === kind && c.gives !== kind
+          ? [{ kind: c.gives, types: [...types, c.type] }]
+          : [],
       ),
     );
   }
@@ -156,5 +177,8 @@ function checkUsed(nodes: readonly PlannedNode[], problems: Problem[]): void {
   const taken = new Set(nodes.flatMap(({ from }) => from));
   for (const { id, component, place } of nodes)
     if (component.role !== "sink" && !taken.has(id))
-      problems.push({ place, message: `nothing takes what \`${id}\` gives; name it in a \`from\`, or remove it` });
+      problems.push({
+        place,
+        message: `nothing takes what \`${id}\` gives; name it in a \`from\`, or remove it`,
+      });
 }

@@ -1,15 +1,18 @@
 import { parse } from "yaml";
 import { ConfigError, messageOf } from "../errors.js";
+import type { YamlFile, YamlPath } from "./yaml.js";
 
 /**
  * Applies `--set a.b.c=value` to a configuration. Steps are keys, indices of lists, or ids (or types) of list items;
- * the value is read as YAML. Changes `root` in place.
+ * the value is read as YAML. Changes `root` in place and returns the keys and indices that lead to the value.
  */
-export function applySetting(root: unknown, setting: string): void {
-  const fail = (what: string): never => {
-    throw new ConfigError("CONFIG_SET", `--set ${setting}: ${what}; write e.g. --set sources.0.path=video.mp4`);
-  };
+export function applySetting(root: unknown, setting: string): YamlPath {
   const equals = setting.indexOf("=");
+  // The value may hold a password, so it is not told.
+  const name = equals < 0 ? setting : setting.slice(0, equals);
+  const fail = (what: string): never => {
+    throw new ConfigError("CONFIG_SET", `--set ${name}: ${what}; write e.g. --set sources.0.path=video.mp4`);
+  };
   if (equals < 1) fail("it has no `=`");
   const steps = setting.slice(0, equals).split(".");
   let value: unknown;
@@ -19,18 +22,39 @@ export function applySetting(root: unknown, setting: string): void {
     fail(`its value is not YAML (${messageOf(cause).split("\n")[0]})`);
   }
   const last = steps.pop() ?? "";
+  const path: (string | number)[] = [];
   let node: unknown = root;
   for (const step of steps) {
-    const found: unknown = isObject(node) ? node[keyOf(node, step) ?? ""] : undefined;
-    if (found === undefined && isObject(node) && !Array.isArray(node)) {
-      node[step] = {};
-      node = node[step];
-    } else node = found;
+    const key = isObject(node) ? keyOf(node, step) : undefined;
+    if (!isObject(node) || key === undefined)
+      return fail(`there is no \`${[...path, step].join(".")}\` in the file`);
+    if (!Object.hasOwn(node, key)) node[key] = {};
+    path.push(Array.isArray(node) ? Number(key) : key);
+    node = node[key];
   }
-  if (!isObject(node)) return fail(`there is no \`${steps.join(".")}\``);
-  const key = keyOf(node, last);
-  if (key === undefined) return fail(`\`${steps.join(".")}\` has no item \`${last}\``);
-  node[key] = value;
+  const key = isObject(node) ? keyOf(node, last) : undefined;
+  if (!isObject(node) || key === undefined)
+    return fail(`there is no \`${[...path, last].join(".")}\` in the file`);
+  Object.defineProperty(node, key, { value, enumerable: true, writable: true, configurable: true });
+  return [...path, Array.isArray(node) ? Number(key) : key];
+}
+
+/** The file as overridden by settings: what a setting gave has its place on the command line. */
+export function withSettings(
+  yaml: YamlFile,
+  settings: readonly { readonly path: YamlPath; readonly setting: string }[],
+): YamlFile {
+  const placed = (path: YamlPath) => {
+    const last = settings.findLast((given) =>
+      given.path.every((step, i) => String(step) === String(path[i])),
+    );
+    return last && `--set ${last.setting.slice(0, last.setting.indexOf("="))}`;
+  };
+  return {
+    ...yaml,
+    place: (path) => placed(path) ?? yaml.place(path),
+    keyPlace: (path) => placed(path) ?? yaml.keyPlace(path),
+  };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -41,7 +65,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function keyOf(node: Record<string, unknown>, step: string): string | undefined {
   if (!Array.isArray(node)) return step;
   if (/^\d+$/.test(step)) return Number(step) < node.length ? step : undefined;
-  const named = (name: "id" | "type") => node.findIndex((item: unknown) => isObject(item) && item[name] === step);
+  const named = (name: "id" | "type") =>
+    node.findIndex((item: unknown) => isObject(item) && item[name] === step);
   const index = named("id") >= 0 ? named("id") : named("type");
   return index >= 0 ? String(index) : undefined;
 }

@@ -18,9 +18,14 @@ export function substitute(
     return value.map((item, i) => substitute(yaml, item, env, problems, [...path, i]));
   if (typeof value === "object" && value !== null)
     return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [key, substitute(yaml, item, env, problems, [...path, key])]),
+      Object.entries(value).map(([key, item]) => [
+        key,
+        substitute(yaml, item, env, problems, [...path, key]),
+      ]),
     );
-  return typeof value === "string" ? expand(value, env, (message) => problems.push({ place: yaml.place(path), message })) : value;
+  return typeof value === "string"
+    ? expand(value, env, (message) => problems.push({ place: yaml.place(path), message }))
+    : value;
 }
 
 /** One text, with what is wrong with it told to `complain`. */
@@ -30,7 +35,9 @@ export function expand(text: string, env: NodeJS.ProcessEnv, complain: (message:
   const expanded = text.replace(VARIABLE, (match: string, name?: string, fallback?: string) => {
     if (match === "$${") return "${";
     if (!name) {
-      complain(`\`${match}\` is not a variable; write \${NAME} or \${NAME:-default}, or $\${ for a plain \${`);
+      complain(
+        `\`${match}\` is not a variable; write \${NAME} or \${NAME:-default}, or $\${ for a plain \${`,
+      );
       return match;
     }
     const value = env[name] || fallback?.replace(/\\(.)/g, "$1");

@@ -1,5 +1,16 @@
 import { readFile } from "node:fs/promises";
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type ParsedNode, parseDocument } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type ParsedNode,
+  parseDocument,
+  visit,
+} from "yaml";
 import { ConfigError, messageOf } from "../errors.js";
 import type { Place } from "./plan.js";
 
@@ -12,18 +23,20 @@ export interface Problem {
   readonly message: string;
 }
 
-/** A parsed YAML file: its value, and where in the file each part of it stands. */
+/** A parsed YAML file: its value, and where in the file (or on the command line) each part of it stands. */
 export interface YamlFile {
   readonly file: string;
   readonly value: unknown;
   /** Where the value at `path` stands, or the nearest thing around it that does. */
-  place(path: YamlPath): Place;
+  place(path: YamlPath): Place | string;
   /** Where the key at the end of `path` stands. */
-  keyPlace(path: YamlPath): Place;
+  keyPlace(path: YamlPath): Place | string;
 }
 
 const MAX_BYTES = 4 * 2 ** 20;
 const MAX_ALIASES = 100;
+/** Of a broken file the first faults tell; the rest follow from them. */
+const MAX_FAULTS = 10;
 
 /** Reads a YAML file. Throws `ConfigError` when it is missing, too large, or not YAML. */
 export async function readYaml(file: string): Promise<YamlFile> {
@@ -43,21 +56,35 @@ export async function readYaml(file: string): Promise<YamlFile> {
 export function parseYaml(text: string, file: string): YamlFile {
   if (text.length > MAX_BYTES)
     throw new ConfigError("CONFIG_READ", `${file}: ${text.length} bytes is more than a configuration has`);
+  if (text.includes("\0"))
+    throw new ConfigError("CONFIG_READ", `${file}: it is not a text file; give a YAML file in UTF-8`);
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    prettyErrors: false,
+    merge: true,
+  });
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
   };
-  if (document.errors.length > 0)
+  const faults = [...document.errors, ...document.warnings].map(({ pos, message }) => ({
+    at: pos[0],
+    message,
+  }));
+  if (faults.length === 0) faults.push(...aliasFaults(document));
+  const first = faults.filter(({ at }, i) => faults.findIndex((other) => other.at === at) === i);
+  if (first.length > 0)
     throw problemsError(
-      document.errors.map((error) => ({ place: placeAt(error.pos[0]), message: plain(error.message) })),
+      first.slice(0, MAX_FAULTS).map(({ at, message }) => ({ place: placeAt(at), message: plain(message) })),
     );
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (cause) {
-    throw new ConfigError("CONFIG_SYNTAX", `${file}: ${messageOf(cause)}`, { cause });
+    const why = `more than ${MAX_ALIASES} values come out of its aliases (\`*name\`); write them out, or use fewer`;
+    throw new ConfigError("CONFIG_SYNTAX", `${file}: ${why}`, { cause });
   }
   const root = document.contents;
   return {
@@ -68,11 +95,33 @@ export function parseYaml(text: string, file: string): YamlFile {
   };
 }
 
+/** Aliases of nothing, and of what they stand in: the first cannot be read, the second never ends. */
+function aliasFaults(document: Document.Parsed): { at: number; message: string }[] {
+  const faults: { at: number; message: string }[] = [];
+  visit(document, {
+    Alias(_, alias) {
+      const at = alias.range?.[0] ?? 0;
+      const target = alias.resolve(document);
+      if (!target)
+        faults.push({
+          at,
+          message: `\`*${alias.source}\` names no anchor above it; write \`&${alias.source}\` there`,
+        });
+      else if (target.range && target.range[0] <= at && at < target.range[1])
+        faults.push({ at, message: `\`*${alias.source}\` stands within what it names; write the value out` });
+    },
+  });
+  return faults;
+}
+
 /** All problems of a file as one error, one line each, in the order of the file. */
 export function problemsError(problems: readonly Problem[]): ConfigError {
   const order = ({ place }: Problem) => (typeof place === "string" ? 0 : place.line * 10_000 + place.column);
   const sorted = [...problems].sort((a, b) => order(a) - order(b));
-  return new ConfigError("CONFIG", sorted.map(({ place, message }) => `${placeText(place)}: ${message}`).join("\n"));
+  return new ConfigError(
+    "CONFIG",
+    sorted.map(({ place, message }) => `${placeText(place)}: ${message}`).join("\n"),
+  );
 }
 
 export function placeText(place: Place | string): string {
@@ -81,6 +130,12 @@ export function placeText(place: Place | string): string {
 
 function plain(message: string): string {
   if (message.startsWith("Map keys must be unique")) return "this key stands twice; keep one of them";
+  if (message.startsWith("Source contains multiple documents"))
+    return "a second document begins here (`---`); put each in a file of its own";
+  if (message.startsWith("Maximum call stack")) return "this is nested too deeply; no configuration is";
+  if (message.startsWith("Unresolved tag"))
+    return `${message.split("\n")[0]}; leave tags out, and write a variable as \${NAME}`;
+  if (message.startsWith("Tabs are not allowed")) return "a tab cannot indent YAML; use spaces";
   return message.split("\n")[0] ?? message;
 }
 
