@@ -3,12 +3,14 @@ import { readFileSync, realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { Command, CommanderError } from "commander";
 import { ConfigError, EkspresiError, messageOf } from "../errors.js";
+import * as completion from "./completion.js";
+import * as doctor from "./doctor.js";
 import * as graph from "./graph.js";
 import * as run from "./run.js";
 import * as schema from "./schema.js";
 import * as validate from "./validate.js";
 
-const VERBS = [run, validate, graph, schema];
+const VERBS = [run, validate, graph, schema, doctor, completion];
 
 /** Exit codes: 0 fine, 1 a run failed, 2 the configuration or usage is wrong. */
 const USAGE = 2;
@@ -22,7 +24,7 @@ export function createProgram(): Command {
     .description("Facial-expression analytics for live and recorded video.")
     .version(version)
     .showSuggestionAfterError()
-    .configureHelp({ showGlobalOptions: false })
+    .showHelpAfterError("(--help says more)")
     .exitOverride()
     .addHelpText(
       "after",
@@ -34,7 +36,6 @@ Examples:
   $ pipeline doctor`,
     );
   for (const verb of VERBS) verb.register(program);
-  for (const command of program.commands) command.exitOverride().showHelpAfterError("(--help says more)");
   return program;
 }
 

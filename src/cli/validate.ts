@@ -1,6 +1,22 @@
 import type { Command } from "commander";
-import { ConfigError, messageOf } from "../errors.js";
+import { ConfigError } from "../errors.js";
 import { collect } from "./collect.js";
+import { plural } from "./format.js";
+
+interface Flags {
+  readonly set: string[];
+  readonly json?: boolean;
+}
+
+/** What is told of a file. */
+interface Verdict {
+  readonly file: string;
+  readonly ok: boolean;
+  /** Components of a file that is fine. */
+  readonly components?: number;
+  /** One line each. */
+  readonly errors: readonly string[];
+}
 
 export function register(program: Command): void {
   program
@@ -8,22 +24,38 @@ export function register(program: Command): void {
     .description("Checks pipeline files and says what is wrong, with line and column.")
     .argument("<files...>", "pipeline files")
     .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
+    .option("--json", "prints one JSON list: file, ok, components, errors")
     .addHelpText(
       "after",
-      "\nExamples:\n  $ pipeline validate pipelines/*.yaml\n  $ pipeline validate door.yaml --set sources.0.url=rtsp://10.0.0.7/1",
+      `
+Exits with 2 when a file is wrong.
+
+Examples:
+  $ pipeline validate pipelines/*.yaml
+  $ pipeline validate door.yaml --set sources.0.url=rtsp://10.0.0.7/1
+  $ pipeline validate --json door.yaml | jq -r '.[].errors[]'`,
     )
-    .action(async (files: string[], { set }: { set: string[] }) => {
-      const { loadPipeline } = await import("../pipeline/load.js");
-      const wrong: string[] = [];
-      for (const file of files) {
-        try {
-          const { nodes } = await loadPipeline(file, { set });
-          process.stdout.write(`${file}: fine, ${nodes.length} components\n`);
-        } catch (error) {
-          if (!(error instanceof ConfigError)) throw error;
-          wrong.push(messageOf(error));
-        }
-      }
-      if (wrong.length > 0) throw new ConfigError("CONFIG", wrong.join("\n"));
+    .action(async (files: string[], { set, json }: Flags) => {
+      const verdicts: Verdict[] = [];
+      for (const file of files) verdicts.push(await judge(file, set));
+      if (json) process.stdout.write(`${JSON.stringify(verdicts, null, 2)}\n`);
+      else
+        for (const { file, ok, components = 0 } of verdicts)
+          if (ok) process.stdout.write(`${file}: fine, ${plural(components, "component")}\n`);
+      const wrong = verdicts.filter(({ ok }) => !ok);
+      if (wrong.length === 0) return;
+      if (!json) throw new ConfigError("CONFIG", wrong.flatMap(({ errors }) => errors).join("\n"));
+      process.exitCode = 2;
     });
+}
+
+async function judge(file: string, set: readonly string[]): Promise<Verdict> {
+  const { loadPipeline } = await import("../pipeline/load.js");
+  try {
+    const { nodes } = await loadPipeline(file, { set });
+    return { file, ok: true, components: nodes.length, errors: [] };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { file, ok: false, errors: error.message.split("\n") };
+  }
 }

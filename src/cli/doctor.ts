@@ -1,0 +1,31 @@
+import type { Command } from "commander";
+import pc from "picocolors";
+import type { Check } from "../doctor/index.js";
+import { wrap } from "./terminal.js";
+
+export function register(program: Command): void {
+  program
+    .command("doctor")
+    .description("Says what this machine has, what is missing, and how to get it.")
+    .option("--json", "prints one JSON object")
+    .addHelpText(
+      "after",
+      "\nExits with 1 only when something is missing that nothing runs without.\n\nExamples:\n  $ pipeline doctor\n  $ NATS_URL=nats://broker:4222 pipeline doctor --json | jq '.checks[] | select(.state == \"missing\")'",
+    )
+    .action(async ({ json }: { json?: boolean }) => {
+      const { examine, RESPONSIBLE_USE } = await import("../doctor/index.js");
+      const checks = await examine();
+      const ok = checks.every(({ state, required }) => state === "ok" || !required);
+      process.stdout.write(
+        json
+          ? `${JSON.stringify({ ok, checks, responsibleUse: RESPONSIBLE_USE }, null, 2)}\n`
+          : `${checks.map(line).join("\n")}\n\n${wrap(RESPONSIBLE_USE)}\n`,
+      );
+      if (!ok) process.exitCode = 1;
+    });
+}
+
+function line({ name, state, required, detail, help }: Check): string {
+  const mark = state === "ok" ? pc.green("ok     ") : required ? pc.red("MISSING") : pc.yellow("absent ");
+  return `${mark}  ${pc.bold(name)}: ${detail}${help ? `\n         ${pc.dim(`-> ${help}`)}` : ""}`;
+}

@@ -1,0 +1,88 @@
+import { createRequire } from "node:module";
+import { messageOf } from "../errors.js";
+import { loadModel, modelFile, shippedModels } from "../model/load.js";
+import type { Check } from "./check.js";
+
+export async function checkOnnx(): Promise<Check> {
+  try {
+    const { listSupportedBackends } = await import("onnxruntime-node");
+    const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as {
+      version: string;
+    };
+    const providers = listSupportedBackends().map(({ name, bundled }) =>
+      bundled ? name : `${name} (libraries not bundled)`,
+    );
+    return {
+      name: "onnxruntime",
+      required: true,
+      state: "ok",
+      detail: `${version}; providers: ${providers.join(", ")}`,
+    };
+  } catch (error) {
+    return {
+      name: "onnxruntime",
+      required: true,
+      state: "missing",
+      detail: messageOf(error).split("\n")[0] ?? "",
+      help: "npm install onnxruntime-node (Linux with glibc, macOS or Windows; x64 or arm64)",
+    };
+  }
+}
+
+/** The first of some packages that is installed. They are not loaded: a broken native one would end the process. */
+export function checkOptional(name: string, packages: readonly string[], help: string): Check {
+  const installed = packages.find(isInstalled);
+  if (installed) return { name, required: false, state: "ok", detail: `${installed} is installed` };
+  return { name, required: false, state: "missing", detail: "not installed (optional)", help };
+}
+
+function isInstalled(name: string): boolean {
+  try {
+    import.meta.resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Every model that comes with the package, each file's size and hash checked against its card. */
+export async function checkModels(): Promise<Check[]> {
+  const names = await shippedModels().catch(() => []);
+  if (names.length === 0)
+    return [
+      {
+        name: "models",
+        required: true,
+        state: "missing",
+        detail: "no model came with the package",
+        help: "install the package again, or make one: pipeline train",
+      },
+    ];
+  return Promise.all(names.map(checkModel));
+}
+
+async function checkModel(name: string): Promise<Check> {
+  try {
+    const model = await loadModel(name, process.cwd());
+    await Promise.all(model.card.files.map(({ kind }) => modelFile(model, kind)));
+    const { version, labels, metrics } = model.card;
+    const [first] = metrics;
+    const quality = first
+      ? `; accuracy ${(first.accuracy * 100).toFixed(1)} % on ${first.dataset} ${first.split}`
+      : "";
+    return {
+      name: `model ${name}`,
+      required: true,
+      state: "ok",
+      detail: `${version}, ${labels.length} labels, ${model.card.files.length} files unaltered${quality}`,
+    };
+  } catch (error) {
+    return {
+      name: `model ${name}`,
+      required: true,
+      state: "missing",
+      detail: messageOf(error),
+      help: "install the package again",
+    };
+  }
+}

@@ -1,0 +1,125 @@
+import { access, constants, readdir, readFile } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
+import { messageOf } from "../errors.js";
+import { findFfmpeg } from "../media/ffmpeg.js";
+import { type Check, outputOf } from "./check.js";
+
+const LEAST_NODE = [20, 19] as const;
+
+export function checkNode(version = process.versions.node): Check {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const enough = major > LEAST_NODE[0] || (major === LEAST_NODE[0] && minor >= LEAST_NODE[1]);
+  const machine = `${process.platform} ${process.arch}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`;
+  return {
+    name: "node",
+    required: true,
+    state: enough ? "ok" : "missing",
+    detail: `Node ${version} on ${machine}`,
+    ...(!enough && { help: `install Node ${LEAST_NODE.join(".")} or newer from https://nodejs.org` }),
+  };
+}
+
+export async function checkFfmpeg(): Promise<Check> {
+  try {
+    const { path, version, origin } = await findFfmpeg();
+    const text = await outputOf(path, ["-hide_banner", "-hwaccels"], true).catch(() => "");
+    const accelerators = text
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim())
+      .filter(Boolean);
+    const old = origin === "package" ? "; a newer one on PATH is preferred" : "";
+    return {
+      name: "ffmpeg",
+      required: true,
+      state: "ok",
+      detail: `${version} at ${path} (from ${origin}${old}); built for ${accelerators.join(", ") || "no hardware decoder"}`,
+    };
+  } catch (error) {
+    return {
+      name: "ffmpeg",
+      required: true,
+      state: "missing",
+      detail: messageOf(error),
+      help: "apt install ffmpeg, brew install ffmpeg, or set EKSPRESI_FFMPEG to its path",
+    };
+  }
+}
+
+export async function checkGpu(): Promise<Check> {
+  const query = ["--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"];
+  try {
+    const cards = (await outputOf("nvidia-smi", query)).trim().split("\n");
+    return { name: "gpu", required: false, state: "ok", detail: cards.join("; ") };
+  } catch {
+    return {
+      name: "gpu",
+      required: false,
+      state: "missing",
+      detail: "no NVIDIA GPU answers (nvidia-smi); the CPU does the work",
+      help: "for `classify: { provider: cuda }` install NVIDIA's driver, CUDA 12 and cuDNN 9",
+    };
+  }
+}
+
+/** Cameras by the names that `webcam` takes. */
+export async function checkCameras(): Promise<Check> {
+  const cameras = await listCameras().catch(() => []);
+  if (cameras.length > 0)
+    return { name: "cameras", required: false, state: "ok", detail: cameras.join(", ") };
+  return {
+    name: "cameras",
+    required: false,
+    state: "missing",
+    detail: "no camera is attached, or this user may not see it",
+    help:
+      process.platform === "linux"
+        ? "plug one in (`/dev/video0` appears); in a container pass --device /dev/video0; else add the user to the group `video`"
+        : "plug one in and allow the terminal to use it in the system's privacy settings",
+  };
+}
+
+async function listCameras(): Promise<string[]> {
+  if (process.platform === "linux") {
+    const nodes = (await readdir("/dev")).filter((name) => /^video\d+$/.test(name)).sort();
+    return Promise.all(nodes.map(async (name) => `/dev/${name}${await linuxName(name)}`));
+  }
+  const format = process.platform === "darwin" ? "avfoundation" : "dshow";
+  const input = process.platform === "darwin" ? "" : "dummy";
+  const { path } = await findFfmpeg();
+  // Listing always ends with a failure: nothing was opened.
+  const text = await outputOf(
+    path,
+    ["-hide_banner", "-f", format, "-list_devices", "true", "-i", input],
+    true,
+  );
+  return parseDevices(text, format);
+}
+
+async function linuxName(node: string): Promise<string> {
+  const name = await readFile(`/sys/class/video4linux/${node}/name`, "utf8").catch(() => "");
+  return name ? ` (${name.trim()})` : "";
+}
+
+/** Names of video devices in what ffmpeg lists. */
+export function parseDevices(text: string, format: "avfoundation" | "dshow"): string[] {
+  const video = text.split(/(?:AVFoundation|DirectShow) audio devices/)[0] ?? "";
+  const line = format === "avfoundation" ? /\] \[(\d+)\] (.+)$/gm : /\]\s+"([^"@][^"]*)"(?! \(audio\))/gm;
+  return [...video.matchAll(line)].map(([, first = "", name]) =>
+    name ? `${first} (${name.trim()})` : first,
+  );
+}
+
+export async function checkFolder(folder = process.cwd()): Promise<Check> {
+  const writable = await access(folder, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  return {
+    name: "folder",
+    required: false,
+    state: writable ? "ok" : "missing",
+    detail: writable ? `${folder} can be written` : `${folder} cannot be written`,
+    ...(!writable && { help: "write results elsewhere: `path: /elsewhere/events.jsonl` in the sink" }),
+  };
+}
