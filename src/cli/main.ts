@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync, realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Help } from "commander";
 import { ConfigError, EkspresiError, messageOf } from "../errors.js";
 import * as completion from "./completion.js";
 import * as doctor from "./doctor.js";
@@ -25,6 +25,10 @@ export function createProgram(): Command {
     .version(version)
     .showSuggestionAfterError()
     .showHelpAfterError("(--help says more)")
+    .configureHelp({
+      // That a repeatable option begins empty helps nobody.
+      optionDescription: (option) => new Help().optionDescription(option).replace(" (default: [])", ""),
+    })
     .exitOverride()
     .addHelpText(
       "after",

@@ -1,0 +1,19 @@
+import { join } from "node:path";
+import { createProgram } from "#src/cli/main.js";
+import { EmotionEvent } from "#src/events/event.js";
+import { pipelineSchema } from "#src/pipeline/schema.js";
+import { registry } from "#src/registry.js";
+import { cliPage } from "./cli.js";
+import { componentsPage } from "./components.js";
+import { eventsPage } from "./events.js";
+
+/** Every generated file of the repository: absolute path and text. */
+export function generated(root: string): [path: string, text: string][] {
+  return [
+    [join(root, "docs/reference/components.md"), componentsPage(registry)],
+    [join(root, "docs/reference/cli.md"), cliPage(createProgram())],
+    [join(root, "docs/reference/events.md"), eventsPage()],
+    [join(root, "schema/pipeline.schema.json"), `${JSON.stringify(pipelineSchema(registry), null, 2)}\n`],
+    [join(root, "schema/event.schema.json"), `${JSON.stringify(EmotionEvent, null, 2)}\n`],
+  ];
+}
