@@ -32,7 +32,7 @@ export function planGraph(
   if (problems.length > 0) return nodes;
   for (const node of sorted) checkEdges(node, byId, registry, problems);
   for (const node of sorted) checkNeeds(node, nodes, problems);
-  checkUsed(sorted, problems);
+  if (problems.length === 0) checkUsed(sorted, problems);
   return sorted;
 }
 

@@ -61,8 +61,13 @@ function itemSchema(component: Component): JsonSchema {
 
 /** Any value may also be written as a `${VARIABLE}`. */
 function orVariable(schema: JsonSchema): JsonSchema {
-  if (schema.type === "string") return schema;
+  if (schema.type === "string" && schema.pattern === undefined) return schema;
   const { description, default: usual, examples, ...rest } = schema;
+  if (rest.properties)
+    rest.properties = Object.fromEntries(
+      Object.entries(rest.properties).map(([name, own]) => [name, orVariable(own)]),
+    );
+  if (rest.items) rest.items = orVariable(rest.items);
   const forms = rest.anyOf && !rest["x-unit"] ? rest.anyOf : [rest];
   return {
     ...(description !== undefined && { description }),

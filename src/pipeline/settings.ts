@@ -17,7 +17,8 @@ export function applySetting(root: unknown, setting: string): YamlPath {
   const steps = setting.slice(0, equals).split(".");
   let value: unknown;
   try {
-    value = parse(setting.slice(equals + 1)) as unknown;
+    const text = setting.slice(equals + 1);
+    value = text === "-" ? text : (parse(text) as unknown); // standard input or output, not an empty list
   } catch (cause) {
     fail(`its value is not YAML (${messageOf(cause).split("\n")[0]})`);
   }

@@ -49,6 +49,7 @@ export function expand(text: string, env: NodeJS.ProcessEnv, complain: (message:
     return value;
   });
   if (!alone) return expanded;
-  if (NUMBER.test(expanded)) return Number(expanded);
+  // A code such as 007, or a number too long to keep, stays a text.
+  if (NUMBER.test(expanded) && String(Number(expanded)) === expanded) return Number(expanded);
   return expanded === "true" ? true : expanded === "false" ? false : expanded;
 }

@@ -73,6 +73,8 @@ export function parseYaml(text: string, file: string): YamlFile {
     at: pos[0],
     message,
   }));
+  if (faults.some(({ message }) => message.startsWith("Maximum call stack")))
+    throw new ConfigError("CONFIG_SYNTAX", `${file}: it is nested too deeply; no configuration is`);
   if (faults.length === 0) faults.push(...aliasFaults(document));
   const first = faults.filter(({ at }, i) => faults.findIndex((other) => other.at === at) === i);
   if (first.length > 0)
@@ -132,7 +134,6 @@ function plain(message: string): string {
   if (message.startsWith("Map keys must be unique")) return "this key stands twice; keep one of them";
   if (message.startsWith("Source contains multiple documents"))
     return "a second document begins here (`---`); put each in a file of its own";
-  if (message.startsWith("Maximum call stack")) return "this is nested too deeply; no configuration is";
   if (message.startsWith("Unresolved tag"))
     return `${message.split("\n")[0]}; leave tags out, and write a variable as \${NAME}`;
   if (message.startsWith("Tabs are not allowed")) return "a tab cannot indent YAML; use spaces";

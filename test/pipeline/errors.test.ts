@@ -1,0 +1,264 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of pipeline files
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConfigError } from "#src/errors.js";
+import { loadPipeline, parsePipeline } from "#src/pipeline/load.js";
+import { components } from "../support/components.js";
+
+function errorsOf(text: string, set: string[] = [], env: NodeJS.ProcessEnv = {}): string[] {
+  try {
+    parsePipeline(text, "/base", { registry: components, env, set });
+  } catch (error) {
+    assert(error instanceof ConfigError, String(error));
+    return error.message.replaceAll(/<pipeline>:(?=\d)/g, "").split("\n");
+  }
+  return [];
+}
+
+const HEAD = "version: 1\nsources: [{ type: clip, path: a.mp4 }]\n";
+const TAIL = "sinks: [{ type: lines, path: a.jsonl }]\n";
+/** A whole file around an operator list. */
+const around = (operators: string) => `${HEAD}operators:\n${operators}\n${TAIL}`;
+
+const CASES: [name: string, text: string, expected: string[]][] = [
+  ["an empty file", "", ["1:1: a pipeline file is a mapping with sources, operators and sinks, not empty"]],
+  ["a list", "- a\n", ['1:1: a pipeline file is a mapping with sources, operators and sinks, not ["a"]']],
+  ["a key that stands twice", "version: 1\nversion: 1\n", ["2:1: this key stands twice; keep one of them"]],
+  ["a tab", "version: 1\nsources:\n\t- a\n", ["3:1: a tab cannot indent YAML; use spaces"]],
+  ["an alias of nothing", "version: *one\n", ["1:10: `*one` names no anchor above it; write `&one` there"]],
+  [
+    "an alias of itself",
+    "version: &a [*a]\n",
+    ["1:14: `*a` stands within what it names; write the value out"],
+  ],
+  [
+    "aliases that multiply",
+    `a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [${"*a,".repeat(12)}]\nc: &c [${"*b,".repeat(12)}]\nd: [${"*c,".repeat(12)}]\n`,
+    ["<pipeline>: more than 100 values come out of its aliases (`*name`); write them out, or use fewer"],
+  ],
+  [
+    "two documents",
+    "version: 1\n---\nversion: 1\n",
+    ["2:1: a second document begins here (`---`); put each in a file of its own"],
+  ],
+  [
+    "a tag",
+    "version: !env V\n",
+    ["1:10: Unresolved tag: !env; leave tags out, and write a variable as ${NAME}"],
+  ],
+  ["depth without end", "[".repeat(20_000), ["<pipeline>: it is nested too deeply; no configuration is"]],
+  [
+    "bytes that are no text",
+    "version\0: 1",
+    ["<pipeline>: it is not a text file; give a YAML file in UTF-8"],
+  ],
+  [
+    "no version",
+    around("- { type: find }\n- { type: tell }").slice(11),
+    ["1:1: `version` is missing; begin with `version: 1`"],
+  ],
+  [
+    "another version",
+    around("- { type: find }\n- { type: tell }").replace("1", "2"),
+    ["1:10: `version` is 2; this release reads version 1"],
+  ],
+  [
+    "a misspelt section",
+    `${HEAD}operatrs: []\n${TAIL}`,
+    [
+      "3:1: unknown key `operatrs`; did you mean `operators`? (allowed: version, name, purpose, retention, sources, operators, sinks)",
+    ],
+  ],
+  ["no sinks", HEAD, ["1:1: `sinks` is missing; a pipeline needs at least one sink"]],
+  [
+    "empty sources",
+    `version: 1\nsources: []\n${TAIL}`,
+    ["2:10: `sources` is missing; a pipeline needs at least one source"],
+  ],
+  [
+    "a section that is no list",
+    `${HEAD}operators: find\n${TAIL}`,
+    ['3:12: `operators` is "find"; it must be a list: - { type: ... }'],
+  ],
+  ["an item that is no mapping", around("- find"), ['4:3: this is "find"; write a mapping: - { type: ... }']],
+  [
+    "an item without type",
+    around("- { every: 5 }"),
+    ["4:3: `type` is missing; allowed: halve, find, settle, tell"],
+  ],
+  [
+    "a misspelt type",
+    around("- { type: fnid }"),
+    ["4:11: unknown operator `fnid`; did you mean `find`? (allowed: halve, find, settle, tell)"],
+  ],
+  [
+    "a type of another section",
+    around("- { type: lines, path: a }"),
+    ["4:11: `lines` is a sink; put it under `sinks`"],
+  ],
+  [
+    "a misspelt option",
+    around("- { type: find, minsize: 8% }"),
+    ["4:17: find: unknown option `minsize`; did you mean `minSize`? (allowed: minSize, every, engine)"],
+  ],
+  [
+    "a misspelt option of a nested mapping",
+    around("- type: settle\n  batch:\n    sise: 8"),
+    ["6:5: settle: unknown option `batch.sise`; did you mean `size`? (allowed: size, maxWait)"],
+  ],
+  [
+    "a missing option",
+    `version: 1\nsources: [{ type: clip }]\n${TAIL}`,
+    ["2:11: clip: `path` is missing: The file."],
+  ],
+  [
+    "a wrong type",
+    around("- { type: find, every: two }"),
+    ['4:24: find: `every` is "two"; it must be a whole number'],
+  ],
+  [
+    "a number out of range",
+    around("- { type: find, every: 0 }"),
+    ["4:24: find: `every` is 0; it must be >= 1 (1 to 100)"],
+  ],
+  [
+    "a choice there is not",
+    around("- { type: find, engine: har }"),
+    ['4:25: find: `engine` is "har"; did you mean `haar`? (allowed: haar, opencv)'],
+  ],
+  [
+    "a wrong unit",
+    around("- { type: find, minSize: 8pt }"),
+    [
+      '4:26: find: `minSize` is "8pt"; it must be a length such as 80px or 8% of the frame\'s smaller side (a bare number is pixels)',
+    ],
+  ],
+  [
+    "a negative duration in a list",
+    around("- { type: settle, steps: [1s, -5] }"),
+    [
+      "4:31: settle: `steps.1` is -5; it must be a duration such as 400ms, 2s, 5m or 1h (a bare number is milliseconds)",
+    ],
+  ],
+  [
+    "a variable that is not set",
+    `version: 1\nsources: [{ type: clip, path: "\${NOPE}" }]\n${TAIL}`,
+    ["2:31: the variable NOPE is not set; set it, or give a default: ${NOPE:-...}"],
+  ],
+  [
+    "a variable badly written",
+    `version: 1\nname: "\${1a}"\nsources: [{ type: clip, path: a }]\n${TAIL}`,
+    ["2:7: `${1a}` is not a variable; write ${NAME} or ${NAME:-default}, or $${ for a plain ${"],
+  ],
+  [
+    "an id that cannot be one",
+    around("- { type: find, id: a b }"),
+    ['4:21: the id "a b" must be made of letters, digits, `_`, `-` and `.`'],
+  ],
+  [
+    "an id that stands twice",
+    around("- { type: find, id: a }\n- { type: tell, id: a }"),
+    ["5:3: the id `a` stands twice; ids must differ"],
+  ],
+  [
+    "`from` that names nothing",
+    around("- { type: find }\n- { type: tell, from: fnid }"),
+    ["5:3: `from: fnid` names nothing; did you mean `find`? (allowed: clip, find, tell)"],
+  ],
+  [
+    "`from` of a source",
+    `version: 1\nsources: [{ type: camera, url: a, from: b }]\n${TAIL}`,
+    ["2:11: source `camera` has `from`, but a source takes nothing; remove it"],
+  ],
+  [
+    "`from` that names a sink",
+    around("- { type: find, from: lines }\n- { type: tell }"),
+    ["4:3: `from: lines` names a sink, which gives nothing"],
+  ],
+  [
+    "`from` that names one twice",
+    around("- { type: find, from: [clip, clip] }\n- { type: tell }"),
+    ["4:3: `from` of `find` names `clip` twice; once is enough"],
+  ],
+  [
+    "a graph that goes round",
+    around("- { type: halve, id: a, from: b }\n- { type: halve, id: b, from: a }"),
+    ["4:3: the graph goes round: a -> b -> a; change a `from`"],
+  ],
+  [
+    "kinds that do not fit",
+    around("- { type: find }"),
+    ["5:9: sink `lines` takes events, but `find` gives faces: put `tell` between them"],
+  ],
+  [
+    "kinds two operators apart",
+    around("- { type: halve }"),
+    ["5:9: sink `lines` takes events, but `halve` gives frames: put `find`, `tell` between them"],
+  ],
+  [
+    "kinds that no operator joins",
+    around("- { type: find }\n- { type: tell }\n- { type: halve }"),
+    [
+      "6:3: operator `halve` takes frames, but `tell` gives events: no operator makes frames of events: give it another input with `from`",
+    ],
+  ],
+  [
+    "what nobody takes",
+    around("- { type: find }\n- { type: tell }\n- { type: halve, from: clip }"),
+    ["6:3: nothing takes what `halve` gives; name it in a `from`, or remove it"],
+  ],
+];
+
+describe("errors of a pipeline file", () => {
+  for (const [name, text, expected] of CASES)
+    it(`${name}: names the place and the way out`, () => assert.deepEqual(errorsOf(text), expected));
+
+  it("all are told, in the order of the file", () => {
+    const text =
+      "version: 1\nsources: [{ type: clip }]\noperators:\n- { type: find, every: 0, engin: haar }\nsinks: 5\nnmae: x\n";
+    assert.deepEqual(
+      errorsOf(text).map((line) => line.slice(0, 5)),
+      ["2:11:", "4:24:", "4:27:", "5:8: ", "6:1: "],
+    );
+  });
+
+  it("a --set is named as the place of what it gave", () => {
+    const text = around("- { type: find }\n- { type: tell }");
+    assert.deepEqual(errorsOf(text, ["operators.find.every=0"]), [
+      "--set operators.find.every: find: `every` is 0; it must be >= 1 (1 to 100)",
+    ]);
+    assert.deepEqual(errorsOf(text, ["operators.fnid.every=1"]), [
+      "--set operators.fnid.every: there is no `operators.fnid` in the file; write e.g. --set sources.0.path=video.mp4",
+    ]);
+    assert.deepEqual(errorsOf(text, ["name"]), [
+      "--set name: it has no `=`; write e.g. --set sources.0.path=video.mp4",
+    ]);
+  });
+
+  it("a password of a URL is in no message", () => {
+    const text = `version: 1\nsources: [{ type: camera, url: { a: "rtsp://me:hunter2@host/1" } }]\n${TAIL}`;
+    const [line = ""] = errorsOf(text);
+    assert.match(line, /^2:32: camera: `url` is \{"a":"rtsp:\/\/me:\*\*\*@host\/1"\}; it must be a text$/);
+    const [set = ""] = errorsOf(around("- { type: find }"), ["sources.9.url=rtsp://me:hunter2@host/1"]);
+    assert.doesNotMatch(set, /hunter2/);
+  });
+
+  it("files that cannot be read are told by name", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "ekspresi-"));
+    try {
+      const large = join(folder, "large.yaml");
+      await writeFile(large, "#".repeat(5 * 2 ** 20));
+      await assert.rejects(loadPipeline(join(folder, "none.yaml")), {
+        message: `${folder}/none.yaml: no such file`,
+      });
+      await assert.rejects(loadPipeline(folder), { message: `${folder}: it is a folder; give a YAML file` });
+      await assert.rejects(loadPipeline(large), {
+        message: `${large}: 5242880 bytes is more than a configuration has`,
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,161 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of pipeline files
+import assert from "node:assert/strict";
+import { resolve } from "node:path";
+import fc from "fast-check";
+import { parsePipeline } from "#src/pipeline/load.js";
+import { expand } from "#src/pipeline/variables.js";
+import { parseYaml } from "#src/pipeline/yaml.js";
+import { components } from "../support/components.js";
+
+const TEXT = `version: 1
+sources:
+- { id: door, type: clip, path: door.mp4, from: 90s }
+operators:
+- { type: halve, size: 640x360 }
+- { type: find }
+- { type: settle, batch: { maxWait: 1s }, steps: [1s, 20] }
+- { type: tell }
+sinks:
+- { type: lines, path: "\${OUT:-out.jsonl}", rotate: 10MB }
+`;
+
+function optionsOf(id: string, set: string[] = [], env: NodeJS.ProcessEnv = {}) {
+  const plan = parsePipeline(TEXT, resolve("/base"), { registry: components, set, env });
+  const node = plan.nodes.find((n) => n.id === id);
+  assert(node, `no node ${id}`);
+  return node.options;
+}
+
+describe("a pipeline file", () => {
+  it("gives options with units converted, defaults filled in, and paths beside the file", () => {
+    assert.deepEqual(optionsOf("door"), { path: resolve("/base/door.mp4"), from: 90_000 });
+    assert.deepEqual(optionsOf("halve"), { size: { width: 640, height: 360 }, fps: 5 });
+    assert.deepEqual(optionsOf("find"), { minSize: { unit: "%", value: 8 }, every: 1, engine: "haar" });
+    assert.deepEqual(optionsOf("settle"), { batch: { maxWait: 1000, size: 32 }, steps: [1000, 20] });
+    assert.deepEqual(optionsOf("lines"), { path: resolve("/base/out.jsonl"), rotate: 10_000_000 });
+  });
+
+  it("is overridden by --set, by number, by id, by type, and in mappings that it leaves out", () => {
+    assert.equal(optionsOf("door", ["sources.0.path=/b.mp4"]).path, resolve("/b.mp4"));
+    assert.equal(optionsOf("door", ["sources.door.path=-"]).path, "-");
+    assert.equal(optionsOf("find", ["operators.find.every=5"]).every, 5);
+    assert.deepEqual(optionsOf("settle", ["operators.settle={ type: settle, batch: { size: 4 } }"]), {
+      batch: { size: 4, maxWait: 15 },
+    });
+    assert.equal(optionsOf("find", ["operators.find.every=5", "operators.find.every=6"]).every, 6);
+  });
+
+  it("takes variables in --set, too", () => {
+    assert.equal(optionsOf("find", ["operators.find.every=${EVERY}"], { EVERY: "7" }).every, 7);
+  });
+
+  it("keeps a number as a text where a text is wanted", () => {
+    const plan = parsePipeline(
+      TEXT.replace("type: clip, path: door.mp4, from: 90s", 'type: camera, url: "${URL}"'),
+      "/",
+      {
+        registry: components,
+        env: { URL: "42" },
+      },
+    );
+    assert.equal(plan.nodes[0]?.options.url, "42");
+  });
+
+  it("merges anchors", () => {
+    const text = TEXT.replace(
+      "- { type: find }",
+      "- &base { type: find, every: 3 }\n- { <<: *base, id: other, from: halve, every: 4 }",
+    );
+    const plan = parsePipeline(text.replace("batch", "from: [find, other], batch"), "/", {
+      registry: components,
+    });
+    assert.deepEqual(
+      plan.nodes.filter(({ component }) => component.type === "find").map(({ options }) => options.every),
+      [3, 4],
+    );
+  });
+});
+
+describe("variables", () => {
+  const fail = (message: string): never => assert.fail(message);
+  const name = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,8}$/);
+
+  it("leave a text without any as it is", () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        fc.pre(!text.includes("${"));
+        assert.equal(expand(text, {}, fail), text);
+      }),
+    );
+  });
+
+  it("give their value between what stands around them", () => {
+    const plain = fc.string().filter((text) => !text.includes("$"));
+    fc.assert(
+      fc.property(plain, name, fc.string({ minLength: 1 }), plain, (before, key, value, after) => {
+        fc.pre(before + after !== "");
+        assert.equal(expand(`${before}\${${key}}${after}`, { [key]: value }, fail), before + value + after);
+      }),
+    );
+  });
+
+  it("give their default when empty or not set, and never what `$${` guards", () => {
+    fc.assert(
+      fc.property(name, fc.stringMatching(/^[a-z][a-z/.:]{0,8}$/), (key, fallback) => {
+        assert.equal(expand(`\${${key}:-${fallback}}`, { [key]: "" }, fail), fallback);
+        assert.equal(expand(`$\${${key}}`, { [key]: "secret" }, fail), `\${${key}}`);
+      }),
+    );
+  });
+
+  it("standing alone become numbers that read back as they were written, and booleans", () => {
+    fc.assert(
+      fc.property(fc.integer(), (number) => {
+        assert.equal(expand("${N}", { N: String(number) }, fail), number);
+      }),
+    );
+    assert.equal(expand("${B}", { B: "true" }, fail), true);
+    assert.equal(expand("${N}", { N: "007" }, fail), "007");
+    assert.equal(expand("${N}", { N: "1234567890123456789012" }, fail), "1234567890123456789012");
+    assert.equal(expand("x${N}", { N: "5" }, fail), "x5");
+  });
+});
+
+describe("places", () => {
+  const key = fc.stringMatching(/^[a-z]{1,6}$/);
+  const tree: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
+    node: fc.oneof(
+      { maxDepth: 3 },
+      fc.integer(),
+      key,
+      fc.array(tie("node"), { minLength: 1, maxLength: 3 }),
+      fc.dictionary(key, tie("node"), { minKeys: 1, maxKeys: 3 }),
+    ),
+  })).node;
+
+  it("of every value begin where it is written", () => {
+    fc.assert(
+      fc.property(fc.dictionary(key, tree, { minKeys: 1, maxKeys: 4 }), (value) => {
+        const text = JSON.stringify(value, null, 2);
+        const file = parseYaml(text, "f");
+        assert.deepEqual(JSON.parse(JSON.stringify(file.value)), JSON.parse(text));
+        const lines = text.split("\n");
+        const check = (part: unknown, path: (string | number)[]): void => {
+          const place = file.place(path);
+          assert(typeof place === "object");
+          const rest = lines[place.line - 1]?.slice(place.column - 1) ?? "";
+          assert.equal(rest[0], (JSON.stringify(part) ?? "")[0]);
+          if (typeof part !== "object" || part === null) return;
+          for (const [k, v] of Object.entries(part)) {
+            check(v, [...path, Array.isArray(part) ? Number(k) : k]);
+            if (Array.isArray(part)) continue;
+            const at = file.keyPlace([...path, k]);
+            assert(typeof at === "object");
+            assert(lines[at.line - 1]?.slice(at.column - 1).startsWith(JSON.stringify(k)));
+          }
+        };
+        check(value, []);
+      }),
+    );
+  });
+});

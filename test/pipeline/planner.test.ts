@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { toDot, toMermaid } from "#src/pipeline/graph.js";
+import { parsePipeline } from "#src/pipeline/load.js";
+import { components } from "../support/components.js";
+
+const plan = (sources: string, operators: string, sinks: string) =>
+  parsePipeline(
+    `version: 1\nname: p\nsources: [${sources}]\noperators: [${operators}]\nsinks: [${sinks}]\n`,
+    "/",
+    {
+      registry: components,
+    },
+  );
+/** Each component with what it takes, in the order of the plan. */
+const edges = (...parts: Parameters<typeof plan>) =>
+  plan(...parts).nodes.map(({ id, from }) => `${id}<-${from.join("+")}`);
+
+const CLIP = "{ type: clip, path: a }";
+const LINES = "{ type: lines, path: a }";
+const TWO_MODELS = [
+  CLIP,
+  "{ type: find }, { id: a, type: settle }, { id: ea, type: tell }, { id: b, type: settle, from: find }, { id: eb, type: tell }",
+  LINES,
+] as const;
+
+describe("the planner", () => {
+  it("chains a list from top to bottom", () => {
+    assert.deepEqual(edges(CLIP, "{ type: find }, { type: settle }, { type: tell }", LINES), [
+      "clip<-",
+      "find<-clip",
+      "settle<-find",
+      "tell<-settle",
+      "lines<-tell",
+    ]);
+  });
+
+  it("gives all sources to the first operator, with an id for each", () => {
+    assert.deepEqual(
+      edges(
+        `${CLIP}, ${CLIP}, { id: clip-2, type: camera, url: a }`,
+        "{ type: find }, { type: tell }",
+        LINES,
+      ),
+      ["clip<-", "clip-3<-", "clip-2<-", "find<-clip+clip-3+clip-2", "tell<-find", "lines<-tell"],
+    );
+  });
+
+  it("gives the ends of all chains to a sink, and to each sink", () => {
+    assert.deepEqual(edges(...TWO_MODELS).slice(-1), ["lines<-ea+eb"]);
+    assert.deepEqual(edges(CLIP, "{ type: find }, { type: tell }", `${LINES}, ${LINES}`).slice(-2), [
+      "lines<-tell",
+      "lines-2<-tell",
+    ]);
+  });
+
+  it("gives a sink of another kind the last operator that fits it", () => {
+    const nodes = edges(
+      CLIP,
+      "{ type: find }, { type: settle }, { type: tell }",
+      `{ type: film, path: a }, ${LINES}`,
+    );
+    assert.deepEqual(nodes.slice(-2), ["film<-settle", "lines<-tell"]);
+  });
+
+  it("orders by what takes what, not by the file", () => {
+    const nodes = edges(CLIP, "{ type: tell, from: late }, { id: late, type: find, from: clip }", LINES);
+    assert.deepEqual(nodes, ["clip<-", "late<-clip", "tell<-late", "lines<-tell"]);
+  });
+
+  it("asks for colour from the sources of what draws, and only from them", () => {
+    const { colour } = plan(
+      `{ id: a, type: clip, path: a }, { id: b, type: clip, path: b }`,
+      "{ id: fa, type: find, from: a }, { id: fb, type: find, from: b }, { id: t, type: tell, from: [fb] }",
+      `{ type: film, path: a, from: fa }, ${LINES}`,
+    );
+    assert.deepEqual([...colour], ["a"]);
+  });
+
+  it("refuses an operator without what it needs before it", () => {
+    const strict = components.map((c) => (c.type === "tell" ? { ...c, needs: ["settle"] } : c));
+    const text = `version: 1\nsources: [${CLIP}]\noperators:\n- { type: find }\n- { type: tell }\nsinks: [${LINES}]\n`;
+    assert.throws(() => parsePipeline(text, "/", { registry: strict }), {
+      message:
+        "<pipeline>:5:3: `tell` needs a `settle` operator somewhere before it: add `- { type: settle }`",
+    });
+  });
+});
+
+describe("the graph", () => {
+  it("is drawn as Mermaid", () => {
+    assert.equal(
+      toMermaid(plan(...TWO_MODELS)),
+      `flowchart LR
+  n1(["clip"])
+  n2["find"]
+  n3["a<br/>settle"]
+  n4["ea<br/>tell"]
+  n5["b<br/>settle"]
+  n6["eb<br/>tell"]
+  n7[/"lines"/]
+  n1 -- frames --> n2
+  n2 -- faces --> n3
+  n3 -- faces --> n4
+  n2 -- faces --> n5
+  n5 -- faces --> n6
+  n4 -- events --> n7
+  n6 -- events --> n7
+`,
+    );
+  });
+
+  it("is drawn as dot", () => {
+    assert.equal(
+      toDot(plan(CLIP, "{ type: find }, { id: t, type: tell }", LINES)),
+      `digraph "p" {
+  rankdir=LR;
+  "clip" [label="clip", shape=ellipse];
+  "find" [label="find", shape=box];
+  "t" [label="t\\ntell", shape=box];
+  "lines" [label="lines", shape=parallelogram];
+  "clip" -> "find" [label="frames"];
+  "find" -> "t" [label="faces"];
+  "t" -> "lines" [label="events"];
+}
+`,
+    );
+  });
+});

@@ -1,0 +1,66 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of pipeline files
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Ajv } from "ajv";
+import { parse } from "yaml";
+import { loadPipeline } from "#src/pipeline/load.js";
+import { optionsSchema, readOptions } from "#src/pipeline/options.js";
+import { pipelineSchema } from "#src/pipeline/schema.js";
+import { registry } from "#src/registry.js";
+
+const folder = fileURLToPath(new URL("../../pipelines/", import.meta.url));
+const files = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
+const validate = new Ajv({ allErrors: true, strict: false }).compile(pipelineSchema(registry));
+/** A value for every variable that a shipped pipeline leaves to the user. */
+const env = { DOOR_URL: "rtsp://user:secret@127.0.0.1/1", HALL_URL: "rtsp://127.0.0.1/2" };
+
+describe("pipelines that ship", () => {
+  for (const name of files) {
+    it(`${name} is fine, for the loader and for editors`, async () => {
+      await loadPipeline(`${folder}${name}`, { env });
+      const text = readFileSync(`${folder}${name}`, "utf8");
+      assert(validate(parse(text)), JSON.stringify(validate.errors));
+      const [first, second] = text.split("\n");
+      assert.equal(first, "# yaml-language-server: $schema=../schema/pipeline.schema.json");
+      assert.match(second ?? "", /^# [A-Z]/);
+    });
+  }
+});
+
+describe("every component", () => {
+  for (const component of registry) {
+    it(`${component.type}: its example is one of it, and every option is described`, () => {
+      const items = parse(component.example) as Record<string, unknown>[];
+      assert(Array.isArray(items) && items.length > 0);
+      for (const { type, id: _, ...options } of items) {
+        assert.equal(type, component.type);
+        assert.deepEqual(readOptions(component.options, options, "/").problems, []);
+      }
+      for (const [name, { description }] of Object.entries(optionsSchema(component).properties ?? {}))
+        assert(description, `${component.type}.${name} has no description`);
+    });
+  }
+
+  it("has a type of its own", () => {
+    const types = registry.map(({ type }) => type);
+    assert.deepEqual(types, [...new Set(types)]);
+  });
+});
+
+describe("the editors' schema", () => {
+  it("refuses what the loader refuses, and takes variables anywhere", () => {
+    const pipeline = (operator: object) => ({
+      version: 1,
+      sources: [{ type: "file", path: "a.mp4" }],
+      operators: [operator],
+      sinks: [{ type: "console" }],
+    });
+    assert(validate(pipeline({ type: "detect", every: "${N}", minSize: "8%" })));
+    assert(validate(pipeline({ type: "classify", batch: { size: "${N}", maxWait: "${W:-5ms}" } })));
+    assert(!validate(pipeline({ type: "detect", evry: 5 })));
+    assert(!validate(pipeline({ type: "detect", every: "five" })));
+    assert(!validate(pipeline({ type: "detect", minSize: "8pt" })));
+    assert(!validate(pipeline({ type: "detcet" })));
+  });
+});
