@@ -3,10 +3,12 @@ import { messageOf } from "../errors.js";
 import { loadModel, modelFile, shippedModels } from "../model/load.js";
 import type { Check } from "./check.js";
 
+const require = createRequire(import.meta.url);
+
 export async function checkOnnx(): Promise<Check> {
   try {
     const { listSupportedBackends } = await import("onnxruntime-node");
-    const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as {
+    const { version } = require("onnxruntime-node/package.json") as {
       version: string;
     };
     const providers = listSupportedBackends().map(({ name, bundled }) =>
@@ -38,7 +40,7 @@ export function checkOptional(name: string, packages: readonly string[], help: s
 
 function isInstalled(name: string): boolean {
   try {
-    import.meta.resolve(name);
+    require.resolve(name);
     return true;
   } catch {
     return false;

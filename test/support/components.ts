@@ -1,5 +1,6 @@
 import { EMPTY, map } from "rxjs";
 import { Type } from "typebox";
+import type { FaceFrame, Frame } from "#src/media/frame.js";
 import { type Component, operator, sink, source } from "#src/pipeline/component.js";
 import { Bytes, Duration, Length, Path, Rate, Size } from "#src/pipeline/units.js";
 
@@ -33,7 +34,7 @@ const list = [
       size: Type.Optional(Size({ description: "Size." })),
     }),
     example: "- { type: halve, fps: 5 }",
-    build: () => map((frame) => frame),
+    build: () => map((frame: Frame) => frame),
   }),
   operator({
     type: "find",
@@ -51,7 +52,7 @@ const list = [
       ),
     }),
     example: "- { type: find }",
-    build: () => map((frame) => ({ frame, faces: [], fullScan: true })),
+    build: () => map((frame: Frame) => ({ frame, faces: [], fullScan: true })),
   }),
   operator({
     type: "settle",
@@ -73,7 +74,7 @@ const list = [
       flip: Type.Optional(Type.Boolean({ description: "Mirrors." })),
     }),
     example: "- { type: settle, batch: { size: 8 } }",
-    build: () => map((faces) => faces),
+    build: () => map((faces: FaceFrame) => faces),
   }),
   operator({
     type: "tell",

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const SRC = fileURLToPath(new URL("../src/", import.meta.url));
+
+/** What a folder may import from besides itself, `errors.ts` and packages; types count like values. */
+const MAY: Record<string, readonly string[]> = {
+  events: [],
+  media: [],
+  haar: ["media"],
+  model: ["media"],
+  doctor: ["media", "model", "haar"],
+  pipeline: ["media", "events"],
+  sources: ["pipeline", "media"],
+  operators: ["pipeline", "media", "haar", "model", "events"],
+  sinks: ["pipeline", "media", "events"],
+};
+/** Single files that look further, each for one reason. */
+const DOORS: Record<string, readonly string[]> = {
+  // The loader is the one place of `pipeline` that knows which components there are.
+  "pipeline/load.ts": ["registry.ts"],
+};
+
+/** Every source file with the project's files that it imports, relative to src. */
+function imports(): { file: string; to: string }[] {
+  const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
+    .map((name) => name.replaceAll("\\", "/"))
+    .filter((name) => name.endsWith(".ts") && !name.startsWith("haar/kernel/"));
+  return files.flatMap((file) => {
+    const text = readFileSync(join(SRC, file), "utf8");
+    const found = text.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*)"(\.[^"]+)"/g);
+    return [...found].map(([, path = ""]) => {
+      const target = relative(SRC, join(SRC, dirname(file), path)).replaceAll("\\", "/");
+      return { file, to: target.replace(/\.js$/, ".ts") };
+    });
+  });
+}
+
+const folderOf = (file: string) => file.split("/")[0] ?? "";
+
+describe("who may import whom", () => {
+  const all = imports();
+
+  it("finds imports at all", () => {
+    assert(all.length > 100, String(all.length));
+    assert(all.some(({ file, to }) => file === "operators/detect.ts" && to === "pipeline/component.ts"));
+  });
+
+  for (const [folder, may] of Object.entries(MAY))
+    it(`${folder} imports ${may.join(", ") || "nothing"}`, () => {
+      const wrong = all.filter(
+        ({ file, to }) =>
+          folderOf(file) === folder &&
+          ![folder, "errors.ts", ...may].includes(folderOf(to)) &&
+          !DOORS[file]?.includes(to),
+      );
+      assert.deepEqual(wrong, []);
+    });
+
+  it("nothing imports the command line", () => {
+    assert.deepEqual(
+      all.filter(({ file, to }) => folderOf(to) === "cli" && folderOf(file) !== "cli"),
+      [],
+    );
+  });
+
+  it("components do not import one another across files that name components", () => {
+    const wrong = all.filter(({ file, to }) => {
+      const [a, b] = [folderOf(file), folderOf(to)];
+      return (
+        ["sources", "operators", "sinks"].includes(a) &&
+        ["sources", "operators", "sinks"].includes(b) &&
+        a !== b
+      );
+    });
+    assert.deepEqual(wrong, []);
+  });
+});

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createProgram } from "#src/cli/main.js";
+
+/** What `pipeline completion <shell>` prints. */
+function scriptOf(shell: string): string {
+  const main = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+  const { stdout, status } = spawnSync(process.execPath, [main, "completion", shell], { encoding: "utf8" });
+  assert.equal(status, 0);
+  return stdout;
+}
+
+describe("completion", () => {
+  for (const shell of ["bash", "zsh", "fish"]) {
+    it(`${shell}: knows every verb and every option`, () => {
+      const script = scriptOf(shell);
+      for (const command of createProgram().commands) {
+        assert(script.includes(command.name()), command.name());
+        for (const { long } of command.options) {
+          const written = shell === "fish" ? `-l ${long?.slice(2)}` : (long ?? "");
+          assert(script.includes(written), `${command.name()} ${written}`);
+        }
+      }
+    });
+
+    it(`${shell}: is a script that the shell reads`, function () {
+      const { status, error, stderr } = spawnSync(shell, ["-n"], {
+        input: scriptOf(shell),
+        encoding: "utf8",
+      });
+      if (error) this.skip(); // the shell is not installed here
+      assert.equal(status, 0, stderr);
+    });
+  }
+
+  it("bash: completes verbs, options, choices", function () {
+    const complete = (words: string[]) => {
+      const script = `${scriptOf("bash")}\nCOMP_WORDS=(${words.map((w) => `'${w}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _pipeline; echo "\${COMPREPLY[@]}"`;
+      const { stdout, error } = spawnSync("bash", ["-c", script], { encoding: "utf8" });
+      if (error) this.skip(); // no bash here
+      return stdout.trim();
+    };
+    assert.equal(complete(["pipeline", "valid"]), "validate");
+    assert.equal(complete(["pipeline", "validate", "--j"]), "--json");
+    assert.equal(complete(["pipeline", "graph", "--format", ""]), "mermaid dot");
+    assert.equal(complete(["pipeline", "completion", "z"]), "zsh");
+    assert.equal(complete(["pipeline", "run", "/etc/hostnam"]), "/etc/hostname");
+  });
+});

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { checkOptional } from "#src/doctor/engines.js";
+import { examine } from "#src/doctor/index.js";
+import { checkNode, parseDevices } from "#src/doctor/machine.js";
+import { checkNats } from "#src/doctor/nats.js";
+
+describe("doctor", () => {
+  it("tells of every part, and how to get each that is missing", async () => {
+    const checks = await examine();
+    const names = checks.map(({ name }) => name);
+    for (const name of [
+      "node",
+      "ffmpeg",
+      "onnxruntime",
+      "tfjs",
+      "opencv",
+      "gpu",
+      "cameras",
+      "nats",
+      "folder",
+    ])
+      assert(names.includes(name), name);
+    assert(
+      names.some((name) => name.startsWith("model")),
+      "models",
+    );
+    for (const { name, state, detail, help } of checks) {
+      assert(detail.length > 0 && !detail.includes("\n"), name);
+      if (state === "missing") assert(help, name);
+    }
+  });
+
+  it("wants Node 20.19", () => {
+    assert.equal(checkNode("20.18.9").state, "missing");
+    assert.equal(checkNode("20.19.0").state, "ok");
+    assert.equal(checkNode("18.20.0").state, "missing");
+    assert.equal(checkNode("24.1.0").state, "ok");
+  });
+
+  it("finds optional packages without loading them", () => {
+    assert.equal(checkOptional("x", ["no-such-package-here", "yaml"], "get it").detail, "yaml is installed");
+    assert.equal(checkOptional("x", ["no-such-package-here"], "get it").help, "get it");
+  });
+
+  it("reads ffmpeg's lists of cameras", () => {
+    const mac = `[AVFoundation indev @ 0x7f] AVFoundation video devices:
+[AVFoundation indev @ 0x7f] [0] FaceTime HD Camera
+[AVFoundation indev @ 0x7f] [1] Capture screen 0
+[AVFoundation indev @ 0x7f] AVFoundation audio devices:
+[AVFoundation indev @ 0x7f] [0] MacBook Microphone
+`;
+    assert.deepEqual(parseDevices(mac, "avfoundation"), ["0 (FaceTime HD Camera)", "1 (Capture screen 0)"]);
+    const windows = `[dshow @ 01] "Integrated Camera" (video)
+[dshow @ 01]   Alternative name "@device_pnp_\\\\?\\usb#vid"
+[dshow @ 01] "Microphone (Realtek)" (audio)
+`;
+    assert.deepEqual(parseDevices(windows, "dshow"), ["Integrated Camera"]);
+  });
+});
+
+describe("doctor's look at NATS", () => {
+  async function served(
+    greet: (socket: Socket) => void,
+    look: (url: string) => Promise<void>,
+  ): Promise<void> {
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      greet(socket);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    try {
+      await look(`nats://me:hunter2@127.0.0.1:${(server.address() as AddressInfo).port}`);
+    } finally {
+      server.close();
+    }
+  }
+
+  it("reads the server's greeting, and shows no login", () =>
+    served(
+      (socket) => socket.write('INFO {"version":"2.10.1","jetstream":true}\r\n'),
+      async (url) => {
+        const { state, detail } = await checkNats(url);
+        assert.equal(state, "ok");
+        assert.match(detail, /^server 2\.10\.1 at nats:\/\/127\.0\.0\.1:\d+, JetStream on$/);
+      },
+    ));
+
+  it("knows what is not NATS", () =>
+    served(
+      (socket) => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n"),
+      async (url) => assert.match((await checkNats(url)).detail, /what answers is not NATS/),
+    ));
+
+  it("does not wait for ever", () =>
+    served(
+      () => undefined,
+      async (url) => assert.match((await checkNats(url, 50)).detail, /silent for 50 ms/),
+    ));
+
+  it("takes a wrong address for a missing server", async () => {
+    assert.equal((await checkNats("nats://")).state, "missing");
+    assert.equal((await checkNats("http://[")).state, "missing");
+  });
+});

@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const FINE = `version: 1
+sources: [{ type: file, path: a.mp4 }]
+operators: [{ type: detect }, { type: track }, { type: classify }, { type: events }]
+sinks: [{ type: console }]
+`;
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function pipeline(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  const { DEBUG: _, NO_COLOR: __, FORCE_COLOR: ___, ...clean } = process.env;
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      env: { ...clean, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+describe("the command line", () => {
+  let folder: string;
+  let fine: string;
+  let wrong: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    fine = join(folder, "fine.yaml");
+    wrong = join(folder, "wrong.yaml");
+    writeFileSync(fine, FINE);
+    writeFileSync(wrong, FINE.replace("detect", "detcet"));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it("without a verb shows its help and exits with 2; with --help exits with 0", async () => {
+    const [bare, help] = await Promise.all([pipeline([]), pipeline(["--help"])]);
+    assert.equal(bare.code, 2);
+    assert.match(bare.stderr, /Usage: pipeline/);
+    assert.equal(help.code, 0);
+    assert.match(help.stdout, /Examples:/);
+  });
+
+  it("every verb's help has an example", async () => {
+    const { stdout } = await pipeline(["--help"]);
+    const verbs = [...stdout.matchAll(/^ {2}([a-z]+) (?:\[|<|\s)/gm)]
+      .map(([, verb = ""]) => verb)
+      .filter((v) => v !== "help");
+    assert(verbs.length >= 6, verbs.join());
+    for (const verb of verbs) {
+      const help = await pipeline([verb, "--help"]);
+      assert.equal(help.code, 0, verb);
+      assert.match(help.stdout, /Examples?:\n {2}\$ /, verb);
+      assert.doesNotMatch(help.stdout, /default: \[\]/, verb);
+    }
+  });
+
+  it("a misspelt verb or option exits with 2 and names the nearest", async () => {
+    const [verb, option] = await Promise.all([
+      pipeline(["validte"]),
+      pipeline(["graph", "--fromat", "dot", fine]),
+    ]);
+    assert.equal(verb.code, 2);
+    assert.match(verb.stderr, /unknown command 'validte'\s+\(Did you mean validate\?\)/);
+    assert.equal(option.code, 2);
+    assert.match(option.stderr, /Did you mean --format\?/);
+  });
+
+  it("validate says what is fine, and what is not with place and exit code 2", async () => {
+    const [good, bad] = await Promise.all([
+      pipeline(["validate", fine]),
+      pipeline(["validate", fine, wrong]),
+    ]);
+    assert.deepEqual(good, { code: 0, stdout: `${fine}: fine, 6 components\n`, stderr: "" });
+    assert.equal(bad.code, 2);
+    assert.equal(bad.stdout, `${fine}: fine, 6 components\n`);
+    assert.match(
+      bad.stderr,
+      /^.*wrong\.yaml:3:21: unknown operator `detcet`; did you mean `detect`\? \(allowed: .*\)\n$/,
+    );
+  });
+
+  it("validate --json gives one list", async () => {
+    const { code, stdout, stderr } = await pipeline(["validate", "--json", fine, wrong]);
+    assert.equal(code, 2);
+    assert.equal(stderr, "");
+    const [first, second] = JSON.parse(stdout) as { file: string; ok: boolean; errors: string[] }[];
+    assert.deepEqual(first, { file: fine, ok: true, components: 6, errors: [] });
+    assert.equal(second?.ok, false);
+    assert.equal(second?.errors.length, 1);
+  });
+
+  it("shows a stack only where DEBUG is set", async () => {
+    const [plain, debug] = await Promise.all([
+      pipeline(["validate", wrong]),
+      pipeline(["validate", wrong], { DEBUG: "1" }),
+    ]);
+    assert.doesNotMatch(plain.stderr, /\n\s+at /);
+    assert.match(debug.stderr, /\n\s+at /);
+  });
+
+  it("graph prints Mermaid, dot, and what --set makes of the file", async () => {
+    const [mermaid, dot] = await Promise.all([
+      pipeline(["graph", fine]),
+      pipeline(["graph", fine, "--format", "dot", "--set", "name=lobby"]),
+    ]);
+    assert.match(mermaid.stdout, /^flowchart LR\n {2}n1\(\["file"\]\)\n/);
+    assert.match(dot.stdout, /^digraph "lobby" \{\n/);
+  });
+
+  it("schema prints what is kept in schema/", async () => {
+    const { stdout } = await pipeline(["schema"]);
+    const { properties } = JSON.parse(stdout) as { properties: Record<string, unknown> };
+    assert.deepEqual(Object.keys(properties), [
+      "version",
+      "name",
+      "purpose",
+      "retention",
+      "sources",
+      "operators",
+      "sinks",
+    ]);
+  });
+
+  it("ends quietly when its reader has gone", async () => {
+    const child = spawn(process.execPath, [MAIN, "schema"], { stdio: ["ignore", "pipe", "pipe"] });
+    child.stdout.destroy();
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+  });
+
+  it("colours nothing for a pipe unless told to", async () => {
+    const [plain, forced] = await Promise.all([
+      pipeline(["doctor"], { NATS_URL: "nats://127.0.0.1:1" }),
+      pipeline(["doctor"], { NATS_URL: "nats://127.0.0.1:1", FORCE_COLOR: "1" }),
+    ]);
+    const colour = String.fromCharCode(27);
+    assert(!plain.stdout.includes(colour));
+    assert(forced.stdout.includes(colour));
+  });
+});
