@@ -152,6 +152,15 @@ describe("the command line", () => {
     assert.equal(code, 0);
   });
 
+  it("doctor exits with 1 when something is missing that nothing runs without", async () => {
+    const { code, stdout } = await pipeline(["doctor"], {
+      EKSPRESI_FFMPEG: join(folder, "none"),
+      NATS_URL: "nats://127.0.0.1:1",
+    });
+    assert.equal(code, 1);
+    assert.match(stdout, /^MISSING {2}ffmpeg: .*\n {9}-> apt install ffmpeg/m);
+  });
+
   it("colours nothing for a pipe unless told to", async () => {
     const [plain, forced] = await Promise.all([
       pipeline(["doctor"], { NATS_URL: "nats://127.0.0.1:1" }),
