@@ -37,7 +37,7 @@ export interface OptionProblem {
 }
 
 /** A TypeBox schema as plain JSON Schema, unknown keys refused at every level. */
-export function closed(schema: TSchema): JsonSchema {
+function closed(schema: TSchema): JsonSchema {
   const close = (node: JsonSchema): JsonSchema => {
     const copy = { ...node };
     if (copy.properties) {

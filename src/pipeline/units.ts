@@ -1,4 +1,4 @@
-import { type TSchema, Type } from "typebox";
+import { Type } from "typebox";
 
 /**
  * Options with a unit. In YAML they are written with it (`400ms`, `8%`, `1280x720`, `10MB`); the loader replaces
@@ -59,12 +59,6 @@ export const Bytes = (options: UnitOptions) => withUnit<number>("bytes", options
 export const Path = (options: UnitOptions) => withUnit<string>("path", options);
 /** Per second. */
 export const Rate = (options: UnitOptions) => withUnit<number>("rate", options);
-
-/** The unit a schema was made with, if any. */
-export function unitOf(schema: TSchema): Unit | undefined {
-  const unit = (schema as { "x-unit"?: Unit })["x-unit"];
-  return unit;
-}
 
 const MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const BYTES = { B: 1, kB: 1e3, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
