@@ -3,8 +3,10 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import Schema from "typebox/schema";
-import { messageOf, ModelError } from "../errors.js";
+import { ModelError, messageOf } from "../errors.js";
 import { ModelCard } from "./card.js";
+
+export type ModelFileKind = ModelCard["files"][number]["kind"];
 
 /** A model folder whose card has been checked. */
 export interface Model {
@@ -32,12 +34,17 @@ export async function loadModel(nameOrPath: string, baseDir: string): Promise<Mo
   try {
     card = JSON.parse(text);
   } catch (cause) {
-    throw new ModelError("MODEL_CARD", `model ${nameOrPath}: ${file} is not JSON: ${messageOf(cause)}`, { cause });
+    throw new ModelError("MODEL_CARD", `model ${nameOrPath}: ${file} is not JSON: ${messageOf(cause)}`, {
+      cause,
+    });
   }
   if (!cardSchema.Check(card)) {
     const [first] = cardSchema.Errors(card)[1];
     const where = first?.instancePath ? ` at ${first.instancePath}` : "";
-    throw new ModelError("MODEL_CARD", `model ${nameOrPath}: ${file} is not a model card${where}: ${first?.message ?? ""}`);
+    throw new ModelError(
+      "MODEL_CARD",
+      `model ${nameOrPath}: ${file} is not a model card${where}: ${first?.message ?? ""}`,
+    );
   }
   return { folder, card: card as ModelCard };
 }
@@ -68,13 +75,13 @@ async function readCard(file: string, name: string, isPath: boolean): Promise<st
 }
 
 /** The bytes of one of the model's files, its size and hash checked against the card first. */
-export async function modelFile(
-  { folder, card }: Model,
-  kind: ModelCard["files"][number]["kind"],
-): Promise<Uint8Array> {
+export async function modelFile({ folder, card }: Model, kind: ModelFileKind): Promise<Uint8Array> {
   const entry = card.files.find((file) => file.kind === kind);
   if (!entry)
-    throw new ModelError("MODEL_FILE", `model ${card.name}: it has no ${kind} file; \`pipeline models export\` makes one`);
+    throw new ModelError(
+      "MODEL_FILE",
+      `model ${card.name}: it has no ${kind} file; \`pipeline models export\` makes one`,
+    );
   const path = join(folder, entry.path);
   const fail = (what: string) =>
     new ModelError("MODEL_FILE", `model ${card.name}: ${path} ${what}; install or export the model again`);

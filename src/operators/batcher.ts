@@ -69,7 +69,11 @@ export function batched(
         const oldest = waiting[0];
         if (subscriber.closed || running || !oldest) return;
         if (due()) void go();
-        else timer = setTimeout(consider, Math.max(1, settings.maxWaitMs - (performance.now() - oldest.sinceMs)));
+        else
+          timer = setTimeout(
+            consider,
+            Math.max(1, settings.maxWaitMs - (performance.now() - oldest.sinceMs)),
+          );
       };
 
       const go = async () => {

@@ -38,13 +38,15 @@ const Options = Type.Object({
     Type.Number({
       minimum: -0.4,
       maximum: 1,
-      description: "Added on each side of the box, as a fraction of its size. Default: what the model's card says.",
+      description:
+        "Added on each side of the box, as a fraction of its size. Default: what the model's card says.",
     }),
   ),
   engine: Type.Optional(
     Type.Union([Type.Literal("onnx"), Type.Literal("tfjs")], {
       default: "onnx",
-      description: "onnxruntime-node, or TensorFlow.js where `@tensorflow/tfjs-node-gpu` or `-node` is installed.",
+      description:
+        "onnxruntime-node, or TensorFlow.js where `@tensorflow/tfjs-node-gpu` or `-node` is installed.",
     }),
   ),
   provider: Type.Optional(
@@ -96,8 +98,7 @@ class CropBatch implements FaceBatch {
   readonly #input: Model["card"]["input"];
   readonly #model: FaceModel;
   readonly #cropper: Cropper;
-  readonly #capacity: number;
-  #crops: Float32Array<ArrayBuffer>;
+  readonly #crops: Float32Array;
   #count = 0;
 
   constructor(model: Model, engine: Engine, flip: boolean, size: number, margin: number | undefined) {
@@ -108,8 +109,7 @@ class CropBatch implements FaceBatch {
     this.#input = input;
     this.#model = { name, version, labels };
     this.#cropper = new Cropper(input);
-    this.#capacity = size * (flip ? 2 : 1) * input.width * input.height;
-    this.#crops = new Float32Array(this.#capacity);
+    this.#crops = new Float32Array(size * (flip ? 2 : 1) * input.width * input.height);
   }
 
   add({ frame }: FaceFrame, face: Face): void {
@@ -126,11 +126,10 @@ class CropBatch implements FaceBatch {
   }
 
   async run(): Promise<readonly Partial<Face>[]> {
-    const crops = this.#crops;
     const count = this.#count;
-    this.#crops = new Float32Array(this.#capacity); // the engine keeps the old one
+    const { width, height } = this.#input;
     this.#count = 0;
-    const values = await this.#engine.run(crops, count);
+    const values = await this.#engine.run(this.#crops.subarray(0, count * width * height), count); // it copies them
     const classes = this.#model.labels.length;
     const each = this.#flip ? 2 : 1;
     const results: Partial<Face>[] = [];

@@ -17,7 +17,8 @@ const Options = Type.Object({
   cascade: Type.Optional(
     Type.String({
       default: "frontalface_default",
-      description: "A cascade that comes with the package, by name, or the path of a cascade file in OpenCV's format.",
+      description:
+        "A cascade that comes with the package, by name, or the path of a cascade file in OpenCV's format.",
     }),
   ),
   scaleFactor: Type.Optional(
@@ -85,8 +86,12 @@ export const detect = operator({
       scaleFactor: options.scaleFactor ?? 1.1,
       minNeighbors: options.minNeighbors ?? 5,
       limits: (frame) => ({
-        ...(options.minSize && { minSize: sizeOf(pixelsOf(options.minSize, frame.width, frame.height), cascade) }),
-        ...(options.maxSize && { maxSize: sizeOf(pixelsOf(options.maxSize, frame.width, frame.height), cascade) }),
+        ...(options.minSize && {
+          minSize: sizeOf(pixelsOf(options.minSize, frame.width, frame.height), cascade),
+        }),
+        ...(options.maxSize && {
+          maxSize: sizeOf(pixelsOf(options.maxSize, frame.width, frame.height), cascade),
+        }),
       }),
       every: options.every ?? 1,
     });

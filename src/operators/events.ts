@@ -23,10 +23,13 @@ export const events = operator({
     on: Type.Optional(
       Type.Union([Type.Literal("change"), Type.Literal("sample"), Type.Literal("both")], {
         default: "change",
-        description: "`change`: appeared, changed, left. `sample`: a sample each `interval`. `both`: all of these.",
+        description:
+          "`change`: appeared, changed, left. `sample`: a sample each `interval`. `both`: all of these.",
       }),
     ),
-    interval: Type.Optional(Duration({ default: "1s", description: "Media time between samples of a face." })),
+    interval: Type.Optional(
+      Duration({ default: "1s", description: "Media time between samples of a face." }),
+    ),
     leftAfter: Type.Optional(
       Duration({ default: "1s", description: "Media time unseen after which a face has left." }),
     ),
@@ -106,7 +109,10 @@ interface Seen {
 
 function trackOf(face: Face, context: RunContext): number {
   if (face.track !== undefined) return face.track;
-  throw new OperatorError("EVENTS_NEED_TRACK", `${context.id}: faces have no track; put a \`track\` operator before it`);
+  throw new OperatorError(
+    "EVENTS_NEED_TRACK",
+    `${context.id}: faces have no track; put a \`track\` operator before it`,
+  );
 }
 
 function observe(face: Face, at: Seen["at"], before: Seen | undefined, context: RunContext): Seen {

@@ -25,7 +25,8 @@ export function inOrder<T, R>(
           if (subscriber.closed) drop(head.done.result);
           else subscriber.next(head.done.result);
         }
-        if (ended && pending === 0 && [...queues.values()].every((q) => q.length === 0)) subscriber.complete();
+        if (ended && pending === 0 && [...queues.values()].every((q) => q.length === 0))
+          subscriber.complete();
       };
 
       const take = (item: T) => {

@@ -7,7 +7,8 @@ import { Rate } from "../pipeline/units.js";
 export const sample = operator({
   type: "sample",
   summary: "Keeps at most so many frames a second.",
-  description: "Counts media time, per source, so that a recording gives the same frames however fast it is read.",
+  description:
+    "Counts media time, per source, so that a recording gives the same frames however fast it is read.",
   takes: "frames",
   gives: "frames",
   options: Type.Object({
@@ -22,7 +23,10 @@ export const sample = operator({
       // Half a millisecond: times that should be equal differ by their rounding.
       if (frame.mediaTimeMs < due - 0.5) return frame.release();
       // The grid is kept where it can be, so that 10 of 30 frames a second are every third.
-      next.set(frame.source, frame.mediaTimeMs < due + periodMs ? due + periodMs : frame.mediaTimeMs + periodMs);
+      next.set(
+        frame.source,
+        frame.mediaTimeMs < due + periodMs ? due + periodMs : frame.mediaTimeMs + periodMs,
+      );
       return true;
     });
   },

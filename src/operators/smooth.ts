@@ -79,7 +79,8 @@ function steady(face: Face, known: Map<number, Steadied>, settings: Settings, no
   if (state) average(state, probabilities, settings, nowMs);
   else {
     const label = argmax(probabilities);
-    const mean = settings.method === "ema" ? Float32Array.from(probabilities) : oneHot(label, probabilities.length);
+    const mean =
+      settings.method === "ema" ? Float32Array.from(probabilities) : oneHot(label, probabilities.length);
     state = { mean, votes: [{ atMs: nowMs, label }], seenMs: nowMs, label, sinceMs: nowMs };
     known.set(track, state);
   }
@@ -89,7 +90,12 @@ function steady(face: Face, known: Map<number, Steadied>, settings: Settings, no
     state.label = leader;
     state.sinceMs = nowMs;
   }
-  return { ...face, smoothed: Float32Array.from(state.mean), label: state.label, labelSinceMs: state.sinceMs };
+  return {
+    ...face,
+    smoothed: Float32Array.from(state.mean),
+    label: state.label,
+    labelSinceMs: state.sinceMs,
+  };
 }
 
 function average(state: Steadied, probabilities: Float32Array, settings: Settings, nowMs: number): void {
@@ -99,7 +105,8 @@ function average(state: Steadied, probabilities: Float32Array, settings: Setting
     state.votes.push({ atMs: nowMs, label: argmax(probabilities) });
     while (nowMs - (state.votes[0]?.atMs ?? nowMs) > settings.window) state.votes.shift();
     state.mean.fill(0);
-    for (const { label } of state.votes) state.mean[label] = (state.mean[label] ?? 0) + 1 / state.votes.length;
+    for (const { label } of state.votes)
+      state.mean[label] = (state.mean[label] ?? 0) + 1 / state.votes.length;
     return;
   }
   const weight = settings.halfLife === 0 ? 1 : 1 - 0.5 ** (elapsed / settings.halfLife);

@@ -18,7 +18,11 @@ export const track = operator({
       Duration({ default: "1s", description: "How long a face may be missed, in media time." }),
     ),
     minHits: Type.Optional(
-      Type.Integer({ minimum: 1, default: 2, description: "Frames a face must be found in before it counts." }),
+      Type.Integer({
+        minimum: 1,
+        default: 2,
+        description: "Frames a face must be found in before it counts.",
+      }),
     ),
     maxDistance: Type.Optional(
       Type.Number({

@@ -1,24 +1,62 @@
-/** Runs an expression model on batches of crops. */
+export type Provider = "cpu" | "webgpu" | "cuda";
+
+/** A model ready to run. */
 export interface Engine {
-  /** What the model runs on, as found after starting it: `cpu`, `webgpu`, `cuda`, `tensorflow`. */
+  /** What really runs it, e.g. `onnx cpu` (not what was asked for). */
   readonly provider: string;
   /**
-   * Probabilities of `count` crops, `count * classes` values, row by row. One call at a time.
-   * @param crops `count * height * width` values, already scaled as the card says; handed over for good
+   * Probabilities of faces, in a thread of its own; calls may overlap and finish in order.
+   *
+   * @param crops `[n, 1, height, width]`, normalised as the card says; copied before this returns
+   * @returns `[n, classes]`, finite. Rejects with `OperatorError` when the engine failed or was closed.
    */
-  run(crops: Float32Array<ArrayBuffer>, count: number): Promise<Float32Array>;
+  run(crops: Float32Array, n: number): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
-export type Provider = "cpu" | "webgpu" | "cuda";
-
 export interface EngineOptions {
+  /** Default `onnx`. */
+  readonly engine?: "onnx" | "tfjs";
+  /** Default `cpu`; the `tfjs` engine takes what its package was built for. */
+  readonly provider?: Provider;
+  /** Threads of the `onnx` engine on the CPU. Default 1: detection already fills the other cores. */
+  readonly threads?: number;
+  /** Use the 8-bit weights. */
+  readonly int8?: boolean;
+  /** An error where the provider cannot be had, instead of a warning and the CPU. */
+  readonly strict?: boolean;
+  readonly warn?: (message: string) => void;
+}
+
+/** What the engine's thread is started with. */
+export interface EngineSetup {
   readonly engine: "onnx" | "tfjs";
   readonly provider: Provider;
-  /** Threads of the CPU provider. */
   readonly threads: number;
-  /** Fails where the provider cannot be had, instead of going on with `cpu`. */
   readonly strict: boolean;
-  /** Told of a fall-back. */
-  warn(message: string): void;
+  /** The graph; for `tfjs` its JSON and its weights. */
+  readonly files: readonly Uint8Array[];
+  readonly width: number;
+  readonly height: number;
+  readonly classes: number;
 }
+
+/** One engine inside its thread. */
+export interface Backend {
+  readonly provider: string;
+  /** Why the provider is not the one asked for. */
+  readonly warning?: string;
+  /** Takes `[n, 1, height, width]`, gives `[n, classes]`. */
+  run(crops: Float32Array, n: number): Promise<Float32Array>;
+}
+
+export interface EngineJob {
+  readonly buffer: ArrayBuffer;
+  readonly n: number;
+}
+
+export type EngineAnswer =
+  | { readonly kind: "ready"; readonly provider: string; readonly warning?: string }
+  | { readonly kind: "refused"; readonly code: string; readonly message: string }
+  | { readonly kind: "done"; readonly probabilities: Float32Array; readonly buffer: ArrayBuffer }
+  | { readonly kind: "failed"; readonly message: string; readonly buffer: ArrayBuffer };

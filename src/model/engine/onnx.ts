@@ -1,100 +1,94 @@
-import { Worker } from "node:worker_threads";
-import { messageOf, OperatorError } from "../../errors.js";
-import { type Model, modelFile } from "../load.js";
-import type { Engine, EngineOptions, Provider } from "./engine.js";
-import type { Reply, Request, WorkerSetup } from "./onnx-worker.js";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import { ModelError, messageOf, OperatorError } from "../../errors.js";
+import type { Backend, EngineSetup, Provider } from "./engine.js";
 
-/** Providers that onnxruntime-node knows by these names; it ignores a name it does not know. */
-const KNOWN = new Set<string>(["cpu", "webgpu", "cuda"]);
-
-/**
- * onnxruntime-node in a worker thread of its own: `session.run` blocks the thread it is called in. Falls back to
- * `cpu` with a warning unless `strict`.
- */
-export async function openOnnx(model: Model, options: EngineOptions): Promise<Engine> {
-  const bytes = await modelFile(model, "onnx");
-  if (!KNOWN.has(options.provider))
-    throw new OperatorError("ENGINE_PROVIDER", `provider ${options.provider} is not one of ${[...KNOWN].join(", ")}`);
-  try {
-    return await OnnxEngine.start(model, bytes, options.provider, options.threads);
-  } catch (cause) {
-    if (options.provider === "cpu" || options.strict)
-      throw new OperatorError(
-        "ENGINE_START",
-        `model ${model.card.name}: onnxruntime cannot run it on ${options.provider}: ${firstLine(cause)}`,
-        { cause },
-      );
-    options.warn(`${options.provider} cannot be used here (${firstLine(cause)}); running on cpu`);
-    return OnnxEngine.start(model, bytes, "cpu", options.threads);
-  }
+/** onnxruntime on the CPU, or on a GPU through WebGPU (Vulkan) or CUDA. Falls back to the CPU unless `strict`. */
+export async function openOnnx(setup: EngineSetup): Promise<Backend> {
+  const model = setup.files[0] ?? new Uint8Array();
+  const { session, provider, warning } = await openSession(model, setup);
+  checkShapes(session, setup);
+  return {
+    provider: `onnx ${provider}`,
+    ...(warning !== undefined && { warning }),
+    run: async (crops, n) => {
+      const input = new Tensor("float32", crops, [n, 1, setup.height, setup.width]);
+      const { probabilities } = await session.run({ input }, ["probabilities"]);
+      if (!probabilities) throw new ModelError("MODEL_SHAPE", "the model gave no `probabilities`");
+      return probabilities.data as Float32Array; // its type was checked at the start
+    },
+  };
 }
 
-function firstLine(error: unknown): string {
-  return messageOf(error).split("\n")[0] ?? "";
-}
-
-class OnnxEngine implements Engine {
+interface Opened {
+  readonly session: InferenceSession;
   readonly provider: Provider;
-  readonly #worker: Worker;
-  #waiting: { resolve(values: Float32Array): void; reject(error: Error): void } | undefined;
-  #broken: Error | undefined;
+  readonly warning?: string;
+}
 
-  static start(model: Model, bytes: Uint8Array, provider: Provider, threads: number): Promise<Engine> {
-    const { input, labels } = model.card;
-    const setup: WorkerSetup = {
-      model: bytes,
-      provider,
-      threads,
-      width: input.width,
-      height: input.height,
-      classes: labels.length,
+async function openSession(model: Uint8Array, setup: EngineSetup): Promise<Opened> {
+  const { provider, threads } = setup;
+  const open = (name: Provider) =>
+    InferenceSession.create(model, {
+      executionProviders: [name], // a list with a fallback throws where the first is missing
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      logSeverityLevel: 3,
+      // Threads that spin while they wait would take the cores that detection needs.
+      extra: { session: { intra_op: { allow_spinning: "0" } } },
+    });
+  if (provider === "cpu") return { session: await openOrRefuse(() => open("cpu")), provider };
+  try {
+    return { session: await open(provider), provider };
+  } catch (error) {
+    const why = `onnxruntime cannot use ${provider} here: ${firstLine(messageOf(error))}`;
+    if (setup.strict)
+      throw new OperatorError("ENGINE_PROVIDER", `${why}; leave \`strict\` out to run on the CPU`);
+    return {
+      session: await openOrRefuse(() => open("cpu")),
+      provider: "cpu",
+      warning: `${why}; it runs on the CPU`,
     };
-    const worker = new Worker(new URL("./onnx-worker.js", import.meta.url), { workerData: setup });
-    return new Promise((resolve, reject) => {
-      const fail = (error: Error) => {
-        void worker.terminate();
-        reject(error);
-      };
-      worker.once("error", fail);
-      worker.once("exit", (code) => reject(new Error(`its thread ended with code ${code}`)));
-      worker.once("message", (reply: Reply) => {
-        if ("error" in reply) return fail(new Error(reply.error));
-        worker.removeAllListeners();
-        resolve(new OnnxEngine(worker, provider));
-      });
-    });
   }
+}
 
-  private constructor(worker: Worker, provider: Provider) {
-    this.#worker = worker;
-    this.provider = provider;
-    worker.on("message", (reply: Reply) => {
-      const waiting = this.#waiting;
-      this.#waiting = undefined;
-      if ("probabilities" in reply) waiting?.resolve(reply.probabilities);
-      else if ("error" in reply) waiting?.reject(new OperatorError("ENGINE_RUN", `classify: ${reply.error}`));
-    });
-    worker.on("error", (error) => this.#fail(messageOf(error)));
-    worker.on("exit", () => this.#fail("it ended"));
+async function openOrRefuse(open: () => Promise<InferenceSession>): Promise<InferenceSession> {
+  try {
+    return await open();
+  } catch (error) {
+    throw new ModelError("MODEL_FILE", `onnxruntime refuses the model: ${firstLine(messageOf(error))}`);
   }
+}
 
-  run(crops: Float32Array<ArrayBuffer>, count: number): Promise<Float32Array> {
-    return new Promise((resolve, reject) => {
-      if (this.#broken) return reject(this.#broken);
-      this.#waiting = { resolve, reject };
-      const request: Request = { crops, count };
-      this.#worker.postMessage(request, [crops.buffer]);
-    });
-  }
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? text;
+}
 
-  async close(): Promise<void> {
-    this.#fail("it was closed");
-    await this.#worker.terminate();
-  }
+/** Throws `ModelError` unless the graph takes and gives what the card says. */
+function checkShapes(session: InferenceSession, { width, height, classes }: EngineSetup): void {
+  const input = session.inputMetadata.find(({ name }) => name === "input");
+  const output = session.outputMetadata.find(({ name }) => name === "probabilities");
+  if (!fits(input, [undefined, 1, height, width]) || session.inputMetadata.length !== 1)
+    throw new ModelError(
+      "MODEL_SHAPE",
+      `the model takes ${described(session.inputMetadata)}; the card says input float32 [N, 1, ${height}, ${width}]`,
+    );
+  if (!fits(output, [undefined, classes]))
+    throw new ModelError(
+      "MODEL_SHAPE",
+      `the model gives ${described(session.outputMetadata)}; the card says probabilities float32 [N, ${classes}]`,
+    );
+}
 
-  #fail(why: string): void {
-    this.#broken ??= new OperatorError("ENGINE_WORKER", `classify: the engine's thread is gone (${why})`);
-    this.#waiting?.reject(this.#broken);
-    this.#waiting = undefined;
-  }
+type ValueMetadata = InferenceSession.ValueMetadata;
+
+/** Sizes that are symbols (the batch, mostly) fit anything. */
+function fits(value: ValueMetadata | undefined, sizes: readonly (number | undefined)[]): boolean {
+  if (!value?.isTensor || value.type !== "float32" || value.shape.length !== sizes.length) return false;
+  return value.shape.every((size, i) => (i === 0 ? typeof size === "string" : size === sizes[i]));
+}
+
+function described(values: readonly ValueMetadata[]): string {
+  return values
+    .map((value) => `${value.name}${value.isTensor ? ` ${value.type} [${value.shape.join(", ")}]` : ""}`)
+    .join(", ");
 }

@@ -1,69 +1,86 @@
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { ConfigError, messageOf, OperatorError } from "../../errors.js";
-import { type Model, modelFile } from "../load.js";
-import type { Engine } from "./engine.js";
+import { ConfigError, ModelError, messageOf } from "../../errors.js";
+import type { Backend, EngineSetup } from "./engine.js";
 
-// The part of TensorFlow.js that is used here; its packages are optional peers, so their types may be absent.
-interface Tensor {
+// The part of TensorFlow.js that is used here; its packages are optional peers, so their own types may be absent.
+interface TfTensor {
   data(): Promise<Float32Array>;
   dispose(): void;
 }
-interface LayersModel {
-  predict(input: Tensor): Tensor;
-  dispose(): void;
+interface TfModel {
+  readonly inputs: readonly { readonly shape: readonly (number | null)[] }[];
+  readonly outputs: readonly { readonly shape: readonly (number | null)[] }[];
+  predict(input: TfTensor): TfTensor | TfTensor[];
 }
-export interface TensorFlow {
-  tensor4d(values: Float32Array, shape: [number, number, number, number]): Tensor;
-  loadLayersModel(url: string): Promise<LayersModel>;
-  getBackend?(): string;
+export interface TfModule {
+  getBackend(): string;
+  ready(): Promise<void>;
+  readonly io: { fromMemory(artifacts: object): object };
+  loadLayersModel(handler: object): Promise<TfModel>;
+  tensor4d(values: Float32Array, shape: [number, number, number, number]): TfTensor;
 }
 
 const PACKAGES = ["@tensorflow/tfjs-node-gpu", "@tensorflow/tfjs-node"];
 
-/**
- * TensorFlow.js, on the model exported in its layers format. Throws `ConfigError` where neither package is installed.
- * @param tf TensorFlow.js itself, where the caller has it already (another backend)
- */
-export async function openTfjs(model: Model, tf?: TensorFlow): Promise<Engine> {
-  const flow = tf ?? (await importTensorFlow());
-  await modelFile(model, "tfjs");
-  await modelFile(model, "tfjs-weights");
-  const { input, name, files } = model.card;
-  const file = files.find(({ kind }) => kind === "tfjs")?.path ?? "model.json";
-  const layers = await flow.loadLayersModel(pathToFileURL(join(model.folder, file)).href).catch((cause) => {
-    throw new OperatorError("ENGINE_START", `model ${name}: TensorFlow.js cannot load it: ${messageOf(cause)}`, { cause });
-  });
+/** TensorFlow.js with the first of its native packages that is installed. */
+export async function openTfjs(setup: EngineSetup): Promise<Backend> {
+  return openTfjsWith(await importTfjs(), setup);
+}
+
+/** As `openTfjs`, with a TensorFlow.js of the caller's choice. */
+export async function openTfjsWith(tf: TfModule, setup: EngineSetup): Promise<Backend> {
+  const { width, height, classes } = setup;
+  await tf.ready();
+  const model = await readModel(tf, setup);
+  const takes = model.inputs[0]?.shape.slice(1).join("x");
+  const last = model.outputs.length - 1; // logits may stand before the probabilities
+  const gives = model.outputs[last]?.shape.slice(1).join("x");
+  if (takes !== `${height}x${width}x1` || gives !== String(classes))
+    throw new ModelError(
+      "MODEL_SHAPE",
+      `the TF.js model takes ${takes} and gives ${gives}; the card says ${height}x${width}x1 and ${classes}`,
+    );
   return {
-    provider: flow.getBackend?.() ?? "tensorflow",
-    run: async (crops, count) => {
-      const size = input.width * input.height;
-      const batch = flow.tensor4d(crops.subarray(0, count * size), [count, input.height, input.width, 1]);
-      const output = layers.predict(batch);
+    provider: `tfjs ${tf.getBackend()}`,
+    run: async (crops, n) => {
+      const input = tf.tensor4d(crops, [n, height, width, 1]); // with one channel the same order as [n, 1, h, w]
+      const answer = model.predict(input);
+      const outputs = Array.isArray(answer) ? answer : [answer];
       try {
-        return await output.data();
+        const data = await outputs[last]?.data();
+        return Float32Array.from(data ?? []);
       } finally {
-        batch.dispose();
-        output.dispose();
+        input.dispose();
+        for (const output of outputs) output.dispose();
       }
     },
-    close: async () => layers.dispose(),
   };
 }
 
-async function importTensorFlow(): Promise<TensorFlow> {
+async function readModel(tf: TfModule, { files }: EngineSetup): Promise<TfModel> {
+  const [json = new Uint8Array(), weights = new Uint8Array()] = files;
+  try {
+    const { modelTopology, weightsManifest } = JSON.parse(Buffer.from(json).toString("utf8"));
+    const weightSpecs = weightsManifest[0].weights;
+    const weightData = weights.slice().buffer;
+    return await tf.loadLayersModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData }));
+  } catch (cause) {
+    throw new ModelError("MODEL_FILE", `TensorFlow.js refuses the model: ${messageOf(cause)}`, { cause });
+  }
+}
+
+async function importTfjs(): Promise<TfModule> {
   let cause: unknown;
   for (const name of PACKAGES) {
     try {
-      const module = (await import(name)) as { default?: TensorFlow } & TensorFlow;
+      const module = (await import(name)) as { default?: TfModule } & TfModule;
       return module.default ?? module;
     } catch (error) {
-      cause = error;
+      cause ??= error;
     }
   }
   throw new ConfigError(
     "TFJS_MISSING",
-    `classify: engine tfjs needs ${PACKAGES.join(" or ")}, which are not installed here; run \`npm install ${PACKAGES[1]}\`, or leave \`engine\` out`,
+    `engine tfjs needs ${PACKAGES.join(" or ")}, and neither can be loaded here; run \`npm install ${PACKAGES[0]}\` (with an NVIDIA GPU and CUDA 11) or \`npm install ${PACKAGES[1]}\`, or leave \`engine\` out`,
     { cause },
   );
 }

@@ -1,0 +1,132 @@
+import { Worker } from "node:worker_threads";
+import { ConfigError, ModelError, messageOf, OperatorError } from "../../errors.js";
+import { type Model, type ModelFileKind, modelFile } from "../load.js";
+import type { Engine, EngineAnswer, EngineJob, EngineOptions, EngineSetup } from "./engine.js";
+
+/**
+ * Starts a model in a thread of its own and runs it once, so that the first face waits for nothing.
+ * Throws `ModelError` where the model is not what its card says, `ConfigError` where the engine is not installed,
+ * `OperatorError` where the provider cannot be had and `strict` is set.
+ */
+export async function openEngine(model: Model, options: EngineOptions = {}): Promise<Engine> {
+  const { card } = model;
+  const engine = options.engine ?? "onnx";
+  const setup: EngineSetup = {
+    engine,
+    provider: options.provider ?? "cpu",
+    threads: options.threads ?? 1,
+    strict: options.strict ?? false,
+    files: await checkedFiles(model, engine, options.int8 ?? false),
+    width: card.input.width,
+    height: card.input.height,
+    classes: card.labels.length,
+  };
+  const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: setup });
+  const { provider, warning } = await started(worker, `model ${card.name}`);
+  if (warning !== undefined) options.warn?.(`model ${card.name}: ${warning}`);
+  return new EngineThread(worker, provider, card.name);
+}
+
+async function checkedFiles(
+  model: Model,
+  engine: EngineSetup["engine"],
+  int8: boolean,
+): Promise<EngineSetup["files"]> {
+  const onnx: ModelFileKind = int8 ? "onnx-int8" : "onnx";
+  const kinds: ModelFileKind[] = engine === "onnx" ? [onnx] : ["tfjs", "tfjs-weights"];
+  return Promise.all(kinds.map((kind) => modelFile(model, kind)));
+}
+
+type Ready = EngineAnswer & { kind: "ready" };
+
+function started(worker: Worker, what: string): Promise<Ready> {
+  return new Promise<Ready>((resolve, reject) => {
+    // Not `removeAllListeners`: the worker has some of its own, without which no message arrives any more.
+    const unlisten = () => worker.off("message", onMessage).off("error", onError).off("exit", onExit);
+    const refuse = async (error: Error) => {
+      unlisten();
+      await worker.terminate();
+      reject(error);
+    };
+    const onMessage = (answer: EngineAnswer) => {
+      if (answer.kind === "ready") {
+        unlisten();
+        resolve(answer);
+      } else if (answer.kind === "refused") void refuse(refusal(answer.code, `${what}: ${answer.message}`));
+    };
+    const onError = (error: Error) => void refuse(died(what, messageOf(error), error));
+    const onExit = () => void refuse(died(what, "it ended"));
+    worker.on("message", onMessage).on("error", onError).on("exit", onExit);
+  });
+}
+
+/** The error that the thread met, in its own class (classes do not cross threads). */
+function refusal(code: string, message: string): Error {
+  if (code.startsWith("MODEL_")) return new ModelError(code, message);
+  if (code === "TFJS_MISSING") return new ConfigError(code, message);
+  return new OperatorError(code, message);
+}
+
+function died(what: string, why: string, cause?: unknown): OperatorError {
+  return new OperatorError("ENGINE_WORKER", `${what}: its thread died (${why}); start the run again`, {
+    cause,
+  });
+}
+
+interface Call {
+  resolve(probabilities: Float32Array): void;
+  reject(error: Error): void;
+}
+
+class EngineThread implements Engine {
+  readonly provider: string;
+  readonly #worker: Worker;
+  readonly #what: string;
+  /** Under way, oldest first: the thread answers in order. */
+  readonly #calls: Call[] = [];
+  /** Buffers that travel to the thread and back. */
+  readonly #idle: ArrayBuffer[] = [];
+  #broken: OperatorError | undefined;
+
+  constructor(worker: Worker, provider: string, name: string) {
+    this.provider = provider;
+    this.#worker = worker;
+    this.#what = `model ${name}`;
+    worker.on("message", (answer: EngineAnswer) => this.#settle(answer));
+    worker.on("error", (error) => this.#fail(died(this.#what, messageOf(error), error)));
+    worker.on("exit", () => this.#fail(died(this.#what, "it ended")));
+  }
+
+  run(crops: Float32Array, n: number): Promise<Float32Array> {
+    return new Promise((resolve, reject) => {
+      if (this.#broken) return reject(this.#broken);
+      const spare = this.#idle.pop();
+      const buffer =
+        spare && spare.byteLength >= crops.byteLength ? spare : new ArrayBuffer(crops.byteLength);
+      new Float32Array(buffer).set(crops);
+      const job: EngineJob = { buffer, n };
+      this.#calls.push({ resolve, reject });
+      this.#worker.postMessage(job, [buffer]);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#fail(new OperatorError("ENGINE_CLOSED", `${this.#what}: the engine was closed`));
+    await this.#worker.terminate();
+  }
+
+  #settle(answer: EngineAnswer): void {
+    if (answer.kind !== "done" && answer.kind !== "failed") return;
+    this.#idle.push(answer.buffer);
+    const call = this.#calls.shift();
+    if (answer.kind === "done") call?.resolve(answer.probabilities);
+    else call?.reject(new OperatorError("ENGINE_RUN", `${this.#what}: ${answer.message}`));
+  }
+
+  /** The first failure stays: all calls under way and to come are rejected with it. */
+  #fail(error: OperatorError): void {
+    if (this.#broken) return;
+    this.#broken = error;
+    for (const call of this.#calls.splice(0)) call.reject(error);
+  }
+}

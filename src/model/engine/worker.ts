@@ -1,0 +1,55 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { EkspresiError, messageOf } from "../../errors.js";
+import type { Backend, EngineAnswer, EngineJob, EngineSetup } from "./engine.js";
+
+/** Open before the first real batch: kernels are chosen and memory is taken at the first run. */
+async function open(setup: EngineSetup): Promise<Backend> {
+  const backend =
+    setup.engine === "onnx"
+      ? await (await import("./onnx.js")).openOnnx(setup)
+      : await (await import("./tfjs.js")).openTfjs(setup);
+  for (const n of [1, 8]) await backend.run(new Float32Array(n * setup.width * setup.height), n);
+  return backend;
+}
+
+async function serve(): Promise<void> {
+  const port = parentPort;
+  if (!port) return;
+  const setup = workerData as EngineSetup;
+  const answer = (message: EngineAnswer, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
+  let backend: Backend;
+  try {
+    backend = await open(setup);
+  } catch (error) {
+    const code = error instanceof EkspresiError ? error.code : "ENGINE_START";
+    answer({ kind: "refused", code, message: messageOf(error) });
+    return;
+  }
+  const { provider, warning } = backend;
+  answer({ kind: "ready", provider, ...(warning !== undefined && { warning }) });
+
+  let before = Promise.resolve();
+  port.on("message", ({ buffer, n }: EngineJob) => {
+    before = before.then(async () => {
+      try {
+        const crops = new Float32Array(buffer, 0, n * setup.width * setup.height);
+        const probabilities = check(await backend.run(crops, n), n * setup.classes);
+        answer({ kind: "done", probabilities, buffer }, [buffer, probabilities.buffer]);
+      } catch (error) {
+        answer({ kind: "failed", message: messageOf(error), buffer }, [buffer]);
+      }
+    });
+  });
+}
+
+/** Refuses what is not so many finite numbers; makes sure that the array owns its buffer. */
+function check(values: Float32Array, length: number): Float32Array<ArrayBuffer> {
+  if (values.length !== length)
+    throw new Error(`the model gave ${values.length} numbers where ${length} were expected`);
+  if (!values.every(Number.isFinite)) throw new Error("the model gave numbers that are not finite");
+  return values.buffer instanceof ArrayBuffer && values.byteLength === values.buffer.byteLength
+    ? (values as Float32Array<ArrayBuffer>)
+    : Float32Array.from(values);
+}
+
+await serve();
