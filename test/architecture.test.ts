@@ -11,7 +11,7 @@ const MAY: Record<string, readonly string[]> = {
   media: [],
   haar: ["media"],
   model: ["media"],
-  doctor: ["media", "model", "haar"],
+  doctor: ["media", "model"],
   pipeline: ["media", "events"],
   sources: ["pipeline", "media"],
   operators: ["pipeline", "media", "haar", "model", "events"],
