@@ -1,0 +1,172 @@
+import { createReadStream } from "node:fs";
+import { basename } from "node:path";
+import { DataError, messageOf } from "../../errors.js";
+import { FER_LABELS } from "../card.js";
+import type { FaceDataset } from "./dataset.js";
+import type { Skipped } from "./skipped.js";
+
+/** Before the number of the row in a picture's id. */
+export const ROW_ID = "row ";
+
+const COMMA = 44;
+const SPACE = 32;
+const QUOTE = 34;
+
+interface Columns {
+  readonly emotion: number;
+  readonly pixels: number;
+  readonly usage: number;
+}
+
+/** Rows as they are read; `images` grows by doubling. */
+interface Rows {
+  images: Uint8Array<SharedArrayBuffer>;
+  readonly label: number[];
+  readonly split: number[];
+  readonly ids: string[];
+}
+
+/**
+ * Reads FER-2013's CSV: columns `emotion`, `pixels` and `Usage` in any order, blanks around names allowed
+ * (`icml_face_data.csv`). Pictures are square, all of the size that the first row has. Ids are `row 12`,
+ * counted from 0 below the header. Throws `DataError`.
+ */
+export async function readCsv(path: string, skipped: Skipped): Promise<FaceDataset> {
+  const rows: Rows = {
+    images: new Uint8Array(new SharedArrayBuffer(0)),
+    label: [],
+    split: [],
+    ids: [],
+  };
+  const splits: string[] = [];
+  let columns: Columns | undefined;
+  let size = 0;
+  let total = 0;
+  for await (const line of linesOf(path)) {
+    if (!columns) {
+      columns = header(line, path);
+      continue;
+    }
+    const where = `${ROW_ID}${total++}`;
+    const cells = cellsOf(line);
+    const pixels = cells[columns.pixels];
+    size ||= pixels ? countNumbers(pixels) : 0;
+    const at = rows.label.length;
+    const label = Number(text(cells[columns.emotion]) || Number.NaN);
+    if (!Number.isInteger(label) || label < 0 || label >= FER_LABELS.length) {
+      skipped.add(where, `its emotion is not 0 to ${FER_LABELS.length - 1}`);
+      continue;
+    }
+    if (rows.images.length < (at + 1) * size) rows.images = grown(rows.images, (at + 1) * size * 2);
+    const fault = pixels
+      ? parsePixels(pixels, rows.images.subarray(at * size, (at + 1) * size))
+      : "no pixels";
+    if (fault) {
+      skipped.add(where, fault);
+      continue;
+    }
+    const usage = text(cells[columns.usage]) || "all";
+    if (!splits.includes(usage)) splits.push(usage);
+    rows.label.push(label);
+    rows.split.push(splits.indexOf(usage));
+    rows.ids.push(where);
+  }
+  skipped.check(total);
+  const side = Math.sqrt(size);
+  if (!Number.isInteger(side) || side < 8)
+    throw new DataError(
+      "DATA_SIZE",
+      `${path}: its first row has ${size} pixels, which is no square; it must be FER-2013's CSV`,
+    );
+  return {
+    name: basename(path),
+    labels: FER_LABELS,
+    width: side,
+    height: side,
+    images: rows.images.subarray(0, rows.label.length * size),
+    label: Uint8Array.from(rows.label),
+    splits,
+    split: Uint8Array.from(rows.split),
+    ids: rows.ids,
+  };
+}
+
+/** Lines without their ends, never more than one chunk and a line in memory. */
+async function* linesOf(path: string): AsyncGenerator<Buffer> {
+  let rest: Buffer = Buffer.alloc(0);
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+      const data: Buffer = rest.length > 0 ? Buffer.concat([rest, chunk as Buffer]) : (chunk as Buffer);
+      let from = 0;
+      for (let end = data.indexOf(10); end >= 0; end = data.indexOf(10, from)) {
+        const line = data.subarray(from, data[end - 1] === 13 ? end - 1 : end);
+        from = end + 1;
+        if (line.length > 0) yield line;
+      }
+      rest = data.subarray(from);
+      if (rest.length > 1 << 24) throw new Error("a line of 16 MB; it is not FER-2013's CSV");
+    }
+  } catch (cause) {
+    throw new DataError("DATA_READ", `${path}: ${messageOf(cause)}`, { cause });
+  }
+  if (rest.length > 0) yield rest;
+}
+
+function header(line: Buffer, path: string): Columns {
+  const names = cellsOf(line).map((cell) =>
+    text(cell)
+      .replace(/^\uFEFF/, "")
+      .toLowerCase(),
+  );
+  const [emotion = -1, pixels = -1, usage = -1] = ["emotion", "pixels", "usage"].map((name) =>
+    names.indexOf(name),
+  );
+  if (emotion < 0 || pixels < 0)
+    throw new DataError(
+      "DATA_HEADER",
+      `${path}: its first line names the columns ${names.slice(0, 8).join(", ").slice(0, 80)}; it must name emotion, pixels and Usage`,
+    );
+  return { emotion, pixels, usage };
+}
+
+/** Cells of a line; none of them may hold a comma, as in all forms of this file. */
+function cellsOf(line: Buffer): Buffer[] {
+  const cells: Buffer[] = [];
+  let from = 0;
+  for (let end = line.indexOf(COMMA); end >= 0; end = line.indexOf(COMMA, from)) {
+    cells.push(line.subarray(from, end));
+    from = end + 1;
+  }
+  cells.push(line.subarray(from));
+  return cells;
+}
+
+function text(cell: Buffer | undefined): string {
+  return cell?.toString("utf8").replaceAll('"', "").trim() ?? "";
+}
+
+function countNumbers(cell: Buffer): number {
+  return text(cell).split(/\s+/).length;
+}
+
+/** Writes the cell's numbers to `out`; what is wrong with them, or undefined. */
+function parsePixels(cell: Buffer, out: Uint8Array): string | undefined {
+  let count = 0;
+  let value = -1; // -1: between numbers
+  for (let i = 0; i <= cell.length; i++) {
+    const code = i < cell.length ? (cell[i] ?? 0) : SPACE;
+    if (code >= 48 && code <= 57) value = Math.max(0, value) * 10 + code - 48;
+    else if (code === SPACE || code === QUOTE) {
+      if (value > 255) return `a pixel of ${value}`;
+      if (value >= 0 && count++ < out.length) out[count - 1] = value;
+      value = -1;
+    } else return "its pixels are not all numbers";
+  }
+  return count === out.length ? undefined : `${count} pixels where ${out.length} were expected`;
+}
+
+function grown(images: Uint8Array, length: number): Uint8Array<SharedArrayBuffer> {
+  const larger = new Uint8Array(new SharedArrayBuffer(length));
+  larger.set(images);
+  return larger;
+}

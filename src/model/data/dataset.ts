@@ -1,0 +1,92 @@
+/** Labelled faces of one size, all in memory. Parallel arrays: picture `i` is row `i` of each. */
+export interface FaceDataset {
+  readonly name: string;
+  /** Names of the classes; `label` and the columns of `soft` index it. */
+  readonly labels: readonly string[];
+  readonly width: number;
+  readonly height: number;
+  /** `n * height * width` grey levels, row-major, in shared memory so that workers read it in place. */
+  readonly images: Uint8Array<SharedArrayBuffer>;
+  readonly label: Uint8Array;
+  /** `[n, labels]`, each row sums to 1: what several people saw. Absent when only the labels are known. */
+  readonly soft?: Float32Array;
+  /** Names of the splits, e.g. `Training`. */
+  readonly splits: readonly string[];
+  /** Index into `splits`. */
+  readonly split: Uint8Array;
+  /** Where each picture came from: a file's path, or `row 12` of a CSV. */
+  readonly ids: readonly string[];
+}
+
+/** Training input, ready for the network. */
+export interface Batch {
+  /** `[size, 1, height, width]`, pixels as `pixel * scale + offset`. */
+  readonly x: Float32Array;
+  /** `[size, labels]`, each row sums to 1; label smoothing is in it. */
+  readonly y: Float32Array;
+  /** `[size]`, how much each picture counts in the loss; their mean over the classes' frequencies is 1. */
+  readonly weight: Float32Array;
+  readonly size: number;
+}
+
+/** Batches in an order, and augmented in a way, that depend on the seed and the epoch's number alone. */
+export interface BatchSource {
+  readonly batchesPerEpoch: number;
+  /** One epoch at a time: the one before is ended by asking for the next. */
+  epoch(number: number): AsyncIterable<Batch>;
+  close(): Promise<void>;
+}
+
+/** The rows of the named splits, in order. */
+export function rowsOf(dataset: FaceDataset, names: readonly string[]): Uint32Array {
+  const wanted = dataset.splits.map((name) => names.includes(name));
+  const rows: number[] = [];
+  for (let i = 0; i < dataset.split.length; i++) if (wanted[dataset.split[i] ?? 0]) rows.push(i);
+  return Uint32Array.from(rows);
+}
+
+/** The same data set with only these rows, in this order. */
+export function pick(dataset: FaceDataset, rows: Uint32Array): FaceDataset {
+  const { width, height, labels, soft } = dataset;
+  const size = width * height;
+  const images = new Uint8Array(new SharedArrayBuffer(rows.length * size));
+  const picked = soft && new Float32Array(rows.length * labels.length);
+  rows.forEach((row, i) => {
+    images.set(dataset.images.subarray(row * size, (row + 1) * size), i * size);
+    picked?.set(soft?.subarray(row * labels.length, (row + 1) * labels.length) ?? [], i * labels.length);
+  });
+  return {
+    ...dataset,
+    images,
+    label: Uint8Array.from(rows, (row) => dataset.label[row] ?? 0),
+    ...(picked && { soft: picked }),
+    split: Uint8Array.from(rows, (row) => dataset.split[row] ?? 0),
+    ids: Array.from(rows, (row) => dataset.ids[row] ?? ""),
+  };
+}
+
+/** How many pictures each class has in each split, as a table in plain text. */
+export function countTable(dataset: FaceDataset): string {
+  const { labels, splits } = dataset;
+  const counts = labels.map(() => splits.map(() => 0));
+  dataset.label.forEach((label, i) => {
+    const row = counts[label];
+    const split = dataset.split[i] ?? 0;
+    if (row) row[split] = (row[split] ?? 0) + 1;
+  });
+  const total = splits.map((_, s) => counts.reduce((sum, row) => sum + (row[s] ?? 0), 0));
+  const rows = [
+    ["", ...splits],
+    ...labels.map((label, c) => [label, ...(counts[c] ?? [])]),
+    ["all", ...total],
+  ];
+  const first = Math.max(...rows.map(([name]) => String(name).length));
+  const widths = splits.map((name) => Math.max(name.length, 7));
+  return rows
+    .map(([name, ...cells]) =>
+      [String(name).padEnd(first), ...cells.map((cell, s) => String(cell).padStart(widths[s] ?? 7))].join(
+        "  ",
+      ),
+    )
+    .join("\n");
+}

@@ -1,0 +1,59 @@
+import { createHash } from "node:crypto";
+import { type FaceDataset, pick, rowsOf } from "./dataset.js";
+
+/**
+ * Leaves out of the training splits every picture that stands pixel for pixel in one of the others: a network that
+ * has seen its test pictures is no measure of anything.
+ */
+export function dropCopies(
+  dataset: FaceDataset,
+  training: readonly string[],
+): { dataset: FaceDataset; dropped: number } {
+  const hashes = hashesOf(dataset);
+  const inTraining = dataset.splits.map((name) => training.includes(name));
+  const held = new Set<string>();
+  hashes.forEach((hash, i) => {
+    if (!inTraining[dataset.split[i] ?? 0]) held.add(hash);
+  });
+  return keep(dataset, (i) => !inTraining[dataset.split[i] ?? 0] || !held.has(hashes[i] ?? ""));
+}
+
+/** Leaves out of the named splits pictures whose grey levels hardly differ (standard deviation below `least`). */
+export function dropBlank(
+  dataset: FaceDataset,
+  splits: readonly string[],
+  least: number,
+): { dataset: FaceDataset; dropped: number } {
+  const considered = new Set(rowsOf(dataset, splits));
+  const size = dataset.width * dataset.height;
+  return keep(
+    dataset,
+    (i) => !considered.has(i) || deviation(dataset.images.subarray(i * size, (i + 1) * size)) >= least,
+  );
+}
+
+function keep(dataset: FaceDataset, wanted: (row: number) => boolean) {
+  const rows = Uint32Array.from(dataset.label.keys()).filter(wanted);
+  const dropped = dataset.label.length - rows.length;
+  return { dataset: dropped > 0 ? pick(dataset, rows) : dataset, dropped };
+}
+
+function hashesOf({ images, width, height, ids }: FaceDataset): string[] {
+  const size = width * height;
+  return ids.map((_, i) =>
+    createHash("sha1")
+      .update(images.subarray(i * size, (i + 1) * size))
+      .digest("base64"),
+  );
+}
+
+function deviation(pixels: Uint8Array): number {
+  let sum = 0;
+  let squares = 0;
+  for (const pixel of pixels) {
+    sum += pixel;
+    squares += pixel * pixel;
+  }
+  const mean = sum / pixels.length;
+  return Math.sqrt(Math.max(0, squares / pixels.length - mean * mean));
+}

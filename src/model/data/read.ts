@@ -1,0 +1,91 @@
+import { stat } from "node:fs/promises";
+import { type Static, Type } from "typebox";
+import { DataError, messageOf } from "../../errors.js";
+import { readCsv } from "./csv.js";
+import { countTable, type FaceDataset } from "./dataset.js";
+import { dropBlank, dropCopies } from "./duplicates.js";
+import { withFerPlus } from "./ferplus.js";
+import { readFolder } from "./folder.js";
+import { Skipped } from "./skipped.js";
+
+/** Where labelled faces come from: the `data:` block of a recipe. */
+export const DataOptions = Type.Object({
+  path: Type.String({
+    description: "FER-2013's CSV (`emotion,pixels,Usage`), or a folder with one folder of pictures a class.",
+  }),
+  training: Type.Array(Type.String(), {
+    default: ["Training", "training", "train"],
+    description: "Names of the splits to learn from.",
+  }),
+  validation: Type.Number({
+    default: 0.2,
+    minimum: 0,
+    maximum: 0.9,
+    description: "Part of each class held back where a folder has no splits of its own.",
+  }),
+  width: Type.Integer({
+    default: 48,
+    minimum: 8,
+    maximum: 512,
+    description: "Folder pictures become this wide.",
+  }),
+  height: Type.Integer({ default: 48, minimum: 8, maximum: 512, description: "And this high." }),
+  seed: Type.Integer({ default: 1, description: "Of the split of a folder." }),
+  ferplus: Type.Optional(
+    Type.Object({
+      path: Type.String({ description: "FER+'s `fer2013new.csv`." }),
+      share: Type.Number({
+        default: 0.4,
+        minimum: 0,
+        maximum: 1,
+        description: "How much the votes weigh against the label.",
+      }),
+    }),
+  ),
+  maxDamaged: Type.Number({
+    default: 0.01,
+    minimum: 0,
+    maximum: 1,
+    description: "Part of the pictures that may be damaged and skipped.",
+  }),
+  minContrast: Type.Number({
+    default: 0,
+    minimum: 0,
+    maximum: 128,
+    description: "Training pictures whose grey levels deviate less than this are left out.",
+  }),
+});
+export type DataOptions = Static<typeof DataOptions>;
+
+/** What reading says while it reads. */
+export interface DataLog {
+  info(message: string): void;
+  warn(message: string): void;
+}
+
+/**
+ * Reads a data set, drops exact copies of held-back pictures from training, and says what it found by class and split.
+ * Paths are taken as they are. Throws `DataError`.
+ */
+export async function readDataset(options: DataOptions, log: DataLog): Promise<FaceDataset> {
+  const { path, training } = options;
+  const skipped = new Skipped(path, options.maxDamaged, (message) => log.warn(message));
+  const info = await stat(path).catch((cause: unknown) => {
+    throw new DataError("DATA_READ", `${path}: ${messageOf(cause)}; give a CSV file or a folder of classes`, {
+      cause,
+    });
+  });
+  let dataset = info.isDirectory() ? await readFolder(path, options, skipped) : await readCsv(path, skipped);
+  if (options.ferplus) dataset = await withFerPlus(dataset, options.ferplus.path, options.ferplus.share);
+  const copies = dropCopies(dataset, training);
+  const blank = dropBlank(copies.dataset, training, options.minContrast);
+  dataset = blank.dataset;
+  log.info(
+    `${dataset.name}: ${dataset.label.length} pictures of ${dataset.width}x${dataset.height}\n${countTable(dataset)}`,
+  );
+  if (copies.dropped > 0)
+    log.info(`left out of training: ${copies.dropped} pictures that also stand in another split`);
+  if (blank.dropped > 0) log.info(`left out of training: ${blank.dropped} pictures that are almost blank`);
+  if (skipped.count > 0) log.warn(`${path}: ${skipped.count} pictures could not be used`);
+  return dataset;
+}

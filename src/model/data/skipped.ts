@@ -1,0 +1,37 @@
+import { DataError } from "../../errors.js";
+
+/** Pictures that could not be used: named one by one, and too many of them are an error. */
+export class Skipped {
+  readonly #data: string;
+  readonly #limit: number;
+  readonly #warn: (message: string) => void;
+  readonly #why: string[] = [];
+
+  /** @param limit the fraction of all pictures that may be skipped */
+  constructor(data: string, limit: number, warn: (message: string) => void) {
+    this.#data = data;
+    this.#limit = limit;
+    this.#warn = warn;
+  }
+
+  get count(): number {
+    return this.#why.length;
+  }
+
+  add(where: string, why: string): void {
+    this.#why.push(`${where}: ${why}`);
+    if (this.#why.length <= 20) this.#warn(`${this.#data}: skipped ${where}: ${why}`);
+  }
+
+  /** Throws `DataError` when more than the allowed part of `total` was skipped, or nothing is left. */
+  check(total: number): void {
+    if (total > this.count && this.count <= this.#limit * total) return;
+    const first = this.#why[0];
+    throw new DataError(
+      "DATA_DAMAGED",
+      total === 0
+        ? `${this.#data}: there are no pictures in it`
+        : `${this.#data}: ${this.count} of ${total} pictures cannot be used (more than ${this.#limit * 100} %), the first is ${first}; mend them, or raise \`maxDamaged\``,
+    );
+  }
+}
