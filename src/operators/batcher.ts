@@ -79,11 +79,11 @@ export function batched(
       const go = async () => {
         running = true;
         const taken = waiting.splice(0, settings.size);
-        for (const { entry, index } of taken) {
-          const face = entry.faces[index];
-          if (face) batch.add(entry.item, face);
-        }
         try {
+          for (const { entry, index } of taken) {
+            const face = entry.faces[index];
+            if (face) batch.add(entry.item, face);
+          }
           const results = await batch.run();
           for (const [i, { entry, index }] of taken.entries()) {
             const face = entry.faces[index];

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { Ajv } from "ajv";
+import addFormats from "ajv-formats";
+import { concat, from, lastValueFrom, map, NEVER, throwError, toArray } from "rxjs";
+import { TestScheduler } from "rxjs/testing";
+import { EmotionEvent } from "#src/events/event.js";
+import type { FaceFrame } from "#src/media/frame.js";
+import { events } from "#src/operators/events.js";
+import { type TestContext, testContext } from "../support/context.js";
+import { faceAt, facesOf, frameOf } from "../support/frames.js";
+
+const model = { name: "m", version: "1", labels: ["sad", "happy"] };
+
+/** One frame for each letter, 100 ms apart: `s` sad, `h` happy, `.` no face. */
+function seen({ pool }: TestContext, letters: string): FaceFrame[] {
+  return [...letters].map((letter, i) => {
+    const label = letter === "h" ? 1 : 0;
+    const probabilities = Float32Array.from([1 - label, label]);
+    const face = faceAt(32, 24, 20, { track: 1, label, probabilities, model });
+    return facesOf(frameOf(pool, i, { mediaTimeMs: i * 100 }), letter === "." ? [] : [face]);
+  });
+}
+
+async function eventsOf(letters: string, options: Parameters<typeof events.build>[0] = {}) {
+  const test = testContext({ slots: letters.length });
+  const operate = await events.build(options, test.context);
+  const out = await lastValueFrom(from(seen(test, letters)).pipe(operate, toArray()));
+  assert.equal(test.pool.free, test.pool.slots, "every frame was returned");
+  assert.equal(test.context.stats.events, out.length);
+  return out;
+}
+
+const brief = ({ data }: EmotionEvent) => `${data.kind} ${data.label} ${data.mediaTimeMs}`;
+
+describe("events", () => {
+  it("says when a face appears, changes and leaves", async () => {
+    const out = await eventsOf("sshh.....", { leftAfter: 300 });
+    assert.deepEqual(out.map(brief), ["appeared sad 0", "changed happy 200", "left happy 300"]);
+  });
+
+  it("says at the end of the source that a face has left", async () => {
+    assert.deepEqual((await eventsOf("s")).map(brief), ["appeared sad 0", "left sad 0"]);
+  });
+
+  it("sends samples at the interval", async () => {
+    const out = await eventsOf("ssssh", { on: "sample", interval: 200 });
+    assert.deepEqual(out.map(brief), ["sample sad 0", "sample sad 200", "sample happy 400"]);
+  });
+
+  it("sends both", async () => {
+    const kinds = (await eventsOf("sh", { on: "both", interval: 1000 })).map(({ data }) => data.kind);
+    assert.deepEqual(kinds, ["appeared", "sample", "changed", "left"]);
+  });
+
+  it("writes CloudEvents that fit their schema, with ids that a replay repeats", async () => {
+    const ajv = new Ajv({ strict: false });
+    addFormats.default(ajv);
+    const fits = ajv.compile(EmotionEvent);
+    const first = await eventsOf("sshhs.s", { on: "both", raw: true });
+    for (const event of first) assert.ok(fits(event), JSON.stringify(fits.errors));
+    assert.deepEqual(await eventsOf("sshhs.s", { on: "both", raw: true }), first);
+    assert.equal(new Set(first.map(({ id }) => id)).size, first.length);
+    assert.equal(first[0]?.time, "2026-01-01T00:00:00.000Z");
+    assert.deepEqual(first[0]?.data.relativeBox, { x: 0.3438, y: 0.2917, width: 0.3125, height: 0.4167 });
+    assert.deepEqual(first[0]?.data.raw, { sad: 1, happy: 0 });
+  });
+
+  it("sends an event in the moment of its frame", () => {
+    const test = testContext();
+    const operate = events.build({}, test.context);
+    assert.ok(typeof operate === "function");
+    const [a, b, c] = seen(test, "ssh");
+    assert.ok(a && b && c);
+    new TestScheduler(assert.deepEqual).run(({ cold, expectObservable }) => {
+      const out = cold("a-b-c", { a, b, c }).pipe(
+        operate,
+        map(({ data }) => data.kind),
+      );
+      expectObservable(out).toBe("a---c", { a: "appeared", c: "changed" });
+    });
+  });
+
+  it("returns the frames after an error, and after unsubscription", async () => {
+    const test = testContext({ slots: 2 });
+    const operate = await events.build({}, test.context);
+    const failing = concat(
+      from(seen(test, "ss")),
+      throwError(() => new Error("source gone")),
+    );
+    await assert.rejects(lastValueFrom(failing.pipe(operate)), /source gone/);
+    assert.equal(test.pool.free, 2);
+    concat(from(seen(test, "ss")), NEVER)
+      .pipe(operate)
+      .subscribe()
+      .unsubscribe();
+    assert.equal(test.pool.free, 2);
+  });
+
+  for (const [what, face, wanted] of [
+    ["no track", faceAt(9, 9), /put a `track` operator before it/],
+    ["no expression", faceAt(9, 9, 8, { track: 1 }), /put a `classify` operator before it/],
+  ] as const)
+    it(`names the operator that is missing where faces have ${what}`, async () => {
+      const test = testContext();
+      const operate = await events.build({}, test.context);
+      const items = from([facesOf(frameOf(test.pool, 0), [face])]);
+      await assert.rejects(lastValueFrom(items.pipe(operate)), wanted);
+      assert.equal(test.pool.free, test.pool.slots);
+    });
+});

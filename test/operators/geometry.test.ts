@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { grown, iou } from "#src/operators/geometry.js";
+
+const box = fc.record({
+  x: fc.integer({ min: 0, max: 60 }),
+  y: fc.integer({ min: 0, max: 60 }),
+  width: fc.integer({ min: 1, max: 40 }),
+  height: fc.integer({ min: 1, max: 40 }),
+});
+
+describe("iou", () => {
+  it("counts the pixels that two boxes share against those of either", () => {
+    fc.assert(
+      fc.property(box, box, (a, b) => {
+        let both = 0;
+        let either = 0;
+        for (let y = 0; y < 100; y++)
+          for (let x = 0; x < 100; x++) {
+            const [inA, inB] = [a, b].map(
+              (one) => x >= one.x && x < one.x + one.width && y >= one.y && y < one.y + one.height,
+            );
+            if (inA && inB) both++;
+            if (inA || inB) either++;
+          }
+        assert.ok(Math.abs(iou(a, b) - both / either) < 1e-12);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe("grown", () => {
+  it("stays inside the frame, in whole pixels, and holds what of the box the frame holds", () => {
+    const frame = { width: 80, height: 70 };
+    fc.assert(
+      fc.property(box, fc.double({ min: 0, max: 2, noNaN: true }), (one, fraction) => {
+        const region = grown(one, fraction, frame);
+        for (const value of Object.values(region)) assert.ok(Number.isInteger(value) && value >= 0);
+        assert.ok(region.x + region.width <= frame.width && region.y + region.height <= frame.height);
+        assert.ok(region.x <= one.x && region.y <= one.y);
+        assert.ok(region.x + region.width >= Math.min(frame.width, one.x + one.width));
+        assert.ok(region.y + region.height >= Math.min(frame.height, one.y + one.height));
+      }),
+    );
+  });
+});

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { assign } from "#src/operators/hungarian.js";
+
+/** Most pairs first, then least cost: every way of giving rows distinct columns or none. */
+function bruteForce(cost: number[][]): { pairs: number; total: number } {
+  const columns = cost[0]?.length ?? 0;
+  let best = { pairs: 0, total: 0 };
+  const place = (row: number, used: Set<number>, pairs: number, total: number): void => {
+    if (row === cost.length) {
+      if (pairs > best.pairs || (pairs === best.pairs && total < best.total)) best = { pairs, total };
+      return;
+    }
+    place(row + 1, used, pairs, total);
+    for (let column = 0; column < columns; column++) {
+      const value = cost[row]?.[column] ?? Number.POSITIVE_INFINITY;
+      if (used.has(column) || !Number.isFinite(value)) continue;
+      used.add(column);
+      place(row + 1, used, pairs + 1, total + value);
+      used.delete(column);
+    }
+  };
+  place(0, new Set(), 0, 0);
+  return best;
+}
+
+const cell = fc.oneof(
+  { weight: 4, arbitrary: fc.integer({ min: 0, max: 50 }) },
+  { weight: 1, arbitrary: fc.constant(Number.POSITIVE_INFINITY) },
+);
+const matrix = fc
+  .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 }))
+  .chain(([rows, columns]) =>
+    fc.array(fc.array(cell, { minLength: columns, maxLength: columns }), {
+      minLength: rows,
+      maxLength: rows,
+    }),
+  );
+
+describe("assign", () => {
+  it("pairs as many as can be, at the least total cost, as trying every way does", () => {
+    fc.assert(
+      fc.property(matrix, (cost) => {
+        const columns = assign(cost);
+        const paired = columns.map((column, row) => ({ column, row })).filter(({ column }) => column >= 0);
+        assert.equal(new Set(paired.map(({ column }) => column)).size, paired.length);
+        const total = paired.reduce((sum, { column, row }) => sum + (cost[row]?.[column] ?? Number.NaN), 0);
+        assert.deepEqual({ pairs: paired.length, total }, bruteForce(cost));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("takes no rows and no columns", () => {
+    assert.deepEqual(assign([]), []);
+    assert.deepEqual(assign([[], []]), [-1, -1]);
+  });
+});

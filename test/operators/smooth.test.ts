@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { from, lastValueFrom, map, toArray } from "rxjs";
+import { TestScheduler } from "rxjs/testing";
+import type { Face } from "#src/media/frame.js";
+import { smooth } from "#src/operators/smooth.js";
+import { testContext } from "../support/context.js";
+import { faceAt, facesOf, frameOf } from "../support/frames.js";
+
+type Options = Parameters<typeof smooth.build>[0];
+
+/** One track's faces after `smooth`, given probabilities at 100 ms a frame. */
+async function steadied(frames: readonly (readonly number[])[], options: Options): Promise<Face[]> {
+  const { context, pool } = testContext({ slots: frames.length });
+  const operate = await smooth.build(options, context);
+  const items = frames.map((values, i) => {
+    const probabilities = Float32Array.from(values);
+    return facesOf(frameOf(pool, i, { mediaTimeMs: i * 100 }), [
+      faceAt(30, 30, 20, { track: 1, probabilities }),
+    ]);
+  });
+  const out = await lastValueFrom(from(items).pipe(operate, toArray()));
+  return out.flatMap(({ faces }) => faces);
+}
+
+const A = [1, 0];
+const B = [0, 1];
+
+describe("smooth", () => {
+  it("halves the weight of the past each halfLife of media time", async () => {
+    const faces = await steadied([A, B, B, B], { halfLife: 100 });
+    assert.deepEqual(
+      faces.map(({ smoothed }) => [...(smoothed ?? [])]),
+      [
+        [1, 0],
+        [0.5, 0.5],
+        [0.25, 0.75],
+        [0.125, 0.875],
+      ],
+    );
+  });
+
+  it("leaves the model's own probabilities on the face", async () => {
+    const faces = await steadied([A, B], { halfLife: 100 });
+    assert.deepEqual([...(faces[1]?.probabilities ?? [])], B);
+  });
+
+  it("changes the label only when another leads by margin", async () => {
+    const options = { halfLife: 0, hold: 0, margin: 0.25 };
+    const faces = await steadied([A, [0.4375, 0.5625], [0.375, 0.625], [0.5625, 0.4375]], options);
+    assert.deepEqual(
+      faces.map(({ label }) => label),
+      [0, 0, 1, 1],
+    );
+  });
+
+  it("changes the label only when it has stood for hold, and says since when the new one stands", async () => {
+    const faces = await steadied([A, B, B, B, A], { halfLife: 0, hold: 250 });
+    assert.deepEqual(
+      faces.map(({ label, labelSinceMs }) => [label, labelSinceMs]),
+      [
+        [0, 0],
+        [0, 0],
+        [0, 0],
+        [1, 300],
+        [1, 300],
+      ],
+    );
+  });
+
+  it("votes over the window", async () => {
+    const faces = await steadied([A, A, B, B, B], { method: "vote", window: 200, hold: 0, margin: 0 });
+    assert.deepEqual(
+      faces.map(({ label }) => label),
+      [0, 0, 0, 1, 1],
+    );
+    assert.ok(Math.abs((faces[3]?.smoothed?.[1] ?? 0) - 2 / 3) < 1e-6);
+  });
+
+  it("passes frames on at once, and faces without track or probabilities as they are", () => {
+    const { context, pool } = testContext();
+    const operate = smooth.build({}, context);
+    assert.ok(typeof operate === "function");
+    const plain = faceAt(30, 30);
+    new TestScheduler(assert.deepEqual).run(({ cold, expectObservable }) => {
+      const out = cold("-a-|", { a: facesOf(frameOf(pool, 0), [plain]) }).pipe(
+        operate,
+        map(({ faces }) => faces),
+      );
+      expectObservable(out).toBe("-a-|", { a: [plain] });
+    });
+  });
+
+  it("keeps tracks of different sources apart", async () => {
+    const { context, pool } = testContext();
+    const operate = await smooth.build({ halfLife: 1000 }, context);
+    const items = [A, B].map((values, i) =>
+      facesOf(frameOf(pool, i, { source: `cam${i}` }), [
+        faceAt(30, 30, 20, { track: 1, probabilities: Float32Array.from(values) }),
+      ]),
+    );
+    const out = await lastValueFrom(from(items).pipe(operate, toArray()));
+    assert.deepEqual(
+      out.map(({ faces }) => faces[0]?.label),
+      [0, 1],
+    );
+  });
+});

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { from, lastValueFrom, map, toArray } from "rxjs";
+import { TestScheduler } from "rxjs/testing";
+import type { Face } from "#src/media/frame.js";
+import { track } from "#src/operators/track.js";
+import { testContext } from "../support/context.js";
+import { faceAt, facesOf, frameOf } from "../support/frames.js";
+
+/** Track numbers frame by frame, for faces given frame by frame, 40 ms apart. */
+async function follow(
+  frames: readonly (readonly Face[])[],
+  options: Parameters<typeof track.build>[0] = { minHits: 1 },
+): Promise<(number | undefined)[][]> {
+  const { context, pool } = testContext({ slots: frames.length });
+  const operate = await track.build(options, context);
+  const items = frames.map((faces, i) => facesOf(frameOf(pool, i), faces));
+  const out = await lastValueFrom(from(items).pipe(operate, toArray()));
+  assert.equal(out.length, frames.length);
+  assert.equal(pool.leased, frames.length, "leases are passed on");
+  return out.map(({ faces }) => faces.map((face) => face.track));
+}
+
+describe("track", () => {
+  it("passes each frame on at once", () => {
+    const { context, pool } = testContext();
+    const operate = track.build({ minHits: 1 }, context);
+    assert.ok(typeof operate === "function");
+    const values = {
+      a: facesOf(frameOf(pool, 0), [faceAt(30, 30)]),
+      b: facesOf(frameOf(pool, 1), [faceAt(31, 30)]),
+    };
+    new TestScheduler(assert.deepEqual).run(({ cold, expectObservable }) => {
+      const tracks = cold("a--b|", values).pipe(
+        operate,
+        map(({ faces }) => faces[0]?.track),
+      );
+      expectObservable(tracks).toBe("1--1|", { 1: 1 });
+    });
+  });
+
+  it("keeps a face's number through missed frames", async () => {
+    const frames = [[faceAt(30, 30)], [faceAt(31, 30)], [], [], [], [faceAt(35, 30)]];
+    assert.deepEqual(await follow(frames), [[1], [1], [], [], [], [1]]);
+  });
+
+  it("gives a new number after maxGap, never an old one", async () => {
+    const frames = [[faceAt(30, 30)], [], [], [], [faceAt(30, 30)], [faceAt(30, 30)]];
+    assert.deepEqual(await follow(frames, { minHits: 1, maxGap: 100 }), [[1], [], [], [], [2], [2]]);
+  });
+
+  it("keeps numbers where two faces cross", async () => {
+    const frames = Array.from({ length: 21 }, (_, i) => {
+      const left = faceAt(100 + i * 10, 100, 60);
+      const right = faceAt(300 - i * 10, 110, 60);
+      return i % 2 === 0 ? [left, right] : [right, left]; // the detector's order means nothing
+    });
+    for (const [i, ids] of (await follow(frames)).entries())
+      assert.deepEqual(ids, i % 2 === 0 ? [1, 2] : [2, 1], `frame ${i}`);
+  });
+
+  it("keeps a one-frame mistake of the detector to itself", async () => {
+    const good = [faceAt(30, 30)];
+    const frames = [good, good, [...good, faceAt(150, 90)], good, good];
+    assert.deepEqual(await follow(frames, { minHits: 2 }), [[], [1], [1], [1], [1]]);
+  });
+
+  it("takes a face far away, or of another size, for another one", async () => {
+    const frames = [[faceAt(30, 30)], [faceAt(80, 30)], [faceAt(80, 30, 60)]];
+    assert.deepEqual(await follow(frames), [[1], [2], [3]]);
+  });
+
+  it("counts tracks of each source for itself, so that numbers do not hang on who was first", async () => {
+    const { context, pool } = testContext({ slots: 4 });
+    const operate = await track.build({ minHits: 1 }, context);
+    const items = ["b", "a", "a", "b"].map((source, i) =>
+      facesOf(frameOf(pool, i, { source }), [faceAt(30, 30)]),
+    );
+    const out = await lastValueFrom(from(items).pipe(operate, toArray()));
+    assert.deepEqual(
+      out.map(({ faces }) => faces[0]?.track),
+      [1, 1, 1, 1],
+    );
+  });
+});
