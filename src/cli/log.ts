@@ -23,7 +23,9 @@ export function createLog({ quiet, json, around }: LogOptions): Log {
     if ((level === "debug" && !process.env.DEBUG) || (quiet && level === "info")) return;
     const line = json
       ? JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })
-      : (process.stderr.isTTY ? PAINT[level] : String)(`${level === "warn" ? "warning: " : level === "error" ? "error: " : ""}${message}`);
+      : (process.stderr.isTTY ? PAINT[level] : String)(
+          `${level === "warn" ? "warning: " : level === "error" ? "error: " : ""}${message}`,
+        );
     around(() => process.stderr.write(`${line}\n`));
   };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };

@@ -28,16 +28,21 @@ Examples:
   $ pipeline run door.yaml --quiet --set sinks.0.path=- | jq .data.label`,
     )
     .action(async (file: string, flags: Flags) => {
-      const [{ loadPipeline }, { runPlan }, { createLog }, { StatusLine }, { summaryLines }] = await Promise.all([
-        import("../pipeline/load.js"),
-        import("../pipeline/run.js"),
-        import("./log.js"),
-        import("./status-line.js"),
-        import("./summary.js"),
-      ]);
+      const [{ loadPipeline }, { runPlan }, { createLog }, { StatusLine }, { summaryLines }] =
+        await Promise.all([
+          import("../pipeline/load.js"),
+          import("../pipeline/run.js"),
+          import("./log.js"),
+          import("./status-line.js"),
+          import("./summary.js"),
+        ]);
       const plan = await loadPipeline(file, { set: flags.set });
       const status = new StatusLine(!flags.quiet && !flags.json);
-      const log = createLog({ quiet: flags.quiet ?? false, json: flags.json ?? false, around: (say) => status.above(say) });
+      const log = createLog({
+        quiet: flags.quiet ?? false,
+        json: flags.json ?? false,
+        around: (say) => status.above(say),
+      });
       const signals = listen(log.info);
       let summary: RunSummary;
       try {
@@ -51,7 +56,8 @@ Examples:
         status.end();
         signals.end();
       }
-      if (flags.json) log.info("summary", { ...summary, errors: summary.errors.map(({ message }) => message) });
+      if (flags.json)
+        log.info("summary", { ...summary, errors: summary.errors.map(({ message }) => message) });
       else if (!flags.quiet) process.stderr.write(summaryLines(summary));
       process.exitCode = signals.abort.aborted ? 130 : summary.errors.length > 0 ? 1 : 0;
     });

@@ -45,7 +45,11 @@ export class StatusLine {
     const { stats, leased, slots, backlog } = this.#view;
     const lines = stats.sources.map((source) => this.#sourceLine(source));
     const waiting = backlog() > 0 ? `  ${backlog()} events waiting` : "";
-    lines.push(pc.dim(`faces ${count(stats.faces)}  events ${count(stats.events)}  queue ${leased()}/${slots}${waiting}`));
+    lines.push(
+      pc.dim(
+        `faces ${count(stats.faces)}  events ${count(stats.events)}  queue ${leased()}/${slots}${waiting}`,
+      ),
+    );
     if (process.stderr.isTTY) this.#draw(lines.join("\n"));
     else process.stderr.write(`${lines.join("  |  ")}\n`);
   }
@@ -61,7 +65,10 @@ export class StatusLine {
       dropped > 0 ? pc.yellow(`${count(dropped)} dropped`) : "",
       reconnects > 0 ? pc.yellow(`${reconnects} reconnects`) : "",
     ].filter(Boolean);
-    const progress = !live && durationMs ? this.#progress(mediaTimeMs, durationMs, rate.speed, state) : `  ${clock(mediaTimeMs)}`;
+    const progress =
+      !live && durationMs
+        ? this.#progress(mediaTimeMs, durationMs, rate.speed, state)
+        : `  ${clock(mediaTimeMs)}`;
     return [`${id}${progress}  ${rate.fps.toFixed(0)} fps${speed}`, ...losses].join("  ");
   }
 

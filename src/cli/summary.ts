@@ -9,7 +9,9 @@ export function summaryLines(summary: RunSummary): string {
     const losses = `${dropped > 0 ? `, ${count(dropped)} dropped` : ""}${reconnects > 0 ? `, ${plural(reconnects, "reconnect")}` : ""}`;
     return `${id}: ${plural(decoded, "frame")}${losses}, ${clock(mediaTimeMs)} of media (${(decoded / Math.max(seconds, 0.001)).toFixed(0)} fps${speed})`;
   });
-  lines.push(`${plural(faces, "face")}, ${plural(events, "event")}, ${seconds.toFixed(1)} s, ${Math.round(peakRssBytes / 2 ** 20)} MB at most`);
+  lines.push(
+    `${plural(faces, "face")}, ${plural(events, "event")}, ${seconds.toFixed(1)} s, ${Math.round(peakRssBytes / 2 ** 20)} MB at most`,
+  );
   for (const { id, written, lost } of sinks)
     lines.push(`${id}: ${count(written)} written${lost > 0 ? `, ${count(lost)} NOT written` : ""}`);
   if (errors.length > 0) lines.push(`failed: ${errors.map(({ message }) => message).join("; ")}`);

@@ -7,7 +7,10 @@ export const EmotionData = Type.Object(
   {
     pipeline: Type.String({ description: "Name of the pipeline file." }),
     camera: Type.String({ description: "Id of the source in the pipeline file." }),
-    track: Type.Integer({ minimum: 1, description: "Number of the tracked face, counted from 1 for each camera; never reused in a run." }),
+    track: Type.Integer({
+      minimum: 1,
+      description: "Number of the tracked face, counted from 1 for each camera; never reused in a run.",
+    }),
     kind: Type.Union(
       [Type.Literal("appeared"), Type.Literal("changed"), Type.Literal("sample"), Type.Literal("left")],
       { description: "Why the event was sent." },

@@ -166,8 +166,8 @@ class Builder {
     if (this.leaves.length !== this.nodeFeature.length + this.treeFirst.length)
       this.fail(`tree ${tree} must have ${count + 1} leaf values`);
     for (let i = 0; i < count; i++)
+      // Nodes may only lead forward: otherwise evaluation could go round for ever.
       for (const next of [this.nodeLeft[first + i] ?? 0, this.nodeRight[first + i] ?? 0])
-        // Nodes may only lead forward: otherwise evaluation could go round for ever.
         if (!Number.isInteger(next) || next >= count || -next > count || (next > 0 && next <= i))
           this.fail(`tree ${tree}, node ${i} leads to ${next}, which it does not have`);
     this.treeFirst.push(this.nodeFeature.length);
@@ -270,7 +270,9 @@ function numbers(value: unknown, fail: (what: string) => never, at: string): num
     .trim()
     .split(/\s+/)
     .map((text) => (text === "" ? Number.NaN : Number(text.endsWith(".") ? text.slice(0, -1) : text)));
-  return parsed.every(Number.isFinite) ? parsed : fail(`${at}: ${JSON.stringify(String(value ?? "").slice(0, 40))} is not a list of numbers`);
+  return parsed.every(Number.isFinite)
+    ? parsed
+    : fail(`${at}: ${JSON.stringify(String(value ?? "").slice(0, 40))} is not a list of numbers`);
 }
 
 function number(value: unknown, fail: (what: string) => never, at: string): number {

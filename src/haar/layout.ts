@@ -31,7 +31,9 @@ export function withScan(have: Capacity, sourceWidth: number, scales: readonly S
   }
   const source = Math.max(have.source, sourceWidth);
   const same =
-    source === have.source && width.every((w, i) => w === have.width[i]) && height.every((h, i) => h === have.height[i]);
+    source === have.source &&
+    width.every((w, i) => w === have.width[i]) &&
+    height.every((h, i) => h === have.height[i]);
   return same ? have : { source, width, height };
 }
 
@@ -119,7 +121,8 @@ export function layOut(cascade: Cascade, capacity: Capacity, base = 0): Layout {
 
 /** 24 elements more than a plane needs: 8 windows are read at a time, and corners lie to their right. */
 function planeBytes(capacity: Capacity): [number, number] {
-  const bytes = (columns: number, planes: number) => (((Math.ceil(columns / planes) + 24) * 4 + 15) & ~15) + 16;
+  const bytes = (columns: number, planes: number) =>
+    (((Math.ceil(columns / planes) + 24) * 4 + 15) & ~15) + 16;
   return [bytes(capacity.width[0] + 1, 2), bytes(capacity.width[1] + 1, 4)];
 }
 
@@ -195,7 +198,9 @@ function shapeOf(cascade: Cascade, feature: number): Shape {
     add(x + w, y + h, 1);
   }
   const of = (count: number) =>
-    [...counts].filter(([, c]) => c === count).map(([key]) => [key % 65536, Math.floor(key / 65536)] as const);
+    [...counts]
+      .filter(([, c]) => c === count)
+      .map(([key]) => [key % 65536, Math.floor(key / 65536)] as const);
   const interleaved = (more: number) => {
     const plus = [...of(more), ...of(1)];
     const minus = [...of(-more), ...of(-1)];
@@ -249,7 +254,13 @@ function writeShapeCounts(
   }
 }
 
-function writeNodes(i32: Int32Array, f32: Float32Array, cascade: Cascade, order: Int32Array, place: Place): void {
+function writeNodes(
+  i32: Int32Array,
+  f32: Float32Array,
+  cascade: Cascade,
+  order: Int32Array,
+  place: Place,
+): void {
   const base = (place.layout.nodes[place.step - 1]?.[place.parity] ?? 0) >> 2;
   for (let n = 0; n < order.length; n++) {
     const node = order[n] ?? 0;
@@ -311,12 +322,7 @@ function rectCorners(
   const at = (column: number, line: number) => cornerOffset(layout, step, parity, column, line);
   if (!cascade.tilted[feature]) return [at(x, y), at(x + w, y), at(x, y + h), at(x + w, y + h)];
   const far = layout.tilted - layout.sum;
-  return [
-    far + at(x, y),
-    far + at(x - h, y + h),
-    far + at(x + w, y + w),
-    far + at(x + w - h, y + w + h),
-  ];
+  return [far + at(x, y), far + at(x - h, y + h), far + at(x + w, y + w), far + at(x + w - h, y + w + h)];
 }
 
 /** Byte offset of a point of the window, from the window's place in the first plane of its row. */

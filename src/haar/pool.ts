@@ -120,7 +120,11 @@ export class HaarPool {
   }
 
   #died(why: string, cause?: unknown): void {
-    this.#fail(new OperatorError("HAAR_WORKER", `detect: a worker thread died (${why}); start the run again`, { cause }));
+    this.#fail(
+      new OperatorError("HAAR_WORKER", `detect: a worker thread died (${why}); start the run again`, {
+        cause,
+      }),
+    );
   }
 
   /** The first failure stays: everything now waiting and everything to come is rejected with it. */

@@ -72,7 +72,11 @@ async function run(
   emit: (frame: Frame) => void,
 ): Promise<void> {
   const ffmpeg = await findFfmpeg();
-  const session = new Session(input, context, spawnFfmpeg(ffmpeg, argsOf(input, context, ffmpeg), input.stdin));
+  const session = new Session(
+    input,
+    context,
+    spawnFfmpeg(ffmpeg, argsOf(input, context, ffmpeg), input.stdin),
+  );
   const end = () => session.end();
   signal.addEventListener("abort", end, { once: true });
   context.stop.addEventListener("abort", end, { once: true });
@@ -90,9 +94,7 @@ const LUMA_FORMATS = "yuv420p|yuvj420p|yuv422p|yuvj422p|yuv444p|yuvj444p|gray";
 
 function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): string[] {
   const convert =
-    context.format === "gray"
-      ? [`format=${LUMA_FORMATS}`, "extractplanes=y"]
-      : ["format=yuv420p|yuvj420p"];
+    context.format === "gray" ? [`format=${LUMA_FORMATS}`, "extractplanes=y"] : ["format=yuv420p|yuvj420p"];
   return [
     ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "info"],
     ...input.before,

@@ -67,7 +67,8 @@ async function describe(path: string, origin: Ffmpeg["origin"]): Promise<Ffmpeg>
     // 59 is FFmpeg 5: `-fps_mode` came with 5.1 (avcodec 59.37), `-autoscale` with 4.4 (58.134), and RTSP's
     // `-timeout` took its present meaning with 5.0.
     const minor = Number(/libavcodec\s+\d+\.\s*(\d+)/.exec(stdout)?.[1] ?? 0);
-    const atLeast = (major: number, least: number) => avcodec > major || (avcodec === major && minor >= least);
+    const atLeast = (major: number, least: number) =>
+      avcodec > major || (avcodec === major && minor >= least);
     const has = { fpsMode: atLeast(59, 37), autoscale: atLeast(58, 134), timeout: avformat >= 59 };
     return { path, version, origin, has };
   } catch (cause) {
@@ -96,7 +97,8 @@ const GRACE_MS = 2000;
 
 /** Ends a process: asks first, then kills. Resolves when it is gone. */
 export function endProcess(child: FfmpegProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return Promise.resolve();
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
+    return Promise.resolve();
   return new Promise((resolve) => {
     const timer = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
     child.once("exit", () => {

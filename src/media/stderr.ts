@@ -34,7 +34,8 @@ export class StderrReader {
 
   /** The most telling of the last lines, without ffmpeg's addresses and passwords. */
   get reason(): string | undefined {
-    const telling = /error|invalid|no such|denied|refused|not found|could not|unable|failed|unauthorized|timed out|does not|moov|40\d|unknown|not match|is a directory|immediate exit/i;
+    const telling =
+      /error|invalid|no such|denied|refused|not found|could not|unable|failed|unauthorized|timed out|does not|moov|40\d|unknown|not match|is a directory|immediate exit/i;
     const line = this.#said.findLast((text) => telling.test(text)) ?? this.#said.at(-1);
     return line;
   }
@@ -56,8 +57,7 @@ export class StderrReader {
     }
     const duration = /^ {2}Duration: (\d+):(\d+):(\d+(?:\.\d+)?)/.exec(line);
     if (duration)
-      this.durationMs =
-        (Number(duration[1]) * 3600 + Number(duration[2]) * 60 + Number(duration[3])) * 1000;
+      this.durationMs = (Number(duration[1]) * 3600 + Number(duration[2]) * 60 + Number(duration[3])) * 1000;
     if (/^\s*$|^ {2}|^Press |^Input #|^Output #|^Stream mapping|^video:/.test(line)) return;
     this.#said.push(redact(line.replace(/^(\[[^\]]* @ 0x[0-9a-f]+\] )+/, "").trim()));
     if (this.#said.length > KEEP) this.#said.shift();

@@ -1,6 +1,16 @@
 import { availableParallelism } from "node:os";
 import { setImmediate as turn } from "node:timers/promises";
-import { catchError, EMPTY, finalize, merge, Observable, type OperatorFunction, Subject, type Subscription, tap } from "rxjs";
+import {
+  catchError,
+  EMPTY,
+  finalize,
+  merge,
+  type Observable,
+  type OperatorFunction,
+  Subject,
+  type Subscription,
+  tap,
+} from "rxjs";
 import { EkspresiError, messageOf, OperatorError } from "../errors.js";
 import { FrameMemory, FramePool } from "../media/pool.js";
 import type { Flow, Kind, OperatorComponent, SinkComponent, SourceComponent } from "./component.js";
@@ -257,7 +267,11 @@ class Run {
     const { name, purpose, retention, baseDir } = this.#plan;
     return {
       id,
-      pipeline: { name, ...(purpose !== undefined && { purpose }), ...(retention !== undefined && { retention }) },
+      pipeline: {
+        name,
+        ...(purpose !== undefined && { purpose }),
+        ...(retention !== undefined && { retention }),
+      },
       baseDir,
       signal: this.#abort.signal,
       memory: this.#memory,
@@ -281,7 +295,9 @@ class Run {
   /** Something failed: said now, and again in the summary. */
   #note(error: unknown): void {
     const known =
-      error instanceof EkspresiError ? error : new EkspresiError("INTERNAL", messageOf(error), { cause: error });
+      error instanceof EkspresiError
+        ? error
+        : new EkspresiError("INTERNAL", messageOf(error), { cause: error });
     if (this.#errors.some((earlier) => earlier === known || earlier.cause === error)) return;
     this.#errors.push(known);
     this.#log.error(known.message, { code: known.code });

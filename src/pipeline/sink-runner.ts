@@ -100,7 +100,9 @@ export class SinkRunner<T> {
   #fail(error: unknown): void {
     if (this.error) return;
     this.error =
-      error instanceof SinkError ? error : new SinkError("SINK_WRITE", `${this.id}: ${messageOf(error)}`, { cause: error });
+      error instanceof SinkError
+        ? error
+        : new SinkError("SINK_WRITE", `${this.id}: ${messageOf(error)}`, { cause: error });
     this.#onFailure(this.error);
   }
 }

@@ -28,8 +28,16 @@ interface Palette {
   readonly kind: Readonly<Record<EmotionEvent["data"]["kind"], Paint>>;
 }
 const plain: Paint = (text) => text;
-const COLOURS: Palette = { dim: pc.dim, label: pc.bold, kind: { appeared: pc.green, changed: pc.cyan, sample: pc.dim, left: pc.yellow } };
-const PLAIN: Palette = { dim: plain, label: plain, kind: { appeared: plain, changed: plain, sample: plain, left: plain } };
+const COLOURS: Palette = {
+  dim: pc.dim,
+  label: pc.bold,
+  kind: { appeared: pc.green, changed: pc.cyan, sample: pc.dim, left: pc.yellow },
+};
+const PLAIN: Palette = {
+  dim: plain,
+  label: plain,
+  kind: { appeared: plain, changed: plain, sample: plain, left: plain },
+};
 
 /** `0:12.480  door #3  changed   happy 87 %  (was there since 0:11.200)`. */
 function lineOf({ data }: EmotionEvent, paint: Palette): string {

@@ -5,11 +5,16 @@ import { LineFile } from "./line-file.js";
 import { openOutput } from "./output.js";
 
 const Options = Type.Object({
-  path: Path({ description: "The file, or `-` for standard output. Its folder is made.", examples: ["out/events.jsonl", "-"] }),
+  path: Path({
+    description: "The file, or `-` for standard output. Its folder is made.",
+    examples: ["out/events.jsonl", "-"],
+  }),
   rotate: Type.Optional(
     Type.Object(
       {
-        size: Type.Optional(Bytes({ description: "Begins a new file before this size is passed.", examples: ["100MB"] })),
+        size: Type.Optional(
+          Bytes({ description: "Begins a new file before this size is passed.", examples: ["100MB"] }),
+        ),
         every: Type.Optional(Duration({ description: "Begins a new file after so long.", examples: ["1d"] })),
       },
       { description: "The full file is renamed to `<name>.<time>.jsonl`." },

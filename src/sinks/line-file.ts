@@ -60,7 +60,9 @@ export class LineFile {
       written = writeSync(this.#file.fd, bytes);
       if (written < bytes.length) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
     } catch (cause) {
-      throw new SinkError("SINK_WRITE", `${this.#id}: ${this.#path} cannot be written: ${reason(cause)}`, { cause });
+      throw new SinkError("SINK_WRITE", `${this.#id}: ${this.#path} cannot be written: ${reason(cause)}`, {
+        cause,
+      });
     } finally {
       if (written > 0 && written < bytes.length) void this.#file.truncate(this.#bytes).catch(() => {});
     }
@@ -94,7 +96,9 @@ export class LineFile {
       this.#bytes = bytes;
       this.#openedMs = Date.now();
     } catch (cause) {
-      throw new SinkError("SINK_ROTATE", `${this.#id}: ${this.#path} cannot be rotated: ${reason(cause)}`, { cause });
+      throw new SinkError("SINK_ROTATE", `${this.#id}: ${this.#path} cannot be rotated: ${reason(cause)}`, {
+        cause,
+      });
     }
   }
 }

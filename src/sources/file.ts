@@ -70,7 +70,9 @@ async function checkFile(path: string, id: string): Promise<number> {
   const fail = (what: string, remedy: string) =>
     new SourceError("SOURCE_OPEN", `source ${id}: ${path}: ${what}; ${remedy}`);
   const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === "ENOENT" ? fail("no such file", "check `path`") : fail(error.message, "check `path`");
+    throw error.code === "ENOENT"
+      ? fail("no such file", "check `path`")
+      : fail(error.message, "check `path`");
   });
   if (info.isDirectory()) throw fail("it is a folder", "use an `images` source for a folder of pictures");
   if (info.isFile() && info.size === 0) throw fail("the file is empty", "give a recording");

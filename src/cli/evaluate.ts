@@ -1,0 +1,133 @@
+import type { Command } from "commander";
+import { ConfigError } from "../errors.js";
+import type { Evaluation } from "../model/evaluation/index.js";
+import { collect } from "./collect.js";
+import { plural } from "./format.js";
+import { createLog } from "./log.js";
+
+interface Flags {
+  readonly data: string;
+  readonly split: string[];
+  readonly flip?: boolean;
+  readonly name?: string;
+  readonly json?: string;
+  readonly html?: string;
+  readonly history?: string;
+  readonly card?: boolean;
+  readonly threads: string;
+}
+
+export function register(program: Command): void {
+  program
+    .command("evaluate")
+    .description("Measures a model on labelled faces.")
+    .argument("<model>", "name of a model that comes along, or the path of a model's folder")
+    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of pictures a class")
+    .option(
+      "--split <name>",
+      "split to measure on (repeatable); default: all that are not for training",
+      collect,
+      [],
+    )
+    .option("--flip", "averages over each picture and its mirror image")
+    .option(
+      "--name <name>",
+      "what the data set is called in the report and the card (default: the file's name)",
+    )
+    .option("--json <file>", "writes all figures as JSON")
+    .option("--html <file>", "writes a report, one page with everything in it")
+    .option("--history <file>", "training's history.jsonl, for curves in the report")
+    .option("--card", "puts the figures into the model's card")
+    .option("--threads <n>", "CPU threads of the engine", "2")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ pipeline evaluate fer2013-small --data fer2013.csv --split PublicTest --flip
+  $ pipeline evaluate ./runs/mine/model --data faces/ --html report.html --card`,
+    )
+    .action(action);
+}
+
+async function action(nameOrPath: string, flags: Flags): Promise<void> {
+  const { readFile, writeFile } = await import("node:fs/promises");
+  const { loadModel } = await import("../model/load.js");
+  const { openEngine } = await import("../model/engine/index.js");
+  const { DataOptions, readDataset, rowsOf } = await import("../model/data/index.js");
+  const { cardMetrics, evaluate, readHistory, report, writeMetrics } = await import(
+    "../model/evaluation/index.js"
+  );
+  const { default: Value } = await import("typebox/value");
+
+  const log = createLog({ quiet: false, json: false, around: (say) => say() });
+  const model = await loadModel(nameOrPath, process.cwd());
+  const { width, height } = model.card.input;
+  const options = Value.Parse(DataOptions, Value.Default(DataOptions, { path: flags.data, width, height }));
+  const history = flags.history ? readHistory(await readFile(flags.history, "utf8")) : [];
+  const dataset = await readDataset(options, log);
+  const splits = splitsOf(dataset.splits, flags.split, options.training);
+  const engine = await openEngine(model, {
+    threads: threadsOf(flags.threads),
+    warn: (text) => log.warn(text),
+  });
+  try {
+    const flip = flags.flip ?? false;
+    const evaluation = await evaluate(model, engine, dataset, rowsOf(dataset, splits), flip);
+    const subject = {
+      model: `${model.card.name} ${model.card.version}`,
+      dataset: flags.name ?? dataset.name,
+      split: splits.join("+"),
+      flip,
+      provider: engine.provider,
+    };
+    process.stdout.write(table(evaluation));
+    if (flags.json)
+      await writeFile(flags.json, `${JSON.stringify({ ...subject, ...evaluation }, null, 2)}\n`);
+    if (flags.html) await writeFile(flags.html, await report(subject, evaluation, dataset, history));
+    if (flags.card) await writeMetrics(model, cardMetrics(subject, evaluation));
+  } finally {
+    await engine.close();
+  }
+}
+
+function splitsOf(all: readonly string[], asked: readonly string[], training: readonly string[]): string[] {
+  const unknown = asked.find((name) => !all.includes(name));
+  if (unknown !== undefined)
+    throw new ConfigError(
+      "SPLIT",
+      `--split ${unknown}: the data set has no such split; it has ${all.join(", ")}`,
+    );
+  const held = all.filter((name) => !training.includes(name));
+  return asked.length > 0 ? [...asked] : held.length > 0 ? held : [...all];
+}
+
+function threadsOf(text: string): number {
+  const threads = Number(text);
+  if (Number.isInteger(threads) && threads >= 1 && threads <= 256) return threads;
+  throw new ConfigError("THREADS", `--threads ${text}: it must be a whole number from 1 to 256`);
+}
+
+function table(evaluation: Evaluation): string {
+  const percent = (value: number) => `${(value * 100).toFixed(2)} %`.padStart(9);
+  const lines = [
+    `${plural(evaluation.images, "picture")}`,
+    ...(
+      [
+        ["accuracy", evaluation.accuracy],
+        ["top-2", evaluation.top2],
+        ["macro precision", evaluation.macroPrecision],
+        ["macro recall", evaluation.macroRecall],
+        ["macro F1", evaluation.macroF1],
+        ["calibration error", evaluation.ece],
+        ["(TP + TN) / all", evaluation.oneVsRest],
+      ] as const
+    ).map(([name, value]) => `${name.padEnd(18)}${percent(value)}`),
+    "",
+    `${"".padEnd(12)}pictures  precision    recall        F1`,
+    ...evaluation.classes.map(
+      ({ label, count, precision, recall, f1 }) =>
+        `${label.padEnd(12)}${String(count).padStart(8)}  ${percent(precision)} ${percent(recall)} ${percent(f1)}`,
+    ),
+  ];
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,44 @@
+export {
+  ConfigError,
+  DataError,
+  EkspresiError,
+  ModelError,
+  OperatorError,
+  SinkError,
+  SourceError,
+} from "./errors.js";
+export { EmotionData, EmotionEvent } from "./events/event.js";
+export {
+  type Cascade,
+  type Detection,
+  groupBoxes,
+  ImageDetector,
+  loadCascade,
+  parseCascade,
+  type ScanOptions,
+  type Size,
+} from "./haar/index.js";
+export {
+  type Box,
+  type Face,
+  type FaceFrame,
+  type FaceModel,
+  Frame,
+  type PixelFormat,
+} from "./media/frame.js";
+export { CardMetrics, FER_LABELS, ModelCard } from "./model/card.js";
+export {
+  type Component,
+  operator,
+  type Sink,
+  type SinkComponent,
+  type SourceComponent,
+  sink,
+  source,
+} from "./pipeline/component.js";
+export type { Log, RunContext, SourceContext, SourceState, SourceStats } from "./pipeline/context.js";
+export { type LoadOptions, loadPipeline, parsePipeline } from "./pipeline/load.js";
+export type { Plan, PlannedNode } from "./pipeline/plan.js";
+export { type RunOptions, type RunSummary, type RunView, runPlan } from "./pipeline/run.js";
+export * as units from "./pipeline/units.js";
+export { registry } from "./registry.js";
