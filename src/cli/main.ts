@@ -5,12 +5,14 @@ import { Command, CommanderError, Help } from "commander";
 import { ConfigError, EkspresiError, messageOf } from "../errors.js";
 import * as completion from "./completion.js";
 import * as doctor from "./doctor.js";
+import * as evaluate from "./evaluate.js";
 import * as graph from "./graph.js";
+import * as models from "./models.js";
 import * as run from "./run.js";
 import * as schema from "./schema.js";
 import * as validate from "./validate.js";
 
-const VERBS = [run, validate, graph, schema, doctor, completion];
+const VERBS = [run, validate, graph, evaluate, models, schema, doctor, completion];
 
 /** Exit codes: 0 fine, 1 a run failed, 2 the configuration or usage is wrong. */
 const USAGE = 2;

@@ -1,0 +1,47 @@
+import { randomUUID } from "node:crypto";
+import { rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { CardMetrics, ModelCard } from "../card.js";
+import type { Model } from "../load.js";
+import type { Evaluation } from "./evaluate.js";
+import type { Subject } from "./report.js";
+
+/** Digits of a fraction in a card: more than the pictures can tell apart. */
+const round = (value: number) => Math.round(value * 1e4) / 1e4;
+
+export function cardMetrics({ dataset, split, flip }: Subject, evaluation: Evaluation): CardMetrics {
+  return {
+    dataset,
+    split,
+    images: evaluation.images,
+    flip,
+    accuracy: round(evaluation.accuracy),
+    macroF1: round(evaluation.macroF1),
+    ece: round(evaluation.ece),
+    top2: round(evaluation.top2),
+    classes: evaluation.classes.map(({ label, count, precision, recall, f1 }) => ({
+      label,
+      count,
+      precision: round(precision),
+      recall: round(recall),
+      f1: round(f1),
+    })),
+    confusion: evaluation.confusion.map((row) => [...row]),
+  };
+}
+
+/** Puts figures into a model's card, in place of earlier ones of the same data, split and flip. */
+export async function writeMetrics({ folder, card }: Model, metrics: CardMetrics): Promise<void> {
+  const others = card.metrics.filter(
+    ({ dataset, split, flip }) =>
+      dataset !== metrics.dataset || split !== metrics.split || flip !== metrics.flip,
+  );
+  const next: ModelCard = { ...card, metrics: [...others, metrics] };
+  const beside = join(folder, `.card-${randomUUID()}.json`);
+  try {
+    await writeFile(beside, `${JSON.stringify(next, null, 2)}\n`);
+    await rename(beside, join(folder, "card.json"));
+  } finally {
+    await rm(beside, { force: true });
+  }
+}

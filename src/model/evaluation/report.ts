@@ -1,0 +1,115 @@
+import sharp from "sharp";
+import { FER_LABELS } from "../card.js";
+import type { FaceDataset } from "../data/index.js";
+import { type Curve, curves } from "./curves.js";
+import type { Evaluation } from "./evaluate.js";
+import { STUDY_CONFUSION, STUDY_FIGURES } from "./study.js";
+import { STYLE } from "./style.js";
+
+/** What a report is about. */
+export interface Subject {
+  readonly model: string;
+  readonly dataset: string;
+  readonly split: string;
+  readonly flip: boolean;
+  /** What really ran the model. */
+  readonly provider: string;
+}
+
+const WORST = 40;
+
+/** One HTML page with everything in it: figures, confusion matrix, training curves, the surest mistakes. */
+export async function report(
+  subject: Subject,
+  evaluation: Evaluation,
+  dataset: FaceDataset,
+  history: readonly Curve[],
+): Promise<string> {
+  const title = `${subject.model} on ${subject.dataset}, ${subject.split}`;
+  const parts = [
+    `<h1>${escaped(title)}</h1><p class="note">${evaluation.images.toLocaleString("en-US")} pictures${subject.flip ? ", each averaged with its mirror image" : ""}; run by ${escaped(subject.provider)}.</p>`,
+    headline(evaluation),
+    `<section><h2>Classes</h2>${classTable(evaluation)}</section>`,
+    `<section><h2>Confusion, % of each true class</h2><div class="pair">${matrices(evaluation)}</div></section>`,
+    history.length > 0 ? `<section><h2>Training</h2>${curves(history)}</section>` : "",
+    `<section><h2>Surest mistakes</h2>${await mistakes(evaluation, dataset)}</section>`,
+  ];
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${escaped(title)}</title><style>${STYLE}</style></head>
+<body><main>${parts.join("\n")}</main></body></html>
+`;
+}
+
+function headline(evaluation: Evaluation): string {
+  const figures: [string, string, string][] = [
+    ["accuracy", percent(evaluation.accuracy), ""],
+    ["top-2", percent(evaluation.top2), "the truth is among the two most probable"],
+    ["macro precision", percent(evaluation.macroPrecision), "mean over the classes"],
+    ["macro recall", percent(evaluation.macroRecall), "mean over the classes"],
+    ["macro F1", percent(evaluation.macroF1), "mean over the classes"],
+    ["calibration error", percent(evaluation.ece), "15 bins; 0 is best"],
+    ["(TP + TN) / all", percent(evaluation.oneVsRest), "the study's formula; it flatters"],
+  ];
+  const cells = figures.map(
+    ([name, value, note]) => `<div title="${note}"><b>${value}</b><span>${name}</span></div>`,
+  );
+  return `<div class="figures">${cells.join("")}</div>`;
+}
+
+function classTable({ classes }: Evaluation): string {
+  const rows = classes.map(
+    ({ label, count, precision, recall, f1, oneVsRest }) =>
+      `<tr><th>${escaped(label)}</th><td>${count}</td>${[precision, recall, f1, oneVsRest].map((value) => `<td>${percent(value)}</td>`).join("")}</tr>`,
+  );
+  return `<table><thead><tr><th></th><th>pictures</th><th>precision</th><th>recall</th><th>F1</th><th>(TP + TN) / all</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
+}
+
+function matrices({ labels, confusion }: Evaluation): string {
+  const ours = confusion.map((row) => {
+    const all = row.reduce((a, b) => a + b, 0);
+    return row.map((count) => (all === 0 ? 0 : (100 * count) / all));
+  });
+  const own = matrix("this model", labels, ours);
+  if (labels.join() !== FER_LABELS.join()) return own;
+  const { accuracy, precision, recall } = STUDY_FIGURES.conclusion;
+  const note = `the study (accuracy ${percent(accuracy, 0)}, precision ${percent(precision, 0)}, recall ${percent(recall, 0)} by its conclusion)`;
+  return own + matrix(note, labels, STUDY_CONFUSION);
+}
+
+function matrix(
+  caption: string,
+  labels: readonly string[],
+  percents: readonly (readonly number[])[],
+): string {
+  const head = labels.map((label) => `<th class="down"><span>${escaped(label)}</span></th>`).join("");
+  const rows = percents.map((row, truth) => {
+    const cells = row.map((value, c) => {
+      const shade = Math.round(Math.sqrt(value / 100) * 85);
+      return `<td class="${c === truth ? "right" : "wrong"}" style="--shade:${shade}%">${Math.round(value)}</td>`;
+    });
+    return `<tr><th>${escaped(labels[truth] ?? "")}</th>${cells.join("")}</tr>`;
+  });
+  return `<table class="matrix"><caption>${escaped(caption)}</caption><thead><tr><th>true \\ predicted</th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+}
+
+async function mistakes(evaluation: Evaluation, { images, width, height }: FaceDataset): Promise<string> {
+  const figures = evaluation.mistakes
+    .slice(0, WORST)
+    .map(async ({ row, id, truth, predicted, confidence }) => {
+      const pixels = images.slice(row * width * height, (row + 1) * width * height);
+      const png = await sharp(pixels, { raw: { width, height, channels: 1 } })
+        .png()
+        .toBuffer();
+      return `<figure title="${escaped(id)}"><img alt="" src="data:image/png;base64,${png.toString("base64")}"><figcaption><b>${escaped(truth)}</b> taken for <b>${escaped(predicted)}</b>, ${percent(confidence, 0)}</figcaption></figure>`;
+    });
+  return `<div class="faces">${(await Promise.all(figures)).join("")}</div>`;
+}
+
+function percent(fraction: number, digits = 1): string {
+  return `${(fraction * 100).toFixed(digits)} %`;
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"]/g, (mark) => `&#${mark.charCodeAt(0)};`);
+}
