@@ -59,7 +59,9 @@ Examples:
       if (flags.json)
         log.info("summary", { ...summary, errors: summary.errors.map(({ message }) => message) });
       else if (!flags.quiet) process.stderr.write(summaryLines(summary));
-      process.exitCode = signals.abort.aborted ? 130 : summary.errors.length > 0 ? 1 : 0;
+      // At once means at once: a reader that hangs would keep the process for what it has not read.
+      if (signals.abort.aborted) process.exit(130);
+      process.exitCode = summary.errors.length > 0 ? 1 : 0;
     });
 }
 

@@ -16,6 +16,8 @@ export class StatusLine {
   readonly #rates = new Map<string, Rate>();
   #timer: NodeJS.Timeout | undefined;
   #view: RunView | undefined;
+  #shown = "";
+  #restore = () => {};
 
   constructor(wanted: boolean) {
     this.#wanted = wanted;
@@ -26,18 +28,36 @@ export class StatusLine {
     this.#view = view;
     this.#timer = setInterval(() => this.#tick(), process.stderr.isTTY ? REFRESH_MS : PLAIN_MS);
     this.#timer.unref();
+    if (process.stdout.isTTY && process.stderr.isTTY) this.#shareTerminal();
   }
 
   /** Prints something above the line. */
-  above(say: () => void): void {
-    if (this.#view && process.stderr.isTTY) this.#draw.clear();
-    say();
+  above<T>(say: () => T): T {
+    if (!this.#shown) return say();
+    this.#draw.clear();
+    const said = say();
+    this.#draw(this.#shown);
+    return said;
   }
 
   end(): void {
     clearInterval(this.#timer);
-    if (this.#view && process.stderr.isTTY) this.#draw.clear();
+    this.#restore();
+    if (this.#shown) this.#draw.clear();
+    this.#shown = "";
     this.#view = undefined;
+  }
+
+  /** Events on standard output and the line on standard error meet on one screen: each redraw would erase events. */
+  #shareTerminal(): void {
+    const { stdout } = process;
+    const { write } = stdout;
+    stdout.write = new Proxy(write, {
+      apply: (target, self, args) => this.above(() => Reflect.apply(target, self, args)),
+    });
+    this.#restore = () => {
+      stdout.write = write;
+    };
   }
 
   #tick(): void {
@@ -50,8 +70,10 @@ export class StatusLine {
         `faces ${count(stats.faces)}  events ${count(stats.events)}  queue ${leased()}/${slots}${waiting}`,
       ),
     );
-    if (process.stderr.isTTY) this.#draw(lines.join("\n"));
-    else process.stderr.write(`${lines.join("  |  ")}\n`);
+    if (process.stderr.isTTY) {
+      this.#shown = lines.join("\n");
+      this.#draw(this.#shown);
+    } else process.stderr.write(`${lines.join("  |  ")}\n`);
   }
 
   #sourceLine(source: SourceStats): string {

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import {
   catchError,
   EMPTY,
@@ -54,6 +54,9 @@ export interface RunSummary {
 
 // A recording's slots feed every Haar worker and a batch; a camera's are few, so that what is shown is fresh.
 const SLOTS = { live: 4, recording: 4 + 2 * availableParallelism() };
+
+/** Once a run is aborted, its sinks have so long to write what they were given. */
+const FLUSH_MS = 1000;
 
 /** Runs a plan to its end. Errors of the run are in its summary; it rejects only where a component cannot be built. */
 export async function runPlan(plan: Plan, options: RunOptions): Promise<RunSummary> {
@@ -153,7 +156,19 @@ class Run {
     for (const connect of this.#connect) subscriptions.push(connect());
     await Promise.race([Promise.all(ended), aborted]);
     for (const subscription of subscriptions) subscription.unsubscribe();
-    await Promise.all(this.#sinks.map((sink) => sink.idle()));
+    await this.#flush(aborted);
+  }
+
+  /** Waits until sinks have written what they were given; after an abort not for long, for one may hang. */
+  async #flush(aborted: Promise<void>): Promise<void> {
+    const done = new AbortController();
+    const idle = Promise.all(this.#sinks.map((sink) => sink.idle())).then(() => done.abort());
+    const late = aborted.then(() => sleep(FLUSH_MS, undefined, { signal: done.signal })).catch(() => {});
+    await Promise.race([idle, late]);
+    for (const sink of this.#sinks) {
+      sink.abandon();
+      if (sink.lost > 0) this.#log.error(`${sink.id}: ${sink.lost} not written`, { lost: sink.lost });
+    }
   }
 
   /** Closes what was opened, last first; every slot must have come back by then. */

@@ -61,6 +61,12 @@ export class SinkRunner<T> {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
+  /** Gives up what still waits; counts it as lost. */
+  abandon(): void {
+    this.lost += this.#queue.length;
+    for (const item of this.#queue.splice(0)) this.#done(item);
+  }
+
   async close(): Promise<void> {
     try {
       await this.#sink.close();
