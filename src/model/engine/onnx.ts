@@ -1,4 +1,4 @@
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import { ModelError, messageOf, OperatorError } from "../../errors.js";
 import type { Backend, EngineSetup, Provider } from "./engine.js";
 
@@ -25,6 +25,8 @@ interface Opened {
   readonly warning?: string;
 }
 
+env.logLevel = "fatal"; // what goes wrong is said once, in our own words
+
 async function openSession(model: Uint8Array, setup: EngineSetup): Promise<Opened> {
   const { provider, threads } = setup;
   const open = (name: Provider) =>
@@ -32,7 +34,7 @@ async function openSession(model: Uint8Array, setup: EngineSetup): Promise<Opene
       executionProviders: [name], // a list with a fallback throws where the first is missing
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
-      logSeverityLevel: 3,
+      logSeverityLevel: 4,
       // Threads that spin while they wait would take the cores that detection needs.
       extra: { session: { intra_op: { allow_spinning: "0" } } },
     });

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { EkspresiError, messageOf } from "../../errors.js";
+import { EkspresiError, ModelError, messageOf } from "../../errors.js";
 import type { Backend, EngineAnswer, EngineJob, EngineSetup } from "./engine.js";
 
 /** Open before the first real batch: kernels are chosen and memory is taken at the first run. */
@@ -8,7 +8,8 @@ async function open(setup: EngineSetup): Promise<Backend> {
     setup.engine === "onnx"
       ? await (await import("./onnx.js")).openOnnx(setup)
       : await (await import("./tfjs.js")).openTfjs(setup);
-  for (const n of [1, 8]) await backend.run(new Float32Array(n * setup.width * setup.height), n);
+  for (const n of [1, 8])
+    check(await backend.run(new Float32Array(n * setup.width * setup.height), n), n * setup.classes);
   return backend;
 }
 
@@ -45,8 +46,12 @@ async function serve(): Promise<void> {
 /** Refuses what is not so many finite numbers; makes sure that the array owns its buffer. */
 function check(values: Float32Array, length: number): Float32Array<ArrayBuffer> {
   if (values.length !== length)
-    throw new Error(`the model gave ${values.length} numbers where ${length} were expected`);
-  if (!values.every(Number.isFinite)) throw new Error("the model gave numbers that are not finite");
+    throw new ModelError(
+      "MODEL_OUTPUT",
+      `the model gave ${values.length} numbers where ${length} were expected`,
+    );
+  if (!values.every(Number.isFinite))
+    throw new ModelError("MODEL_OUTPUT", "the model gave numbers that are not finite");
   return values.buffer instanceof ArrayBuffer && values.byteLength === values.buffer.byteLength
     ? (values as Float32Array<ArrayBuffer>)
     : Float32Array.from(values);
