@@ -1,0 +1,11 @@
+import type { Layer } from "../layers/layer.js";
+import { small } from "./small.js";
+import { study } from "./study.js";
+
+/** Networks by name: from the number of classes and the dropout rate to a list of layers. */
+export const ARCHITECTURES = { small, study } satisfies Record<
+  string,
+  (classes: number, dropout: number) => Layer[]
+>;
+
+export type ArchitectureName = keyof typeof ARCHITECTURES;

@@ -1,0 +1,98 @@
+import { encodeModel, type OnnxAttribute, type OnnxNode, type OnnxTensor, type OnnxValue } from "./proto.js";
+
+/** Builds a graph node by node; every value has a name of its own. */
+export class GraphBuilder {
+  readonly #name: string;
+  readonly #nodes: OnnxNode[] = [];
+  readonly #initializers: OnnxTensor[] = [];
+  readonly #inputs: OnnxValue[] = [];
+  readonly #outputs: OnnxValue[] = [];
+  #count = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  input(name: string, dims: readonly (number | string)[]): string {
+    this.#inputs.push({ name, type: "float32", dims });
+    return name;
+  }
+
+  /** Makes `value` an output under `name`. */
+  output(name: string, value: string, dims: readonly (number | string)[]): void {
+    this.#nodes.push({ op: "Identity", inputs: [value], outputs: [name], attributes: {} });
+    this.#outputs.push({ name, type: "float32", dims });
+  }
+
+  /** Each call makes a constant of its own: training-mode BatchNormalization is wrong where two inputs share one. */
+  floats(dims: readonly number[], data: Float32Array): string {
+    return this.#constant(dims, data);
+  }
+
+  scalar(value: number): string {
+    return this.#constant([], Float32Array.of(value));
+  }
+
+  ints(values: readonly number[]): string {
+    return this.#constant([values.length], BigInt64Array.from(values, BigInt));
+  }
+
+  #constant(dims: readonly number[], data: Float32Array | BigInt64Array): string {
+    const name = this.#fresh("constant");
+    this.#initializers.push({ name, dims, data });
+    return name;
+  }
+
+  /** Adds a node with one output and gives its name. */
+  node(
+    op: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+  ): string {
+    const output = this.#fresh(op);
+    this.#nodes.push({ op, inputs, outputs: [output], attributes });
+    return output;
+  }
+
+  /** Adds a node with two outputs. */
+  pair(
+    op: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>>,
+  ): [string, string] {
+    const outputs: [string, string] = [this.#fresh(op), this.#fresh(op)];
+    this.#nodes.push({ op, inputs, outputs, attributes });
+    return outputs;
+  }
+
+  /** Adds a node with three outputs. */
+  triple(
+    op: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>>,
+  ): [string, string, string] {
+    const outputs: [string, string, string] = [this.#fresh(op), this.#fresh(op), this.#fresh(op)];
+    this.#nodes.push({ op, inputs, outputs, attributes });
+    return outputs;
+  }
+
+  reshape(value: string, dims: readonly number[]): string {
+    return this.node("Reshape", [value, this.ints(dims)]);
+  }
+
+  /** The bytes of the `.onnx` file. */
+  encode(): Uint8Array<ArrayBuffer> {
+    return encodeModel({
+      name: this.#name,
+      nodes: this.#nodes,
+      initializers: this.#initializers,
+      inputs: this.#inputs,
+      outputs: this.#outputs,
+    });
+  }
+
+  #fresh(stem: string): string {
+    this.#count += 1;
+    return `${stem}_${this.#count}`;
+  }
+}
