@@ -8,10 +8,16 @@ import type { Component } from "./pipeline/component.js";
 import { consoleSink } from "./sinks/console.js";
 import { jsonl } from "./sinks/jsonl.js";
 import { file } from "./sources/file.js";
+import { rtsp } from "./sources/rtsp.js";
+import { test } from "./sources/test.js";
+import { webcam } from "./sources/webcam.js";
 
 /** Every component that a pipeline file can name. */
 export const registry = [
   file,
+  rtsp,
+  webcam,
+  test,
   sample,
   detect,
   track,

@@ -1,0 +1,82 @@
+import { Observable, type Subscription } from "rxjs";
+import { messageOf } from "../errors.js";
+import { type DecodeContext, type DecodeInput, decode } from "./decode.js";
+import type { Frame } from "./frame.js";
+
+export interface LiveOptions {
+  /** First wait before a new try, ms; doubled each time up to `mostMs`, and spread by a quarter either way. */
+  readonly leastMs: number;
+  readonly mostMs: number;
+}
+
+export interface LiveContext extends DecodeContext {
+  readonly source: DecodeContext["source"] & { reconnects: number };
+  readonly log: { warn(message: string): void; info(message: string): void };
+}
+
+/**
+ * Frames of a camera, for ever: any end of the input is a failure, and it is opened again after a while. Media time
+ * is since the camera's first frame and goes on across reconnects, gaps included. Completes after `context.stop`.
+ */
+export function live(
+  input: Omit<DecodeInput, "live" | "mediaTime">,
+  context: LiveContext,
+  options: LiveOptions,
+): Observable<Frame> {
+  return new Observable((subscriber) => {
+    const firstAtMs = { value: Number.NaN };
+    let waitMs = options.leastMs;
+    let timer: NodeJS.Timeout | undefined;
+    let session: Subscription | undefined;
+
+    const open = () => {
+      const clock = sessionClock(firstAtMs, context);
+      const before = context.source.decoded;
+      session = decode({ ...input, live: true, mediaTime: clock }, context).subscribe({
+        next: (frame) => subscriber.next(frame),
+        error: (error: unknown) => again(messageOf(error), before),
+        complete: () => again(`source ${context.id}: ${input.name}: the stream ended`, before),
+      });
+    };
+    const again = (why: string, before: number) => {
+      if (context.stop.aborted) return subscriber.complete();
+      if (context.source.decoded > before) waitMs = options.leastMs; // it had worked
+      const wait = waitMs * (0.75 + Math.random() / 2);
+      waitMs = Math.min(options.mostMs, waitMs * 2);
+      context.source.state = "reconnecting";
+      context.source.reconnects++;
+      context.log.warn(`${why}; trying again in ${(wait / 1000).toFixed(1)} s`);
+      timer = setTimeout(open, wait);
+    };
+    const stop = () => {
+      // While a session runs it completes by itself; between two there is nothing to wait for.
+      if (timer && context.source.state === "reconnecting") {
+        clearTimeout(timer);
+        subscriber.complete();
+      }
+    };
+    context.stop.addEventListener("abort", stop, { once: true });
+    if (context.stop.aborted) subscriber.complete();
+    else open();
+    return () => {
+      clearTimeout(timer);
+      context.stop.removeEventListener("abort", stop);
+      session?.unsubscribe();
+    };
+  });
+}
+
+/** Turns one session's PTS into time since the camera's first frame; never back. */
+function sessionClock(firstAtMs: { value: number }, context: LiveContext): (ptsMs: number) => number {
+  let firstPtsMs = Number.NaN;
+  let startMs = 0;
+  return (ptsMs) => {
+    if (Number.isNaN(firstPtsMs)) {
+      firstPtsMs = ptsMs;
+      const now = performance.now();
+      if (Number.isNaN(firstAtMs.value)) firstAtMs.value = now;
+      startMs = Math.max(now - firstAtMs.value, context.source.mediaTimeMs);
+    }
+    return Math.max(context.source.mediaTimeMs, startMs + ptsMs - firstPtsMs);
+  };
+}

@@ -1,0 +1,56 @@
+import { Type } from "typebox";
+import { live } from "../media/live.js";
+import { redact } from "../media/redact.js";
+import { source } from "../pipeline/component.js";
+import { Duration } from "../pipeline/units.js";
+
+/** A network camera. */
+export const rtsp = source({
+  type: "rtsp",
+  summary: "A network camera over RTSP.",
+  description:
+    "Opened again for ever after any failure or end, with a growing, random wait. When the pipeline is busy, frames are dropped and counted, so that what is shown is never old. Media time counts from the camera's first frame.",
+  options: Type.Object({
+    url: Type.String({
+      pattern: "^(rtsps?://|\\$\\{)",
+      description: "Address, with user and password where it needs them; the password is shown nowhere.",
+      examples: ["rtsp://user:password@10.0.0.7/stream1"],
+    }),
+    transport: Type.Optional(
+      Type.Union([Type.Literal("tcp"), Type.Literal("udp")], {
+        default: "tcp",
+        description: "`udp` has less delay; `tcp` loses nothing.",
+      }),
+    ),
+    openTimeout: Type.Optional(
+      Duration({ default: "15s", description: "How long the first picture may take." }),
+    ),
+    stallTimeout: Type.Optional(
+      Duration({ default: "5s", description: "How long the next picture may take." }),
+    ),
+    maxBackoff: Type.Optional(
+      Duration({ default: "30s", description: "The longest wait before a new try." }),
+    ),
+  }),
+  example: `- { type: rtsp, url: "rtsp://10.0.0.7/stream1" }`,
+  live: () => true,
+  open: (
+    { url, transport = "tcp", openTimeout = 15_000, stallTimeout = 5_000, maxBackoff = 30_000 },
+    context,
+  ) =>
+    live(
+      {
+        // Without these ffmpeg looks at the stream for more than a second before it gives the first picture.
+        before: [
+          ...["-fflags", "nobuffer", "-flags", "low_delay", "-probesize", "32768", "-analyzeduration", "0"],
+          ...["-rtsp_transport", transport],
+        ],
+        url,
+        name: redact(url),
+        openMs: openTimeout,
+        stallMs: stallTimeout,
+      },
+      context,
+      { leastMs: Math.min(500, maxBackoff), mostMs: maxBackoff },
+    ),
+});

@@ -1,0 +1,26 @@
+import { Type } from "typebox";
+import { live } from "../media/live.js";
+import { source } from "../pipeline/component.js";
+import { Path, Rate, Size } from "../pipeline/units.js";
+
+/** A stand-in camera: a moving pattern, or a recording played round and round in real time. */
+export const test = source({
+  type: "test",
+  summary: "A stand-in camera for trying things out.",
+  description:
+    "A moving pattern, or a recording played round and round in real time. Behaves as a camera does: it never waits, frames are dropped when the pipeline is busy.",
+  options: Type.Object({
+    path: Type.Optional(Path({ description: "A recording to play. Default: a pattern." })),
+    size: Type.Optional(Size({ default: "640x480", description: "Size of the pattern." })),
+    fps: Type.Optional(Rate({ default: 30, description: "Frames a second of the pattern." })),
+  }),
+  example: "- { type: test, size: 1280x720, fps: 30 }",
+  live: () => true,
+  open: ({ path, size = { width: 640, height: 480 }, fps = 30 }, context) => {
+    const pattern = `testsrc2=size=${size.width}x${size.height}:rate=${fps}`;
+    const input = path
+      ? { before: ["-re", "-stream_loop", "-1"], url: `file:${path}`, name: path }
+      : { before: ["-re", "-f", "lavfi"], url: pattern, name: "test pattern" };
+    return live({ ...input, openMs: 15_000, stallMs: 5_000 }, context, { leastMs: 500, mostMs: 10_000 });
+  },
+});

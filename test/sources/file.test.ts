@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { lastValueFrom, map, toArray } from "rxjs";
+import { findFfmpeg } from "#src/media/ffmpeg.js";
+import { file } from "#src/sources/file.js";
+import { testContext } from "../support/context.js";
+import { RECORDING } from "../support/pictures.js";
+
+describe("a recording", function () {
+  this.timeout(60_000);
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  async function read(options: { path: string; from?: number; to?: number; loop?: number }) {
+    const { context, pool, close } = testContext({ slots: 2 });
+    const frames = await lastValueFrom(
+      file.open(options, context).pipe(
+        map((frame) => {
+          const { sequence, mediaTimeMs, width, height } = frame;
+          const middle = frame.luma[Math.floor(height / 2) * width + Math.floor(width / 2)];
+          frame.release();
+          return { sequence, mediaTimeMs: Math.round(mediaTimeMs), size: `${width}x${height}`, middle };
+        }),
+        toArray(),
+      ),
+    );
+    await close();
+    assert.equal(pool.free, pool.slots);
+    return frames;
+  }
+
+  async function made(name: string, ...args: string[]): Promise<string> {
+    const path = join(folder, name);
+    execFileSync((await findFfmpeg()).path, ["-v", "error", "-y", ...args, path]);
+    return path;
+  }
+
+  it("gives every frame, in order, at the container's times", async () => {
+    const frames = await read({ path: RECORDING });
+    assert.equal(frames.length, 1337);
+    assert.ok(frames.every(({ sequence, mediaTimeMs }, i) => sequence === i && mediaTimeMs === i * 40));
+  });
+
+  it("begins and ends where it is told to, in the container's times", async () => {
+    const frames = await read({ path: RECORDING, from: 10_000, to: 12_000 });
+    assert.equal(frames[0]?.mediaTimeMs, 10_000);
+    assert.equal(frames.length, 50);
+  });
+
+  it("plays several rounds with time going on", async () => {
+    const path = await made("short.mp4", "-f", "lavfi", "-i", "testsrc=rate=25:duration=1");
+    const times = (await read({ path, loop: 3 })).map(({ mediaTimeMs }) => mediaTimeMs);
+    assert.equal(times.length, 75);
+    assert.deepEqual(
+      times,
+      [...times].sort((a, b) => a - b),
+    );
+  });
+
+  it("keeps a variable frame rate", async () => {
+    const select = "select='not(mod(n,3))+lt(n,10)'";
+    const path = await made(
+      "vfr.mkv",
+      "-f",
+      "lavfi",
+      "-i",
+      "testsrc=rate=25:duration=2",
+      "-vf",
+      select,
+      "-vsync",
+      "vfr",
+    );
+    const times = (await read({ path })).map(({ mediaTimeMs }) => mediaTimeMs);
+    const kept = Array.from({ length: 50 }, (_, n) => n).filter((n) => n % 3 === 0 || n < 10);
+    assert.deepEqual(
+      times,
+      kept.map((n) => n * 40),
+    );
+  });
+
+  it("reads odd sizes and 10 bits", async () => {
+    const odd = await made(
+      "odd.mkv",
+      "-f",
+      "lavfi",
+      "-i",
+      "testsrc=size=321x241:duration=0.2",
+      "-c:v",
+      "ffv1",
+      "-pix_fmt",
+      "yuv444p",
+    );
+    assert.equal((await read({ path: odd }))[0]?.size, "321x241");
+    const grey = ["-f", "lavfi", "-i", "color=gray:size=64x64:duration=0.2"];
+    const eight = await made("8.mkv", ...grey, "-c:v", "ffv1", "-pix_fmt", "yuv420p");
+    const ten = await made("10.mkv", ...grey, "-c:v", "ffv1", "-pix_fmt", "yuv420p10le");
+    const [a, b] = [
+      (await read({ path: eight }))[0]?.middle ?? 0,
+      (await read({ path: ten }))[0]?.middle ?? 0,
+    ];
+    assert.ok(Math.abs(a - b) <= 1, `${a} and ${b}`);
+  });
+});
