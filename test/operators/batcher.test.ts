@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { Subject } from "rxjs";
+import type { Face, FaceFrame } from "#src/media/frame.js";
+import { batched, type FaceBatch } from "#src/operators/batcher.js";
+import { testContext } from "../support/context.js";
+import { faceAt, facesOf, frameOf } from "../support/frames.js";
+
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** An engine that runs a batch when the test says so; a face's label is its number in its batch. */
+class ManualBatch implements FaceBatch {
+  readonly sizes: number[] = [];
+  #count = 0;
+  readonly #ends: ((error?: Error) => void)[] = [];
+
+  add(): void {
+    this.#count++;
+  }
+
+  run(): Promise<readonly Partial<Face>[]> {
+    const results = Array.from({ length: this.#count }, (_, label) => ({ label }));
+    this.sizes.push(this.#count);
+    this.#count = 0;
+    return new Promise((resolve, reject) => {
+      this.#ends.push((error) => (error ? reject(error) : resolve(results)));
+    });
+  }
+
+  async end(error?: Error): Promise<void> {
+    this.#ends.shift()?.(error);
+    await settled();
+  }
+}
+
+function bench(slots: number, settings: { size: number; maxWaitMs: number }) {
+  const test = testContext({ slots });
+  const batch = new ManualBatch();
+  const input = new Subject<FaceFrame>();
+  const out: string[] = [];
+  const subscription = input.pipe(batched(settings, batch, test.context.occupancy)).subscribe({
+    next: ({ frame, faces }) => {
+      out.push(`${frame.sequence}: ${faces.map(({ label }) => label ?? "-").join(" ")}`);
+      frame.release();
+    },
+    error: (error: Error) => out.push(error.message),
+    complete: () => out.push("end"),
+  });
+  const take = (sequence: number, faces: number, source = "test") => {
+    const frame = frameOf(test.pool, sequence, { source });
+    input.next(
+      facesOf(
+        frame,
+        Array.from({ length: faces }, () => faceAt(30, 20)),
+      ),
+    );
+  };
+  return { ...test, batch, input, out, subscription, take };
+}
+
+const LONG = 60_000;
+
+describe("batched", () => {
+  it("runs a batch when it is full, and the next only after it", async () => {
+    const { take, batch, out, input, pool } = bench(8, { size: 3, maxWaitMs: LONG });
+    take(0, 2);
+    assert.deepEqual(batch.sizes, []);
+    take(1, 2);
+    take(2, 3);
+    assert.deepEqual(batch.sizes, [3]);
+    await batch.end();
+    assert.deepEqual(out, ["0: 0 1"]);
+    assert.deepEqual(batch.sizes, [3, 3]);
+    await batch.end();
+    assert.deepEqual(out, ["0: 0 1", "1: 2 0"]);
+    input.complete();
+    assert.deepEqual(batch.sizes, [3, 3, 1], "at the end it does not wait");
+    await batch.end();
+    assert.deepEqual(out.slice(2), ["2: 1 2 0", "end"]);
+    assert.equal(pool.free, 8);
+  });
+
+  it("runs a batch when every frame there is waits in it", async () => {
+    const { take, batch, out, subscription } = bench(2, { size: 32, maxWaitMs: LONG });
+    take(0, 1);
+    assert.deepEqual(batch.sizes, [], "another frame may come");
+    take(1, 1);
+    assert.deepEqual(batch.sizes, [2]);
+    await batch.end();
+    assert.deepEqual(out, ["0: 0", "1: 1"]);
+    subscription.unsubscribe();
+  });
+
+  it("runs a batch when its oldest face has waited long enough", async () => {
+    const { take, batch, subscription } = bench(4, { size: 32, maxWaitMs: 5 });
+    take(0, 1);
+    for (let i = 0; i < 1000 && batch.sizes.length === 0; i++) await new Promise((r) => setTimeout(r, 5));
+    assert.deepEqual(batch.sizes, [1]);
+    subscription.unsubscribe();
+  });
+
+  it("lets a frame without faces through, but not past those before it of its source", async () => {
+    const { take, batch, out, subscription } = bench(8, { size: 1, maxWaitMs: LONG });
+    take(0, 0);
+    take(1, 1);
+    take(2, 0);
+    take(7, 0, "other");
+    assert.deepEqual(out, ["0: ", "7: "]);
+    await batch.end();
+    assert.deepEqual(out, ["0: ", "7: ", "1: 0", "2: "]);
+    subscription.unsubscribe();
+  });
+
+  it("returns every frame when a batch fails", async () => {
+    const { take, batch, out, pool } = bench(4, { size: 1, maxWaitMs: LONG });
+    take(0, 1);
+    take(1, 1);
+    take(2, 0);
+    await batch.end(new Error("engine gone"));
+    assert.deepEqual(out, ["engine gone"]);
+    assert.equal(pool.free, 4);
+  });
+
+  it("returns every frame when nobody listens any more", async () => {
+    const { take, batch, out, pool, subscription } = bench(4, { size: 1, maxWaitMs: LONG });
+    take(0, 1);
+    take(1, 1);
+    subscription.unsubscribe();
+    assert.equal(pool.free, 4);
+    await batch.end();
+    assert.deepEqual(out, []);
+    assert.equal(pool.free, 4);
+  });
+});

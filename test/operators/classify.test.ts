@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { concat, concatMap, from, lastValueFrom, map, NEVER, tap, throwError, toArray } from "rxjs";
+import type { FaceFrame } from "#src/media/frame.js";
+import { classify } from "#src/operators/classify.js";
+import { type TestContext, testContext } from "../support/context.js";
+import { faceAt, facesOf, frameOf } from "../support/frames.js";
+import { writeTinyModel } from "../support/tiny-model.js";
+
+type Options = Parameters<typeof classify.build>[0];
+
+describe("classify", () => {
+  let model: string;
+  before(async () => {
+    model = await writeTinyModel(await mkdtemp(join(tmpdir(), "ekspresi-classify-")));
+  });
+  after(() => rm(model, { recursive: true, force: true }));
+
+  /** A picture with its left half or its right half bright, and a face in the middle. */
+  function halved({ pool }: TestContext, sequence: number, source: string): FaceFrame {
+    const frame = frameOf(pool, sequence, { source });
+    const bright = sequence % 2; // 0: left
+    const { luma, width } = frame;
+    for (let i = 0; i < luma.length; i++)
+      luma[i] = (i % width < width / 2 ? 0 : 1) === bright ? 200 + (sequence % 7) : 30;
+    const faces = Array.from({ length: sequence % 3 }, (_, f) => faceAt(32, 24, 20 + 3 * f));
+    return facesOf(frame, faces);
+  }
+
+  /** Everything that leaves, of three sources whose frames come mixed. */
+  async function classified(options: Options) {
+    const test = testContext({ slots: 6 });
+    const operate = await classify.build({ model, ...options }, test.context);
+    const names = Array.from({ length: 60 }, (_, i) => ({ source: "abc"[(i * i) % 3] ?? "a", sequence: i }));
+    const frames = from(names).pipe(
+      // As a recording does: the next frame is read when a slot is free.
+      concatMap(async ({ source, sequence }) => {
+        while (test.pool.free === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+        return halved(test, sequence, source);
+      }),
+      operate,
+      map(({ frame, faces }) => {
+        frame.release();
+        return { source: frame.source, sequence: frame.sequence, faces };
+      }),
+      toArray(),
+    );
+    try {
+      const out = await lastValueFrom(frames);
+      assert.equal(test.pool.free, 6);
+      return "abc".split("").map((source) => out.filter((item) => item.source === source));
+    } finally {
+      await test.close();
+    }
+  }
+
+  it("gives the same, in source order, whatever the batch size", async () => {
+    const one = await classified({ batch: { size: 1 } });
+    assert.equal(one.flat().length, 60);
+    for (const source of one) {
+      const sequences = source.map(({ sequence }) => sequence);
+      assert.deepEqual(
+        sequences,
+        [...sequences].sort((a, b) => a - b),
+      );
+    }
+    for (const size of [4, 32]) assert.deepEqual(await classified({ batch: { size } }), one, `size ${size}`);
+    for (const { sequence, faces } of one.flat())
+      for (const face of faces) {
+        assert.equal(face.label, sequence % 2, "it reads the face's own pixels");
+        assert.deepEqual(face.model, { name: "tiny", version: "1", labels: ["left", "right", "bright"] });
+        assert.equal(face.probabilities?.length, 3);
+      }
+  });
+
+  it("averages with the mirror image", async () => {
+    for (const { faces } of (await classified({ flip: true, batch: { size: 4 } })).flat())
+      for (const { probabilities = [] } of faces)
+        assert.ok(Math.abs((probabilities[0] ?? 0) - (probabilities[1] ?? 1)) < 1e-6);
+  });
+
+  it("gives every lease back after an error and after unsubscription, and ends its thread", async () => {
+    const test = testContext({ slots: 4 });
+    const operate = await classify.build({ model, batch: { size: 2 } }, test.context);
+    const frames = () => from([4, 1, 2].map((sequence) => halved(test, sequence, "a")));
+    const broken = concat(
+      frames(),
+      throwError(() => new Error("source gone")),
+    );
+    const released = tap(({ frame }: FaceFrame) => frame.release());
+    await assert.rejects(lastValueFrom(broken.pipe(operate, released)), /source gone/);
+    assert.equal(test.pool.free, 4);
+    concat(frames(), NEVER).pipe(operate, released).subscribe().unsubscribe();
+    assert.equal(test.pool.free, 4);
+    await test.close();
+    await assert.rejects(lastValueFrom(frames().pipe(operate, released)), /was closed/);
+    assert.equal(test.pool.free, 4);
+  });
+});
