@@ -182,6 +182,7 @@ class Run {
       }
     }
     await turn(); // leases of abandoned work come back in the promises that its end settled
+    if (this.#sinks.some((sink) => sink.writing)) return; // a sink that hangs keeps its item's lease
     for (const [id, pool] of this.#pools)
       if (pool.leased > 0)
         this.#fail(

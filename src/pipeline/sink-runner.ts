@@ -55,6 +55,11 @@ export class SinkRunner<T> {
     return this.#queue.length;
   }
 
+  /** True while the sink holds an item, and its lease. */
+  get writing(): boolean {
+    return this.#writing;
+  }
+
   /** Resolves when everything pushed so far is written or lost. */
   idle(): Promise<void> {
     if (!this.#writing) return Promise.resolve();

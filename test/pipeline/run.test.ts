@@ -1,0 +1,291 @@
+import assert from "node:assert/strict";
+import { map, Observable, tap } from "rxjs";
+import { Type } from "typebox";
+import { SourceError } from "#src/errors.js";
+import { type FaceFrame, Frame } from "#src/media/frame.js";
+import { type Component, operator, sink, source } from "#src/pipeline/component.js";
+import { parsePipeline } from "#src/pipeline/load.js";
+import { type RunOptions, type RunSummary, type RunView, runPlan } from "#src/pipeline/run.js";
+import { eventOf } from "../support/event.js";
+
+const BYTES = 64;
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** What the sinks of one run were given, as `source:sequence`, by sink id. */
+const received = new Map<string, string[]>();
+/** What happened, in order. */
+const happened: string[] = [];
+let hold: Promise<void> | undefined;
+
+function take(id: string, item: string): Promise<void> | undefined {
+  received.set(id, [...(received.get(id) ?? []), item]);
+  return hold;
+}
+
+const components = [
+  source({
+    type: "count",
+    summary: "Numbered frames.",
+    options: Type.Object({
+      frames: Type.Optional(Type.Integer({ description: "How many; without it no end." })),
+      failAt: Type.Optional(Type.Integer({ description: "The frame at which it fails." })),
+    }),
+    example: "- { type: count, frames: 3 }",
+    live: () => false,
+    open: ({ frames = Number.POSITIVE_INFINITY, failAt = -1 }, context) =>
+      new Observable<Frame>((taker) => {
+        const closed = new AbortController();
+        const read = async () => {
+          for (let sequence = 0; sequence < frames && !context.stop.aborted; sequence++) {
+            if (sequence === failAt) throw new SourceError("SOURCE_BROKEN", `${context.id} broke`);
+            await context.ready();
+            const slot = await context.pool.acquire(BYTES, closed.signal);
+            if (!slot) return;
+            context.source.decoded++;
+            taker.next(
+              new Frame(
+                {
+                  source: context.id,
+                  sequence,
+                  mediaTimeMs: sequence,
+                  wallTimeMs: 0,
+                  width: 8,
+                  height: 8,
+                  format: "gray",
+                },
+                slot,
+                context.pool,
+              ),
+            );
+            if (sequence % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
+          }
+          taker.complete();
+        };
+        read().catch((error: unknown) => taker.error(error));
+        return () => closed.abort();
+      }),
+  }),
+  operator({
+    type: "pass",
+    summary: "Passes frames on; on request keeps one or fails.",
+    takes: "frames",
+    gives: "frames",
+    options: Type.Object({
+      leakAt: Type.Optional(Type.Integer({ description: "Forgets to release this frame." })),
+      failAt: Type.Optional(Type.Integer({ description: "Fails at this frame." })),
+      broken: Type.Optional(Type.Boolean({ description: "Cannot be built." })),
+    }),
+    example: "- { type: pass }",
+    build: ({ leakAt, failAt, broken }, context) => {
+      if (broken) throw new Error("cannot be built");
+      context.defer(() => void happened.push(`closed ${context.id}`));
+      return tap((frame: Frame) => {
+        if (frame.sequence === leakAt) frame.retain();
+        if (frame.sequence === failAt) {
+          frame.release();
+          throw new Error("the operator broke");
+        }
+      });
+    },
+  }),
+  operator({
+    type: "tell",
+    summary: "An event a frame.",
+    takes: "frames",
+    gives: "events",
+    options: Type.Object({}),
+    example: "- { type: tell }",
+    build: () =>
+      map((frame: Frame) => {
+        frame.release();
+        return eventOf(frame.sequence);
+      }),
+  }),
+  ...(["frames", "events"] as const).map((takes) =>
+    sink({
+      type: `keep-${takes}`,
+      summary: "Keeps what it is given.",
+      takes,
+      options: Type.Object({
+        failAt: Type.Optional(Type.Integer({ description: "Fails at its n-th item." })),
+      }),
+      example: `- { type: keep-${takes} }`,
+      build: ({ failAt }, { id }) => {
+        let n = 0;
+        return {
+          write: (item: Frame | FaceFrame | ReturnType<typeof eventOf>) => {
+            if (n++ === failAt) throw new Error("the sink broke");
+            return take(id, "slot" in item ? `${item.source}:${item.sequence}` : "id" in item ? item.id : "");
+          },
+          close: () => void happened.push(`closed ${id}`),
+        };
+      },
+    }),
+  ),
+] as unknown as readonly Component[];
+
+function run(sources: string, operators: string, sinks: string, options: Partial<RunOptions> = {}) {
+  const text = `version: 1\nname: p\nsources: [${sources}]\noperators: [${operators}]\nsinks: [${sinks}]\n`;
+  return runPlan(parsePipeline(text, "/", { registry: components }), { log, ...options });
+}
+const numbers = (id: string, count: number) => Array.from({ length: count }, (_, n) => `${id}:${n}`);
+const messages = ({ errors }: RunSummary) => errors.map(({ message }) => message);
+const of = (sinkId: string, sourceId: string) =>
+  (received.get(sinkId) ?? []).filter((item) => item.startsWith(`${sourceId}:`));
+
+describe("a run", () => {
+  beforeEach(() => {
+    received.clear();
+    happened.length = 0;
+    hold = undefined;
+  });
+
+  it("brings every frame of every recording to the sink, in order for each, and all slots come back", async () => {
+    const summary = await run(
+      "{ id: a, type: count, frames: 500 }, { id: b, type: count, frames: 300 }",
+      "{ type: pass }",
+      "{ id: s, type: keep-frames }",
+    );
+    assert.deepEqual(messages(summary), []);
+    assert.deepEqual(of("s", "a"), numbers("a", 500));
+    assert.deepEqual(of("s", "b"), numbers("b", 300));
+    assert.deepEqual(summary.sinks, [{ id: "s", written: 800, lost: 0 }]);
+    assert.deepEqual(
+      summary.sources.map(({ id, decoded, state }) => [id, decoded, state]),
+      [
+        ["a", 500, "ended"],
+        ["b", 300, "ended"],
+      ],
+    );
+  });
+
+  it("gives each taker of a shared flow every frame, and a lease of its own", async () => {
+    const summary = await run(
+      "{ id: a, type: count, frames: 200 }",
+      "{ id: p, type: pass }, { id: q, type: pass, from: p }, { id: r, type: pass, from: p }",
+      "{ id: s, type: keep-frames, from: q }, { id: t, type: keep-frames, from: r }, { id: u, type: keep-frames, from: [q, r] }",
+    );
+    assert.deepEqual(messages(summary), []);
+    assert.deepEqual(of("s", "a"), numbers("a", 200));
+    assert.deepEqual(of("t", "a"), numbers("a", 200));
+    assert.equal(of("u", "a").length, 400);
+  });
+
+  it("goes on with the other sources when one fails, and has failed all the same", async () => {
+    const summary = await run(
+      "{ id: a, type: count, frames: 100, failAt: 7 }, { id: b, type: count, frames: 100 }",
+      "{ type: pass }",
+      "{ id: s, type: keep-frames }",
+    );
+    assert.deepEqual(messages(summary), ["a broke"]);
+    assert.deepEqual(of("s", "a"), numbers("a", 7));
+    assert.deepEqual(of("s", "b"), numbers("b", 100));
+  });
+
+  it("ends when an operator fails; what sinks were given is written", async () => {
+    const summary = await run(
+      "{ id: a, type: count }",
+      "{ type: pass, failAt: 50 }",
+      "{ id: s, type: keep-frames }",
+    );
+    assert.deepEqual(messages(summary), ["the operator broke"]);
+    assert.deepEqual(of("s", "a"), numbers("a", 50));
+  });
+
+  it("stops when a sink fails: counts what it did not write, and the others get all that was read", async () => {
+    const summary = await run(
+      "{ id: a, type: count }",
+      "{ type: pass }",
+      "{ id: s, type: keep-frames, failAt: 20 }, { id: t, type: keep-frames }",
+    );
+    assert.deepEqual(messages(summary), ["s: the sink broke"]);
+    const decoded = summary.sources[0]?.decoded ?? 0;
+    assert.deepEqual(of("t", "a"), numbers("a", decoded));
+    assert.deepEqual(summary.sinks, [
+      { id: "s", written: 20, lost: decoded - 20 },
+      { id: "t", written: decoded, lost: 0 },
+    ]);
+  });
+
+  it("tells of a frame that was not given back", async () => {
+    const summary = await run(
+      "{ id: a, type: count, frames: 20 }",
+      "{ type: pass, leakAt: 3 }",
+      "{ type: keep-frames }",
+    );
+    assert.match(
+      messages(summary).join(),
+      /source a: 1 of \d+ frame slots were not given back; this is a bug/,
+    );
+  });
+
+  it("stopped, finishes what is under way: as many written as read", async () => {
+    const stop = new AbortController();
+    const ending = run("{ id: a, type: count }", "{ type: pass }", "{ id: s, type: keep-frames }", {
+      stop: stop.signal,
+    });
+    setImmediate(() => stop.abort());
+    const summary = await ending;
+    assert.deepEqual(messages(summary), []);
+    assert.equal(summary.sinks[0]?.written, summary.sources[0]?.decoded);
+    assert.equal(summary.sinks[0]?.lost, 0);
+  });
+
+  it("holds a recording back while a sink stands still, and loses nothing once it goes on", async () => {
+    let goOn = () => {};
+    hold = new Promise((resolve) => {
+      goOn = resolve;
+    });
+    let view: RunView | undefined;
+    const ending = run(
+      "{ id: a, type: count, frames: 5000 }",
+      "{ type: tell }",
+      "{ id: s, type: keep-events }",
+      {
+        started: (running) => {
+          view = running;
+        },
+      },
+    );
+    for (let i = 0; i < 2000; i++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(received.get("s")?.length, 1);
+    assert.equal(view?.backlog(), 1024);
+    assert.equal(view?.stats.sources[0]?.decoded, 1025);
+    goOn();
+    const summary = await ending;
+    assert.deepEqual(messages(summary), []);
+    assert.equal(received.get("s")?.length, 5000);
+  });
+
+  it("aborted, ends although a sink hangs, and counts what that sink did not get", async () => {
+    hold = new Promise(() => {});
+    const abort = new AbortController();
+    const ending = run("{ id: a, type: count }", "{ type: tell }", "{ id: s, type: keep-events }", {
+      abort: abort.signal,
+    });
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+    abort.abort();
+    const summary = await ending;
+    assert.equal(summary.sinks[0]?.written, 0);
+    assert.ok((summary.sinks[0]?.lost ?? 0) > 0);
+  });
+
+  it("closes what was opened, last first, also when a later component cannot be built", async () => {
+    await run(
+      "{ type: count, frames: 1 }",
+      "{ id: p, type: pass }, { id: q, type: pass }",
+      "{ id: s, type: keep-frames }",
+    );
+    assert.deepEqual(happened, ["closed s", "closed q", "closed p"]);
+    happened.length = 0;
+    await assert.rejects(
+      run(
+        "{ type: count, frames: 1 }",
+        "{ id: p, type: pass }, { id: q, type: pass, broken: true }",
+        "{ id: s, type: keep-frames }",
+      ),
+      /cannot be built/,
+    );
+    assert.deepEqual(happened, ["closed p"]);
+  });
+});

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { SinkError } from "#src/errors.js";
+import { LineFile, type LineFileOptions } from "#src/sinks/line-file.js";
+
+describe("a file of lines", () => {
+  let folder: string;
+  let path: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    path = join(folder, "a", "b", "events.jsonl");
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  async function append(lines: readonly string[], options: Partial<LineFileOptions> = {}): Promise<void> {
+    const file = await LineFile.open("jsonl", path, { fsync: "never", ...options });
+    for (const line of lines) await file.append(line);
+    await file.close();
+  }
+  const text = () => readFileSync(path, "utf8");
+
+  it("makes its folder, and appends to what an earlier run wrote", async () => {
+    await append(['{"n":1}', '{"n":2}']);
+    await append(['{"n":3}']);
+    assert.equal(text(), '{"n":1}\n{"n":2}\n{"n":3}\n');
+  });
+
+  it("has every line in the file before the next is given to it", async () => {
+    const file = await LineFile.open("jsonl", path, { fsync: "never" });
+    void file.append('{"n":1}');
+    assert.equal(text(), '{"n":1}\n');
+    await file.close();
+  });
+
+  it("writes the same with fsync", async () => {
+    await append(['{"n":1}'], { fsync: "always" });
+    await append(['{"n":2}'], { fsync: "interval" });
+    assert.equal(text(), '{"n":1}\n{"n":2}\n');
+  });
+
+  it("wherever an earlier run was cut off, keeps its whole lines, and only whole lines follow", async () => {
+    const earlier = `{"n":1}\n{"text":"${"é".repeat(40_000)}"}\n{"n":3}\n`;
+    const bytes = Buffer.from(earlier);
+    await append([]);
+    await fc.assert(
+      fc.asyncProperty(fc.nat({ max: bytes.length }), async (cut) => {
+        writeFileSync(path, bytes.subarray(0, cut));
+        await append(['{"n":4}']);
+        const lines = text().split("\n");
+        assert.equal(lines.pop(), "");
+        const whole = bytes.subarray(0, cut).toString().split("\n").slice(0, -1);
+        assert.deepEqual(lines.slice(0, whole.length), whole);
+        assert.equal(lines.at(-1), '{"n":4}');
+        for (const line of lines) JSON.parse(line);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("ends a last line that lacks only its line end", async () => {
+    await append([]);
+    appendFileSync(path, '{"n":1}');
+    await append(['{"n":2}']);
+    assert.equal(text(), '{"n":1}\n{"n":2}\n');
+  });
+
+  it("rotates before a size is passed, and loses and doubles no line", async () => {
+    const lines = Array.from({ length: 50 }, (_, n) => JSON.stringify({ n }));
+    await append(lines, { maxBytes: 64 });
+    const names = readdirSync(join(folder, "a", "b"));
+    assert.ok(names.length >= 7, names.join(" "));
+    const parts = names.map((name) => readFileSync(join(folder, "a", "b", name), "utf8"));
+    for (const part of parts) assert.ok(part.length <= 64);
+    const found = parts.flatMap((part) => part.split("\n").filter(Boolean));
+    assert.deepEqual(
+      found.map((line) => JSON.parse(line).n).sort((a, b) => a - b),
+      [...lines.keys()],
+    );
+  });
+
+  it("writes a line longer than a whole file may be", async () => {
+    const long = JSON.stringify({ text: "x".repeat(200) });
+    await append(['{"n":1}', long, '{"n":2}'], { maxBytes: 64 });
+    assert.equal(text(), '{"n":2}\n');
+    assert.equal(readdirSync(join(folder, "a", "b")).length, 3);
+  });
+
+  it("rotates after a time, but never leaves an empty file behind", async () => {
+    await append(['{"n":1}', '{"n":2}'], { maxAgeMs: 0 });
+    assert.equal(text(), '{"n":2}\n');
+    assert.equal(readdirSync(join(folder, "a", "b")).length, 2);
+  });
+
+  it("says which sink cannot write where, and why", async () => {
+    writeFileSync(join(folder, "plain"), "");
+    await assert.rejects(
+      LineFile.open("log", join(folder, "plain", "x.jsonl"), { fsync: "never" }),
+      (error) => error instanceof SinkError && /^log: .*x\.jsonl cannot be written: /.test(error.message),
+    );
+    await assert.rejects(LineFile.open("log", folder, { fsync: "never" }), /it is a folder/);
+  });
+
+  it("says that the disk is full", async function () {
+    if (process.platform !== "linux") this.skip(); // needs /dev/full
+    const file = await LineFile.open("log", "/dev/full", { fsync: "never" });
+    assert.throws(() => file.append("{}"), /log: \/dev\/full cannot be written: the disk is full/);
+    await file.close();
+  });
+});
