@@ -7,5 +7,3 @@ export const ARCHITECTURES = { small, study } satisfies Record<
   string,
   (classes: number, dropout: number) => Layer[]
 >;
-
-export type ArchitectureName = keyof typeof ARCHITECTURES;

@@ -23,15 +23,15 @@ export function inferenceGraph(
 
 /** Scale and shift by channel that stand for a trained batch norm. */
 export function foldedNorm(values: Values, path: string): { scale: Float32Array; shift: Float32Array } {
-  const gamma = valueOf(values, `${path}.gamma`);
-  const beta = valueOf(values, `${path}.beta`);
-  const mean = valueOf(values, `${path}.mean`);
-  const variance = valueOf(values, `${path}.variance`);
+  const gamma = tensorOf(values, `${path}.gamma`);
+  const beta = tensorOf(values, `${path}.beta`);
+  const mean = tensorOf(values, `${path}.mean`);
+  const variance = tensorOf(values, `${path}.variance`);
   const scale = gamma.map((g, i) => g / Math.sqrt((variance[i] ?? 0) + BATCH_NORM_EPSILON));
   return { scale, shift: beta.map((b, i) => b - (mean[i] ?? 0) * (scale[i] ?? 0)) };
 }
 
-export function valueOf(values: Values, name: string): Float32Array {
+export function tensorOf(values: Values, name: string): Float32Array {
   const value = values.get(name);
   if (!value)
     throw new ModelError("PARAMETER", `the weights lack \`${name}\`: they belong to another network`);
@@ -67,8 +67,8 @@ class Emitter {
   #conv(layer: Conv, x: string, channels: number, path: string, norm: string | undefined): string {
     const graph = this.#graph;
     const { out, kernel, stride, padding } = layer;
-    let weight = valueOf(this.#values, `${path}.weight`);
-    let bias = layer.bias ? valueOf(this.#values, `${path}.bias`) : new Float32Array(out);
+    let weight = tensorOf(this.#values, `${path}.weight`);
+    let bias = layer.bias ? tensorOf(this.#values, `${path}.bias`) : new Float32Array(out);
     if (norm) {
       const { scale, shift } = foldedNorm(this.#values, norm);
       const fan = channels * kernel ** 2;
@@ -110,8 +110,8 @@ class Emitter {
       case "globalMaxPool":
         return graph.node("Flatten", [graph.node("GlobalMaxPool", [x])]);
       case "linear": {
-        const weight = graph.floats([layer.out, shape[0]], valueOf(this.#values, `${path}.weight`));
-        const bias = graph.floats([layer.out], valueOf(this.#values, `${path}.bias`));
+        const weight = graph.floats([layer.out, shape[0]], tensorOf(this.#values, `${path}.weight`));
+        const bias = graph.floats([layer.out], tensorOf(this.#values, `${path}.bias`));
         return graph.node("Gemm", [x, weight, bias], { transB: 1 });
       }
       case "residual": {

@@ -2,39 +2,21 @@ import { type Static, Type } from "typebox";
 import { isLearnt } from "../layers/parameters.js";
 import type { TrainingState } from "./state.js";
 
-const rate = (usual: number) =>
-  Type.Number({ exclusiveMinimum: 0, description: `Highest learning rate. Usual: ${usual}.` });
-const weightDecay = Type.Optional(
-  Type.Number({
-    minimum: 0,
+export const OptimiserOptions = Type.Object({
+  type: Type.Union([Type.Literal("sgd"), Type.Literal("adam")], {
+    default: "adam",
+    description: "`sgd` with Nesterov's momentum, or `adam` with decay of the weights themselves (AdamW).",
+  }),
+  rate: Type.Number({ default: 0.001, exclusiveMinimum: 0, description: "Highest learning rate." }),
+  momentum: Type.Number({ default: 0.9, minimum: 0, exclusiveMaximum: 1, description: "Of `sgd`." }),
+  beta1: Type.Number({ default: 0.9, minimum: 0, exclusiveMaximum: 1, description: "Of `adam`." }),
+  beta2: Type.Number({ default: 0.999, minimum: 0, exclusiveMaximum: 1, description: "Of `adam`." }),
+  weightDecay: Type.Number({
     default: 0,
+    minimum: 0,
     description: "Pulls weights towards 0, but no biases and no batch norm.",
   }),
-);
-
-export const OptimiserOptions = Type.Union([
-  Type.Object(
-    {
-      type: Type.Literal("sgd"),
-      rate: rate(0.08),
-      momentum: Type.Optional(
-        Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0.9, description: "Nesterov's." }),
-      ),
-      weightDecay,
-    },
-    { additionalProperties: false },
-  ),
-  Type.Object(
-    {
-      type: Type.Literal("adam"),
-      rate: rate(0.001),
-      beta1: Type.Optional(Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0.9 })),
-      beta2: Type.Optional(Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0.999 })),
-      weightDecay,
-    },
-    { additionalProperties: false },
-  ),
-]);
+});
 export type OptimiserOptions = Static<typeof OptimiserOptions>;
 
 const ADAM_EPSILON = 1e-8;
@@ -56,10 +38,10 @@ export function optimise(
   let start = 0;
   for (const parameter of state.parameters.filter(isLearnt)) {
     const end = start + parameter.size;
-    const decay = parameter.role === "weight" ? (options.weightDecay ?? 0) : 0;
+    const decay = parameter.role === "weight" ? options.weightDecay : 0;
     const range = { start, end, decay, rate };
-    if (options.type === "sgd") sgd(state, gradient, options.momentum ?? 0.9, range);
-    else adam(state, gradient, options.beta1 ?? 0.9, options.beta2 ?? 0.999, step, range);
+    if (options.type === "sgd") sgd(state, gradient, options.momentum, range);
+    else adam(state, gradient, options.beta1, options.beta2, step, range);
     start = end;
   }
 }

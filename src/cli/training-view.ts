@@ -1,0 +1,53 @@
+import { createLogUpdate } from "log-update";
+import pc from "picocolors";
+import type { EpochReport, StepReport } from "../model/training/index.js";
+import { clock } from "./format.js";
+
+const REFRESH_MS = 200;
+const BAR = 24;
+
+/** The figures of a training run: a bar in place on a terminal, and one line an epoch everywhere. */
+export class TrainingView {
+  readonly #wanted: boolean;
+  readonly #draw = createLogUpdate(process.stderr, { showCursor: true });
+  #drawnMs = 0;
+
+  constructor(wanted: boolean) {
+    this.#wanted = wanted;
+  }
+
+  step({ epoch, epochs, batch, batches, loss, accuracy, imagesPerSecond }: StepReport): void {
+    const now = performance.now();
+    if (!this.#wanted || !process.stderr.isTTY || now - this.#drawnMs < REFRESH_MS) return;
+    this.#drawnMs = now;
+    const part = batch / batches;
+    const full = Math.round(part * BAR);
+    const bar = `${"█".repeat(full)}${pc.dim("░".repeat(BAR - full))}`;
+    this.#draw(
+      `epoch ${epoch}/${epochs}  ${bar} ${String(Math.floor(part * 100)).padStart(3)} %  loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  ${imagesPerSecond.toFixed(0)} images/s`,
+    );
+  }
+
+  epoch(report: EpochReport, epochs: number): void {
+    if (!this.#wanted) return;
+    const { epoch, loss, accuracy, validationLoss, validationAccuracy, seconds } = report;
+    const left = (seconds / epoch) * (epochs - epoch) * 1000;
+    process.stderr.write(
+      `epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  validation loss ${validationLoss.toFixed(3)}  accuracy ${percent(validationAccuracy)}  ${clock(seconds * 1000)}, ${clock(left)} left\n`,
+    );
+  }
+
+  /** Prints something above the bar. */
+  above(say: () => void): void {
+    if (this.#wanted && process.stderr.isTTY) this.#draw.clear();
+    say();
+  }
+
+  end(): void {
+    if (this.#wanted && process.stderr.isTTY) this.#draw.clear();
+  }
+}
+
+function percent(part: number): string {
+  return `${(part * 100).toFixed(1)} %`;
+}

@@ -1,0 +1,2 @@
+export { Recipe } from "./recipe.js";
+export { type EpochReport, type StepReport, type TrainOptions, type TrainResult, train } from "./trainer.js";

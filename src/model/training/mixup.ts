@@ -1,0 +1,46 @@
+import type { Batch } from "../data/index.js";
+import type { Random } from "../data/random.js";
+import { normal } from "../layers/initial.js";
+
+/**
+ * Mixes each picture and its target with another of the batch, all in one proportion drawn from Beta(alpha, alpha)
+ * (Zhang et al., 2018).
+ */
+export function mixup(batch: Batch, alpha: number, random: Random): Batch {
+  const share = beta(alpha, random);
+  const order = random.shuffle(Uint32Array.from({ length: batch.size }, (_, i) => i));
+  const mix = (values: Float32Array): Float32Array => {
+    const row = values.length / batch.size;
+    return values.map((value, i) => {
+      const at = Math.floor(i / row);
+      const other = values[(order[at] ?? at) * row + (i % row)] ?? 0;
+      return share * value + (1 - share) * other;
+    });
+  };
+  // A picture's weight goes into its target, so that it stays with its part of the mixture.
+  const classes = batch.y.length / batch.size;
+  const weighted = batch.y.map((value, i) => value * (batch.weight[Math.floor(i / classes)] ?? 1));
+  return {
+    x: mix(batch.x),
+    y: mix(weighted),
+    weight: new Float32Array(batch.size).fill(1),
+    size: batch.size,
+  };
+}
+
+function beta(alpha: number, random: Random): number {
+  const a = gamma(alpha, random);
+  const b = gamma(alpha, random);
+  return a + b > 0 ? a / (a + b) : 0.5;
+}
+
+/** Marsaglia and Tsang, 2000. */
+function gamma(shape: number, random: Random): number {
+  if (shape < 1) return gamma(shape + 1, random) * (1 - random.next()) ** (1 / shape);
+  const d = shape - 1 / 3;
+  for (;;) {
+    const x = normal(random);
+    const v = (1 + x / Math.sqrt(9 * d)) ** 3;
+    if (v > 0 && Math.log(1 - random.next()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
+  }
+}

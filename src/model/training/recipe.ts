@@ -1,0 +1,54 @@
+import { type Static, Type } from "typebox";
+import { AugmentOptions, DataOptions, SamplingOptions } from "../data/index.js";
+import { OptimiserOptions } from "./optimiser.js";
+import { ScheduleOptions } from "./schedule.js";
+
+/** What `pipeline train` reads: everything that decides how a model comes out. */
+export const Recipe = Type.Object({
+  name: Type.String({ pattern: "^[a-z0-9][a-z0-9-]*$", description: "Name of the model." }),
+  summary: Type.String({ default: "", description: "One line for the model's card." }),
+  architecture: Type.Union([Type.Literal("small"), Type.Literal("study")], {
+    default: "small",
+    description: "The network.",
+  }),
+  dropout: Type.Number({ default: 0.2, minimum: 0, maximum: 0.95, description: "Its dropout rate." }),
+  data: DataOptions,
+  validation: Type.Array(Type.String(), {
+    default: ["PublicTest", "validation", "val"],
+    description: "Names of the splits that each epoch is judged on.",
+  }),
+  augment: Type.Object(AugmentOptions.properties, { default: {} }),
+  sampling: Type.Object(SamplingOptions.properties, { default: {} }),
+  batch: Type.Integer({ default: 64, minimum: 1, maximum: 4096, description: "Pictures a step." }),
+  epochs: Type.Integer({
+    default: 60,
+    minimum: 1,
+    description: "Times that the training pictures are seen.",
+  }),
+  seed: Type.Integer({ default: 1, minimum: 0, description: "Same seed, same run." }),
+  optimiser: Type.Object(OptimiserOptions.properties, { default: {} }),
+  schedule: Type.Object(ScheduleOptions.properties, { default: {} }),
+  clip: Type.Number({ default: 0, minimum: 0, description: "Longest gradient; 0: no limit." }),
+  mixup: Type.Number({
+    default: 0,
+    minimum: 0,
+    description: "Shape of the beta distribution that pairs of pictures are mixed by; 0: they are not.",
+  }),
+  average: Type.Number({
+    default: 0,
+    minimum: 0,
+    exclusiveMaximum: 1,
+    description: "Decay of the moving average of the weights, which is then the model; 0: the weights are.",
+  }),
+  keep: Type.Union([Type.Literal("best"), Type.Literal("last")], {
+    default: "best",
+    description: "Which epoch becomes the model: that of the lowest validation loss, or the last.",
+  }),
+  flip: Type.Boolean({ default: false, description: "Judges by the picture and its mirror image together." }),
+  licence: Type.String({ default: "unstated", description: "Of the weights." }),
+  limits: Type.Array(Type.String(), { default: [], description: "What the model must not be used for." }),
+});
+export type Recipe = Static<typeof Recipe>;
+
+/** Pixels become -1 to 1, as in the study. */
+export const NORMALISATION = { scale: 1 / 127.5, offset: -1 };

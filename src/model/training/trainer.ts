@@ -1,0 +1,312 @@
+import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setImmediate as breathe } from "node:timers/promises";
+import { DataError, ModelError } from "../../errors.js";
+import { ARCHITECTURES } from "../architectures/index.js";
+import { type Batch, type BatchSource, batchSource, type FaceDataset, rowsOf } from "../data/index.js";
+import { Random } from "../data/random.js";
+import { inferenceGraph } from "../layers/inference-graph.js";
+import { chainShape, type Layer, type Shape } from "../layers/layer.js";
+import { parametersOf } from "../layers/parameters.js";
+import { type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import { mixup } from "./mixup.js";
+import { writeModel } from "./model-folder.js";
+import { clipNorm, moveAverage, optimise } from "./optimiser.js";
+import { NORMALISATION, type Recipe } from "./recipe.js";
+import { afterEpoch, isOver, NO_PLATEAU, rateFactor } from "./schedule.js";
+import { TrainingState } from "./state.js";
+import { TrainingStep } from "./step.js";
+import { largest, type Validation, validate } from "./validate.js";
+
+export interface TrainOptions {
+  /** Folder for `checkpoint.bin`, `history.jsonl` and `model/`. */
+  readonly out: string;
+  /** Goes on from the folder's checkpoint, to the same figures as if it had never stopped. */
+  readonly resume?: boolean;
+  /** Threads of the training graph. Default 2. */
+  readonly threads?: number;
+  /** When it fires, the run saves and stops. */
+  readonly signal?: AbortSignal;
+  onStep?(report: StepReport): void;
+  onEpoch?(report: EpochReport): void;
+}
+
+/** Of the epoch under way; loss and accuracy are means over its batches so far. */
+export interface StepReport {
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly batch: number;
+  readonly batches: number;
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly imagesPerSecond: number;
+}
+
+/** A line of `history.jsonl`. Accuracies are 0 to 1; epochs are counted from 1. */
+export interface EpochReport {
+  readonly epoch: number;
+  readonly rate: number;
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly validationLoss: number;
+  readonly validationAccuracy: number;
+  readonly seconds: number;
+}
+
+export interface TrainResult {
+  /** False: it was stopped, and can be resumed. */
+  readonly finished: boolean;
+  /** Epochs that are done. */
+  readonly epochs: number;
+  /** Folder of the model; only when finished. */
+  readonly model?: string;
+}
+
+/** Streams of random numbers that depend on seed and step alone, so that resuming needs no memory of them. */
+const STREAM = { dropout: 101, mixup: 102 };
+
+/** Trains a network as the recipe says. Throws `DataError`, or `ModelError` when the loss is no longer a number. */
+export async function train(
+  recipe: Recipe,
+  dataset: FaceDataset,
+  options: TrainOptions,
+): Promise<TrainResult> {
+  if (rowsOf(dataset, recipe.validation).length === 0)
+    throw new DataError(
+      "DATA_VALIDATION",
+      `${dataset.name}: no pictures in ${recipe.validation.join(", ")} (it has ${dataset.splits.join(", ")}); name the splits to judge on in \`validation\``,
+    );
+  const layers = ARCHITECTURES[recipe.architecture](dataset.labels.length, recipe.dropout);
+  const input: Shape = [1, dataset.height, dataset.width];
+  chainShape(layers, input);
+  const state = new TrainingState(parametersOf(layers, input), recipe.seed);
+  await mkdir(options.out, { recursive: true });
+  const batches = batchSource(dataset, {
+    batch: recipe.batch,
+    seed: recipe.seed,
+    splits: recipe.data.training,
+    sampling: recipe.sampling,
+    augment: recipe.augment,
+    normalisation: NORMALISATION,
+  });
+  try {
+    const step = await TrainingStep.open(layers, input, recipe.batch, state, options.threads ?? 2);
+    try {
+      return await new Run(recipe, dataset, options, layers, input, state, step, batches).run();
+    } finally {
+      await step.close();
+    }
+  } finally {
+    await batches.close();
+  }
+}
+
+class Run {
+  readonly #recipe: Recipe;
+  readonly #dataset: FaceDataset;
+  readonly #options: TrainOptions;
+  readonly #layers: readonly Layer[];
+  readonly #input: Shape;
+  readonly #state: TrainingState;
+  readonly #step: TrainingStep;
+  readonly #batches: BatchSource;
+  /** Weights of the epoch with the lowest validation loss. */
+  readonly #best: Float32Array;
+  /** What must be equal for a checkpoint to fit. */
+  readonly #identity: string;
+  #progress: Progress = {
+    epoch: 0,
+    batch: 0,
+    step: 0,
+    loss: 0,
+    correct: 0,
+    elapsedMs: 0,
+    plateau: NO_PLATEAU,
+    best: null,
+    over: false,
+  };
+
+  constructor(
+    recipe: Recipe,
+    dataset: FaceDataset,
+    options: TrainOptions,
+    layers: readonly Layer[],
+    input: Shape,
+    state: TrainingState,
+    step: TrainingStep,
+    batches: BatchSource,
+  ) {
+    this.#recipe = recipe;
+    this.#dataset = dataset;
+    this.#options = options;
+    this.#layers = layers;
+    this.#input = input;
+    this.#state = state;
+    this.#step = step;
+    this.#batches = batches;
+    this.#best = state.weights.slice();
+    const { name: _, summary: __, licence: ___, limits: ____, keep: _____, ...decisive } = recipe;
+    this.#identity = JSON.stringify({ ...decisive, pictures: dataset.label.length, labels: dataset.labels });
+  }
+
+  async run(): Promise<TrainResult> {
+    const { resume, signal } = this.#options;
+    if (resume) this.#progress = await readCheckpoint(this.#checkpoint, this.#identity, this.#arrays);
+    await this.#trimHistory();
+    while (!this.#progress.over) {
+      const whole = await this.#epoch();
+      if (whole) await this.#endEpoch();
+      await writeCheckpoint(this.#checkpoint, this.#identity, this.#progress, this.#arrays);
+      if (signal?.aborted && !this.#progress.over) return { finished: false, epochs: this.#progress.epoch };
+    }
+    return { finished: true, epochs: this.#progress.epoch, model: await this.#write() };
+  }
+
+  /** One epoch, or what is left of it; false when the signal ended it before. */
+  async #epoch(): Promise<boolean> {
+    const { batchesPerEpoch } = this.#batches;
+    const first = this.#progress.batch;
+    const began = performance.now();
+    let done = 0;
+    for await (const batch of this.#batches.epoch(this.#progress.epoch)) {
+      // A resumed epoch is asked for from its beginning, for that is what decides its batches.
+      if (done++ < first) continue;
+      const before = performance.now();
+      await this.#learn(batch);
+      const now = performance.now();
+      this.#progress = { ...this.#progress, elapsedMs: this.#progress.elapsedMs + now - before };
+      this.#tell(((done - first) * batch.size * 1000) / (now - began), batch.size);
+      // Signals and the screen get their turn: the graph's run itself holds this thread.
+      await breathe();
+      if (this.#options.signal?.aborted && done < batchesPerEpoch) return false;
+    }
+    return true;
+  }
+
+  async #learn(batch: Batch): Promise<void> {
+    const { optimiser, schedule, seed, clip, average, epochs } = this.#recipe;
+    const { step, plateau, epoch } = this.#progress;
+    const mixed = this.#recipe.mixup
+      ? mixup(batch, this.#recipe.mixup, new Random(seed, STREAM.mixup, step))
+      : batch;
+    const { loss, logits } = await this.#step.run(mixed, new Random(seed, STREAM.dropout, step));
+    if (!Number.isFinite(loss))
+      throw new ModelError(
+        "TRAINING_DIVERGED",
+        `the loss is no longer a number in epoch ${epoch + 1}, batch ${this.#progress.batch + 1}; try a lower \`optimiser.rate\`, or \`clip\``,
+      );
+    const { gradient } = this.#step;
+    if (clip > 0) clipNorm(gradient, clip);
+    const rate = optimiser.rate * rateFactor(schedule, plateau, step, this.#batches.batchesPerEpoch, epochs);
+    optimise(optimiser, this.#state, gradient, rate, step + 1);
+    if (average > 0) moveAverage(this.#state, average, step);
+    this.#progress = {
+      ...this.#progress,
+      step: step + 1,
+      batch: this.#progress.batch + 1,
+      loss: this.#progress.loss + loss,
+      correct: this.#progress.correct + hits(logits, mixed.y, batch.size),
+    };
+  }
+
+  #tell(imagesPerSecond: number, size: number): void {
+    const { epoch, batch, loss, correct } = this.#progress;
+    this.#options.onStep?.({
+      epoch: epoch + 1,
+      epochs: this.#recipe.epochs,
+      batch,
+      batches: this.#batches.batchesPerEpoch,
+      loss: loss / batch,
+      accuracy: correct / (batch * size),
+      imagesPerSecond,
+    });
+  }
+
+  async #endEpoch(): Promise<void> {
+    const { schedule, optimiser, epochs, batch } = this.#recipe;
+    const { epoch, loss, correct, plateau, step, best, elapsedMs } = this.#progress;
+    const { batchesPerEpoch } = this.#batches;
+    const result = await this.#validate();
+    const report: EpochReport = {
+      epoch: epoch + 1,
+      rate: optimiser.rate * rateFactor(schedule, plateau, step - 1, batchesPerEpoch, epochs),
+      loss: loss / batchesPerEpoch,
+      accuracy: correct / (batchesPerEpoch * batch),
+      validationLoss: result.loss,
+      validationAccuracy: result.accuracy,
+      seconds: Math.round(elapsedMs / 1000),
+    };
+    await appendFile(this.#history, `${JSON.stringify(report)}\n`);
+    const better = best === null || result.loss < best.loss;
+    if (better) this.#best.set(this.#model);
+    const next = afterEpoch(schedule, plateau, result.loss);
+    this.#progress = {
+      ...this.#progress,
+      epoch: epoch + 1,
+      batch: 0,
+      loss: 0,
+      correct: 0,
+      plateau: next,
+      best: better ? { epoch: epoch + 1, loss: result.loss } : best,
+      over: epoch + 1 >= epochs || isOver(schedule, next),
+    };
+    this.#options.onEpoch?.(report);
+  }
+
+  async #validate(): Promise<Validation> {
+    const graph = inferenceGraph(this.#layers, this.#input, this.#state.views(this.#model));
+    const { validation, flip } = this.#recipe;
+    return validate(graph, this.#dataset, validation, flip, this.#options.threads ?? 2);
+  }
+
+  async #write(): Promise<string> {
+    const { epoch, best, elapsedMs } = this.#progress;
+    const last = this.#recipe.keep === "last";
+    return writeModel({
+      folder: join(this.#options.out, "model"),
+      recipe: this.#recipe,
+      dataset: this.#dataset,
+      layers: this.#layers,
+      input: this.#input,
+      values: this.#state.views(last ? this.#model : this.#best),
+      epoch: last ? epoch : (best?.epoch ?? epoch),
+      epochs: epoch,
+      elapsedMs,
+    });
+  }
+
+  /** What would be the model now. */
+  get #model(): Float32Array {
+    return this.#recipe.average > 0 ? this.#state.average : this.#state.weights;
+  }
+
+  get #arrays(): readonly Float32Array[] {
+    return [...this.#state.arrays, this.#best];
+  }
+
+  get #checkpoint(): string {
+    return join(this.#options.out, "checkpoint.bin");
+  }
+
+  get #history(): string {
+    return join(this.#options.out, "history.jsonl");
+  }
+
+  /** Leaves the epochs that the checkpoint has: a kill may have come between the line and the checkpoint. */
+  async #trimHistory(): Promise<void> {
+    const text = this.#progress.epoch > 0 ? await readFile(this.#history, "utf8") : "";
+    const lines = text.split("\n").slice(0, this.#progress.epoch);
+    await writeFile(this.#history, lines.map((line) => `${line}\n`).join(""));
+  }
+}
+
+/** How many pictures' largest logit is where their largest target is. */
+function hits(logits: Float32Array, y: Float32Array, size: number): number {
+  const classes = y.length / size;
+  let sum = 0;
+  for (let start = 0; start < y.length; start += classes) {
+    const end = start + classes;
+    if (largest(logits.subarray(start, end)) === largest(y.subarray(start, end))) sum += 1;
+  }
+  return sum;
+}
