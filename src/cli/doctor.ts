@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import pc from "picocolors";
+import { outColours as pc } from "../colours.js";
 import type { Check } from "../doctor/index.js";
 import { wrap } from "./terminal.js";
 

@@ -1,4 +1,4 @@
-import pc from "picocolors";
+import { errorColours as pc } from "../colours.js";
 import type { Log, LogLevel } from "../pipeline/context.js";
 
 export interface LogOptions {

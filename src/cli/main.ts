@@ -10,9 +10,10 @@ import * as graph from "./graph.js";
 import * as models from "./models.js";
 import * as run from "./run.js";
 import * as schema from "./schema.js";
+import * as train from "./train.js";
 import * as validate from "./validate.js";
 
-const VERBS = [run, validate, graph, evaluate, models, schema, doctor, completion];
+const VERBS = [run, validate, graph, evaluate, models, schema, doctor, completion, train];
 
 /** Exit codes: 0 fine, 1 a run failed, 2 the configuration or usage is wrong. */
 const USAGE = 2;

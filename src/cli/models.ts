@@ -7,7 +7,13 @@ import { count } from "./format.js";
 const WHICH = "name of a model that comes along, or the path of a model's folder";
 
 export function register(program: Command): void {
-  const models = program.command("models").description("Lists, shows, checks and exports models.");
+  const models = program
+    .command("models")
+    .description("Lists, shows, checks and exports models.")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ pipeline models\n  $ pipeline models show fer2013-small\n  $ pipeline models check ./runs/mine/model",
+    );
   models
     .command("list", { isDefault: true })
     .description("Lists the models that come along.")

@@ -1,5 +1,5 @@
 import { createLogUpdate } from "log-update";
-import pc from "picocolors";
+import { errorColours as pc } from "../colours.js";
 import type { SourceStats } from "../pipeline/context.js";
 import type { RunView } from "../pipeline/run.js";
 import { clock, count } from "./format.js";
@@ -26,6 +26,7 @@ export class StatusLine {
   start(view: RunView): void {
     if (!this.#wanted) return;
     this.#view = view;
+    for (const source of view.stats.sources) this.#rateOf(source); // so that the first line has figures
     this.#timer = setInterval(() => this.#tick(), process.stderr.isTTY ? REFRESH_MS : PLAIN_MS);
     this.#timer.unref();
     if (process.stdout.isTTY && process.stderr.isTTY) this.#shareTerminal();
@@ -77,9 +78,7 @@ export class StatusLine {
   }
 
   #sourceLine(source: SourceStats): string {
-    const rate = this.#rates.get(source.id) ?? new Rate();
-    this.#rates.set(source.id, rate);
-    rate.add(source);
+    const rate = this.#rateOf(source);
     const { id, live, state, dropped, reconnects, mediaTimeMs, durationMs } = source;
     if (state === "opening" || state === "reconnecting") return `${id}  ${pc.yellow(state)}`;
     const speed = live ? "" : `  ${rate.speed.toFixed(1)}x`;
@@ -92,6 +91,13 @@ export class StatusLine {
         ? this.#progress(mediaTimeMs, durationMs, rate.speed, state)
         : `  ${clock(mediaTimeMs)}`;
     return [`${id}${progress}  ${rate.fps.toFixed(0)} fps${speed}`, ...losses].join("  ");
+  }
+
+  #rateOf(source: SourceStats): Rate {
+    const rate = this.#rates.get(source.id) ?? new Rate();
+    this.#rates.set(source.id, rate);
+    rate.add(source);
+    return rate;
   }
 
   #progress(mediaMs: number, durationMs: number, speed: number, state: string): string {

@@ -1,5 +1,5 @@
 import { createLogUpdate } from "log-update";
-import pc from "picocolors";
+import { errorColours as pc } from "../colours.js";
 import type { EpochReport, StepReport } from "../model/training/index.js";
 import { clock } from "./format.js";
 

@@ -1,5 +1,5 @@
-import pc from "picocolors";
 import { Type } from "typebox";
+import { outColours as pc } from "../colours.js";
 import type { EmotionEvent } from "../events/event.js";
 import { sink } from "../pipeline/component.js";
 import { openOutput } from "./output.js";

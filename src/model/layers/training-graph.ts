@@ -50,6 +50,7 @@ class Emitter {
   readonly #graph = new GraphBuilder("training");
   readonly #batch: number;
   readonly #masks: Mask[] = [];
+  #statistics = 0;
 
   constructor(batch: number) {
     this.#batch = batch;
@@ -224,10 +225,15 @@ class Emitter {
   #batchNorm(x: string, [channels, height, width]: readonly [number, number, number], path: string): Forward {
     const graph = this.#graph;
     const gamma = `${path}.gamma`;
-    const ones = () => new Float32Array(channels).fill(1);
+    // With momentum 0 their contents do not matter, but they must differ: onnxruntime merges equal constants, and one
+    // for both inputs makes it write both statistics to one place.
+    const old = () => {
+      this.#statistics += 1;
+      return graph.floats([channels], new Float32Array(channels).fill(this.#statistics));
+    };
     const [value, mean, variance] = graph.triple(
       "BatchNormalization",
-      [x, gamma, `${path}.beta`, graph.floats([channels], ones()), graph.floats([channels], ones())],
+      [x, gamma, `${path}.beta`, old(), old()],
       { epsilon: { float: BATCH_NORM_EPSILON }, momentum: { float: 0 }, training_mode: 1 },
     );
     graph.output(`batch:${path}.mean`, mean, [channels]);

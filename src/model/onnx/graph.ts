@@ -24,7 +24,6 @@ export class GraphBuilder {
     this.#outputs.push({ name, type: "float32", dims });
   }
 
-  /** Each call makes a constant of its own: training-mode BatchNormalization is wrong where two inputs share one. */
   floats(dims: readonly number[], data: Float32Array): string {
     return this.#constant(dims, data);
   }
