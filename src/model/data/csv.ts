@@ -11,6 +11,7 @@ export const ROW_ID = "row ";
 const COMMA = 44;
 const SPACE = 32;
 const QUOTE = 34;
+const RETURN = 13;
 
 interface Columns {
   readonly emotion: number;
@@ -156,7 +157,7 @@ function parsePixels(cell: Buffer, out: Uint8Array): string | undefined {
   for (let i = 0; i <= cell.length; i++) {
     const code = i < cell.length ? (cell[i] ?? 0) : SPACE;
     if (code >= 48 && code <= 57) value = Math.max(0, value) * 10 + code - 48;
-    else if (code === SPACE || code === QUOTE) {
+    else if (code === SPACE || code === QUOTE || code === RETURN) {
       if (value > 255) return `a pixel of ${value}`;
       if (value >= 0 && count++ < out.length) out[count - 1] = value;
       value = -1;
