@@ -27,6 +27,12 @@ export class OperatorError extends EkspresiError {}
 /** A sink cannot write any more. */
 export class SinkError extends EkspresiError {}
 
+/**
+ * A NATS server could not be reached or does not take us: `NATS_UNREACHABLE` (trying again may help), `NATS_LOGIN`,
+ * `NATS_TLS`, `NATS_JETSTREAM`, `NATS_PROTOCOL`, `NATS_CONNECT`.
+ */
+export class NatsError extends EkspresiError {}
+
 /** A training set or recording is damaged beyond what may be skipped. */
 export class DataError extends EkspresiError {}
 

@@ -3,6 +3,7 @@ export {
   DataError,
   EkspresiError,
   ModelError,
+  NatsError,
   OperatorError,
   SinkError,
   SourceError,

@@ -11,11 +11,12 @@ const MAY: Record<string, readonly string[]> = {
   media: [],
   haar: ["media"],
   model: ["media"],
-  doctor: ["media", "model"],
+  nats: ["pipeline", "media"],
+  doctor: ["media", "model", "nats"],
   pipeline: ["media", "events"],
   sources: ["pipeline", "media"],
   operators: ["pipeline", "media", "haar", "model", "events"],
-  sinks: ["pipeline", "media", "events"],
+  sinks: ["pipeline", "media", "events", "nats"],
 };
 /** Single files that look further, each for one reason. */
 const DOORS: Record<string, readonly string[]> = {

@@ -1,0 +1,255 @@
+import { readFile } from "node:fs/promises";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
+import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import {
+  type Authenticator,
+  connect,
+  credsAuthenticator,
+  type NatsConnection,
+  type NodeConnectionOptions,
+  nkeyAuthenticator,
+} from "@nats-io/transport-node";
+import { ConfigError, messageOf, NatsError } from "../errors.js";
+import { type Address, hostPort, parseAddresses, shownAddresses } from "./address.js";
+import { readGreeting } from "./greeting.js";
+import { DEFAULT_URL, type NatsOptions } from "./options.js";
+
+export interface ConnectOptions {
+  /** What the server's monitoring shows, e.g. `ekspresi lobby nats`. */
+  readonly name: string;
+  /** Longest wait for a server to answer, ms. */
+  readonly timeoutMs?: number;
+}
+
+/** An open connection, and its servers as messages may show them. */
+export interface Nats {
+  readonly connection: NatsConnection;
+  /** Addresses without logins. */
+  readonly shown: string;
+  /** Sends what waits, at most for `timeoutMs`, and closes. Safe to call twice. */
+  close(timeoutMs?: number): Promise<void>;
+}
+
+const CONNECT_MS = 5000;
+const CLOSE_MS = 2000;
+const RECONNECT_MS = 500;
+/** A server that hangs (SIGSTOP, a cut cable) is noticed after two of these without an answer. */
+const PING_MS = 5000;
+
+/**
+ * Connects; from then on it reconnects for ever. Rejects with a one-line `NatsError` when no server takes us (code
+ * `NATS_UNREACHABLE` where trying again may help), with a `ConfigError` when the options cannot be right.
+ */
+export async function connectNats(options: NatsOptions, wanted: ConnectOptions): Promise<Nats> {
+  const addresses = parseAddresses(options.url ?? DEFAULT_URL);
+  const shown = shownAddresses(addresses);
+  const timeout = wanted.timeoutMs ?? CONNECT_MS;
+  const settings: NodeConnectionOptions = {
+    servers: addresses.map(hostPort),
+    name: wanted.name,
+    timeout,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: RECONNECT_MS,
+    // A login that is refused for a while (rotated, a server that starts) is no reason to give up for good.
+    ignoreAuthErrorAbort: true,
+    pingInterval: PING_MS,
+    noAsyncTraces: true,
+    ...(await login(options, addresses)),
+    ...(await encryption(options, addresses)),
+  };
+  try {
+    const connection = await connect(settings);
+    return { connection, shown, close: (timeoutMs = CLOSE_MS) => closed(connection, timeoutMs) };
+  } catch (cause) {
+    throw await explained(cause, addresses, shown, options, timeout);
+  }
+}
+
+/**
+ * The manager of the server's JetStream. Rejects with a one-line `NatsError` where there is none for us.
+ */
+export async function openJetStream({ connection, shown }: Nats): Promise<JetStreamManager> {
+  try {
+    return await jetstreamManager(connection);
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === "JetStreamNotEnabled")
+      throw new NatsError(
+        "NATS_JETSTREAM",
+        `${shown}: JetStream is off, or not enabled for this account; start the server with \`nats-server -js\``,
+        { cause },
+      );
+    throw new NatsError("NATS_JETSTREAM", `${shown}: JetStream does not answer: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** Tells of a connection that was lost and is back, and of what the server complains about, until it closes. */
+export async function watchNats(
+  { connection, shown }: Nats,
+  told: { lost?(message: string): void; back?(message: string): void; complaint?(message: string): void },
+): Promise<void> {
+  for await (const status of connection.status()) {
+    if (status.type === "disconnect") told.lost?.(`${shown}: connection lost; trying again`);
+    else if (status.type === "reconnect") told.back?.(`${shown}: connected again`);
+    else if (status.type === "error") told.complaint?.(`${shown}: ${complaint(status.error)}`);
+  }
+}
+
+function complaint(error: Error): string {
+  if (error.name === "PermissionViolationError") return `this login may not: ${error.message}`;
+  return error.name === "AuthorizationError" ? "the login is refused" : error.message;
+}
+
+async function login(options: NatsOptions, addresses: readonly Address[]): Promise<NodeConnectionOptions> {
+  const inUrl = addresses.find(({ user, token }) => user ?? token);
+  const user = options.user ?? inUrl?.user;
+  const pass = options.password ?? inUrl?.password;
+  const token = options.token ?? inUrl?.token;
+  const ways = Object.entries({ user, token, nkey: options.nkey, creds: options.creds })
+    .filter(([, value]) => value !== undefined)
+    .map(([name]) => name);
+  if (ways.length > 1)
+    throw new ConfigError("NATS_LOGIN", `NATS: ${ways.join(" and ")} are given; a login is one of them`);
+  if (options.password !== undefined && user === undefined)
+    throw new ConfigError("NATS_LOGIN", "NATS: `password` is given without `user`");
+  if (user !== undefined) return { user, ...(pass !== undefined && { pass }) };
+  if (token !== undefined) return { token };
+  if (options.nkey !== undefined) {
+    const seed = (await readGiven("nkey", options.nkey)).toString("utf8").trim();
+    return { authenticator: checked(nkeyAuthenticator(Buffer.from(seed)), "nkey", options.nkey) };
+  }
+  if (options.creds !== undefined) {
+    const creds = await readGiven("creds", options.creds);
+    return { authenticator: checked(credsAuthenticator(creds), "creds", options.creds) };
+  }
+  return {};
+}
+
+/** Tries an authenticator once, so that a damaged file is told by its name and not as a closed connection. */
+function checked(authenticator: Authenticator, option: string, file: string): Authenticator {
+  try {
+    authenticator("nonce");
+    return authenticator;
+  } catch (cause) {
+    const form = option === "nkey" ? "the seed of an nkey (SU...)" : "a credentials file (a JWT and a seed)";
+    throw new ConfigError("NATS_LOGIN", `NATS: ${option}: ${file} is not ${form}`, { cause });
+  }
+}
+
+async function encryption(
+  { tls }: NatsOptions,
+  addresses: readonly Address[],
+): Promise<Pick<NodeConnectionOptions, "tls">> {
+  if (!tls && !addresses.some((address) => address.tls)) return {};
+  if ((tls?.cert === undefined) !== (tls?.key === undefined))
+    throw new ConfigError("NATS_TLS", "NATS: `tls.cert` and `tls.key` go together; one of them is missing");
+  const pem = async (name: "ca" | "cert" | "key") => {
+    const file = tls?.[name];
+    return file === undefined ? {} : { [name]: (await readGiven(`tls.${name}`, file)).toString("utf8") };
+  };
+  return {
+    tls: {
+      ...(await pem("ca")),
+      ...(await pem("cert")),
+      ...(await pem("key")),
+      ...(tls?.first && { handshakeFirst: true }),
+      ...identity(addresses),
+    },
+  };
+}
+
+/**
+ * The client gives TLS no name for a server that is an IP address, and Node then takes it for `localhost`. The
+ * certificate must name one of the addresses that were asked for.
+ */
+function identity(addresses: readonly Address[]): object {
+  return {
+    checkServerIdentity: (name: string, certificate: PeerCertificate): Error | undefined => {
+      const names = name === "localhost" ? addresses.map(({ host }) => host) : [name];
+      const wrong = names.map((host) => checkServerIdentity(host, certificate));
+      return wrong.includes(undefined) ? undefined : wrong[0];
+    },
+  };
+}
+
+async function readGiven(option: string, file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : messageOf(cause);
+    throw new ConfigError("NATS_FILE", `NATS: ${option}: ${file}: ${why}`, { cause });
+  }
+}
+
+async function closed(connection: NatsConnection, timeoutMs: number): Promise<void> {
+  if (connection.isClosed()) return;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  // A flush never ends while the server is away: then what it would have sent is lost, and the caller has counted it.
+  await Promise.race([connection.flush().catch(() => {}), late]);
+  clearTimeout(timer);
+  await connection.close();
+}
+
+const CERTIFICATE: Record<string, string> = {
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is of an authority that we do not trust; name it with `tls.ca`",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is signed by itself; name it with `tls.ca`",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    "its certificate is of an authority that we do not trust; name it with `tls.ca`",
+  UNABLE_TO_GET_ISSUER_CERT: "its certificate is of an authority that we do not trust; name it with `tls.ca`",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    "its certificate is of an authority that we do not trust; name it with `tls.ca`",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
+};
+
+const UNREACHABLE: Record<string, string> = {
+  ECONNREFUSED: "connection refused; is nats-server running there?",
+  ENOTFOUND: "no such host",
+  EAI_AGAIN: "its name cannot be looked up now",
+  EHOSTUNREACH: "no way to that host",
+  ENETUNREACH: "no way to that network",
+  ETIMEDOUT: "it does not answer",
+  ECONNRESET: "it closed the connection",
+};
+
+/** A failure to connect as one line. */
+async function explained(
+  cause: unknown,
+  addresses: readonly Address[],
+  shown: string,
+  options: NatsOptions,
+  timeoutMs: number,
+): Promise<NatsError> {
+  const is = (code: string, what: string) => new NatsError(code, `${shown}: ${what}`, { cause });
+  const error = (cause instanceof Error ? cause : new Error(String(cause))) as NodeJS.ErrnoException;
+  const code = error.code ?? (error.cause as NodeJS.ErrnoException | undefined)?.code ?? "";
+  if (error.name === "AuthorizationError" || error.name === "UserAuthenticationExpiredError")
+    return is("NATS_LOGIN", `the login is refused${loginHint(options, addresses)}`);
+  if (CERTIFICATE[code]) return is("NATS_TLS", CERTIFICATE[code]);
+  if (/^ERR_(SSL|TLS|OSSL)/.test(code)) return is("NATS_TLS", `TLS fails: ${error.message}`);
+  if (/does not support 'tls'/.test(error.message))
+    return is("NATS_TLS", "the server has no TLS, which `tls` or tls:// asks for");
+  if (UNREACHABLE[code]) return is("NATS_UNREACHABLE", UNREACHABLE[code]);
+  if (error.name === "TimeoutError") {
+    const [first] = addresses;
+    const greeting = first && (await readGreeting(first.host, first.port, timeoutMs).catch(() => undefined));
+    return greeting?.tlsVerify && options.tls?.cert === undefined
+      ? is("NATS_TLS", "the server asks for our certificate; give `tls.cert` and `tls.key`")
+      : is("NATS_UNREACHABLE", `no answer within ${timeoutMs / 1000} s`);
+  }
+  if (/unexpected response/.test(error.message)) return is("NATS_PROTOCOL", "what answers is not NATS");
+  return is("NATS_CONNECT", error.message || "the connection failed");
+}
+
+function loginHint(options: NatsOptions, addresses: readonly Address[]): string {
+  const given = ["user", "token", "nkey", "creds"].filter((way) => options[way as "user"] !== undefined);
+  if (given.length > 0) return ` (${given.join()})`;
+  return addresses.some(({ user, token }) => user ?? token)
+    ? " (the one in `url`)"
+    : "; none is given: `user` and `password`, `token`, `nkey` or `creds`";
+}

@@ -1,0 +1,245 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { nkeys } from "@nats-io/transport-node";
+import { ConfigError, NatsError } from "#src/errors.js";
+import { connectNats, type NatsOptions, openJetStream, watchNats } from "#src/nats/index.js";
+import { type Certificates, makeCertificates } from "../support/certificates.js";
+import { NatsServer, needsNatsServer } from "../support/nats-server.js";
+
+/** One line of what went wrong. */
+async function failure(options: NatsOptions, timeoutMs?: number): Promise<string> {
+  try {
+    const nats = await connectNats(options, { name: "test", ...(timeoutMs !== undefined && { timeoutMs }) });
+    await nats.close();
+  } catch (error) {
+    assert(error instanceof NatsError || error instanceof ConfigError, String(error));
+    assert(!error.message.includes("\n"), error.message);
+    assert.doesNotMatch(error.message, /hunter2/);
+    return `${error.code} ${error.message}`;
+  }
+  return "connected";
+}
+
+describe("a connection to NATS", () => {
+  const servers: NatsServer[] = [];
+  let folder: string;
+  before(function () {
+    needsNatsServer(this);
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+  });
+  afterEach(async () => {
+    for (const server of servers.splice(0)) await server.remove();
+  });
+  after(() => folder && rmSync(folder, { recursive: true }));
+  async function served(options?: Parameters<typeof NatsServer.start>[0]): Promise<NatsServer> {
+    const server = await NatsServer.start(options);
+    servers.push(server);
+    return server;
+  }
+
+  it("that nobody takes is told as refused, without the login", async () => {
+    const server = await NatsServer.later();
+    servers.push(server);
+    assert.equal(
+      await failure({ url: `nats://me:hunter2@127.0.0.1:${server.port}` }),
+      `NATS_UNREACHABLE ${server.url}: connection refused; is nats-server running there?`,
+    );
+    assert.match(
+      await failure({ url: "nats://no-such-host.invalid" }),
+      /^NATS_UNREACHABLE .*(no such host|looked up)/,
+    );
+  });
+
+  it("takes the first of several servers that answers", async () => {
+    const [dead, server] = [await NatsServer.later(), await served()];
+    servers.push(dead);
+    for (const url of [`${dead.url},${server.url}`, [dead.url, server.url]])
+      assert.equal(await failure({ url }), "connected");
+  });
+
+  it("logs in by user and password, in options and in the address", async () => {
+    const { port, url } = await served({ config: "authorization { user: me, password: hunter2 }" });
+    assert.equal(await failure({ url, user: "me", password: "hunter2" }), "connected");
+    assert.equal(await failure({ url: `nats://me:hunter2@127.0.0.1:${port}` }), "connected");
+    assert.equal(
+      await failure({ url, user: "me", password: "no" }),
+      `NATS_LOGIN ${url}: the login is refused (user)`,
+    );
+    assert.equal(
+      await failure({ url: `nats://me:1234@127.0.0.1:${port}` }),
+      `NATS_LOGIN ${url}: the login is refused (the one in \`url\`)`,
+    );
+    assert.match(await failure({ url }), /^NATS_LOGIN .* none is given: `user` and `password`, /);
+  });
+
+  it("logs in by token, nkey and credentials file", async () => {
+    const token = await served({ config: "authorization { token: hunter2 }" });
+    assert.equal(await failure({ url: token.url, token: "hunter2" }), "connected");
+    assert.equal(await failure({ url: `nats://hunter2@127.0.0.1:${token.port}` }), "connected");
+    assert.match(await failure({ url: token.url, token: "no" }), /NATS_LOGIN .* refused \(token\)/);
+
+    const pair = nkeys.createUser();
+    const nkey = join(folder, "user.nk");
+    writeFileSync(nkey, `${Buffer.from(pair.getSeed()).toString()}\n`);
+    const other = join(folder, "other.nk");
+    writeFileSync(other, nkeys.createUser().getSeed());
+    const keyed = await served({ config: `authorization { users: [{ nkey: ${pair.getPublicKey()} }] }` });
+    assert.equal(await failure({ url: keyed.url, nkey }), "connected");
+    assert.match(await failure({ url: keyed.url, nkey: other }), /NATS_LOGIN .* refused \(nkey\)/);
+
+    const { config, creds } = operator();
+    const file = join(folder, "user.creds");
+    writeFileSync(file, creds);
+    const run = await served({ config, jetstream: false });
+    assert.equal(await failure({ url: run.url, creds: file }), "connected");
+    const foreign = join(folder, "foreign.creds");
+    writeFileSync(foreign, operator().creds);
+    assert.match(await failure({ url: run.url, creds: foreign }), /NATS_LOGIN .* refused \(creds\)/);
+  });
+
+  it("tells of options that cannot be right, each in one line", async () => {
+    const damaged = join(folder, "damaged");
+    writeFileSync(damaged, "SUNOTASEED");
+    const lines: [NatsOptions, RegExp][] = [
+      [{ user: "me", token: "hunter2" }, /^NATS_LOGIN .*user and token are given/],
+      [{ password: "hunter2" }, /^NATS_LOGIN .*`password` is given without `user`/],
+      [{ nkey: "/none.nk" }, /^NATS_FILE NATS: nkey: \/none\.nk: no such file$/],
+      [{ nkey: damaged }, /^NATS_LOGIN NATS: nkey: .*damaged is not the seed of an nkey/],
+      [{ creds: damaged }, /^NATS_LOGIN NATS: creds: .*damaged is not a credentials file/],
+      [{ tls: { cert: damaged } }, /^NATS_TLS .*go together/],
+      [{ tls: { ca: "/none.pem" } }, /^NATS_FILE NATS: tls\.ca: \/none\.pem: no such file$/],
+      [
+        { url: "http://me:hunter2@host" },
+        /^NATS_URL http:\/\/me:\*\*\*@host: `http:\/\/` is no address of a NATS/,
+      ],
+      [
+        { url: "nats://hunter2@host/path" },
+        /^NATS_URL nats:\/\/\*\*\*@host\/path: nothing may follow the port/,
+      ],
+      [{ url: "nats://" }, /^NATS_URL nats:\/\/: this is no address/],
+      [{ url: "nats://a,," }, /^NATS_URL an empty address/],
+    ];
+    for (const [options, expected] of lines) assert.match(await failure(options), expected);
+  });
+
+  describe("over TLS", () => {
+    let made: Certificates;
+    before(() => {
+      made = makeCertificates(folder);
+    });
+    const config = (cert: string, more = "") =>
+      `tls { cert_file: "${cert}", key_file: "${made.key}" ${more} }`;
+
+    it("trusts the authority that is named, checks the server's address, and says what is wrong with a certificate", async () => {
+      const { url, port } = await served({ config: config(made.cert) });
+      assert.equal(await failure({ url, tls: { ca: made.ca } }), "connected");
+      assert.equal(await failure({ url: `tls://127.0.0.1:${port}`, tls: { ca: made.ca } }), "connected");
+      assert.match(
+        await failure({ url }),
+        /^NATS_TLS .*authority that we do not trust; name it with `tls\.ca`$/,
+      );
+      assert.match(
+        await failure({ url: `nats://localhost:${port}`, tls: { ca: made.ca } }),
+        /^NATS_TLS .*its certificate is for another name$/,
+      );
+    });
+
+    it("says that a certificate has expired", async () => {
+      const { url } = await served({ config: config(made.expired) });
+      assert.equal(
+        await failure({ url, tls: { ca: made.ca } }),
+        `NATS_TLS ${url}: its certificate has expired`,
+      );
+    });
+
+    it("shows its own certificate where the server asks for one", async () => {
+      const { url } = await served({ config: config(made.cert, `, ca_file: "${made.ca}", verify: true`) });
+      const { clientCert: cert, clientKey: key, ca } = made;
+      assert.equal(await failure({ url, tls: { ca, cert, key } }), "connected");
+      assert.match(
+        await failure({ url, tls: { ca } }, 500),
+        /^NATS_TLS .*asks for our certificate; give `tls\.cert`/,
+      );
+    });
+
+    it("refuses a server without TLS when TLS is asked for", async () => {
+      const { url } = await served();
+      assert.match(await failure({ url, tls: {} }), /^NATS_TLS .*the server has no TLS/);
+    });
+  });
+
+  it("tells where JetStream is off", async () => {
+    const { url } = await served({ jetstream: false });
+    const nats = await connectNats({ url }, { name: "test" });
+    await assert.rejects(openJetStream(nats), {
+      code: "NATS_JETSTREAM",
+      message: `${url}: JetStream is off, or not enabled for this account; start the server with \`nats-server -js\``,
+    });
+    await nats.close();
+  });
+
+  it("comes back after a kill, tells of it, and closes at once while the server is away", async () => {
+    const server = await served();
+    const nats = await connectNats({ url: server.url }, { name: "test" });
+    const told: string[] = [];
+    let onTold = () => {};
+    const watched = watchNats(nats, {
+      lost: (message) => told.push(message) && onTold(),
+      back: (message) => told.push(message) && onTold(),
+    });
+    const next = () =>
+      new Promise<void>((resolve) => {
+        onTold = resolve;
+      });
+    const lost = next();
+    await server.kill();
+    await lost;
+    const back = next();
+    await server.restart();
+    await back;
+    assert.deepEqual(told, [
+      `${server.url}: connection lost; trying again`,
+      `${server.url}: connected again`,
+    ]);
+    const again = next();
+    await server.kill();
+    await again;
+    await nats.close(50);
+    await nats.close();
+    await watched;
+  });
+});
+
+/** An operator with one account and one user, as a server's configuration and the user's credentials file. */
+function operator(): { config: string; creds: string } {
+  const [own, account, user] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createUser()];
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const sign = (issuer: typeof own, subject: string, name: string, nats: object) => {
+    const body = `${encode({ typ: "JWT", alg: "ed25519-nkey" })}.${encode({ jti: name, iat: 1, iss: issuer.getPublicKey(), name, sub: subject, nats: { version: 2, ...nats } })}`;
+    return `${body}.${Buffer.from(issuer.sign(Buffer.from(body))).toString("base64url")}`;
+  };
+  const limits = {
+    subs: -1,
+    data: -1,
+    payload: -1,
+    imports: -1,
+    exports: -1,
+    wildcards: true,
+    conn: -1,
+    leaf: -1,
+  };
+  const operatorJwt = sign(own, own.getPublicKey(), "operator", { type: "operator" });
+  const accountJwt = sign(own, account.getPublicKey(), "account", { type: "account", limits });
+  const userJwt = sign(account, user.getPublicKey(), "user", {
+    type: "user",
+    subs: -1,
+    data: -1,
+    payload: -1,
+  });
+  return {
+    config: `operator: ${operatorJwt}\nresolver: MEMORY\nresolver_preload: { ${account.getPublicKey()}: ${accountJwt} }`,
+    creds: `-----BEGIN NATS USER JWT-----\n${userJwt}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${Buffer.from(user.getSeed()).toString()}\n------END USER NKEY SEED------\n`,
+  };
+}
