@@ -8,6 +8,8 @@ import type { Skipped } from "./skipped.js";
 /** Before the number of the row in a picture's id. */
 export const ROW_ID = "row ";
 
+const LEAST_SIDE = 8;
+
 const COMMA = 44;
 const SPACE = 32;
 const QUOTE = 34;
@@ -29,7 +31,7 @@ interface Rows {
 
 /**
  * Reads FER-2013's CSV: columns `emotion`, `pixels` and `Usage` in any order, blanks around names allowed
- * (`icml_face_data.csv`). Pictures are square, all of the size that the first row has. Ids are `row 12`,
+ * (`icml_face_data.csv`). Pictures are square, all of the size that the first whole one has. Ids are `row 12`,
  * counted from 0 below the header. Throws `DataError`.
  */
 export async function readCsv(path: string, skipped: Skipped): Promise<FaceDataset> {
@@ -51,7 +53,7 @@ export async function readCsv(path: string, skipped: Skipped): Promise<FaceDatas
     const where = `${ROW_ID}${total++}`;
     const cells = cellsOf(line);
     const pixels = cells[columns.pixels];
-    size ||= pixels ? countNumbers(pixels) : 0;
+    size ||= pictureSize(pixels);
     const at = rows.label.length;
     const label = Number(text(cells[columns.emotion]) || Number.NaN);
     if (!Number.isInteger(label) || label < 0 || label >= FER_LABELS.length) {
@@ -60,7 +62,9 @@ export async function readCsv(path: string, skipped: Skipped): Promise<FaceDatas
     }
     if (rows.images.length < (at + 1) * size) rows.images = grown(rows.images, (at + 1) * size * 2);
     const fault = pixels
-      ? parsePixels(pixels, rows.images.subarray(at * size, (at + 1) * size))
+      ? size > 0
+        ? parsePixels(pixels, rows.images.subarray(at * size, (at + 1) * size))
+        : `its pixels make no square of at least ${LEAST_SIDE}x${LEAST_SIDE}`
       : "no pixels";
     if (fault) {
       skipped.add(where, fault);
@@ -74,11 +78,6 @@ export async function readCsv(path: string, skipped: Skipped): Promise<FaceDatas
   }
   skipped.check(total);
   const side = Math.sqrt(size);
-  if (!Number.isInteger(side) || side < 8)
-    throw new DataError(
-      "DATA_SIZE",
-      `${path}: its first row has ${size} pixels, which is no square; it must be FER-2013's CSV`,
-    );
   return {
     name: basename(path),
     labels: FER_LABELS,
@@ -146,8 +145,11 @@ function text(cell: Buffer | undefined): string {
   return cell?.toString("utf8").replaceAll('"', "").trim() ?? "";
 }
 
-function countNumbers(cell: Buffer): number {
-  return text(cell).split(/\s+/).length;
+/** How many numbers the cell holds where they make up a square picture, else 0: a damaged row sets no size. */
+function pictureSize(cell: Buffer | undefined): number {
+  const count = text(cell).split(/\s+/).length;
+  const side = Math.sqrt(count);
+  return Number.isInteger(side) && side >= LEAST_SIDE ? count : 0;
 }
 
 /** Writes the cell's numbers to `out`; what is wrong with them, or undefined. */

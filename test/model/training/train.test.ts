@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Default } from "typebox/value";
+import type { FaceDataset } from "#src/model/data/index.js";
+import { Random } from "#src/model/data/random.js";
+import { Recipe, type TrainOptions, train } from "#src/model/training/index.js";
+
+const LABELS = ["dark", "light"];
+const SIZE = 16;
+
+/** 32 pictures to learn from and 8 to judge by, whose class is their brightness. */
+function dataset(): FaceDataset {
+  const random = new Random(3);
+  const n = 40;
+  const images = new Uint8Array(new SharedArrayBuffer(n * SIZE * SIZE));
+  const label = Uint8Array.from({ length: n }, (_, i) => i % 2);
+  images.forEach((_, i) => {
+    images[i] = (label[Math.floor(i / SIZE ** 2)] ? 120 : 40) + random.below(80);
+  });
+  return {
+    name: "brightness",
+    labels: LABELS,
+    width: SIZE,
+    height: SIZE,
+    images,
+    label,
+    splits: ["Training", "PublicTest"],
+    split: Uint8Array.from({ length: n }, (_, i) => (i < 32 ? 0 : 1)),
+    ids: Array.from({ length: n }, (_, i) => `row ${i}`),
+  };
+}
+
+function recipe(changes: Record<string, unknown> = {}): Recipe {
+  return Default(Recipe, {
+    name: "brightness",
+    data: { path: "unused" },
+    augment: { flip: 0.5, shift: 1 },
+    batch: 8,
+    epochs: 2,
+    dropout: 0.3,
+    mixup: 0.2,
+    average: 0.9,
+    clip: 5,
+    optimiser: { type: "sgd", rate: 0.02 },
+    ...changes,
+  }) as Recipe;
+}
+
+describe("train", function () {
+  this.timeout(60_000);
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ekspresi-train-"));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const run = (name: string, options: Partial<TrainOptions> = {}, changes: Record<string, unknown> = {}) =>
+    train(recipe(changes), dataset(), { out: join(folder, name), threads: 1, ...options });
+  const model = (name: string) => readFile(join(folder, name, "model", "model.onnx"));
+  /** History without the clock. */
+  const history = async (name: string) =>
+    (await readFile(join(folder, name, "history.jsonl"), "utf8"))
+      .trim()
+      .split("\n")
+      .map((line) => ({ ...(JSON.parse(line) as object), seconds: 0 }));
+
+  it("gives the same model from the same seed, and another from another", async () => {
+    await run("a");
+    await run("b");
+    await run("c", {}, { seed: 2 });
+    assert.deepEqual(await model("a"), await model("b"));
+    assert.notDeepEqual(await model("a"), await model("c"));
+  });
+
+  it("goes on after a stop in mid-epoch to the same figures and the same model", async () => {
+    await run("whole");
+    for (const after of [2, 4, 5]) {
+      const stop = new AbortController();
+      let steps = 0;
+      const name = `stopped-${after}`;
+      const first = await run(name, {
+        signal: stop.signal,
+        onStep: () => {
+          steps += 1;
+          if (steps === after) stop.abort();
+        },
+      });
+      assert.equal(first.finished, false);
+      assert.equal((await run(name, { resume: true })).finished, true);
+      assert.deepEqual(await history(name), await history("whole"), name);
+      assert.deepEqual(await model(name), await model("whole"), name);
+    }
+  });
+
+  it("refuses to go on with another recipe, and without a checkpoint", async () => {
+    await assert.rejects(run("none", { resume: true }), /no checkpoint to resume from/);
+    await run("a");
+    await assert.rejects(run("a", { resume: true }, { batch: 4 }), /another recipe/);
+  });
+
+  it("says in one line that the loss is no longer a number", async () => {
+    await assert.rejects(
+      run("a", {}, { optimiser: { type: "sgd", rate: 1e30 }, clip: 0, epochs: 20 }),
+      /the loss is no longer a number in epoch \d+, batch \d+; try a lower/,
+    );
+  });
+
+  it("learns what there is to learn", async () => {
+    const last: number[] = [];
+    await run(
+      "a",
+      { onEpoch: ({ validationAccuracy }) => last.push(validationAccuracy) },
+      { epochs: 8, mixup: 0, optimiser: { type: "adam", rate: 0.002 }, average: 0.5 },
+    );
+    assert.equal(last.at(-1), 1);
+  });
+});
