@@ -3,6 +3,13 @@ import { GraphBuilder } from "../onnx/graph.js";
 import { BATCH_NORM_EPSILON, type Conv, chainShape, type Layer, outputShape, type Shape } from "./layer.js";
 import type { Values } from "./parameters.js";
 
+export interface InferenceOptions {
+  /** The logits are the mean of the picture's and its mirror image's: twice the work. */
+  readonly mirror?: boolean;
+  /** Adds `mean:<norm>` and `square:<norm>` [channels]: of what each convolution gives to its batch norm. */
+  readonly statistics?: boolean;
+}
+
 /**
  * The network for use: input `input` [N,C,H,W], outputs `logits` and `probabilities` [N,classes].
  * Batch norm after a convolution is folded into it.
@@ -11,14 +18,26 @@ export function inferenceGraph(
   layers: readonly Layer[],
   input: Shape,
   values: Values,
+  { mirror = false, statistics = false }: InferenceOptions = {},
 ): Uint8Array<ArrayBuffer> {
   const graph = new GraphBuilder("inference");
+  const emitter = new Emitter(graph, values, statistics);
   const x = graph.input("input", ["N", ...input]);
-  const logits = new Emitter(graph, values).chain(layers, x, input, "layers");
+  const seen = mirror ? graph.node("Concat", [x, mirrored(graph, x)], { axis: 0 }) : x;
+  let logits = emitter.chain(layers, seen, input, "layers");
+  if (mirror) {
+    const sides = graph.pair("Split", [logits], { axis: 0 });
+    logits = graph.node("Mul", [graph.node("Add", sides), graph.scalar(0.5)]);
+  }
   const [classes] = chainShape(layers, input);
   graph.output("logits", logits, ["N", classes]);
   graph.output("probabilities", graph.node("Softmax", [logits], { axis: 1 }), ["N", classes]);
   return graph.encode();
+}
+
+function mirrored(graph: GraphBuilder, x: string): string {
+  const backwards = [-1, Number.MIN_SAFE_INTEGER, 3, -1].map((value) => graph.ints([value]));
+  return graph.node("Slice", [x, ...backwards]);
 }
 
 /** Scale and shift by channel that stand for a trained batch norm. */
@@ -42,9 +61,12 @@ class Emitter {
   readonly #graph: GraphBuilder;
   readonly #values: Values;
 
-  constructor(graph: GraphBuilder, values: Values) {
+  readonly #statistics: boolean;
+
+  constructor(graph: GraphBuilder, values: Values, statistics: boolean) {
     this.#graph = graph;
     this.#values = values;
+    this.#statistics = statistics;
   }
 
   chain(layers: readonly Layer[], value: string, input: Shape, path: string): string {
@@ -76,11 +98,21 @@ class Emitter {
       bias = bias.map((b, i) => b * (scale[i] ?? 0) + (shift[i] ?? 0));
     }
     const inputs = [x, graph.floats([out, channels, kernel, kernel], weight), graph.floats([out], bias)];
-    return graph.node("Conv", inputs, {
+    const value = graph.node("Conv", inputs, {
       kernel_shape: [kernel, kernel],
       strides: [stride, stride],
       pads: [padding, padding, padding, padding],
     });
+    if (norm && this.#statistics) this.#outputStatistics(norm, value, out);
+    return value;
+  }
+
+  #outputStatistics(norm: string, value: string, channels: number): void {
+    const graph = this.#graph;
+    const perChannel = { axes: [0, 2, 3], keepdims: 0 };
+    const square = graph.node("Mul", [value, value]);
+    graph.output(`mean:${norm}`, graph.node("ReduceMean", [value], perChannel), [channels]);
+    graph.output(`square:${norm}`, graph.node("ReduceMean", [square], perChannel), [channels]);
   }
 
   #layer(layer: Exclude<Layer, Conv>, x: string, shape: Shape, path: string): string {

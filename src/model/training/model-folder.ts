@@ -24,7 +24,7 @@ export interface ModelParts {
 /** Writes `model.onnx` and `card.json`; metrics are for `pipeline evaluate --card` to add. Gives the folder. */
 export async function writeModel(parts: ModelParts): Promise<string> {
   const { folder, recipe, dataset, layers, input } = parts;
-  const model = inferenceGraph(layers, input, parts.values);
+  const model = inferenceGraph(layers, input, parts.values, { mirror: recipe.mirror });
   const card: ModelCard = {
     format: 1,
     name: recipe.name,
@@ -44,7 +44,7 @@ export async function writeModel(parts: ModelParts): Promise<string> {
     parameters: parametersOf(layers, input)
       .filter(isLearnt)
       .reduce((sum, { size }) => sum + size, 0),
-    multiplyAdds: multiplyAdds(layers, input),
+    multiplyAdds: multiplyAdds(layers, input) * (recipe.mirror ? 2 : 1),
     training: {
       data: dataset.name,
       seed: recipe.seed,

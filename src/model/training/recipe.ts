@@ -11,6 +11,12 @@ export const Recipe = Type.Object({
     default: "small",
     description: "The network.",
   }),
+  from: Type.Optional(
+    Type.String({
+      description:
+        "A model of the same architecture to begin from: the name of a shipped one, or the path of a model's folder.",
+    }),
+  ),
   dropout: Type.Number({ default: 0.2, minimum: 0, maximum: 0.95, description: "Its dropout rate." }),
   data: DataOptions,
   validation: Type.Array(Type.String(), {
@@ -44,7 +50,10 @@ export const Recipe = Type.Object({
     default: "best",
     description: "Which epoch becomes the model: that of the lowest validation loss, or the last.",
   }),
-  flip: Type.Boolean({ default: false, description: "Judges by the picture and its mirror image together." }),
+  mirror: Type.Boolean({
+    default: false,
+    description: "The model looks at each picture and its mirror image and takes the mean: twice the work.",
+  }),
   licence: Type.String({ default: "unstated", description: "Of the weights." }),
   limits: Type.Array(Type.String(), { default: [], description: "What the model must not be used for." }),
 });

@@ -8,6 +8,8 @@ import { Random } from "../data/random.js";
 import { inferenceGraph } from "../layers/inference-graph.js";
 import { chainShape, type Layer, type Shape } from "../layers/layer.js";
 import { parametersOf } from "../layers/parameters.js";
+import { loadModel, modelFile } from "../load.js";
+import { readGraph } from "../onnx/read.js";
 import { type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { mixup } from "./mixup.js";
 import { writeModel } from "./model-folder.js";
@@ -17,6 +19,7 @@ import { afterEpoch, isOver, NO_PLATEAU, rateFactor } from "./schedule.js";
 import { TrainingState } from "./state.js";
 import { TrainingStep } from "./step.js";
 import { largest, type Validation, validate } from "./validate.js";
+import { warmStart } from "./warm-start.js";
 
 export interface TrainOptions {
   /** Folder for `checkpoint.bin`, `history.jsonl` and `model/`. */
@@ -90,6 +93,8 @@ export async function train(
     normalisation: NORMALISATION,
   });
   try {
+    if (recipe.from !== undefined && !options.resume)
+      await beginFrom(recipe.from, state, layers, input, batches);
     const step = await TrainingStep.open(layers, input, recipe.batch, state, options.threads ?? 2);
     try {
       return await new Run(recipe, dataset, options, layers, input, state, step, batches).run();
@@ -99,6 +104,17 @@ export async function train(
   } finally {
     await batches.close();
   }
+}
+
+async function beginFrom(
+  from: string,
+  state: TrainingState,
+  layers: readonly Layer[],
+  input: Shape,
+  batches: BatchSource,
+): Promise<void> {
+  const bytes = await modelFile(await loadModel(from, process.cwd()), "onnx");
+  await warmStart(state, layers, input, readGraph(bytes, from), batches.epoch(0), from);
 }
 
 class Run {
@@ -145,7 +161,15 @@ class Run {
     this.#step = step;
     this.#batches = batches;
     this.#best = state.weights.slice();
-    const { name: _, summary: __, licence: ___, limits: ____, keep: _____, ...decisive } = recipe;
+    const {
+      name: _,
+      summary: __,
+      licence: ___,
+      limits: ____,
+      keep: _____,
+      mirror: ______,
+      ...decisive
+    } = recipe;
     this.#identity = JSON.stringify({ ...decisive, pictures: dataset.label.length, labels: dataset.labels });
   }
 
@@ -254,9 +278,9 @@ class Run {
   }
 
   async #validate(): Promise<Validation> {
-    const graph = inferenceGraph(this.#layers, this.#input, this.#state.views(this.#model));
-    const { validation, flip } = this.#recipe;
-    return validate(graph, this.#dataset, validation, flip, this.#options.threads ?? 2);
+    const { mirror } = this.#recipe;
+    const graph = inferenceGraph(this.#layers, this.#input, this.#state.views(this.#model), { mirror });
+    return validate(graph, this.#dataset, this.#recipe.validation, this.#options.threads ?? 2);
   }
 
   async #write(): Promise<string> {

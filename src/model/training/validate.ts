@@ -17,7 +17,6 @@ export async function validate(
   model: Uint8Array,
   dataset: FaceDataset,
   splits: readonly string[],
-  flip: boolean,
   threads: number,
 ): Promise<Validation> {
   const rows = rowsOf(dataset, splits);
@@ -27,11 +26,7 @@ export async function validate(
   try {
     for (let start = 0; start < rows.length; start += BATCH) {
       const some = rows.subarray(start, start + BATCH);
-      const probabilities = await predict(session, dataset, some, false);
-      if (flip) {
-        const mirrored = await predict(session, dataset, some, true);
-        for (const [i, p] of mirrored.entries()) probabilities[i] = ((probabilities[i] ?? 0) + p) / 2;
-      }
+      const probabilities = await predict(session, dataset, some);
       const classes = dataset.labels.length;
       for (const [i, row] of some.entries()) {
         const own = probabilities.subarray(i * classes, (i + 1) * classes);
@@ -50,16 +45,12 @@ async function predict(
   session: InferenceSession,
   { images, width, height }: FaceDataset,
   rows: Uint32Array,
-  mirrored: boolean,
 ): Promise<Float32Array> {
   const size = width * height;
   const x = new Float32Array(rows.length * size);
   for (const [i, row] of rows.entries())
-    for (let p = 0; p < size; p++) {
-      const column = p % width;
-      const from = mirrored ? p - column + width - 1 - column : p;
-      x[i * size + p] = (images[row * size + from] ?? 0) * NORMALISATION.scale + NORMALISATION.offset;
-    }
+    for (let p = 0; p < size; p++)
+      x[i * size + p] = (images[row * size + p] ?? 0) * NORMALISATION.scale + NORMALISATION.offset;
   const { probabilities } = await session.run({
     input: new Tensor("float32", x, [rows.length, 1, height, width]),
   });

@@ -1,0 +1,115 @@
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import { ModelError } from "../../errors.js";
+import type { Batch } from "../data/index.js";
+import { inferenceGraph } from "../layers/inference-graph.js";
+import { BATCH_NORM_EPSILON, type Layer, type Shape } from "../layers/layer.js";
+import type { GraphRead } from "../onnx/read.js";
+import type { TrainingState } from "./state.js";
+
+/**
+ * Begins training from the weights of a model for use, whose batch norms are folded into its convolutions. Weights are
+ * taken layer by layer in the graph's order; a last layer for another number of classes keeps its first values. The
+ * batch norms are put back so that the network computes what the model did: each takes the statistics of its
+ * convolution's output over `batches`, which training then starts from.
+ *
+ * Throws `ModelError` where the model is of another architecture.
+ *
+ * @param what names the model in errors
+ */
+export async function warmStart(
+  state: TrainingState,
+  layers: readonly Layer[],
+  input: Shape,
+  model: GraphRead,
+  batches: AsyncIterable<Batch>,
+  what: string,
+): Promise<void> {
+  takeWeights(state, model, what);
+  const session = await InferenceSession.create(
+    inferenceGraph(layers, input, state.views(state.weights), { statistics: true }),
+  );
+  try {
+    await restoreNorms(state, input, session, batches);
+  } finally {
+    await session.release();
+  }
+  state.average.set(state.weights);
+}
+
+/** Copies weights and biases; a folded batch norm becomes one that only adds the folded bias. */
+function takeWeights(state: TrainingState, { nodes, weights }: GraphRead, what: string): void {
+  const views = state.views(state.weights);
+  const own = state.parameters.filter(({ role }) => role === "weight");
+  const theirs = nodes.filter(({ op }) => op === "Conv" || op === "Gemm");
+  const fail = (why: string) =>
+    new ModelError("WARM_START", `${what}: ${why}; begin from a model of the recipe's own architecture`);
+  if (own.length !== theirs.length)
+    throw fail(`it has ${theirs.length} convolutions and linear layers, the recipe's network ${own.length}`);
+  for (const [i, { name, dims }] of own.entries()) {
+    const [weight, bias] = (theirs[i]?.inputs ?? []).slice(1).map((input) => weights.get(input));
+    const fits = weight?.dims.join() === dims.join();
+    if (!fits && i < own.length - 1)
+      throw fail(`${name} is [${dims.join(", ")}], the model's [${weight?.dims.join(", ") ?? "unknown"}]`);
+    if (fits) {
+      views.get(name)?.set(weight?.data ?? []);
+      (views.get(biasOf(name)) ?? views.get(normOf(name, "beta")))?.set(bias?.data ?? []);
+    }
+    views.get(normOf(name, "variance"))?.fill(1 - BATCH_NORM_EPSILON);
+  }
+}
+
+/** Batches whose mean statistics the batch norms start from. */
+const CALIBRATION_BATCHES = 16;
+
+async function restoreNorms(
+  state: TrainingState,
+  input: Shape,
+  session: InferenceSession,
+  batches: AsyncIterable<Batch>,
+): Promise<void> {
+  const sums = new Map<string, Float64Array>();
+  let count = 0;
+  for await (const { x, size } of batches) {
+    const {
+      logits: _,
+      probabilities: __,
+      ...statistics
+    } = await session.run({
+      input: new Tensor("float32", x, [size, ...input]),
+    });
+    for (const [name, { data }] of Object.entries(statistics)) {
+      const sum = sums.get(name) ?? new Float64Array(data.length);
+      sums.set(
+        name,
+        sum.map((s, i) => s + Number(data[i])),
+      );
+    }
+    count += 1;
+    if (count === CALIBRATION_BATCHES) break;
+  }
+  const views = state.views(state.weights);
+  for (const [name, sum] of sums) {
+    const [kind, norm] = name.split(":");
+    if (kind !== "mean" || norm === undefined) continue;
+    const square = sums.get(`square:${norm}`);
+    const [gamma, beta, mean, variance] = ["gamma", "beta", "mean", "variance"].map((role) =>
+      views.get(`${norm}.${role}`),
+    );
+    for (let c = 0; c < sum.length && gamma && beta && mean && variance; c++) {
+      const average = (sum[c] ?? 0) / count;
+      const spread = Math.max(0, (square?.[c] ?? 0) / count - average ** 2);
+      // The folded bias stood in beta: without it this is what the convolution gives.
+      mean[c] = average - (beta[c] ?? 0);
+      variance[c] = spread;
+      gamma[c] = Math.sqrt(spread + BATCH_NORM_EPSILON);
+      beta[c] = average;
+    }
+  }
+}
+
+const biasOf = (weight: string): string => weight.replace(/weight$/, "bias");
+
+/** A parameter of the batch norm that follows a convolution: `layers.3.weight` has `layers.4.beta`. */
+function normOf(weight: string, role: string): string {
+  return weight.replace(/(\d+)\.weight$/, (_, i: string) => `${Number(i) + 1}.${role}`);
+}

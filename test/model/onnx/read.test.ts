@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import fc from "fast-check";
+import { ModelError } from "#src/errors.js";
+import { GraphBuilder } from "#src/model/onnx/graph.js";
+import { readGraph } from "#src/model/onnx/read.js";
+import { tinyOnnx, tinyWeights } from "../../support/tiny-model.js";
+
+function sample(): Uint8Array {
+  const graph = new GraphBuilder("sample");
+  const x = graph.input("x", ["N", 2]);
+  const shift = graph.floats([2], Float32Array.of(0.5, -3));
+  graph.output("y", graph.node("Add", [x, shift]), ["N", 2]);
+  return graph.encode();
+}
+
+describe("readGraph", () => {
+  it("gives back what our own writer wrote", () => {
+    const { nodes, weights } = readGraph(sample(), "sample");
+    assert.deepEqual(
+      nodes.map(({ op }) => op),
+      ["Add", "Identity"],
+    );
+    const [, shift = ""] = nodes[0]?.inputs ?? [];
+    assert.deepEqual(weights.get(shift), { dims: [2], data: Float32Array.of(0.5, -3) });
+  });
+
+  it("reads a file that another writer made", () => {
+    const { nodes, weights } = readGraph(tinyOnnx(tinyWeights()), "tiny");
+    assert.deepEqual(
+      nodes.map(({ op }) => op),
+      ["Flatten", "MatMul", "Softmax"],
+    );
+    assert.deepEqual(weights.get("weights")?.data, tinyWeights());
+  });
+
+  it("finds every weight of the shipped model", async () => {
+    const bytes = await readFile(new URL("../../../models/fer2013-small/model.onnx", import.meta.url));
+    const { nodes, weights } = readGraph(bytes, "fer2013-small");
+    for (const { op, inputs } of nodes.filter(({ op }) => op === "Conv" || op === "Gemm"))
+      for (const name of inputs.slice(1)) assert(weights.has(name), `${op}: ${name}`);
+  });
+
+  it("refuses a file cut off anywhere in one line that names it", () => {
+    const whole = sample();
+    for (let length = 0; length < whole.length; length++)
+      try {
+        // A cut between two fields leaves a whole file of fewer parts: then it must say less, not something else.
+        const { weights } = readGraph(whole.subarray(0, length), "cut.onnx");
+        for (const { dims, data } of weights.values()) assert.equal(data.length, dims[0]);
+      } catch (error) {
+        assert(error instanceof ModelError, String(error));
+        assert.match(error.message, /^cut\.onnx: it is no ONNX model: [^\n]+$/);
+      }
+  });
+
+  it("never gives a constant that does not fill its shape, whatever the bytes", () => {
+    const whole = sample();
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+        (edits) => {
+          const bytes = whole.slice();
+          for (const [at, value] of edits) bytes[at] = value;
+          try {
+            for (const { dims, data } of readGraph(bytes, "edited").weights.values())
+              assert.equal(
+                data.length,
+                dims.reduce((a, b) => a * b, 1),
+              );
+          } catch (error) {
+            assert(error instanceof ModelError, String(error));
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});

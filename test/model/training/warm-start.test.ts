@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { Batch } from "#src/model/data/index.js";
+import { Random } from "#src/model/data/random.js";
+import { type InferenceOptions, inferenceGraph } from "#src/model/layers/inference-graph.js";
+import {
+  avgPool,
+  batchNorm,
+  conv,
+  globalAvgPool,
+  type Layer,
+  linear,
+  relu,
+  residual,
+  type Shape,
+} from "#src/model/layers/layer.js";
+import { parametersOf } from "#src/model/layers/parameters.js";
+import { readGraph } from "#src/model/onnx/read.js";
+import { TrainingState } from "#src/model/training/state.js";
+import { TrainingStep } from "#src/model/training/step.js";
+import { warmStart } from "#src/model/training/warm-start.js";
+
+const INPUT: Shape = [1, 12, 12];
+const BATCH = 16;
+
+const network = (classes: number, width = 6): Layer[] => [
+  conv(4, 3),
+  batchNorm(),
+  relu(),
+  residual(
+    [conv(width, 3, { stride: 2 }), batchNorm(), relu(), conv(width, 3), batchNorm()],
+    [avgPool(2), conv(width, 1), batchNorm()],
+  ),
+  relu(),
+  globalAvgPool(),
+  linear(classes),
+];
+
+/** A network that has learnt something: every parameter differs from where training begins. */
+function trained(layers: readonly Layer[]): TrainingState {
+  const state = new TrainingState(parametersOf(layers, INPUT), 11);
+  const random = new Random(12);
+  for (const { name, role } of state.parameters) {
+    const own = state.views(state.weights).get(name);
+    if (role === "gamma" || role === "variance") own?.set(own.map(() => 0.5 + random.next()));
+    else if (role !== "weight") own?.set(own.map(() => random.around(0.5)));
+  }
+  return state;
+}
+
+function pictures(seed: number): Batch {
+  const random = new Random(seed);
+  const x = Float32Array.from({ length: BATCH * 144 }, () => random.around(1));
+  return {
+    x,
+    y: new Float32Array(BATCH * 3).fill(1 / 3),
+    weight: new Float32Array(BATCH).fill(1),
+    size: BATCH,
+  };
+}
+
+async function* batches(...seeds: number[]): AsyncGenerator<Batch> {
+  for (const seed of seeds) yield pictures(seed);
+}
+
+async function logitsOf(
+  layers: readonly Layer[],
+  state: TrainingState,
+  x: Float32Array,
+  options: InferenceOptions = {},
+): Promise<Float32Array> {
+  const graph = inferenceGraph(layers, INPUT, state.views(state.weights), options);
+  const session = await InferenceSession.create(graph);
+  const { logits } = await session.run({ input: new Tensor("float32", x, [BATCH, ...INPUT]) });
+  await session.release();
+  return logits?.data as Float32Array;
+}
+
+function assertNear(actual: Float32Array, expected: Float32Array, within: number): void {
+  assert.equal(actual.length, expected.length);
+  expected.forEach((value, i) => {
+    assert(Math.abs((actual[i] ?? Number.NaN) - value) < within, `${actual[i]}, not ${value}`);
+  });
+}
+
+const begun = async (layers: readonly Layer[], from: TrainingState, fromLayers: readonly Layer[]) => {
+  const model = readGraph(inferenceGraph(fromLayers, INPUT, from.views(from.weights)), "model");
+  const state = new TrainingState(parametersOf(layers, INPUT), 1);
+  await warmStart(state, layers, INPUT, model, batches(1, 2, 3), "old");
+  return state;
+};
+
+describe("a warm start", () => {
+  it("computes what the model computes, with the folded batch norms apart again", async () => {
+    const layers = network(3);
+    const old = trained(layers);
+    const state = await begun(layers, old, layers);
+    const { x } = pictures(99);
+    assertNear(await logitsOf(layers, state, x), await logitsOf(layers, old, x), 1e-4);
+    assert.deepEqual(state.average, state.weights);
+  });
+
+  it("computes the same in training, where batch norms take the batch's own statistics", async () => {
+    const layers = network(3);
+    const old = trained(layers);
+    const batch = pictures(1);
+    const model = readGraph(inferenceGraph(layers, INPUT, old.views(old.weights)), "model");
+    const state = new TrainingState(parametersOf(layers, INPUT), 1);
+    await warmStart(state, layers, INPUT, model, batches(1), "old");
+    const step = await TrainingStep.open(layers, INPUT, BATCH, state, 1);
+    const { logits } = await step.run(batch, new Random(0));
+    await step.close();
+    assertNear(logits, await logitsOf(layers, old, batch.x), 1e-3);
+  });
+
+  it("keeps the first values of a last layer for other classes, and takes the rest", async () => {
+    const layers = network(5);
+    const state = await begun(layers, trained(network(3)), network(3));
+    const fresh = new TrainingState(parametersOf(layers, INPUT), 1);
+    const [own, first] = [state, fresh].map((of) => of.views(of.weights));
+    assert.deepEqual(own?.get("layers.6.weight"), first?.get("layers.6.weight"));
+    assert.notDeepEqual(own?.get("layers.0.weight"), first?.get("layers.0.weight"));
+  });
+
+  it("refuses a model of another architecture in one line", async () => {
+    await assert.rejects(begun(network(3, 6), trained(network(3, 8)), network(3, 8)), {
+      code: "WARM_START",
+      message:
+        "old: layers.3.body.0.weight is [6, 4, 3, 3], the model's [8, 4, 3, 3]; begin from a model of the recipe's own architecture",
+    });
+  });
+});
+
+describe("a mirrored inference graph", () => {
+  it("gives the mean of the logits of the picture and its mirror image", async () => {
+    const layers = network(3);
+    const state = trained(layers);
+    const { x } = pictures(5);
+    const turned = x.map((_, i) => x[i - (i % 12) + 11 - (i % 12)] ?? 0);
+    const [straight, mirrored] = [await logitsOf(layers, state, x), await logitsOf(layers, state, turned)];
+    const mean = straight.map((z, i) => (z + (mirrored[i] ?? 0)) / 2);
+    assertNear(await logitsOf(layers, state, x, { mirror: true }), mean, 1e-5);
+    assertNear(await logitsOf(layers, state, turned, { mirror: true }), mean, 1e-5);
+  });
+});
