@@ -14,6 +14,7 @@ const MAY: Record<string, readonly string[]> = {
   nats: ["pipeline", "media"],
   doctor: ["media", "model", "nats"],
   pipeline: ["media", "events"],
+  metrics: ["pipeline"],
   sources: ["pipeline", "media"],
   operators: ["pipeline", "media", "haar", "model", "events"],
   sinks: ["pipeline", "media", "events", "nats"],

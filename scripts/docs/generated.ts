@@ -6,6 +6,7 @@ import { registry } from "#src/registry.js";
 import { cliPage } from "./cli.js";
 import { componentsPage } from "./components.js";
 import { eventsPage } from "./events.js";
+import { metricsPage } from "./metrics.js";
 
 /** Every generated file of the repository: absolute path and text. */
 export function generated(root: string): [path: string, text: string][] {
@@ -13,6 +14,7 @@ export function generated(root: string): [path: string, text: string][] {
     [join(root, "docs/reference/components.md"), componentsPage(registry)],
     [join(root, "docs/reference/cli.md"), cliPage(createProgram())],
     [join(root, "docs/reference/events.md"), eventsPage()],
+    [join(root, "docs/reference/metrics.md"), metricsPage()],
     [join(root, "schema/pipeline.schema.json"), `${JSON.stringify(pipelineSchema(registry), null, 2)}\n`],
     [join(root, "schema/event.schema.json"), `${JSON.stringify(EmotionEvent, null, 2)}\n`],
   ];

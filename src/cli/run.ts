@@ -1,11 +1,13 @@
 import type { Command } from "commander";
 import type { RunSummary } from "../pipeline/run.js";
 import { collect } from "./collect.js";
+import { METRICS_HELP, openRunMetrics } from "./metrics.js";
 
 interface Flags {
   readonly set: string[];
   readonly quiet?: boolean;
   readonly json?: boolean;
+  readonly metrics?: string;
 }
 
 export function register(program: Command): void {
@@ -16,6 +18,7 @@ export function register(program: Command): void {
     .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
     .option("-q, --quiet", "says only what goes wrong")
     .option("--json", "logs as JSON lines on standard error")
+    .option("--metrics <[host:]port>", METRICS_HELP)
     .addHelpText(
       "after",
       `
@@ -25,7 +28,8 @@ Exit codes: 0 fine, 1 the run failed, 2 the file or the usage is wrong.
 Examples:
   $ pipeline run pipelines/webcam.yaml
   $ pipeline run pipelines/recording.yaml --set sources.0.path=lobby.mp4
-  $ pipeline run door.yaml --quiet --set sinks.0.path=- | jq .data.label`,
+  $ pipeline run door.yaml --quiet --set sinks.0.path=- | jq .data.label
+  $ pipeline run pipelines/cameras.yaml --metrics 9464 & curl -s localhost:9464/metrics`,
     )
     .action(async (file: string, flags: Flags) => {
       const [{ loadPipeline }, { runPlan }, { createLog }, { StatusLine }, { summaryLines }] =
@@ -43,6 +47,7 @@ Examples:
         json: flags.json ?? false,
         around: (say) => status.above(say),
       });
+      const metrics = await openRunMetrics(flags.metrics, log);
       const signals = listen(log.info);
       let summary: RunSummary;
       try {
@@ -50,10 +55,14 @@ Examples:
           log,
           stop: signals.stop,
           abort: signals.abort,
-          started: (view) => status.start(view),
+          started: (view) => {
+            status.start(view);
+            metrics.started(view);
+          },
         });
       } finally {
         status.end();
+        await metrics.close();
         signals.end();
       }
       if (flags.json)

@@ -5,6 +5,7 @@ import { Cropper, cropBox } from "../model/crop.js";
 import { type Engine, openEngine } from "../model/engine/index.js";
 import { loadModel, type Model } from "../model/load.js";
 import { operator } from "../pipeline/component.js";
+import type { EngineStats } from "../pipeline/context.js";
 import { Duration } from "../pipeline/units.js";
 import { batched, type FaceBatch } from "./batcher.js";
 
@@ -85,7 +86,18 @@ export const classify = operator({
     context.defer(() => engine.close());
     context.log.debug(`${context.id}: ${model.card.name} ${model.card.version} on ${engine.provider}`);
     const settings = { size: options.batch?.size ?? 32, maxWaitMs: options.batch?.maxWait ?? 15 };
-    const batch = new CropBatch(model, engine, options.flip ?? false, settings.size, options.margin);
+    const { name, version } = model.card;
+    const stats: EngineStats = {
+      id: context.id,
+      model: name,
+      version,
+      provider: engine.provider,
+      batches: 0,
+      faces: 0,
+      busyMs: 0,
+    };
+    context.stats.engines.push(stats);
+    const batch = new CropBatch(model, engine, stats, options.flip ?? false, settings.size, options.margin);
     return batched(settings, batch, context.occupancy);
   },
 });
@@ -93,6 +105,7 @@ export const classify = operator({
 /** Crops on their way to the engine. */
 class CropBatch implements FaceBatch {
   readonly #engine: Engine;
+  readonly #stats: EngineStats;
   readonly #flip: boolean;
   readonly #framing: Model["card"]["face"];
   readonly #input: Model["card"]["input"];
@@ -101,9 +114,17 @@ class CropBatch implements FaceBatch {
   readonly #crops: Float32Array;
   #count = 0;
 
-  constructor(model: Model, engine: Engine, flip: boolean, size: number, margin: number | undefined) {
+  constructor(
+    model: Model,
+    engine: Engine,
+    stats: EngineStats,
+    flip: boolean,
+    size: number,
+    margin: number | undefined,
+  ) {
     const { name, version, labels, input, face } = model.card;
     this.#engine = engine;
+    this.#stats = stats;
     this.#flip = flip;
     this.#framing = { ...face, ...(margin !== undefined && { margin }) };
     this.#input = input;
@@ -129,7 +150,11 @@ class CropBatch implements FaceBatch {
     const count = this.#count;
     const { width, height } = this.#input;
     this.#count = 0;
+    const begunMs = performance.now();
     const values = await this.#engine.run(this.#crops.subarray(0, count * width * height), count); // it copies them
+    this.#stats.batches++;
+    this.#stats.faces += this.#flip ? count / 2 : count;
+    this.#stats.busyMs += performance.now() - begunMs;
     const classes = this.#model.labels.length;
     const each = this.#flip ? 2 : 1;
     const results: Partial<Face>[] = [];

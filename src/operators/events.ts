@@ -46,6 +46,7 @@ export const events = operator({
         const seen = new Map<string, Map<number, Seen>>();
         const send = (kind: EventKind, item: Seen) => {
           context.stats.events++;
+          if (kind !== "left") context.stats.eventDelayMs.add(Math.max(0, Date.now() - item.at.wallTimeMs));
           subscriber.next(maker.make(kind, item));
         };
         const leave = (known: Map<number, Seen>, beforeMs: number) => {

@@ -1,5 +1,6 @@
 import type { PixelFormat } from "../media/frame.js";
 import type { FrameMemory, FramePool } from "../media/pool.js";
+import type { Histogram } from "./histogram.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -36,6 +37,21 @@ export interface SourceStats {
   height?: number;
 }
 
+/** Running figures of one engine; the operator that owns it writes them. */
+export interface EngineStats {
+  /** The operator's id. */
+  readonly id: string;
+  readonly model: string;
+  readonly version: string;
+  /** What really runs it, e.g. `onnx cpu`. */
+  provider: string;
+  batches: number;
+  /** Faces in those batches. */
+  faces: number;
+  /** Time for which a batch was under way, ms. */
+  busyMs: number;
+}
+
 /** Running figures of the whole run. */
 export interface RunStats {
   readonly sources: readonly SourceStats[];
@@ -43,8 +59,9 @@ export interface RunStats {
   faces: number;
   /** Events made. */
   events: number;
-  /** Events or pictures that sinks have written, by sink id. */
-  readonly written: Map<string, number>;
+  readonly engines: EngineStats[];
+  /** From a picture's arrival to its event, ms; of `left` events, which are late by their nature, nothing. */
+  readonly eventDelayMs: Histogram;
 }
 
 /** What every component is given. */

@@ -15,6 +15,8 @@ import { EkspresiError, messageOf, OperatorError } from "../errors.js";
 import { FrameMemory, FramePool } from "../media/pool.js";
 import type { Flow, Kind, OperatorComponent, SinkComponent, SourceComponent } from "./component.js";
 import type { Log, Occupancy, RunContext, RunStats, SourceStats } from "./context.js";
+import type { RunFigures } from "./figures.js";
+import { Histogram } from "./histogram.js";
 import type { Plan, PlannedNode } from "./plan.js";
 import { SinkRunner } from "./sink-runner.js";
 
@@ -38,6 +40,8 @@ export interface RunView {
   readonly slots: number;
   /** Events that wait for a sink. */
   readonly backlog: () => number;
+  /** All of it as plain data. */
+  readonly figures: () => RunFigures;
 }
 
 export interface RunSummary {
@@ -54,6 +58,8 @@ export interface RunSummary {
 
 // A recording's slots feed every Haar worker and a batch; a camera's are few, so that what is shown is fresh.
 const SLOTS = { live: 4, recording: 4 + 2 * availableParallelism() };
+
+const DELAY_BOUNDS_MS = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 
 /** Once a run is aborted, its sinks have so long to write what they were given. */
 const FLUSH_MS = 1000;
@@ -95,7 +101,13 @@ class Run {
     this.#plan = plan;
     this.#log = log;
     this.#started = started;
-    this.#stats = { sources: [], faces: 0, events: 0, written: new Map() };
+    this.#stats = {
+      sources: [],
+      faces: 0,
+      events: 0,
+      engines: [],
+      eventDelayMs: new Histogram(DELAY_BOUNDS_MS),
+    };
     const pools = this.#pools;
     const sources = this.#stats.sources;
     this.#occupancy = {
@@ -131,6 +143,13 @@ class Run {
       leased: () => this.#occupancy.leased,
       slots,
       backlog: () => this.#sinks.reduce((sum, sink) => sum + sink.waiting, 0),
+      figures: () => ({
+        pipeline: this.#plan.name,
+        ...this.#stats,
+        sinks: this.#sinks.map(({ id, written, lost, waiting }) => ({ id, written, lost, waiting })),
+        leased: this.#occupancy.leased,
+        slots,
+      }),
     });
     const subscriptions: Subscription[] = [];
     const aborted = new Promise<void>((resolve) => {

@@ -50,6 +50,10 @@ describe("classify", () => {
     try {
       const out = await lastValueFrom(frames);
       assert.equal(test.pool.free, 6);
+      const [stats] = test.context.stats.engines;
+      assert(stats && stats.batches > 0 && stats.busyMs > 0, "batches are counted");
+      assert.equal(stats.faces, out.flatMap(({ faces }) => faces).length);
+      assert.deepEqual([stats.model, stats.version, stats.provider], ["tiny", "1", "onnx cpu"]);
       return "abc".split("").map((source) => out.filter((item) => item.source === source));
     } finally {
       await test.close();

@@ -26,6 +26,8 @@ async function eventsOf(letters: string, options: Parameters<typeof events.build
   const out = await lastValueFrom(from(seen(test, letters)).pipe(operate, toArray()));
   assert.equal(test.pool.free, test.pool.slots, "every frame was returned");
   assert.equal(test.context.stats.events, out.length);
+  const timed = test.context.stats.eventDelayMs.counts.reduce((sum, count) => sum + count, 0);
+  assert.equal(timed, out.filter(({ data }) => data.kind !== "left").length);
   return out;
 }
 

@@ -1,6 +1,7 @@
 import type { PixelFormat } from "#src/media/frame.js";
 import { FrameMemory, FramePool } from "#src/media/pool.js";
 import type { Log, RunContext, SourceContext, SourceStats } from "#src/pipeline/context.js";
+import { Histogram } from "#src/pipeline/histogram.js";
 
 /** A run context for one component, and what a test wants to see of it. */
 export interface TestContext {
@@ -43,7 +44,7 @@ export function testContext(
     signal: new AbortController().signal,
     memory,
     log: logInto(logged),
-    stats: { sources: [source], faces: 0, events: 0, written: new Map() },
+    stats: { sources: [source], faces: 0, events: 0, engines: [], eventDelayMs: new Histogram([100, 1000]) },
     startedAtMs: Date.UTC(2026, 0, 1),
     occupancy: {
       get leased() {

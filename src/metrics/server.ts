@@ -1,0 +1,95 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { ConfigError, messageOf } from "../errors.js";
+import { CONTENT_TYPE } from "./exposition.js";
+
+/** Where to listen. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What is served. */
+export interface Probes {
+  /** The text of `/metrics`. */
+  metrics(): string;
+  /** What is still waited for, one line each; nothing when all is ready. */
+  waitingFor(): readonly string[];
+}
+
+export interface MetricsServer {
+  /** E.g. `http://127.0.0.1:9464`. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Reads `9464`, `0.0.0.0:9464` or `[::]:9464`. Without a host it is loopback. Throws `ConfigError`. */
+export function parseListen(text: string): ListenAddress {
+  const match = /^(?:(\[[0-9a-f:.]+\]|[a-z0-9.-]+):)?(\d{1,5})$/i.exec(text);
+  const port = Number(match?.[2]);
+  if (!match || port > 65535)
+    throw new ConfigError(
+      "METRICS_ADDRESS",
+      `--metrics ${text}: this is no [host:]port; write e.g. 9464, 0.0.0.0:9464 or [::]:9464`,
+    );
+  return { host: match[1]?.replace(/^\[|\]$/g, "") ?? "127.0.0.1", port };
+}
+
+/**
+ * Serves `/metrics`, `/healthz` (200 as long as the event loop turns) and `/readyz` (200, or 503 and what is waited
+ * for). Throws `ConfigError` where the address cannot be had.
+ */
+export async function serveMetrics(address: ListenAddress, probes: Probes): Promise<MetricsServer> {
+  const pages: Record<string, () => { status: number; type?: string; text: string }> = {
+    "/metrics": () => ({ status: 200, type: CONTENT_TYPE, text: probes.metrics() }),
+    "/healthz": () => ({ status: 200, text: "ok\n" }),
+    "/readyz": () => {
+      const missing = probes.waitingFor();
+      return missing.length === 0
+        ? { status: 200, text: "ready\n" }
+        : { status: 503, text: `${missing.join("\n")}\n` };
+    },
+  };
+  const server = createServer(({ method, url = "/" }, response) => {
+    const page = Object.hasOwn(pages, url.split("?")[0] ?? "") ? pages[url.split("?")[0] ?? ""] : undefined;
+    if (method !== "GET" && method !== "HEAD") {
+      response.writeHead(405, { allow: "GET, HEAD" }).end();
+      return;
+    }
+    const { status, type, text } = page?.() ?? {
+      status: 404,
+      text: `there is ${Object.keys(pages).join(", ")}\n`,
+    };
+    response.writeHead(status, {
+      "content-type": type ?? "text/plain; charset=utf-8",
+      "content-length": Buffer.byteLength(text),
+      "cache-control": "no-store",
+    });
+    response.end(method === "HEAD" ? undefined : text);
+  });
+  server.listen(address.port, address.host);
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    const { host, port } = address;
+    const why =
+      (cause as NodeJS.ErrnoException).code === "EADDRINUSE"
+        ? "something listens there already; give another port"
+        : messageOf(cause);
+    throw new ConfigError("METRICS_LISTEN", `--metrics ${hostPort(host, port)}: ${why}`, { cause });
+  }
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://${hostPort(address.host, port)}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function hostPort(host: string, port: number): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}

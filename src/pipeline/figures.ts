@@ -1,0 +1,23 @@
+import type { EngineStats, SourceStats } from "./context.js";
+import type { HistogramFigures } from "./histogram.js";
+
+/** Figures of a run at one moment, as plain data that can be sent to another process. */
+export interface RunFigures {
+  readonly pipeline: string;
+  readonly sources: readonly SourceStats[];
+  readonly faces: number;
+  readonly events: number;
+  readonly engines: readonly EngineStats[];
+  /** From a picture's arrival to its event, ms. */
+  readonly eventDelayMs: HistogramFigures;
+  readonly sinks: readonly {
+    readonly id: string;
+    readonly written: number;
+    readonly lost: number;
+    /** Items that wait for it. */
+    readonly waiting: number;
+  }[];
+  /** Frames leased now, and slots in all. */
+  readonly leased: number;
+  readonly slots: number;
+}
