@@ -8,6 +8,7 @@ import type { Component } from "./pipeline/component.js";
 import { consoleSink } from "./sinks/console.js";
 import { jsonl } from "./sinks/jsonl.js";
 import { file } from "./sources/file.js";
+import { images } from "./sources/images.js";
 import { rtsp } from "./sources/rtsp.js";
 import { test } from "./sources/test.js";
 import { webcam } from "./sources/webcam.js";
@@ -15,6 +16,7 @@ import { webcam } from "./sources/webcam.js";
 /** Every component that a pipeline file can name. */
 export const registry = [
   file,
+  images,
   rtsp,
   webcam,
   test,

@@ -36,6 +36,9 @@ export const EmotionData = Type.Object(
       { description: "The same box as fractions of the frame's width and height." },
     ),
     frame: Type.Integer({ minimum: 0, description: "Number of the frame in its source, from 0." }),
+    picture: Type.Optional(
+      Type.String({ description: "Name of the picture's file, of an `images` source." }),
+    ),
     mediaTimeMs: Type.Number({ description: "Media time of the frame, from the container's PTS." }),
     sinceMs: Type.Number({ description: "Media time at which this label began." }),
     model: Type.Object({ name: Type.String(), version: Type.String() }),

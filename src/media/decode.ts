@@ -1,9 +1,11 @@
 import { Observable } from "rxjs";
 import { messageOf, SourceError } from "../errors.js";
 import { ByteReader } from "./bytes.js";
+import { type MediaClock, recordingClock } from "./clock.js";
 import { endProcess, type Ffmpeg, type FfmpegProcess, findFfmpeg, spawnFfmpeg } from "./ffmpeg.js";
 import { Frame, frameBytes, type PixelFormat } from "./frame.js";
 import type { FramePool } from "./pool.js";
+import { withRemedy } from "./remedy.js";
 import { type FrameNote, StderrReader } from "./stderr.js";
 
 /** What to decode. */
@@ -23,8 +25,13 @@ export interface DecodeInput {
   readonly stallMs?: number;
   /** The same for its first frame, ms. */
   readonly openMs?: number;
-  /** Media time of a frame from its PTS, ms. Default: the PTS itself. */
-  readonly mediaTime?: (ptsMs: number) => number;
+  /**
+   * A network input that says nothing for so long is given up by ffmpeg itself, some time later, ms: without it ffmpeg
+   * would outlive us when we are killed while a camera is silent.
+   */
+  readonly socketTimeoutMs?: number;
+  /** Media time of a frame. Default: as a recording's. */
+  readonly clock?: MediaClock;
 }
 
 /** Where frames go. */
@@ -98,6 +105,9 @@ function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): str
   return [
     ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "info"],
     ...input.before,
+    ...(input.socketTimeoutMs === undefined
+      ? []
+      : [ffmpeg.has.timeout ? "-timeout" : "-stimeout", String(input.socketTimeoutMs * 1000)]),
     ...["-i", input.url, "-map", "0:V:0", "-an", "-sn", "-dn"],
     ...["-vf", [...(input.filters ?? []), ...convert, "showinfo=checksum=0"].join(",")],
     // One output frame for each input frame, each in its own size.
@@ -116,6 +126,7 @@ class Session {
   readonly #bytes: ByteReader;
   readonly #notes: FrameNote[] = [];
   readonly #exit: Promise<number | null>;
+  readonly #clock: MediaClock;
   #spawnError: Error | undefined;
   #told = false;
   #wake: (() => void) | undefined;
@@ -127,6 +138,7 @@ class Session {
     this.#input = input;
     this.#context = context;
     this.#child = child;
+    this.#clock = input.clock ?? recordingClock();
     this.#stderr = new StderrReader((note) => {
       this.#notes.push(note);
       this.#notify();
@@ -243,7 +255,7 @@ class Session {
   #mediaTime({ ptsMs }: FrameNote): number {
     // A frame without a time stands right after the one before it.
     if (Number.isNaN(ptsMs)) return this.#context.source.mediaTimeMs;
-    return this.#input.mediaTime ? this.#input.mediaTime(ptsMs) : ptsMs;
+    return this.#clock(ptsMs);
   }
 
   #watch(limitMs: number | undefined): void {
@@ -266,7 +278,8 @@ class Session {
     const who = `source ${this.#context.id}: ${name}`;
     if (this.#spawnError)
       throw new SourceError("FFMPEG_START", `${who}: ffmpeg did not start: ${messageOf(this.#spawnError)}`);
-    const reason = this.#stderr.reason;
+    const said = this.#stderr.reason;
+    const reason = said && withRemedy(said, name);
     if (this.#stalledAfterMs)
       throw new SourceError(
         "SOURCE_STALLED",

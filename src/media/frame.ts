@@ -21,6 +21,8 @@ export interface FrameInfo {
   readonly width: number;
   readonly height: number;
   readonly format: PixelFormat;
+  /** Name of its file, for a source of pictures. */
+  readonly picture?: string;
 }
 
 /**
@@ -35,6 +37,7 @@ export class Frame implements FrameInfo {
   readonly width: number;
   readonly height: number;
   readonly format: PixelFormat;
+  readonly picture?: string;
   readonly slot: Slot;
   readonly #pool: FramePool;
 
@@ -46,6 +49,7 @@ export class Frame implements FrameInfo {
     this.width = info.width;
     this.height = info.height;
     this.format = info.format;
+    if (info.picture !== undefined) this.picture = info.picture;
     this.slot = slot;
     this.#pool = pool;
   }

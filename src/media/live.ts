@@ -1,5 +1,6 @@
 import { Observable, type Subscription } from "rxjs";
 import { messageOf } from "../errors.js";
+import { cameraClock } from "./clock.js";
 import { type DecodeContext, type DecodeInput, decode } from "./decode.js";
 import type { Frame } from "./frame.js";
 
@@ -19,20 +20,25 @@ export interface LiveContext extends DecodeContext {
  * is since the camera's first frame and goes on across reconnects, gaps included. Completes after `context.stop`.
  */
 export function live(
-  input: Omit<DecodeInput, "live" | "mediaTime">,
+  input: Omit<DecodeInput, "live" | "clock">,
   context: LiveContext,
   options: LiveOptions,
 ): Observable<Frame> {
   return new Observable((subscriber) => {
-    const firstAtMs = { value: Number.NaN };
+    let firstAtMs = Number.NaN;
+    const sinceFirstMs = () => {
+      const now = performance.now();
+      if (Number.isNaN(firstAtMs)) firstAtMs = now;
+      return now - firstAtMs;
+    };
     let waitMs = options.leastMs;
     let timer: NodeJS.Timeout | undefined;
     let session: Subscription | undefined;
 
     const open = () => {
-      const clock = sessionClock(firstAtMs, context);
+      const clock = cameraClock(sinceFirstMs, () => context.source.mediaTimeMs);
       const before = context.source.decoded;
-      session = decode({ ...input, live: true, mediaTime: clock }, context).subscribe({
+      session = decode({ ...input, live: true, clock }, context).subscribe({
         next: (frame) => subscriber.next(frame),
         error: (error: unknown) => again(messageOf(error), before),
         complete: () => again(`source ${context.id}: ${input.name}: the stream ended`, before),
@@ -64,19 +70,4 @@ export function live(
       session?.unsubscribe();
     };
   });
-}
-
-/** Turns one session's PTS into time since the camera's first frame; never back. */
-function sessionClock(firstAtMs: { value: number }, context: LiveContext): (ptsMs: number) => number {
-  let firstPtsMs = Number.NaN;
-  let startMs = 0;
-  return (ptsMs) => {
-    if (Number.isNaN(firstPtsMs)) {
-      firstPtsMs = ptsMs;
-      const now = performance.now();
-      if (Number.isNaN(firstAtMs.value)) firstAtMs.value = now;
-      startMs = Math.max(now - firstAtMs.value, context.source.mediaTimeMs);
-    }
-    return Math.max(context.source.mediaTimeMs, startMs + ptsMs - firstPtsMs);
-  };
 }

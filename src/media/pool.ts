@@ -121,7 +121,8 @@ export class FramePool {
     if (!slot) return undefined;
     if (!slot.region || slot.region.bytes < bytes) {
       if (slot.region) this.#memory.free(slot.region);
-      slot.region = this.#memory.allocate(bytes);
+      // Growing by a quarter at least keeps what is left behind small when every picture is a little larger.
+      slot.region = this.#memory.allocate(Math.max(bytes, (slot.region?.bytes ?? 0) * 1.25));
       slot.offset = slot.region.offset;
       slot.data = this.#memory.view(slot.region.offset, slot.region.bytes);
     }

@@ -1,10 +1,15 @@
 /**
  * The text with the password of every URL in it replaced by `***`; the token of a NATS address and query values that
- * look like secrets too.
+ * look like secrets too. A password with a bare `/`, `?`, `#` or `@` in it, which no URL may have, is hidden as well.
  */
 export function redact(text: string): string {
   return text
     .replace(/((?:nats|tls):\/\/)[^\s:/?#@,]+@/gi, "$1***@")
-    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/?#@]*):[^\s/?#]*@/gi, "$1:***@")
+    .replace(USER_AND_PASSWORD, "$1:***@")
     .replace(/([?&](?:password|passwd|pwd|token|key|secret|auth)=)[^&\s#]*/gi, "$1***");
 }
+
+// What follows the colon is a port where it is digits alone, else a password up to the last `@` of this address; the
+// next one of a list begins after a comma.
+const USER_AND_PASSWORD =
+  /([a-z][a-z0-9+.-]*:\/\/[^\s:/?#@]*):(?!\d+(?:[/?#\s]|$))(?:(?!,[a-z][a-z0-9+.-]*:\/\/)[^\s"'<>])*@/gi;

@@ -102,6 +102,7 @@ interface Seen {
     readonly wallTimeMs: number;
     readonly width: number;
     readonly height: number;
+    readonly picture?: string;
   };
   readonly label: number;
   readonly sinceMs: number;
@@ -122,12 +123,20 @@ function observe(face: Face, at: Seen["at"], before: Seen | undefined, context: 
       "EVENTS_NEED_CLASSIFY",
       `${context.id}: faces have no expression; put a \`classify\` operator before it`,
     );
-  const { source, sequence, mediaTimeMs, wallTimeMs, width, height } = at;
+  const { source, sequence, mediaTimeMs, wallTimeMs, width, height, picture } = at;
   const since = before?.label === face.label ? before.sinceMs : mediaTimeMs;
   return {
     track: trackOf(face, context),
     face,
-    at: { source, sequence, mediaTimeMs, wallTimeMs, width, height },
+    at: {
+      source,
+      sequence,
+      mediaTimeMs,
+      wallTimeMs,
+      width,
+      height,
+      ...(picture !== undefined && { picture }),
+    },
     label: face.label,
     sinceMs: face.labelSinceMs ?? since,
     nextSampleMs: before?.nextSampleMs ?? Number.NEGATIVE_INFINITY,
@@ -190,6 +199,7 @@ class EventMaker {
         height: round(height / at.height, 4),
       },
       frame: at.sequence,
+      ...(at.picture !== undefined && { picture: at.picture }),
       mediaTimeMs: round(at.mediaTimeMs, 3),
       sinceMs: round(sinceMs, 3),
       model: { name: face.model?.name ?? "", version: face.model?.version ?? "" },

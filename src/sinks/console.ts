@@ -41,11 +41,11 @@ const PLAIN: Palette = {
 
 /** `0:12.480  door #3  changed   happy 87 %  (was there since 0:11.200)`. */
 function lineOf({ data }: EmotionEvent, paint: Palette): string {
-  const { camera, track, kind, label, confidence, mediaTimeMs, sinceMs } = data;
+  const { camera, track, kind, label, confidence, mediaTimeMs, sinceMs, picture } = data;
   const share = `${Math.round(confidence * 100)} %`.padStart(5);
   const lasted = kind === "left" ? paint.dim(`  for ${((mediaTimeMs - sinceMs) / 1000).toFixed(1)} s`) : "";
   return [
-    paint.dim(clock(mediaTimeMs).padStart(10)),
+    paint.dim((picture ?? clock(mediaTimeMs)).padStart(10)),
     `${camera} #${track}`.padEnd(12),
     paint.kind[kind](kind.padEnd(8)),
     `${paint.label(label.padEnd(8))} ${share}${lasted}`,

@@ -13,7 +13,8 @@ export const rtsp = source({
   options: Type.Object({
     url: Type.String({
       pattern: "^(rtsps?://|\\$\\{)",
-      description: "Address, with user and password where it needs them; the password is shown nowhere.",
+      description:
+        "Address, with user and password where it needs them (`@`, `/` and the like in them percent-encoded). No log, error or event shows the password; the list of processes does, in ffmpeg's command line.",
       examples: ["rtsp://user:password@10.0.0.7/stream1"],
     }),
     transport: Type.Optional(
@@ -49,6 +50,7 @@ export const rtsp = source({
         name: redact(url),
         openMs: openTimeout,
         stallMs: stallTimeout,
+        socketTimeoutMs: Math.max(openTimeout, stallTimeout),
       },
       context,
       { leastMs: Math.min(500, maxBackoff), mostMs: maxBackoff },

@@ -1,0 +1,51 @@
+import { readdir } from "node:fs/promises";
+import { join, sep } from "node:path";
+
+/** True for a path with `*`, `?`, `[...]` or `{a,b}` in it. */
+export function isGlob(path: string): boolean {
+  return /[*?[\]{}]/.test(path);
+}
+
+/**
+ * Files that a pattern names, in no order. `*` and `?` stay within a name, `**` is any number of folders, `[a-z]` is
+ * one character, `{jpg,png}` is one of several. A name that begins with a dot must be written with it. Rejects where
+ * the folder that the pattern begins with cannot be read.
+ */
+export async function filesOf(pattern: string): Promise<string[]> {
+  const parts = pattern.split(sep === "\\" ? /[\\/]/ : "/");
+  const fixed = parts.slice(0, -1).findIndex(isGlob);
+  const folder = parts.slice(0, fixed < 0 ? -1 : fixed).join(sep) || (pattern.startsWith("/") ? "/" : ".");
+  const expression = matcher(pattern.split(sep).join("/"));
+  const entries = await readdir(folder, { recursive: fixed >= 0, withFileTypes: true });
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => expression.test(path.split(sep).join("/")));
+}
+
+function matcher(pattern: string): RegExp {
+  let text = "";
+  let braces = 0;
+  for (let i = 0; i < pattern.length; i++) {
+    const rest = pattern.slice(i);
+    const start = i === 0 || pattern[i - 1] === "/";
+    const set = /^\[(!?)([^\]/]+)\]/.exec(rest);
+    if (rest.startsWith("**/") && start) {
+      text += "(?:(?!\\.)[^/]+/)*";
+      i += 2;
+    } else if (rest.startsWith("*")) text += start ? "(?!\\.)[^/]*" : "[^/]*";
+    else if (rest.startsWith("?")) text += start ? "(?!\\.)[^/]" : "[^/]";
+    else if (set) {
+      text += `[${set[1] ? "^" : ""}${(set[2] ?? "").replace(/[\\^]/g, "\\$&")}]`;
+      i += set[0].length - 1;
+    } else if (rest.startsWith("{") && rest.includes("}")) {
+      text += "(?:";
+      braces++;
+    } else if (rest.startsWith("}") && braces > 0) {
+      text += ")";
+      braces--;
+    } else if (rest.startsWith(",") && braces > 0) text += "|";
+    else text += rest.charAt(0).replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  }
+  return new RegExp(`^${text}$`);
+}

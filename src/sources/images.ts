@@ -1,0 +1,159 @@
+import { readdir, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { Observable } from "rxjs";
+import { Type } from "typebox";
+import { messageOf, SourceError } from "../errors.js";
+import { Frame, frameBytes } from "../media/frame.js";
+import { filesOf, isGlob } from "../media/glob.js";
+import { type RgbPicture, readPicture, writePlanes } from "../media/picture.js";
+import { source } from "../pipeline/component.js";
+import type { SourceContext } from "../pipeline/context.js";
+import { Path, Rate } from "../pipeline/units.js";
+
+const Options = Type.Object({
+  path: Path({
+    description:
+      "A folder of pictures, or a pattern: `*`, `?`, `**`, `[0-9]` and `{jpg,png}` are understood.",
+    examples: ["photos", "photos/**/*.jpg"],
+  }),
+  fps: Type.Optional(Rate({ default: 1, description: "Pictures a second of media time." })),
+  broken: Type.Optional(
+    Type.Union([Type.Literal("skip"), Type.Literal("fail")], {
+      default: "skip",
+      description:
+        "A picture that cannot be read: `skip` names it in a warning and goes on, `fail` ends the source there.",
+    }),
+  ),
+});
+
+/** Pictures of a folder or a pattern, in natural order (`2.jpg` before `10.jpg`). */
+export const images = source({
+  type: "images",
+  summary: "Pictures of a folder or a pattern.",
+  description:
+    "JPEG, PNG, WebP, AVIF, TIFF, GIF and SVG, in natural order (`2.jpg` before `10.jpg`), each in its own size and upright as its EXIF orientation says. Media time is the picture's place in the list divided by `fps`; events carry the file's name (`data.picture`). No picture is lost: when the pipeline is busy, reading waits. For pictures that have nothing to do with one another put `minHits: 1` into `track`, for none is seen twice.",
+  options: Options,
+  example: "- { type: images, path: photos, fps: 1 }",
+  live: () => false,
+  open: ({ path, fps = 1, broken = "skip" }, context) =>
+    new Observable<Frame>((subscriber) => {
+      const abort = new AbortController();
+      const running = read({ path, fps, broken }, context, abort.signal, (frame) => {
+        if (subscriber.closed) frame.release();
+        else subscriber.next(frame);
+      }).then(
+        () => subscriber.complete(),
+        (error: unknown) => subscriber.error(error),
+      );
+      context.defer(() => running);
+      return () => abort.abort();
+    }),
+});
+
+/** A file's pixels, or why there are none. */
+type Decoded = RgbPicture | Error;
+
+/** Pictures decoded ahead of the one that is waited for. */
+const AHEAD = 2;
+
+async function read(
+  { path, fps, broken }: { path: string; fps: number; broken: "skip" | "fail" },
+  context: SourceContext,
+  signal: AbortSignal,
+  emit: (frame: Frame) => void,
+): Promise<void> {
+  const { source, stop, id } = context;
+  const files = await list(path, id);
+  source.identity = `${basename(path)} ${files.length} pictures`;
+  source.durationMs = (files.length * 1000) / fps;
+  const decoding: Promise<Decoded>[] = [];
+  let skipped = 0;
+  for (const [index, file] of files.entries()) {
+    for (let next = index + decoding.length; next < files.length && next <= index + AHEAD; next++)
+      decoding.push(decode(files[next] ?? ""));
+    const picture = await decoding.shift();
+    if (!picture || signal.aborted || stop.aborted) break;
+    source.mediaTimeMs = (index * 1000) / fps;
+    if (picture instanceof Error) {
+      const why = `source ${id}: ${file}: ${picture.message}`;
+      if (broken === "fail") throw new SourceError("SOURCE_PICTURE", why, { cause: picture });
+      context.log.warn(`${why}; skipped`, { source: id, file });
+      skipped++;
+    } else if (!(await deliver(picture, file, index, context, signal, emit))) break;
+  }
+  await Promise.all(decoding);
+  if (skipped === files.length)
+    throw new SourceError("SOURCE_EMPTY", `source ${id}: ${path}: none of its pictures can be read`);
+  if (skipped > 0) context.log.warn(`source ${id}: ${skipped} of ${files.length} pictures skipped`);
+}
+
+async function decode(file: string): Promise<Decoded> {
+  try {
+    return await readPicture(file);
+  } catch (error) {
+    const why = messageOf(error).split("\n", 1)[0] ?? "";
+    return new Error(/unsupported image format/.test(why) ? "no picture of a format that can be read" : why, {
+      cause: error,
+    });
+  }
+}
+
+/** Waits for busy sinks and for a slot, fills it and passes it on. False when everything ends. */
+async function deliver(
+  picture: RgbPicture,
+  file: string,
+  sequence: number,
+  { ready, pool, format, source, id }: SourceContext,
+  signal: AbortSignal,
+  emit: (frame: Frame) => void,
+): Promise<boolean> {
+  const { width, height } = picture;
+  await ready();
+  const slot = await pool.acquire(frameBytes(width, height, format), signal);
+  if (!slot) return false;
+  writePlanes(picture, format, slot.data);
+  source.state = "running";
+  source.decoded++;
+  source.width = width;
+  source.height = height;
+  const { mediaTimeMs } = source;
+  const name = basename(file);
+  emit(
+    new Frame(
+      { source: id, sequence, mediaTimeMs, wallTimeMs: Date.now(), width, height, format, picture: name },
+      slot,
+      pool,
+    ),
+  );
+  return true;
+}
+
+// Also of formats that are not read here: such a picture is named, not passed over in silence.
+const PICTURE = /\.(jpe?g|jfif|png|webp|avif|tiff?|gif|svg|bmp|heic|heif|jp2|jxl)$/i;
+const naturally = new Intl.Collator("en", { numeric: true }).compare;
+
+/** The pictures that `path` names, in natural order; at least one. */
+async function list(path: string, id: string): Promise<string[]> {
+  const fail = (what: string, remedy: string) =>
+    new SourceError("SOURCE_OPEN", `source ${id}: ${path}: ${what}; ${remedy}`);
+  const info = await stat(path).catch(() => undefined);
+  if (info?.isFile()) return [path];
+  const inFolder = async () =>
+    (await readdir(path))
+      .filter((name) => PICTURE.test(name) && !name.startsWith("."))
+      .map((name) => join(path, name));
+  if (!info && !isGlob(path)) throw fail("no such folder", "check `path`");
+  const files = await (info ? inFolder() : filesOf(path)).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === "ENOENT"
+      ? fail("no file matches", "check `path`")
+      : fail(error.message, "check `path`");
+  });
+  if (files.length === 0)
+    throw info
+      ? fail(
+          "no picture in this folder",
+          "give one with .jpg or .png files, or `folder/**/*.jpg` for folders in it",
+        )
+      : fail("no file matches", "check `path`");
+  return files.sort((a, b) => naturally(a, b) || (a < b ? -1 : 1));
+}

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { cameraClock, recordingClock } from "#src/media/clock.js";
+
+describe("a recording's clock", () => {
+  const times = (pts: readonly number[]) => pts.map(recordingClock());
+
+  it("gives the container's own times, whatever their spacing and wherever they begin", () => {
+    const steps = fc.array(fc.integer({ min: 0, max: 100_000 }), { maxLength: 50 });
+    fc.assert(
+      fc.property(fc.integer({ min: -1000, max: 100_000 }), steps, (begin, gaps) => {
+        let at = begin;
+        const pts = [begin, ...gaps.map((gap) => (at += gap))];
+        assert.deepEqual(times(pts), pts);
+      }),
+    );
+  });
+
+  it("goes on at its pace where recordings were joined, each time", () => {
+    assert.deepEqual(
+      times([1400, 1440, 1480, 1400, 1440, 0, 40]),
+      [1400, 1440, 1480, 1520, 1560, 1600, 1640],
+    );
+  });
+
+  it("waits for a step back that is only a careless muxer's", () => {
+    assert.deepEqual(times([0, 40, 80, 60, 120]), [0, 40, 80, 80, 120]);
+  });
+});
+
+describe("a camera's clock", () => {
+  it("counts from the camera's first frame, gaps between sessions included, and never goes back", () => {
+    let now = 0;
+    let latest = 0;
+    const told = (clock: (ptsMs: number) => number, ptsMs: number) => {
+      latest = clock(ptsMs);
+      return latest;
+    };
+    const first = cameraClock(
+      () => now,
+      () => latest,
+    );
+    assert.equal(told(first, 90_000), 0);
+    now = 35;
+    assert.equal(told(first, 90_040), 40);
+    now = 10_000;
+    const second = cameraClock(
+      () => now,
+      () => latest,
+    );
+    assert.equal(told(second, 0), 10_000);
+    now = 10_030;
+    assert.equal(told(second, 40), 10_040);
+    assert.equal(told(second, 20), 10_040);
+  });
+
+  it("is not moved by a camera that sets its own clock", () => {
+    let now = 0;
+    const clock = cameraClock(
+      () => now,
+      () => 0,
+    );
+    clock(1000);
+    now = 40;
+    assert.equal(clock(3_600_000), 40);
+    now = 80;
+    assert.equal(clock(3_600_040), 80);
+    now = 120;
+    assert.equal(clock(5), 120);
+  });
+});

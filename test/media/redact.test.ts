@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { redact } from "#src/media/redact.js";
+
+describe("what is hidden of addresses", () => {
+  it("is the password, and nothing else", () => {
+    for (const [text, shown] of [
+      ["rtsp://user:geheim@10.0.0.7/1", "rtsp://user:***@10.0.0.7/1"],
+      ["rtsp://user:p%40ss%2F@h:554/1 and nats://a:b@h", "rtsp://user:***@h:554/1 and nats://a:***@h"],
+      ["nats://a:b,c@h1,nats://token@h2,tls://d:e@h3", "nats://a:***@h1,nats://***@h2,tls://d:***@h3"],
+      ["rtsp://:geheim@h/1", "rtsp://:***@h/1"],
+      ["http://h/a?token=geheim&x=1", "http://h/a?token=***&x=1"],
+      ["http://h:8080/a@b rtsp://h:554 rtsp://user@h/1", "http://h:8080/a@b rtsp://h:554 rtsp://user@h/1"],
+      [`{"url":"rtsp://u:geheim@h/1","mail":"a@b.c"}`, `{"url":"rtsp://u:***@h/1","mail":"a@b.c"}`],
+    ] as const)
+      assert.equal(redact(text), shown);
+  });
+
+  it("is any password that has no blank and no quote, encoded or not", () => {
+    const password = fc.stringMatching(/^[a-zA-Z][!-~]{4,20}$/).filter((text) => !/["'<>]/.test(text));
+    fc.assert(
+      fc.property(password, (secret) => {
+        for (const written of [secret, encodeURIComponent(secret)]) {
+          const shown = redact(`source door: rtsp://admin:${written}@10.0.0.7:554/1: refused`);
+          assert.match(shown, /^source door: rtsp:\/\/admin:\*\*\*@/);
+          assert.ok(!shown.includes(written));
+        }
+      }),
+    );
+  });
+});
