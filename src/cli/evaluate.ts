@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { ConfigError } from "../errors.js";
 import type { Evaluation } from "../model/evaluation/index.js";
 import { collect } from "./collect.js";
@@ -14,6 +14,9 @@ interface Flags {
   readonly html?: string;
   readonly history?: string;
   readonly card?: boolean;
+  readonly engine: "onnx" | "tfjs";
+  readonly provider: "cpu" | "webgpu" | "cuda";
+  readonly strict?: boolean;
   readonly threads: string;
 }
 
@@ -38,6 +41,15 @@ export function register(program: Command): void {
     .option("--html <file>", "writes a report, one page with everything in it")
     .option("--history <file>", "training's history.jsonl, for curves in the report")
     .option("--card", "puts the figures into the model's card")
+    .addOption(
+      new Option("--engine <engine>", "what runs the model").choices(["onnx", "tfjs"]).default("onnx"),
+    )
+    .addOption(
+      new Option("--provider <provider>", "what onnxruntime runs on")
+        .choices(["cpu", "webgpu", "cuda"])
+        .default("cpu"),
+    )
+    .option("--strict", "fails instead of falling back to the CPU")
     .option("--threads <n>", "CPU threads of the engine", "2")
     .addHelpText(
       "after",
@@ -67,6 +79,9 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   const dataset = await readDataset(options, log);
   const splits = splitsOf(dataset.splits, flags.split, options.training);
   const engine = await openEngine(model, {
+    engine: flags.engine,
+    provider: flags.provider,
+    strict: flags.strict ?? false,
     threads: threadsOf(flags.threads),
     warn: (text) => log.warn(text),
   });
@@ -80,7 +95,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
       flip,
       provider: engine.provider,
     };
-    process.stdout.write(table(evaluation));
+    process.stdout.write(table(evaluation, engine.provider));
     if (flags.json)
       await writeFile(flags.json, `${JSON.stringify({ ...subject, ...evaluation }, null, 2)}\n`);
     if (flags.html) await writeFile(flags.html, await report(subject, evaluation, dataset, history));
@@ -107,10 +122,10 @@ function threadsOf(text: string): number {
   throw new ConfigError("THREADS", `--threads ${text}: it must be a whole number from 1 to 256`);
 }
 
-function table(evaluation: Evaluation): string {
+function table(evaluation: Evaluation, provider: string): string {
   const percent = (value: number) => `${(value * 100).toFixed(2)} %`.padStart(9);
   const lines = [
-    `${plural(evaluation.images, "picture")}`,
+    `${plural(evaluation.images, "picture")}, run by ${provider}`,
     ...(
       [
         ["accuracy", evaluation.accuracy],

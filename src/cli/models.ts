@@ -1,7 +1,7 @@
-import type { Command } from "commander";
-import { ConfigError, ModelError, messageOf } from "../errors.js";
-import type { Model } from "../model/load.js";
-import { count } from "./format.js";
+import { type Command, Option } from "commander";
+import { ModelError, messageOf } from "../errors.js";
+import type { Model, ModelFileKind } from "../model/load.js";
+import { count, plural } from "./format.js";
 
 /** How the verb is told which model. */
 const WHICH = "name of a model that comes along, or the path of a model's folder";
@@ -12,7 +12,7 @@ export function register(program: Command): void {
     .description("Lists, shows, checks and exports models.")
     .addHelpText(
       "after",
-      "\nExamples:\n  $ pipeline models\n  $ pipeline models show fer2013-small\n  $ pipeline models check ./runs/mine/model",
+      "\nExamples:\n  $ pipeline models\n  $ pipeline models show fer2013-small\n  $ pipeline models check ./runs/mine/model\n  $ pipeline models export fer2013-small --format tfjs -o out/fer2013-small-tfjs",
     );
   models
     .command("list", { isDefault: true })
@@ -32,9 +32,18 @@ export function register(program: Command): void {
     .action(check);
   models
     .command("export")
-    .description("Copies a model in one format, checked, with its card.")
+    .description(
+      "Writes a model in one format, checked, with its card: a folder that can be used as a model.",
+    )
     .argument("<model>", WHICH)
-    .requiredOption("--format <format>", "onnx or tfjs")
+    .addOption(
+      new Option(
+        "--format <format>",
+        "onnx, or TensorFlow.js's layers format, for `engine: tfjs` and for browsers",
+      )
+        .choices(["onnx", "tfjs"])
+        .makeOptionMandatory(),
+    )
     .requiredOption("-o, --out <folder>", "folder to write to")
     .action(exportModel);
 }
@@ -93,34 +102,58 @@ async function check(names: string[]): Promise<void> {
   for (const name of names.length > 0 ? names : await shippedModels())
     try {
       const model = await load(name);
-      for (const { kind } of model.card.files) await modelFile(model, kind);
-      const engine = await openEngine(model);
+      const kinds = model.card.files.map(({ kind }) => kind);
+      for (const kind of kinds) await modelFile(model, kind);
+      const engine = await openEngine(model, { engine: kinds.includes("onnx") ? "onnx" : "tfjs" });
       await engine.close();
-      process.stdout.write(`${name}: fine, ${model.card.files.length} files, runs on ${engine.provider}\n`);
+      process.stdout.write(`${name}: fine, ${plural(kinds.length, "file")}, runs on ${engine.provider}\n`);
     } catch (error) {
       wrong.push(messageOf(error));
     }
   if (wrong.length > 0) throw new ModelError("MODEL_CHECK", wrong.join("\n"));
 }
 
-async function exportModel(nameOrPath: string, flags: { format: string; out: string }): Promise<void> {
+async function exportModel(
+  nameOrPath: string,
+  flags: { format: "onnx" | "tfjs"; out: string },
+): Promise<void> {
   const { format, out } = flags;
-  if (format !== "onnx" && format !== "tfjs")
-    throw new ConfigError("FORMAT", `--format ${format}: it must be onnx or tfjs`);
+  const { createHash } = await import("node:crypto");
   const { mkdir, writeFile } = await import("node:fs/promises");
   const { join } = await import("node:path");
-  const { modelFile } = await import("../model/load.js");
   const model = await load(nameOrPath);
-  const files = model.card.files.filter(({ kind }) => kind === format || kind === `${format}-weights`);
-  if (files.length === 0)
-    throw new ModelError(
-      "MODEL_FORMAT",
-      `model ${model.card.name}: it has no ${format} files; it has ${model.card.files.map(({ kind }) => kind).join(", ")}`,
-    );
-  const contents = await Promise.all(files.map(({ kind }) => modelFile(model, kind)));
+  const parts = await (format === "onnx" ? onnxParts : tfjsParts)(model);
+  const files = parts.map(({ path, kind, bytes }) => ({
+    path,
+    kind,
+    bytes: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+  }));
   await mkdir(out, { recursive: true });
-  for (const [i, { path }] of files.entries())
-    await writeFile(join(out, path), contents[i] ?? new Uint8Array());
+  for (const { path, bytes } of parts) await writeFile(join(out, path), bytes);
   await writeFile(join(out, "card.json"), `${JSON.stringify({ ...model.card, files }, null, 2)}\n`);
   process.stdout.write(`${out}: ${files.map(({ path }) => path).join(", ")}, card.json\n`);
+}
+
+interface Part {
+  readonly path: string;
+  readonly kind: ModelFileKind;
+  readonly bytes: Uint8Array;
+}
+
+async function onnxParts(model: Model): Promise<Part[]> {
+  const { modelFile } = await import("../model/load.js");
+  const kinds = model.card.files.filter(({ kind }) => kind === "onnx" || kind === "onnx-int8");
+  return Promise.all(
+    kinds.map(async ({ path, kind }) => ({ path, kind, bytes: await modelFile(model, kind) })),
+  );
+}
+
+async function tfjsParts(model: Model): Promise<Part[]> {
+  const { tfjsFiles, WEIGHTS_FILE } = await import("../model/tfjs/index.js");
+  const { json, weights } = await tfjsFiles(model);
+  return [
+    { path: "model.json", kind: "tfjs", bytes: json },
+    { path: WEIGHTS_FILE, kind: "tfjs-weights", bytes: weights },
+  ];
 }

@@ -14,8 +14,8 @@ export async function examine(): Promise<Check[]> {
     checkModels(),
     checkOptional(
       "tfjs",
-      ["@tensorflow/tfjs-node-gpu", "@tensorflow/tfjs-node"],
-      "for `classify: { engine: tfjs }`: npm install @tensorflow/tfjs-node-gpu (Linux, CUDA 11.2) or @tensorflow/tfjs-node; Node 20",
+      ["@tensorflow/tfjs-node-gpu", "@tensorflow/tfjs-node", "@tensorflow/tfjs-backend-wasm"],
+      "for `classify: { engine: tfjs }`: npm install @tensorflow/tfjs-node-gpu (Linux, CUDA 11.2) or @tensorflow/tfjs-node (Node 20), or anywhere @tensorflow/tfjs-core @tensorflow/tfjs-layers @tensorflow/tfjs-backend-wasm",
     ),
     checkOptional(
       "opencv",

@@ -47,7 +47,7 @@ const Options = Type.Object({
     Type.Union([Type.Literal("onnx"), Type.Literal("tfjs")], {
       default: "onnx",
       description:
-        "onnxruntime-node, or TensorFlow.js where `@tensorflow/tfjs-node-gpu` or `-node` is installed.",
+        "`onnx` (onnxruntime-node), or `tfjs`: TensorFlow.js, where `@tensorflow/tfjs-node-gpu`, `-node` or the WebAssembly backend is installed.",
     }),
   ),
   provider: Type.Optional(

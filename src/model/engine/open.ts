@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { ConfigError, ModelError, messageOf, OperatorError } from "../../errors.js";
-import { type Model, type ModelFileKind, modelFile } from "../load.js";
+import { type Model, modelFile } from "../load.js";
+import { tfjsFiles } from "../tfjs/index.js";
 import type { Engine, EngineAnswer, EngineJob, EngineOptions, EngineSetup } from "./engine.js";
 
 /**
@@ -32,9 +33,11 @@ async function checkedFiles(
   engine: EngineSetup["engine"],
   int8: boolean,
 ): Promise<EngineSetup["files"]> {
-  const onnx: ModelFileKind = int8 ? "onnx-int8" : "onnx";
-  const kinds: ModelFileKind[] = engine === "onnx" ? [onnx] : ["tfjs", "tfjs-weights"];
-  return Promise.all(kinds.map((kind) => modelFile(model, kind)));
+  if (engine === "tfjs") {
+    const { json, weights } = await tfjsFiles(model);
+    return [json, weights];
+  }
+  return [await modelFile(model, int8 ? "onnx-int8" : "onnx")];
 }
 
 type Ready = EngineAnswer & { kind: "ready" };

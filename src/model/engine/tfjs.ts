@@ -11,7 +11,7 @@ interface TfModel {
   readonly outputs: readonly { readonly shape: readonly (number | null)[] }[];
   predict(input: TfTensor): TfTensor | TfTensor[];
 }
-export interface TfModule {
+interface TfModule {
   getBackend(): string;
   ready(): Promise<void>;
   readonly io: { fromMemory(artifacts: object): object };
@@ -19,15 +19,16 @@ export interface TfModule {
   tensor4d(values: Float32Array, shape: [number, number, number, number]): TfTensor;
 }
 
-const PACKAGES = ["@tensorflow/tfjs-node-gpu", "@tensorflow/tfjs-node"];
+/** Ways to TensorFlow.js, the fastest first: a native package, or its parts with the WebAssembly backend. */
+const INSTALLATIONS: readonly (readonly string[])[] = [
+  ["@tensorflow/tfjs-node-gpu"],
+  ["@tensorflow/tfjs-node"],
+  ["@tensorflow/tfjs-core", "@tensorflow/tfjs-layers", "@tensorflow/tfjs-backend-wasm"],
+];
 
-/** TensorFlow.js with the first of its native packages that is installed. */
-export async function openTfjs(setup: EngineSetup): Promise<Backend> {
-  return openTfjsWith(await importTfjs(), setup);
-}
-
-/** As `openTfjs`, with a TensorFlow.js of the caller's choice. */
-export async function openTfjsWith(tf: TfModule, setup: EngineSetup): Promise<Backend> {
+/** TensorFlow.js as it is installed here. Throws `ConfigError` where it is not. */
+export async function openTfjs(setup: EngineSetup, installations = INSTALLATIONS): Promise<Backend> {
+  const tf = await importTfjs(installations);
   const { width, height, classes } = setup;
   await tf.ready();
   const model = await readModel(tf, setup);
@@ -61,26 +62,36 @@ async function readModel(tf: TfModule, { files }: EngineSetup): Promise<TfModel>
   try {
     const { modelTopology, weightsManifest } = JSON.parse(Buffer.from(json).toString("utf8"));
     const weightSpecs = weightsManifest[0].weights;
-    const weightData = weights.slice().buffer;
+    const weightData = Uint8Array.from(weights).buffer; // `slice` of a Buffer is no copy
     return await tf.loadLayersModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData }));
   } catch (cause) {
-    throw new ModelError("MODEL_FILE", `TensorFlow.js refuses the model: ${messageOf(cause)}`, { cause });
+    const [why = ""] = messageOf(cause).split("\n", 1);
+    throw new ModelError("MODEL_FILE", `TensorFlow.js refuses the model: ${why}`, { cause });
   }
 }
 
-async function importTfjs(): Promise<TfModule> {
+async function importTfjs(installations: readonly (readonly string[])[]): Promise<TfModule> {
   let cause: unknown;
-  for (const name of PACKAGES) {
+  for (const names of installations) {
     try {
-      const module = (await import(name)) as { default?: TfModule } & TfModule;
-      return module.default ?? module;
+      const modules = await Promise.all(names.map((name) => import(name) as Promise<Partial<TfModule>>));
+      const tf = Object.assign({}, ...modules.map(contents)) as TfModule & {
+        setBackend?(name: string): unknown;
+      };
+      if (names.length > 1) await tf.setBackend?.("wasm");
+      return tf;
     } catch (error) {
       cause ??= error;
     }
   }
   throw new ConfigError(
     "TFJS_MISSING",
-    `engine tfjs needs ${PACKAGES.join(" or ")}, and neither can be loaded here; run \`npm install ${PACKAGES[0]}\` (with an NVIDIA GPU and CUDA 11) or \`npm install ${PACKAGES[1]}\`, or leave \`engine\` out`,
+    `engine tfjs needs TensorFlow.js, which cannot be loaded here; run ${installations.map((names) => `\`npm install ${names.join(" ")}\``).join(" or ")}, or leave \`engine\` out`,
     { cause },
   );
+}
+
+/** What a module exports; a CommonJS one has all of it under `default`. */
+function contents(module: object): object {
+  return { ...("default" in module ? (module.default as object) : {}), ...module };
 }

@@ -12,18 +12,23 @@ export interface NodeRead {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** Whole numbers, fractions, texts and lists of whole numbers by name; other kinds are left out. */
+  readonly attributes: ReadonlyMap<string, number | string | readonly number[]>;
 }
 
-/** What our tools need of an ONNX file: its nodes in order, and its float constants by name. */
+/** What our tools need of an ONNX file: its nodes in order, and its constants by name. */
 export interface GraphRead {
   readonly nodes: readonly NodeRead[];
   readonly weights: ReadonlyMap<string, Weights>;
+  /** Constants of 64-bit whole numbers, flat: shapes, axes and the like. */
+  readonly integers: ReadonlyMap<string, readonly number[]>;
 }
 
 const FLOAT = 1;
+const INT64 = 7;
 
 /**
- * Reads nodes and float constants of an ONNX file; field numbers are those of onnx.proto3. The file may come from
+ * Reads nodes and constants of an ONNX file; field numbers are those of onnx.proto3. The file may come from
  * anywhere: a constant whose bytes do not fill its shape, or a message that ends early, throws `ModelError`.
  *
  * @param what names the file in errors
@@ -31,14 +36,23 @@ const FLOAT = 1;
 export function readGraph(bytes: Uint8Array, what: string): GraphRead {
   const nodes: NodeRead[] = [];
   const weights = new Map<string, Weights>();
+  const integers = new Map<string, readonly number[]>();
+  const keep = (name: string, { dims, type, data }: TensorRead) => {
+    if (type === FLOAT) weights.set(name, { dims, data: filled(name, dims, data, Float32Array) });
+    else if (type === INT64 && data.length > 0)
+      integers.set(name, Array.from(filled(name, dims, data, BigInt64Array), Number));
+  };
   try {
     fields(bytes, (tag, pbf) => {
       if (tag !== 7) return;
       fields(piece(pbf), (inner, graph) => {
-        if (inner === 1) nodes.push(readNode(piece(graph)));
-        else if (inner === 5) {
-          const { name, dims, type, data } = readTensor(piece(graph));
-          if (type === FLOAT) weights.set(name, { dims, data: filled(name, dims, data) });
+        if (inner === 1) {
+          const { constant, ...node } = readNode(piece(graph));
+          if (constant) keep(node.outputs[0] ?? "", constant);
+          else nodes.push(node);
+        } else if (inner === 5) {
+          const tensor = readTensor(piece(graph));
+          keep(tensor.name, tensor);
         }
       });
     });
@@ -46,7 +60,7 @@ export function readGraph(bytes: Uint8Array, what: string): GraphRead {
     throw new ModelError("MODEL_FILE", `${what}: it is no ONNX model: ${messageOf(cause)}`, { cause });
   }
   if (nodes.length === 0) throw new ModelError("MODEL_FILE", `${what}: it is no ONNX model: it has no nodes`);
-  return { nodes, weights };
+  return { nodes, weights, integers };
 }
 
 function fields(bytes: Uint8Array, read: (tag: number, pbf: PbfReader) => void): void {
@@ -64,17 +78,51 @@ function piece(pbf: PbfReader): Uint8Array {
   return pbf.buf.subarray(start, pbf.pos);
 }
 
-function readNode(bytes: Uint8Array): NodeRead {
-  const node = { op: "", inputs: [] as string[], outputs: [] as string[] };
+/** A node of the kind `Constant` gives its tensor too, and is then no node but a constant of the graph. */
+function readNode(bytes: Uint8Array): NodeRead & { constant?: TensorRead } {
+  const inputs: string[] = [];
+  const outputs: string[] = [];
+  const attributes = new Map<string, number | string | readonly number[]>();
+  let op = "";
+  let constant: TensorRead | undefined;
   fields(bytes, (tag, pbf) => {
-    if (tag === 1) node.inputs.push(pbf.readString());
-    else if (tag === 2) node.outputs.push(pbf.readString());
-    else if (tag === 4) node.op = pbf.readString();
+    if (tag === 1) inputs.push(pbf.readString());
+    else if (tag === 2) outputs.push(pbf.readString());
+    else if (tag === 4) op = pbf.readString();
+    else if (tag === 5) {
+      const { name, value } = readAttribute(piece(pbf));
+      if (value instanceof Object && "data" in value) constant = value;
+      else if (value !== undefined) attributes.set(name, value);
+    }
   });
-  return node;
+  return { op, inputs, outputs, attributes, ...(op === "Constant" && constant && { constant }) };
 }
 
-function readTensor(bytes: Uint8Array): { name: string; dims: number[]; type: number; data: Uint8Array } {
+/** Its value is the one field that is there: a writer may leave out the number of its type. */
+function readAttribute(bytes: Uint8Array) {
+  let name = "";
+  let value: number | string | readonly number[] | TensorRead | undefined;
+  const list: number[] = [];
+  fields(bytes, (tag, pbf) => {
+    if (tag === 1) name = pbf.readString();
+    else if (tag === 2) value = pbf.readFloat();
+    else if (tag === 3) value = pbf.readVarint(true);
+    else if (tag === 4) value = pbf.readString();
+    else if (tag === 5) value = readTensor(piece(pbf));
+    else if (tag === 8 && pbf.type === 2) pbf.readPackedVarint(list, true);
+    else if (tag === 8) list.push(pbf.readVarint(true));
+  });
+  return { name, value: list.length > 0 ? list : value };
+}
+
+interface TensorRead {
+  readonly name: string;
+  readonly dims: number[];
+  readonly type: number;
+  readonly data: Uint8Array;
+}
+
+function readTensor(bytes: Uint8Array): TensorRead {
   const tensor = { name: "", dims: [] as number[], type: 0, data: new Uint8Array() as Uint8Array };
   fields(bytes, (tag, pbf) => {
     if (tag === 1 && pbf.type === 2) pbf.readPackedVarint(tensor.dims);
@@ -87,10 +135,16 @@ function readTensor(bytes: Uint8Array): { name: string; dims: number[]; type: nu
   return tensor;
 }
 
-function filled(name: string, dims: readonly number[], data: Uint8Array): Float32Array {
+/** The tensor's numbers, copied, for they must begin at a multiple of their size. */
+function filled<T extends Float32Array | BigInt64Array>(
+  name: string,
+  dims: readonly number[],
+  data: Uint8Array,
+  List: { new (buffer: ArrayBuffer): T; readonly BYTES_PER_ELEMENT: number },
+): T {
   const size = dims.reduce((a, b) => a * b, 1);
-  if (!dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0) || data.length !== size * 4)
+  const whole = dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
+  if (!whole || data.length !== size * List.BYTES_PER_ELEMENT)
     throw new RangeError(`constant ${name} has ${data.length} bytes for the shape [${dims.join(", ")}]`);
-  // A copy, for floats must begin at a multiple of four.
-  return new Float32Array(Uint8Array.from(data).buffer);
+  return new List(Uint8Array.from(data).buffer); // `slice` of a Buffer is no copy
 }

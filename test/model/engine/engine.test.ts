@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigError, ModelError, OperatorError } from "#src/errors.js";
 import { type EngineOptions, openEngine } from "#src/model/engine/index.js";
+import { openTfjs } from "#src/model/engine/tfjs.js";
 import { loadModel } from "#src/model/load.js";
+import { tfjsFiles } from "#src/model/tfjs/index.js";
 import { TINY_SIZE, tinyOnnx, tinyWeights, writeTinyModel } from "../../support/tiny-model.js";
 
 const PIXELS = TINY_SIZE * TINY_SIZE;
@@ -136,26 +139,87 @@ describe("the engine", () => {
       await assert.rejects(open({ provider, strict: true }), { code: "ENGINE_PROVIDER" });
     });
 
-  it("says how to get TensorFlow.js where it is not installed", async function () {
-    const installed = ["@tensorflow/tfjs-node-gpu", "@tensorflow/tfjs-node"].some((name) => {
+  it("runs a model with TensorFlow.js, in its layers format or made of its ONNX file", async () => {
+    for (const made of [false, true]) {
+      if (made) {
+        await writeTinyModel(folder);
+        const files = Object.entries(await tfjsFiles(await loadModel(folder, ".")));
+        for (const [kind, bytes] of files) await writeFile(join(folder, kind), bytes);
+        await writeTinyModel(folder, undefined, (card) => {
+          card.files = files.map(([path, bytes]) => ({
+            path,
+            kind: path === "json" ? "tfjs" : "tfjs-weights",
+            bytes: bytes.length,
+            sha256: createHash("sha256").update(bytes).digest("hex"),
+          }));
+        });
+      } else await writeTinyModel(folder);
+      const engine = await open({ engine: "tfjs" });
       try {
-        return Boolean(import.meta.resolve(name));
-      } catch {
-        return false;
+        assert.match(engine.provider, /^tfjs (wasm|tensorflow)$/);
+        const answers = await Promise.all([engine.run(crops(5), 5), engine.run(crops(1), 1)]);
+        for (const [i, value] of [...expected(crops(5), 5), ...expected(crops(1), 1)].entries())
+          assert.ok(Math.abs(([...(answers[0] ?? []), ...(answers[1] ?? [])][i] ?? 0) - value) < 1e-5);
+      } finally {
+        await engine.close();
       }
-    });
-    if (installed) this.skip();
-    await writeTinyModel(folder, undefined, (card) => {
-      const [onnx] = card.files as object[];
-      card.files = [
-        { ...onnx, kind: "tfjs" },
-        { ...onnx, kind: "tfjs-weights" },
-      ];
-    });
-    await assert.rejects(open({ engine: "tfjs" }), (error) => {
-      assert.ok(error instanceof ConfigError);
-      assert.match(error.message, /npm install @tensorflow\/tfjs-node/);
-      return true;
-    });
+    }
+  });
+
+  it("gives the shipped model's probabilities with TensorFlow.js to 1e-5", async () => {
+    const model = await loadModel("fer2013-small", ".");
+    const size = model.card.input.width * model.card.input.height;
+    const faces = Float32Array.from({ length: 4 * size }, (_, i) => Math.sin(i * 0.003 * (1 + (i % 5))));
+    const answers: Float32Array[] = [];
+    for (const kind of ["onnx", "tfjs"] as const) {
+      const engine = await openEngine(model, { engine: kind });
+      answers.push(await engine.run(faces, 4));
+      await engine.close();
+    }
+    const [onnx = assert.fail(), tfjs = assert.fail()] = answers;
+    assert.equal(onnx.length, 28);
+    for (const [i, p] of onnx.entries())
+      assert.ok(Math.abs(p - (tfjs[i] ?? Number.NaN)) < 1e-5, `${p} ${tfjs[i]}`);
+  });
+
+  it("refuses TensorFlow.js files that are none, in one line", async () => {
+    const whole = await tfjsFiles(await loadModel(await writeTinyModel(folder), "."));
+    const setup = { engine: "tfjs", provider: "cpu", threads: 1, strict: false, classes: 3 } as const;
+    const size = { width: TINY_SIZE, height: TINY_SIZE };
+    const files = {
+      "no JSON": [Buffer.from("{"), whole.weights],
+      "JSON of something else": [Buffer.from("[]"), whole.weights],
+      "too few weights": [whole.json, whole.weights.subarray(0, 100)],
+      "another layer": [
+        Buffer.from(String(Buffer.from(whole.json)).replaceAll("Dense", "Dance")),
+        whole.weights,
+      ],
+    };
+    for (const [what, pair] of Object.entries(files))
+      await assert.rejects(openTfjs({ ...setup, ...size, files: pair }), (error) => {
+        assert.ok(error instanceof ModelError, what);
+        assert.match(error.message, /^TensorFlow\.js refuses the model: [^\n]+$/, what);
+        return true;
+      });
+    await assert.rejects(
+      openTfjs({ ...setup, width: 48, height: 48, files: [whole.json, whole.weights] }),
+      /takes 8x8x1 and gives 3; the card says 48x48x1 and 3/,
+    );
+  });
+
+  it("says how to get TensorFlow.js where it is not installed", async () => {
+    const setup = { engine: "tfjs", provider: "cpu", threads: 1, strict: false, classes: 3 } as const;
+    const size = { width: TINY_SIZE, height: TINY_SIZE, files: [] };
+    await assert.rejects(
+      openTfjs({ ...setup, ...size }, [["@tensorflow/none"], ["@tensorflow/a", "b"]]),
+      (error) => {
+        assert.ok(error instanceof ConfigError);
+        assert.match(
+          error.message,
+          /run `npm install @tensorflow\/none` or `npm install @tensorflow\/a b`, or leave/,
+        );
+        return true;
+      },
+    );
   });
 });
