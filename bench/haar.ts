@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { type Detection, HaarPool, loadCascade, type Plane } from "#src/haar/index.js";
 import { FrameMemory } from "#src/media/pool.js";
 import { type Benchmark, type Row, ratios, spread } from "./benchmark.js";
+import { pythonPeer } from "./peers.js";
 import { type GrayPicture, pictures } from "./pictures.js";
 
 const CASCADE = fileURLToPath(
@@ -21,14 +22,16 @@ const ROUNDS = 7;
 export const haar: Benchmark = {
   name: "haar",
   summary: "The Haar kernel beside native OpenCV on one thread, and two workers beside one.",
-  run: async (log) => {
-    const opencv = await Opencv.open();
-    const skipped = opencv ? [] : ["python3 with cv2 (apt install python3-opencv): no peer for the kernel"];
+  seconds: 120,
+  run: async ({ say }) => {
+    const python = await pythonPeer();
+    const opencv = "missing" in python ? undefined : await Opencv.open(python.path);
+    const skipped = "missing" in python ? [python.missing] : [];
     const rows: Row[] = [];
     for (const [width, height] of SIZES) {
       const { pictures: all, missing } = await pictures(width, height);
       for (const file of missing) if (!skipped.includes(file)) skipped.push(file);
-      log(`${width}x${height}: ${all.map(({ name }) => name).join(", ")}`);
+      say(`${width}x${height}`);
       rows.push(...(await beside(opencv, all)), await twoWorkers(all));
     }
     opencv?.close();
@@ -155,21 +158,14 @@ class Opencv {
     this.version = version;
   }
 
-  /** Nothing where Python or its cv2 is missing. `EKSPRESI_PYTHON` names another Python. */
-  static async open(): Promise<Opencv | undefined> {
-    const script = fileURLToPath(new URL("./python/opencv_haar.py", import.meta.url));
+  static async open(python: string): Promise<Opencv> {
+    const script = fileURLToPath(new URL("peers/opencv-haar.py", import.meta.url));
     const { scaleFactor, minNeighbors, minSize } = SETTINGS;
     const args = [script, CASCADE, ...[scaleFactor, minNeighbors, minSize.width].map(String)];
-    const child = spawn(process.env.EKSPRESI_PYTHON ?? "python3", args, {
-      stdio: ["pipe", "pipe", "ignore"],
-    });
-    const started = await new Promise<boolean>((resolve) => {
-      child.once("spawn", () => resolve(true)).once("error", () => resolve(false));
-    });
-    if (!started) return undefined;
+    const child: Child = spawn(python, args, { stdio: ["pipe", "pipe", "inherit"] });
     const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
     const first = await lines.next();
-    if (first.done) return undefined;
+    if (first.done) throw new Error(`${python} ${script} ended`);
     return new Opencv(child, lines, (JSON.parse(first.value) as { version: string }).version);
   }
 

@@ -1,58 +1,119 @@
-// npm run bench [-- NAME... --json FILE]: measures, prints a table, and writes the figures with machine and versions.
-import { mkdir, writeFile } from "node:fs/promises";
-import { arch, cpus, platform, totalmem } from "node:os";
-import { dirname } from "node:path";
+// npm run bench [-- NAME... --quick --long --json FILE]: measures, prints one table, and writes the figures with machine
+// and versions.
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Benchmark, Result, Row, Spread } from "./benchmark.js";
+import pc from "picocolors";
+import type { Bench, Benchmark, Result } from "./benchmark.js";
+import { cameras } from "./cameras.js";
+import { classify } from "./classify.js";
+import { decode } from "./decode.js";
+import { growth } from "./growth.js";
 import { haar } from "./haar.js";
+import { job } from "./job.js";
+import { latency } from "./latency.js";
+import { machine } from "./machine.js";
+import { memory } from "./memory.js";
+import { Progress } from "./progress.js";
+import { sinks } from "./sinks.js";
+import { table } from "./table.js";
 
-const BENCHMARKS: readonly Benchmark[] = [haar];
+const BENCHMARKS: readonly Benchmark[] = [
+  haar,
+  classify,
+  decode,
+  job,
+  latency,
+  cameras,
+  sinks,
+  growth,
+  memory,
+];
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { json: { type: "string", default: "out/bench.json" } },
-});
+const HELP = `Usage: npm run bench [-- NAME... [options]]
 
-const named = BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-const unknown = positionals.filter((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
-if (unknown.length > 0) {
-  const list = BENCHMARKS.map(({ name, summary }) => `  ${name}  ${summary}`).join("\n");
-  console.error(`there is no benchmark "${unknown.join('", "')}"; there are:\n${list}`);
+Measures Ekspresi and, beside it, the programs that do the same, in turn in one run. A peer that is not here is skipped
+and said so; what the ones in bench/peers need is installed there when first wanted.
+
+  --quick        short runs: shows that everything works, its figures are rough
+  --long         also what takes half an hour (memory)
+  --json FILE    where the figures go, with machine and versions (out/bench.json)
+  -h, --help     this text
+
+Benchmarks (all by default):
+${BENCHMARKS.map(({ name, summary, seconds }) => `  ${name.padEnd(10)} ${summary} (${Math.ceil(seconds / 60)} min)`).join("\n")}
+
+Examples:
+  $ npm run bench -- --quick
+  $ npm run bench -- classify job --json speed.json`;
+
+function options() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        quick: { type: "boolean", default: false },
+        long: { type: "boolean", default: false },
+        json: { type: "string", default: "out/bench.json" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    return usage(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function usage(problem: string): never {
+  console.error(`${problem}\n\n${HELP}`);
   process.exit(2);
 }
 
+const { values, positionals } = options();
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
+const unknown = positionals.filter((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
+if (unknown.length > 0) usage(`there is no benchmark "${unknown.join('", "')}"`);
+const chosen = BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+
+const abort = new AbortController();
+process.once("SIGINT", () => abort.abort(new Error("stopped")));
+const progress = new Progress(chosen, values.quick);
 const results: Record<string, Result> = {};
-for (const { name, summary, run } of named) {
-  console.log(`\n${name}: ${summary}`);
-  const result = await run((line) => console.error(`  ${line}`));
-  results[name] = result;
-  for (const row of result.rows) console.log(`  ${text(row)}`);
-  for (const reason of result.skipped) console.log(`  skipped: ${reason}`);
-}
-await mkdir(dirname(values.json), { recursive: true });
-await writeFile(values.json, `${JSON.stringify({ machine: machine(), results }, null, 2)}\n`);
-console.log(`\nwritten to ${values.json}`);
+const failed: string[] = [];
+const begin = performance.now();
 
-function machine() {
-  return {
-    cpu: cpus()[0]?.model,
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    platform: `${platform()} ${arch()}`,
-    node: process.version,
-    date: new Date().toISOString(),
-  };
-}
-
-function text({ what, unit, ours, peer, ratio, notes }: Row): string {
-  const figures = [`${number(ours)} ${unit}`];
-  if (peer) figures.push(`${peer.name} ${number(peer.value)} ${unit}`);
-  if (ratio) figures.push(`ratio ${number(ratio)}`);
-  for (const [name, value] of Object.entries(notes ?? {})) figures.push(`${name} ${value}`);
-  return `${what.padEnd(34)} ${figures.join("   ")}`;
+for (const benchmark of chosen) {
+  if (abort.signal.aborted) break;
+  const folder = await mkdtemp(join(tmpdir(), "ekspresi-bench-"));
+  const { quick, long } = values;
+  const bench: Bench = { quick, long, signal: abort.signal, folder, say: (what) => progress.say(what) };
+  progress.start(benchmark);
+  try {
+    const result = await benchmark.run(bench);
+    results[benchmark.name] = result;
+    progress.end();
+    console.log(table(benchmark, result));
+  } catch (error) {
+    progress.end();
+    if (abort.signal.aborted) break;
+    failed.push(benchmark.name);
+    console.error(pc.red(`${benchmark.name} failed: ${error instanceof Error ? error.message : error}\n`));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
-function number({ median, low, high }: Spread): string {
-  const digits = (value: number) => value.toPrecision(3);
-  return `${digits(median)} (${digits(low)} to ${digits(high)})`;
-}
+const { json, quick } = values;
+await mkdir(dirname(json), { recursive: true });
+const seconds = Math.round((performance.now() - begin) / 1000);
+const whole = { date: new Date().toISOString(), machine: await machine(), quick, seconds, results, failed };
+await writeFile(json, `${JSON.stringify(whole, null, 2)}\n`);
+const { cpu, cores, node, ffmpeg, onnxruntime } = whole.machine;
+console.log(
+  `${cpu}, ${cores} cores; Node ${node}, ffmpeg ${ffmpeg}, onnxruntime ${onnxruntime}; ${seconds} s. Figures: ${json}`,
+);
+if (abort.signal.aborted) console.error("stopped: what was measured until then is there");
+process.exitCode = abort.signal.aborted ? 130 : failed.length > 0 ? 1 : 0;

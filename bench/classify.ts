@@ -1,0 +1,83 @@
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openEngine } from "#src/model/engine/index.js";
+import { loadModel, SHIPPED_MODELS } from "#src/model/load.js";
+import type { Benchmark, Row } from "./benchmark.js";
+import { type Contender, compare, timed } from "./measure.js";
+import { humanPeer } from "./peers.js";
+import { type Server, startServer } from "./processes.js";
+
+const BATCHES = [1, 8, 32, 128];
+const SIDE = 48;
+
+/** Faces of one timed run: enough for about half a second at the slower peer's speed. */
+const facesOf = (quick: boolean) => (quick ? 32 : 128);
+
+export const classify: Benchmark = {
+  name: "classify",
+  summary:
+    "The model by batch size, beside the same network on TensorFlow.js wasm and Human's emotion model.",
+  seconds: 100,
+  run: async (bench) => {
+    const skipped: string[] = [];
+    const rows: Row[] = [];
+    const model = await loadModel("fer2013-small", ".");
+    const threads = availableParallelism();
+    const engine = await openEngine(model, { threads });
+    const script = fileURLToPath(new URL("peers/tfjs.ts", import.meta.url));
+    const tfjs = await startServer(process.execPath, [
+      "--import",
+      "tsx",
+      script,
+      join(SHIPPED_MODELS, "fer2013-small/model.onnx"),
+    ]);
+    const human = await humanPeer(bench);
+    const emotion =
+      "missing" in human ? undefined : await startServer(process.execPath, [human.path, "model"]);
+    if ("missing" in human) skipped.push(human.missing);
+    let difference = 0;
+    try {
+      for (const n of BATCHES) {
+        const crops = Float32Array.from({ length: n * SIDE * SIDE }, (_, i) => Math.sin(i * i));
+        const times = Math.max(1, Math.round(facesOf(bench.quick) / n));
+        const mine = await engine.run(crops, n);
+        const peers: Contender[] = [served("TF.js wasm, the same network", tfjs, n, times, [...crops])];
+        const { probabilities } = await tfjs.ask({ n, times: 1, crops: [...crops] });
+        for (const [i, value] of (probabilities as number[]).entries())
+          difference = Math.max(difference, Math.abs(value - (mine[i] ?? Number.NaN)));
+        if (emotion) {
+          await emotion.ask({ n, times: 1 });
+          peers.push(served("Human's emotion model", emotion, n, times));
+        }
+        const own: Contender = {
+          name: "ekspresi",
+          run: () =>
+            timed(n * times * 4, async () => {
+              for (let i = 0; i < times * 4; i++) await engine.run(crops, n);
+            }),
+        };
+        rows.push(...(await compare(bench, `batch ${n}`, "faces", bench.quick ? 2 : 5, own, peers)));
+      }
+    } finally {
+      await Promise.all([engine.close(), tfjs.close(), emotion?.close()]);
+    }
+    if (difference > 1e-4) throw new Error(`TF.js gives other probabilities than ours: ${difference} apart`);
+    const conditions = {
+      ours: `${engine.provider}, ${threads} threads, through its worker`,
+      tfjs: `one thread (its wasm backend has no more in Node), fused convolutions; probabilities at most ${difference.toExponential(1)} from ours`,
+      human: "another, smaller network, on 64x64 pixels",
+    };
+    return { conditions, rows, skipped };
+  },
+};
+
+function served(name: string, server: Server, n: number, times: number, crops?: number[]): Contender {
+  return {
+    name,
+    run: async () => {
+      const { seconds, cpuSeconds } = await server.ask({ n, times, crops });
+      return { units: n * times, seconds: Number(seconds), cpuSeconds: Number(cpuSeconds) };
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import { execFile } from "node:child_process";
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { Bench } from "./benchmark.js";
+import { ROOT } from "./processes.js";
+
+const FOLDER = join(ROOT, "bench/peers");
+const run = promisify(execFile);
+
+/** Where a peer is, or why there is none. */
+export type Peer = { readonly path: string } | { readonly missing: string };
+
+let human: Promise<Peer> | undefined;
+
+/** The script that runs `@vladmandic/human`, after installing its packages where they are not yet. */
+export function humanPeer(bench: Bench): Promise<Peer> {
+  human ??= installed(bench);
+  return human;
+}
+
+async function installed(bench: Bench): Promise<Peer> {
+  const path = join(FOLDER, "human.mjs");
+  try {
+    await access(join(FOLDER, "node_modules/@vladmandic/human/package.json"));
+    return { path };
+  } catch {
+    bench.say("installing the peers: npm ci in bench/peers (130 MB, once, no scripts are run)");
+  }
+  try {
+    await run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
+      cwd: FOLDER,
+      signal: bench.signal,
+    });
+    return { path };
+  } catch (error) {
+    bench.signal.throwIfAborted();
+    const why = (error as { stderr?: string }).stderr?.trim().split("\n").at(-1) ?? String(error);
+    return { missing: `@vladmandic/human: \`npm ci\` in bench/peers failed (${why})` };
+  }
+}
+
+let python: Promise<Peer> | undefined;
+
+/** A Python that has OpenCV: `EKSPRESI_PYTHON`, else the first that has it of those on PATH and the system's. */
+export function pythonPeer(): Promise<Peer> {
+  python ??= search();
+  return python;
+}
+
+async function search(): Promise<Peer> {
+  const named = process.env.EKSPRESI_PYTHON;
+  for (const path of named ? [named] : ["python3", "/usr/bin/python3"])
+    try {
+      await run(path, ["-c", "import cv2, numpy"]);
+      return { path };
+    } catch {
+      // no OpenCV there
+    }
+  return {
+    missing: `python3 with cv2${named ? ` (EKSPRESI_PYTHON is ${named})` : ""}: apt install python3-opencv`,
+  };
+}

@@ -1,0 +1,109 @@
+// @vladmandic/human on its tfjs-wasm backend: a whole recording, or its emotion model alone.
+//   human.mjs job FFMPEG VIDEO WIDTH HEIGHT OUT.jsonl    prints {"frames","faces"}
+//   human.mjs model                                      answers {"n","times"} with {"seconds","cpuSeconds"}
+import { spawn } from "node:child_process";
+import { openAsBlob } from "node:fs";
+import { open } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const require = createRequire(import.meta.url);
+// It reads its models with fetch, and Node's knows no files.
+const fetched = globalThis.fetch;
+globalThis.fetch = async (url, options) =>
+  String(url).startsWith("file:")
+    ? new Response(await openAsBlob(fileURLToPath(url)))
+    : fetched(url, options);
+
+// Its package names no wasm entry for Node.
+const folder = new URL("node_modules/@vladmandic/human/", import.meta.url);
+const { Human } = require(fileURLToPath(new URL("dist/human.node-wasm.js", folder)));
+const human = new Human({
+  backend: "wasm",
+  wasmPath: join(dirname(require.resolve("@tensorflow/tfjs-backend-wasm")), "/"),
+  modelBasePath: new URL("models/", folder).href,
+  cacheSensitivity: 0, // every frame is looked at, as ours is
+  debug: false,
+  filter: { enabled: false },
+  gesture: { enabled: false },
+  body: { enabled: false },
+  hand: { enabled: false },
+  face: {
+    enabled: true,
+    detector: { rotation: false, maxDetected: 10, skipFrames: 0 },
+    mesh: { enabled: false },
+    iris: { enabled: false },
+    description: { enabled: false },
+    emotion: { enabled: true, skipFrames: 0 },
+  },
+});
+await human.load();
+
+/** Pictures of `bytes` bytes from a pipe. */
+async function* pictures(pipe, bytes) {
+  let parts = [];
+  let have = 0;
+  for await (const chunk of pipe) {
+    parts.push(chunk);
+    have += chunk.length;
+    while (have >= bytes) {
+      const all = Buffer.concat(parts);
+      yield all.subarray(0, bytes);
+      parts = [all.subarray(bytes)];
+      have -= bytes;
+    }
+  }
+}
+
+async function job(ffmpeg, video, width, height, path) {
+  const child = spawn(
+    ffmpeg,
+    ["-loglevel", "error", "-i", video, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  const out = await open(path, "w");
+  let frames = 0;
+  let faces = 0;
+  for await (const picture of pictures(child.stdout, width * height * 3)) {
+    const tensor = human.tf.tensor4d(picture, [1, height, width, 3], "int32");
+    const { face } = await human.detect(tensor);
+    human.tf.dispose(tensor);
+    await out.write(
+      `${JSON.stringify({ frame: frames++, faces: face.map(({ box, emotion }) => ({ box, emotion })) })}\n`,
+    );
+    faces += face.length;
+  }
+  await out.close();
+  console.log(JSON.stringify({ frames, faces }));
+}
+
+async function model() {
+  const net = human.models.models?.emotion ?? human.models.emotion;
+  const [, height, width, channels] = net.inputs[0].shape;
+  console.log(
+    JSON.stringify({ ready: { input: [height, width, channels], backend: human.tf.getBackend() } }),
+  );
+  for await (const line of createInterface({ input: process.stdin })) {
+    const { n, times } = JSON.parse(line);
+    const input = human.tf.randomUniform([n, height, width, channels]);
+    const cpu = process.cpuUsage();
+    const begin = performance.now();
+    for (let i = 0; i < times; i++) {
+      const output = net.execute(input);
+      await output.data();
+      human.tf.dispose(output);
+    }
+    const seconds = (performance.now() - begin) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    human.tf.dispose(input);
+    console.log(JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6 }));
+  }
+}
+
+const [mode, ffmpeg, video, width, height, out] = process.argv.slice(2);
+if (mode === "job") await job(ffmpeg, video, Number(width), Number(height), out);
+else await model();
