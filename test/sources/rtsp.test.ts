@@ -170,14 +170,16 @@ sinks: [{ type: jsonl, path: events.jsonl }]
     const run = spawn(process.execPath, [MAIN, "run", file], { stdio: "ignore" });
     const ended = once(run, "exit");
     try {
-      const children = () =>
-        readFileSync(`/proc/${run.pid}/task/${run.pid}/children`, "utf8").trim().split(" ");
-      await until("ffmpeg", () => children()[0] !== "" && existsSync(join(folder, "events.jsonl")));
-      const ffmpeg = children()[0] ?? "";
-      assert.match(readFileSync(`/proc/${ffmpeg}/cmdline`, "utf8"), /ffmpeg/);
+      const proc = (file: string) => readFileSync(`/proc/${file}`, "utf8");
+      const ffmpeg = () =>
+        proc(`${run.pid}/task/${run.pid}/children`)
+          .split(" ")
+          .find((pid) => existsSync(`/proc/${pid}/cmdline`) && proc(`${pid}/cmdline`).includes("rtsp://"));
+      await until("ffmpeg", () => ffmpeg() !== undefined && existsSync(join(folder, "events.jsonl")));
+      const pid = ffmpeg();
       server.hang();
       run.kill("SIGKILL");
-      await until("its end", () => !existsSync(`/proc/${ffmpeg}`));
+      await until("its end", () => !existsSync(`/proc/${pid}`));
     } finally {
       run.kill("SIGKILL");
       await ended;

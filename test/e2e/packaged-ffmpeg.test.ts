@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { EmotionEvent } from "#src/events/event.js";
+import { RECORDING } from "../support/pictures.js";
+
+const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+
+describe("a machine without ffmpeg", function () {
+  this.timeout(120_000);
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  async function pipeline(args: readonly string[], env: NodeJS.ProcessEnv) {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [MAIN, ...args], {
+      env: { ...process.env, EKSPRESI_FFMPEG: "", ...env },
+    });
+    return stdout + stderr;
+  }
+
+  /** Events of a few seconds, without what differs from run to run. */
+  async function events(name: string, env: NodeJS.ProcessEnv) {
+    const file = join(folder, `${name}.yaml`);
+    writeFileSync(
+      file,
+      `version: 1
+name: test
+sources: [{ id: man, type: file, path: "${RECORDING}", from: 2s, to: 4s }]
+operators:
+  - { type: detect, minSize: 25%, every: 3 }
+  - { type: track }
+  - { type: classify }
+  - { type: smooth }
+  - { type: events, on: both, interval: 250ms }
+sinks: [{ type: jsonl, path: ${name}.jsonl }]
+`,
+    );
+    await pipeline(["run", file, "--quiet"], env);
+    const lines = readFileSync(join(folder, `${name}.jsonl`), "utf8")
+      .trim()
+      .split("\n");
+    return lines.map((line) => {
+      const { id, data } = JSON.parse(line) as EmotionEvent;
+      return { id, data };
+    });
+  }
+
+  it("is told that the package's ffmpeg is used", async () => {
+    assert.match(await pipeline(["doctor"], { PATH: "" }), /ffmpeg: .*ffmpeg-installer.*from package/);
+  });
+
+  it("gives the same events as one with the ffmpeg on PATH", async () => {
+    const packaged = await events("packaged", { PATH: "" });
+    assert.ok(packaged.length >= 6, `${packaged.length} events`);
+    assert.deepEqual(packaged, await events("path", {}));
+  });
+});

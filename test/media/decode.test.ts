@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { lastValueFrom, map, toArray } from "rxjs";
+import { decode } from "#src/media/decode.js";
+import { findFfmpeg } from "#src/media/ffmpeg.js";
+import { testContext } from "../support/context.js";
+import { RECORDING } from "../support/pictures.js";
+
+const SHARED = fileURLToPath(new URL("../../../shared/media/", import.meta.url));
+
+describe("decoding", function () {
+  this.timeout(60_000);
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  interface Picture {
+    readonly timeMs: number;
+    readonly size: string;
+    /** Luma of the corners: top left, top right, bottom left, bottom right. */
+    readonly corners: readonly (number | undefined)[];
+  }
+
+  async function read(path: string): Promise<Picture[]> {
+    const { context, pool, close } = testContext({ slots: 2 });
+    const input = { before: ["-copyts"], url: `file:${path}`, name: path, live: false };
+    const pictures = decode(input, context).pipe(
+      map((frame) => {
+        const { mediaTimeMs, width, height, luma } = frame;
+        const corners = [0, width - 1, (height - 1) * width, height * width - 1].map((at) => luma[at]);
+        frame.release();
+        return { timeMs: mediaTimeMs, size: `${width}x${height}`, corners };
+      }),
+      toArray(),
+    );
+    const all = await lastValueFrom(pictures);
+    await close();
+    assert.equal(pool.free, pool.slots);
+    return all;
+  }
+
+  async function made(name: string, source: string, ...args: string[]): Promise<string> {
+    const path = join(folder, name);
+    const { path: ffmpeg } = await findFfmpeg();
+    execFileSync(ffmpeg, ["-v", "error", "-y", "-f", "lavfi", "-i", source, ...args, path]);
+    return path;
+  }
+
+  /** What ffprobe says of every frame: its time, ms, and its size. */
+  function probed(path: string): { timeMs: number; size: string }[] {
+    const what = "frame=best_effort_timestamp_time,width,height";
+    const args = ["-v", "error", "-select_streams", "v:0", "-show_entries", what, "-of", "json", path];
+    const { frames } = JSON.parse(execFileSync("ffprobe", args, { encoding: "utf8" })) as {
+      frames: { best_effort_timestamp_time: string; width: number; height: number }[];
+    };
+    return frames.map(({ best_effort_timestamp_time, width, height }) => ({
+      timeMs: Number(best_effort_timestamp_time) * 1000,
+      size: `${width}x${height}`,
+    }));
+  }
+  const hasProbe = () => {
+    try {
+      execFileSync("ffprobe", ["-version"], { stdio: "ignore" });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+
+  const PATTERN = "testsrc=size=320x240:rate=25:duration=1";
+  const recordings: Record<string, () => Promise<string>> = {
+    "H.264 with B-frames in MP4": async () => RECORDING,
+    WebM: async () => RECORDING.replace(".mp4", ".webm"),
+    "an MPEG transport stream, whose times do not begin at 0": () =>
+      made("b.ts", PATTERN, "-c:v", "libx264", "-bf", "2"),
+    "a variable frame rate": () =>
+      made("v.mkv", PATTERN, "-vf", "select='not(mod(n,3))+lt(n,10)'", "-vsync", "vfr"),
+    "29.97 pictures a second": () => made("n.mkv", "testsrc=size=64x48:rate=30000/1001:duration=2"),
+    "10 bits": () => made("t.mkv", PATTERN, "-c:v", "ffv1", "-pix_fmt", "yuv420p10le"),
+    "an odd size": () =>
+      made("o.mkv", "testsrc=size=321x241:rate=25:duration=1", "-c:v", "ffv1", "-pix_fmt", "yuv444p"),
+    "a moving GIF": () => made("g.gif", "testsrc=size=64x48:rate=10:duration=1"),
+    "a size that changes in mid-stream": async () => joined("two.ts", "1.2"),
+  };
+  /** Two streams one after the other, the second in another size. */
+  async function joined(name: string, secondAt: string): Promise<string> {
+    const x264 = ["-c:v", "libx264", "-bf", "2"];
+    const first = await made(`1-${name}`, PATTERN, ...x264);
+    const second = await made(
+      `2-${name}`,
+      "testsrc=size=480x272:rate=25:duration=1",
+      ...x264,
+      "-output_ts_offset",
+      secondAt,
+    );
+    const path = join(folder, name);
+    writeFileSync(path, Buffer.concat([readFileSync(first), readFileSync(second)]));
+    return path;
+  }
+
+  for (const [what, recording] of Object.entries(recordings))
+    it(`${what}: each picture as ffprobe tells its time and size`, async function () {
+      if (!hasProbe()) this.skip();
+      const path = await recording();
+      const pictures = await read(path);
+      const { has } = await findFfmpeg();
+      const wanted = probed(path);
+      assert.ok(wanted.length >= 10);
+      assert.equal(pictures.length, wanted.length);
+      for (const [i, { timeMs, size }] of wanted.entries()) {
+        const got = pictures[i];
+        assert.ok(
+          Math.abs((got?.timeMs ?? Number.NaN) - timeMs) < 0.01,
+          `${i}: ${got?.timeMs}, not ${timeMs}`,
+        );
+        // ffmpeg before 4.4 keeps the first size.
+        assert.equal(got?.size, has.autoscale ? size : wanted[0]?.size);
+      }
+    });
+
+  it("gives every recording kept beside the repository at ffprobe's times", async function () {
+    if (!hasProbe() || !existsSync(SHARED)) this.skip();
+    for (const name of ["again.mkv", "head-pose-face-detection-male.gif"]) {
+      const path = join(SHARED, name);
+      const times = (await read(path)).map(({ timeMs }) => timeMs.toFixed(2));
+      assert.deepEqual(
+        times,
+        probed(path).map(({ timeMs }) => timeMs.toFixed(2)),
+      );
+    }
+  });
+
+  it("lets time go on where streams were joined whose times begin anew", async () => {
+    const pictures = await read(await joined("again.ts", "0"));
+    assert.equal(pictures.length, 50);
+    const [first] = pictures;
+    for (const [i, { timeMs }] of pictures.entries())
+      assert.ok(Math.abs(timeMs - (first?.timeMs ?? Number.NaN) - i * 40) < 0.01, `${i}: ${timeMs}`);
+  });
+
+  it("turns a telephone's upright recording upright", async () => {
+    // Left half white, right half black; turned by a quarter clockwise the upper half is white.
+    const halves =
+      "color=white:size=32x32:rate=25:duration=0.2[l];color=black:size=32x32:rate=25:duration=0.2[r];[l][r]hstack";
+    const lying = await made("lying.mp4", halves, "-pix_fmt", "yuv420p");
+    assert.deepEqual((await read(lying))[0]?.size, "64x32");
+    const bytes = readFileSync(lying);
+    // The matrix stands 40 bytes into the track header (ISO/IEC 14496-12, 8.3.2): 16.16 fixed point, the last column 2.30.
+    const matrix = [0, 1, 0, -1, 0, 0, 32, 0, 1].map((n, i) => n * (i % 3 === 2 ? 2 ** 30 : 2 ** 16));
+    const at = bytes.indexOf("tkhd") + 4 + 40;
+    for (const [i, n] of matrix.entries()) bytes.writeInt32BE(n, at + 4 * i);
+    const upright = join(folder, "upright.mp4");
+    writeFileSync(upright, bytes);
+    const pictures = await read(upright);
+    assert.equal(pictures.length, 5);
+    for (const { size, corners } of pictures) {
+      assert.equal(size, "32x64");
+      assert.deepEqual(
+        corners.map((luma) => Math.round((luma ?? 0) / 255)),
+        [1, 1, 0, 0],
+      );
+    }
+  });
+});
