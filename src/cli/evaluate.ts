@@ -4,6 +4,7 @@ import type { Evaluation } from "../model/evaluation/index.js";
 import { collect } from "./collect.js";
 import { plural } from "./format.js";
 import { createLog } from "./log.js";
+import { threadsOf } from "./threads.js";
 
 interface Flags {
   readonly data: string;
@@ -114,12 +115,6 @@ function splitsOf(all: readonly string[], asked: readonly string[], training: re
     );
   const held = all.filter((name) => !training.includes(name));
   return asked.length > 0 ? [...asked] : held.length > 0 ? held : [...all];
-}
-
-function threadsOf(text: string): number {
-  const threads = Number(text);
-  if (Number.isInteger(threads) && threads >= 1 && threads <= 256) return threads;
-  throw new ConfigError("THREADS", `--threads ${text}: it must be a whole number from 1 to 256`);
 }
 
 function table(evaluation: Evaluation, provider: string): string {

@@ -10,10 +10,11 @@ import * as graph from "./graph.js";
 import * as models from "./models.js";
 import * as run from "./run.js";
 import * as schema from "./schema.js";
+import * as sweep from "./sweep.js";
 import * as train from "./train.js";
 import * as validate from "./validate.js";
 
-const VERBS = [run, validate, graph, evaluate, models, schema, doctor, completion, train];
+const VERBS = [run, validate, graph, evaluate, models, schema, doctor, completion, train, sweep];
 
 /** Exit codes: 0 fine, 1 a run failed, 2 the configuration or usage is wrong. */
 const USAGE = 2;

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { collect } from "./collect.js";
+import { threadsOf } from "./threads.js";
 
 interface Flags {
   readonly out?: string;
@@ -48,7 +49,7 @@ async function run(file: string, flags: Flags): Promise<void> {
     flags[name] === undefined ? [] : [`${name}=${flags[name]}`],
   );
   const recipe = await loadRecipe(file, [...flags.set, ...short]);
-  const threads = await readThreads(flags.threads);
+  const threads = threadsOf(flags.threads);
   const out = flags.out ?? `runs/${recipe.name}`;
   const view = new TrainingView(!flags.quiet);
   const log = createLog({ quiet: flags.quiet ?? false, json: false, around: (say) => view.above(say) });
@@ -81,11 +82,4 @@ async function run(file: string, flags: Flags): Promise<void> {
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
   }
-}
-
-async function readThreads(text: string): Promise<number> {
-  const threads = Number(text);
-  if (Number.isInteger(threads) && threads >= 1 && threads <= 256) return threads;
-  const { ConfigError } = await import("../errors.js");
-  throw new ConfigError("USAGE", `--threads is ${text}; it must be a whole number from 1 to 256`);
 }

@@ -11,6 +11,8 @@ export class TrainingView {
   readonly #wanted: boolean;
   readonly #draw = createLogUpdate(process.stderr, { showCursor: true });
   #drawnMs = 0;
+  /** Stands above the bar. */
+  heading = "";
 
   constructor(wanted: boolean) {
     this.#wanted = wanted;
@@ -23,8 +25,9 @@ export class TrainingView {
     const part = batch / batches;
     const full = Math.round(part * BAR);
     const bar = `${"█".repeat(full)}${pc.dim("░".repeat(BAR - full))}`;
+    const heading = this.heading ? `${this.heading}\n` : "";
     this.#draw(
-      `epoch ${epoch}/${epochs}  ${bar} ${String(Math.floor(part * 100)).padStart(3)} %  loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  ${imagesPerSecond.toFixed(0)} images/s`,
+      `${heading}epoch ${epoch}/${epochs}  ${bar} ${String(Math.floor(part * 100)).padStart(3)} %  loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  ${imagesPerSecond.toFixed(0)} images/s`,
     );
   }
 

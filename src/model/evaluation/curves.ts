@@ -6,8 +6,13 @@ export interface Curve {
 }
 
 const WIDTH = 520;
-const HEIGHT = 220;
-const PAD = 36;
+const HEIGHT = 240;
+const LEFT = 48;
+const RIGHT = 16;
+const TOP = 32;
+const BOTTOM = 32;
+/** Okabe and Ito's colours, told apart by nearly everyone. */
+const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7a00", "#7f7f7f"];
 
 /** Every number that each line of a history file gives, by its name; lines are JSON with an `epoch`. */
 export function readHistory(text: string): Curve[] {
@@ -24,18 +29,63 @@ export function readHistory(text: string): Curve[] {
   return [...curves].map(([name, points]) => ({ name, points }));
 }
 
-/** One small plot a curve, as SVG. */
+/** What belongs together in one plot, by the names of a history; the rest is no curve to look at. */
+const PLOTS: Record<string, Record<string, string>> = {
+  loss: { loss: "training", validationLoss: "validation" },
+  accuracy: { accuracy: "training", validationAccuracy: "validation" },
+  "learning rate": { rate: "rate" },
+};
+
+/** A training's curves as SVG: loss, accuracy and learning rate. */
 export function curves(history: readonly Curve[]): string {
-  return `<div class="pair">${history.map(plot).join("")}</div>`;
+  const plots = Object.entries(PLOTS).map(([title, names]) => {
+    const lines = history.filter(({ name }) => name in names);
+    return plot(
+      title,
+      lines.map(({ name, points }) => ({ name: names[name] ?? name, points })),
+    );
+  });
+  return `<div class="pair">${plots.join("")}</div>`;
 }
 
-function plot({ name, points }: Curve): string {
-  const epochs = points.map(({ epoch }) => epoch);
-  const values = points.map(({ value }) => value);
-  const [left, right] = [Math.min(...epochs), Math.max(...epochs)];
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const x = (epoch: number) => PAD + ((epoch - left) / (right - left || 1)) * (WIDTH - 2 * PAD);
-  const y = (value: number) => HEIGHT - PAD - ((value - low) / (high - low || 1)) * (HEIGHT - 2 * PAD);
-  const line = points.map(({ epoch, value }) => `${x(epoch).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
-  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${name}"><text x="${PAD}" y="20">${name}</text><text x="2" y="${HEIGHT - PAD}">${low.toPrecision(3)}</text><text x="2" y="${PAD + 4}">${high.toPrecision(3)}</text><text x="${PAD}" y="${HEIGHT - 12}">${left}</text><text x="${WIDTH - PAD}" y="${HEIGHT - 12}" text-anchor="end">epoch ${right}</text><path d="M${PAD} ${PAD}V${HEIGHT - PAD}H${WIDTH - PAD}"/><polyline points="${line}"/></svg>`;
+/** Lines over epochs in one plot, as SVG, with a legend where there are several. */
+export function plot(title: string, lines: readonly Curve[]): string {
+  const points = lines.flatMap((line) => line.points);
+  if (points.length === 0) return "";
+  const last = Math.max(...points.map(({ epoch }) => epoch));
+  const ticks = ticksOf(points.map(({ value }) => value));
+  const [low = 0, high = 1] = [ticks[0], ticks.at(-1)];
+  const x = (epoch: number) => LEFT + ((epoch - 1) / (last - 1 || 1)) * (WIDTH - LEFT - RIGHT);
+  const y = (value: number) =>
+    HEIGHT - BOTTOM - ((value - low) / (high - low || 1)) * (HEIGHT - TOP - BOTTOM);
+  const grid = ticks.map(
+    (tick) =>
+      `<path d="M${LEFT} ${y(tick).toFixed(1)}H${WIDTH - RIGHT}"/><text x="${LEFT - 6}" y="${(y(tick) + 4).toFixed(1)}" text-anchor="end">${Number(tick.toPrecision(6))}</text>`,
+  );
+  const drawn = lines.map(({ name, points: own }, i) => {
+    const colour = COLOURS[i % COLOURS.length] ?? "";
+    const dashed = i >= COLOURS.length ? ' stroke-dasharray="5 3"' : "";
+    const line = own.map(({ epoch, value }) => `${x(epoch).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+    const [end] = own.slice(-1);
+    const dot = end
+      ? `<circle cx="${x(end.epoch).toFixed(1)}" cy="${y(end.value).toFixed(1)}" r="2.5" fill="${colour}"/>`
+      : "";
+    return `<polyline points="${line}" style="stroke:${colour}"${dashed}><title>${name}</title></polyline>${dot}`;
+  });
+  const legend =
+    lines.length > 1
+      ? `<div class="legend">${lines.map(({ name }, i) => `<span><i style="background:${COLOURS[i % COLOURS.length] ?? ""}"></i>${name}</span>`).join("")}</div>`
+      : "";
+  return `<figure class="plot"><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title}"><text class="title" x="${LEFT}" y="18">${title}</text>${grid.join("")}<text x="${LEFT}" y="${HEIGHT - 10}">1</text><text x="${WIDTH - RIGHT}" y="${HEIGHT - 10}" text-anchor="end">epoch ${last}</text>${drawn.join("")}</svg>${legend}</figure>`;
+}
+
+/** Three to six round numbers around all values. */
+function ticksOf(values: readonly number[]): number[] {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const rough = (most - least || Math.abs(most) || 1) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = ([1, 2, 5].find((n) => n * power >= rough) ?? 10) * power;
+  const first = Math.floor(least / step);
+  const count = Math.max(1, Math.ceil(most / step) - first);
+  return Array.from({ length: count + 1 }, (_, i) => (first + i) * step);
 }

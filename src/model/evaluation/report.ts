@@ -3,8 +3,8 @@ import { FER_LABELS } from "../card.js";
 import type { FaceDataset } from "../data/index.js";
 import { type Curve, curves } from "./curves.js";
 import type { Evaluation } from "./evaluate.js";
+import { escaped, page, percent } from "./page.js";
 import { STUDY_CONFUSION, STUDY_FIGURES } from "./study.js";
-import { STYLE } from "./style.js";
 
 /** What a report is about. */
 export interface Subject {
@@ -34,11 +34,7 @@ export async function report(
     history.length > 0 ? `<section><h2>Training</h2>${curves(history)}</section>` : "",
     `<section><h2>Surest mistakes</h2>${await mistakes(evaluation, dataset)}</section>`,
   ];
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escaped(title)}</title><style>${STYLE}</style></head>
-<body><main>${parts.join("\n")}</main></body></html>
-`;
+  return page(title, parts);
 }
 
 function headline(evaluation: Evaluation): string {
@@ -104,12 +100,4 @@ async function mistakes(evaluation: Evaluation, { images, width, height }: FaceD
       return `<figure title="${escaped(id)}"><img alt="" src="data:image/png;base64,${png.toString("base64")}"><figcaption><b>${escaped(truth)}</b> taken for <b>${escaped(predicted)}</b>, ${percent(confidence, 0)}</figcaption></figure>`;
     });
   return `<div class="faces">${(await Promise.all(figures)).join("")}</div>`;
-}
-
-function percent(fraction: number, digits = 1): string {
-  return `${(fraction * 100).toFixed(digits)} %`;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (mark) => `&#${mark.charCodeAt(0)};`);
 }

@@ -20,6 +20,8 @@ caption{padding-bottom:6px}
 .faces{display:grid;grid-template-columns:repeat(auto-fill,minmax(100px,1fr));gap:14px}
 figure{margin:0}img{width:100%;image-rendering:pixelated;border-radius:4px;display:block}
 figcaption{font-size:12px;line-height:1.3;color:var(--dim);margin-top:4px}figcaption b{color:var(--ink);font-weight:600}
-svg{width:520px;max-width:100%}svg text{fill:var(--dim);font-size:12px}
-path,polyline{fill:none;stroke:var(--line)}polyline{stroke:var(--right);stroke-width:2}
+.plot{width:520px;max-width:100%}svg{width:100%}svg text{fill:var(--dim);font-size:12px}svg .title{fill:var(--ink);font-size:13px}
+path,polyline{fill:none;stroke:var(--line)}polyline{stroke-width:2}
+.legend{display:flex;flex-wrap:wrap;gap:2px 14px;padding-left:48px;font-size:12px;color:var(--dim)}.legend i{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:5px}
+.best td,.best th{font-weight:600}.study,.best .study{color:var(--dim);font-weight:400}tbody .study{background:color-mix(in srgb,var(--line) 35%,transparent)}
 `;

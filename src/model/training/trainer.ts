@@ -30,6 +30,8 @@ export interface TrainOptions {
   readonly threads?: number;
   /** When it fires, the run saves and stops. */
   readonly signal?: AbortSignal;
+  /** Saves and stops once so many epochs are done, as if the signal had fired. */
+  readonly until?: number;
   onStep?(report: StepReport): void;
   onEpoch?(report: EpochReport): void;
 }
@@ -174,14 +176,15 @@ class Run {
   }
 
   async run(): Promise<TrainResult> {
-    const { resume, signal } = this.#options;
+    const { resume, signal, until = Number.POSITIVE_INFINITY } = this.#options;
     if (resume) this.#progress = await readCheckpoint(this.#checkpoint, this.#identity, this.#arrays);
     await this.#trimHistory();
     while (!this.#progress.over) {
+      const { epoch } = this.#progress;
+      if (signal?.aborted || epoch >= until) return { finished: false, epochs: epoch };
       const whole = await this.#epoch();
       if (whole) await this.#endEpoch();
       await writeCheckpoint(this.#checkpoint, this.#identity, this.#progress, this.#arrays);
-      if (signal?.aborted && !this.#progress.over) return { finished: false, epochs: this.#progress.epoch };
     }
     return { finished: true, epochs: this.#progress.epoch, model: await this.#write() };
   }

@@ -3,34 +3,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Default } from "typebox/value";
-import type { FaceDataset } from "#src/model/data/index.js";
-import { Random } from "#src/model/data/random.js";
 import { Recipe, type TrainOptions, train } from "#src/model/training/index.js";
-
-const LABELS = ["dark", "light"];
-const SIZE = 16;
-
-/** 32 pictures to learn from and 8 to judge by, whose class is their brightness. */
-function dataset(): FaceDataset {
-  const random = new Random(3);
-  const n = 40;
-  const images = new Uint8Array(new SharedArrayBuffer(n * SIZE * SIZE));
-  const label = Uint8Array.from({ length: n }, (_, i) => i % 2);
-  images.forEach((_, i) => {
-    images[i] = (label[Math.floor(i / SIZE ** 2)] ? 120 : 40) + random.below(80);
-  });
-  return {
-    name: "brightness",
-    labels: LABELS,
-    width: SIZE,
-    height: SIZE,
-    images,
-    label,
-    splits: ["Training", "PublicTest"],
-    split: Uint8Array.from({ length: n }, (_, i) => (i < 32 ? 0 : 1)),
-    ids: Array.from({ length: n }, (_, i) => `row ${i}`),
-  };
-}
+import { brightness } from "../../support/brightness.js";
 
 function recipe(changes: Record<string, unknown> = {}): Recipe {
   return Default(Recipe, {
@@ -57,7 +31,7 @@ describe("train", function () {
   afterEach(() => rm(folder, { recursive: true }));
 
   const run = (name: string, options: Partial<TrainOptions> = {}, changes: Record<string, unknown> = {}) =>
-    train(recipe(changes), dataset(), { out: join(folder, name), threads: 1, ...options });
+    train(recipe(changes), brightness(), { out: join(folder, name), threads: 1, ...options });
   const model = (name: string) => readFile(join(folder, name, "model", "model.onnx"));
   /** History without the clock. */
   const history = async (name: string) =>

@@ -1,0 +1,150 @@
+import type { Command } from "commander";
+import { ConfigError } from "../errors.js";
+import type { Settings, SweepRecord, WorkLeft } from "../model/sweep/index.js";
+import { collect } from "./collect.js";
+import { clock, plural } from "./format.js";
+import { threadsOf } from "./threads.js";
+
+interface Flags {
+  readonly out?: string;
+  readonly resume?: boolean;
+  readonly set: string[];
+  readonly threads: string;
+  readonly quiet?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command("sweep")
+    .description("Trains a recipe many times with other values, and finds the best.")
+    .argument("<sweep>", "sweep file")
+    .option("--out <folder>", "where figures, report and runs go (default: runs/<name>)")
+    .option("--resume", "goes on with the folder's sweep, to the same figures")
+    .option("--set <path=value>", "overrides a value of the recipe for every run (repeatable)", collect, [])
+    .option("--threads <n>", "threads of the network; no more than there are cores", "2")
+    .option("-q, --quiet", "says only what goes wrong")
+    .addHelpText(
+      "after",
+      `
+The folder gets sweep.json (all figures), report.html (tables and curves; written anew after each run) and
+runs/<run>/ with each run's model. Ctrl-C saves and stops (exit code 0); --resume goes on from there, also after a
+crash. A second Ctrl-C stops at once (130).
+
+Examples:
+  $ pipeline sweep recipes/study-sweep.yaml --set data.path=fer2013.csv
+  $ pipeline sweep recipes/study-sweep.yaml --set data.path=fer2013.csv --resume`,
+    )
+    .action(action);
+}
+
+async function action(file: string, flags: Flags): Promise<void> {
+  const [{ existsSync }, { writeFile, rename }, { join }] = await Promise.all([
+    import("node:fs"),
+    import("node:fs/promises"),
+    import("node:path"),
+  ]);
+  const { loadRecipe, loadSweep, settingsOf } = await import("./recipe.js");
+  const { checkSweep, sweep, sweepReport } = await import("../model/sweep/index.js");
+  const { readDataset } = await import("../model/data/index.js");
+  const { createLog } = await import("./log.js");
+  const { TrainingView } = await import("./training-view.js");
+
+  const threads = threadsOf(flags.threads);
+  const definition = await loadSweep(file);
+  const recipeOf = async (settings: Settings) => {
+    try {
+      return await loadRecipe(definition.recipe, [...flags.set, ...settingsOf(settings)]);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      const tried = settingsOf(settings).join(", ");
+      throw new ConfigError(error.code, `${file}${tried ? `, ${tried}` : ""}: ${error.message}`, {
+        cause: error,
+      });
+    }
+  };
+  await checkSweep(definition, recipeOf);
+  const out = flags.out ?? `runs/${definition.name}`;
+  if (!flags.resume && existsSync(join(out, "sweep.json")))
+    throw new ConfigError(
+      "SWEEP_OUT",
+      `${out} holds a sweep already; go on with it by --resume, or give another --out`,
+    );
+
+  const view = new TrainingView(!flags.quiet);
+  const log = createLog({ quiet: flags.quiet ?? false, json: false, around: (say) => view.above(say) });
+  const clockwork = new Clockwork();
+  const told = new Set<string>();
+  let read: { readonly key: string; readonly dataset: ReturnType<typeof readDataset> } | undefined;
+  const stop = new AbortController();
+  const onSignal = () => {
+    if (stop.signal.aborted) process.exit(130);
+    log.info("stopping: this batch is finished and saved (once more to stop at once)");
+    stop.abort();
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  try {
+    const record = await sweep(definition, {
+      out,
+      threads,
+      signal: stop.signal,
+      recipeOf,
+      dataset: ({ data }) => {
+        const key = JSON.stringify(data);
+        if (read?.key !== key) read = { key, dataset: readDataset(data, log) };
+        return read.dataset;
+      },
+      onChange: async (now, left) => {
+        clockwork.left = left;
+        await writeFile(join(out, "report.html.new"), sweepReport(now));
+        await rename(join(out, "report.html.new"), join(out, "report.html"));
+        if (!flags.quiet) tell(now);
+      },
+      onStep: (id, report) => {
+        view.heading = `${id}, ${plural(clockwork.left.runs, "run")} left${clockwork.text()}`;
+        view.step(report);
+      },
+      onEpoch: () => clockwork.epoch(),
+    });
+    view.end();
+    const best = record.runs.find(({ id }) => id === record.best);
+    log.info(
+      record.finished
+        ? `finished; the best is ${best?.id ?? "none"}: ${join(out, "runs", best?.id ?? "", "model")}; report: ${join(out, "report.html")}`
+        : `saved in ${out}; the same command with --resume goes on`,
+    );
+  } finally {
+    view.end();
+    process.off("SIGINT", onSignal);
+    process.off("SIGTERM", onSignal);
+  }
+
+  /** A line for each run that has just ended. */
+  function tell({ runs }: SweepRecord): void {
+    for (const { id, state, kept, history, failure } of runs) {
+      if (state === "running" || told.has(id)) continue;
+      told.add(id);
+      const figures = kept
+        ? `validation accuracy ${(kept.validationAccuracy * 100).toFixed(2)} %, loss ${kept.validationLoss.toFixed(3)}, epoch ${kept.epoch} of ${history.length}`
+        : "no figures";
+      view.above(() => process.stderr.write(`${id}  ${state}  ${failure ?? figures}${clockwork.text()}\n`));
+    }
+  }
+}
+
+/** How long what is left will take, by the epochs made so far. */
+class Clockwork {
+  left: WorkLeft = { runs: 0, epochs: 0 };
+  readonly #began = performance.now();
+  #epochs = 0;
+
+  epoch(): void {
+    this.#epochs += 1;
+    this.left = { ...this.left, epochs: Math.max(0, this.left.epochs - 1) };
+  }
+
+  text(): string {
+    if (this.#epochs === 0) return "";
+    return `, about ${clock(((performance.now() - this.#began) / this.#epochs) * this.left.epochs)} left`;
+  }
+}

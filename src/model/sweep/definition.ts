@@ -1,0 +1,67 @@
+import { type Static, Type } from "typebox";
+
+const Value = Type.Union([Type.Number(), Type.String(), Type.Boolean(), Type.Array(Type.Number())]);
+const Settings = Type.Record(Type.String(), Value);
+
+/** A value of a recipe by its place in it, e.g. `optimiser.rate`. */
+export type Settings = Static<typeof Settings>;
+
+const Range = Type.Object({
+  from: Type.Number({ description: "Least." }),
+  to: Type.Number({ description: "Most." }),
+  log: Type.Optional(Type.Boolean({ default: false, description: "Spread evenly by ratio, from above 0." })),
+});
+
+const Step = Type.Object({
+  vary: Type.String({ description: "The value of the recipe that this step varies, e.g. `batch`." }),
+  values: Type.Array(Value, { minItems: 1, description: "What is tried." }),
+  with: Type.Optional(
+    Type.Record(Type.String(), Value, {
+      description: "Other values of the recipe, from this step on (`{ epochs: 50 }`).",
+    }),
+  ),
+});
+
+/** What `pipeline sweep` reads: a recipe, and which of its values to try. */
+export const SweepDefinition = Type.Object({
+  name: Type.String({ pattern: "^[a-z0-9][a-z0-9-]*$", description: "Name of the sweep." }),
+  recipe: Type.String({ description: "The recipe, relative to this file." }),
+  set: Type.Optional(
+    Type.Record(Type.String(), Value, { description: "Values that every run has instead of the recipe's." }),
+  ),
+  method: Type.Union([Type.Literal("one-factor"), Type.Literal("grid"), Type.Literal("random")], {
+    description:
+      "`one-factor`: one value after the other, the best is carried on to the next; `grid`: all combinations; `random`: combinations drawn at random.",
+  }),
+  steps: Type.Optional(Type.Array(Step, { minItems: 1, description: "Of `one-factor`, in order." })),
+  parameters: Type.Optional(
+    Type.Record(Type.String(), Type.Union([Type.Array(Value, { minItems: 1 }), Range]), {
+      description:
+        "Of `grid` and `random`: lists by the place of the value in the recipe; for `random` also ranges `{ from, to, log }`.",
+    }),
+  ),
+  runs: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 10_000, default: 20, description: "How many `random` draws." }),
+  ),
+  seed: Type.Optional(Type.Integer({ minimum: 0, default: 1, description: "Of `random`." })),
+  judge: Type.Union([Type.Literal("accuracy"), Type.Literal("loss")], {
+    default: "accuracy",
+    description: "What makes a run the best: highest validation accuracy, or lowest validation loss.",
+  }),
+  halving: Type.Optional(
+    Type.Object(
+      {
+        epochs: Type.Integer({ minimum: 1, description: "Epochs that every run gets." }),
+        factor: Type.Integer({
+          minimum: 2,
+          maximum: 16,
+          default: 3,
+          description: "One of so many goes on, with so many times the epochs, until one has all of its own.",
+        }),
+      },
+      { description: "Prunes `grid` and `random` early (successive halving; Jamieson and Talwalkar, 2016)." },
+    ),
+  ),
+});
+export type SweepDefinition = Static<typeof SweepDefinition>;
+export type SweepStep = Static<typeof Step>;

@@ -1,0 +1,86 @@
+import { ConfigError } from "../../errors.js";
+import { Random } from "../data/random.js";
+import type { Settings, SweepDefinition, SweepStep } from "./definition.js";
+
+/** One training of a sweep. */
+export interface PlannedRun {
+  /** Also the name of its folder. */
+  readonly id: string;
+  /** Everything that it changes of the recipe. */
+  readonly settings: Settings;
+}
+
+/** The runs of one step of a one-factor sweep, given what the steps before settled. */
+export function stepRuns(number: number, { vary, values }: SweepStep, settled: Settings): PlannedRun[] {
+  return values.map((value) => ({
+    id: `${number + 1}-${slug(`${vary}-${String(value)}`)}`,
+    settings: { ...settled, [vary]: value },
+  }));
+}
+
+/** The steps of a one-factor sweep. Throws `ConfigError` where there are none, or they prune. */
+export function stepsOf({ name, steps, halving, parameters }: SweepDefinition): readonly SweepStep[] {
+  if (!steps) throw new ConfigError("SWEEP", `sweep ${name}: \`one-factor\` needs \`steps\``);
+  if (parameters)
+    throw new ConfigError("SWEEP", `sweep ${name}: \`parameters\` are of \`grid\` and \`random\``);
+  if (halving)
+    throw new ConfigError("SWEEP", `sweep ${name}: \`halving\` is for \`grid\` and \`random\`, leave it out`);
+  return steps;
+}
+
+/** The runs of a grid or random sweep; the same definition gives the same ones. Throws `ConfigError`. */
+export function combinations(definition: SweepDefinition): PlannedRun[] {
+  const { name, method, parameters, steps, set = {} } = definition;
+  if (!parameters || Object.keys(parameters).length === 0)
+    throw new ConfigError("SWEEP", `sweep ${name}: \`${method}\` needs \`parameters\``);
+  if (steps) throw new ConfigError("SWEEP", `sweep ${name}: \`steps\` are of \`one-factor\``);
+  const all = method === "grid" ? grid(name, parameters) : draws(definition, parameters);
+  return all.map((own, i) => ({
+    id: `${String(i + 1).padStart(String(all.length).length, "0")}-${slug(Object.values(own).join("-"))}`,
+    settings: { ...set, ...own },
+  }));
+}
+
+type Parameters = NonNullable<SweepDefinition["parameters"]>;
+
+function grid(name: string, parameters: Parameters): Settings[] {
+  return Object.entries(parameters).reduce<Settings[]>(
+    (combined, [key, values]) => {
+      if (!Array.isArray(values))
+        throw new ConfigError(
+          "SWEEP",
+          `sweep ${name}: \`grid\` needs a list of values for \`${key}\`, no range`,
+        );
+      return combined.flatMap((settings) => values.map((value) => ({ ...settings, [key]: value })));
+    },
+    [{}],
+  );
+}
+
+function draws({ name, runs = 20, seed = 1 }: SweepDefinition, parameters: Parameters): Settings[] {
+  return Array.from({ length: runs }, (_, run) => {
+    const random = new Random(seed, run);
+    return Object.fromEntries(
+      Object.entries(parameters).map(([key, values]) => {
+        if (Array.isArray(values)) return [key, values[random.below(values.length)] ?? 0];
+        const { from, to, log = false } = values;
+        if (from >= to || (log && from <= 0))
+          throw new ConfigError(
+            "SWEEP",
+            `sweep ${name}: \`${key}\` goes from ${from} to ${to}; from less to more, and from above 0 with \`log\``,
+          );
+        const value = log ? from * (to / from) ** random.next() : from + (to - from) * random.next();
+        return [key, Number(value.toPrecision(4))];
+      }),
+    );
+  });
+}
+
+/** A text as a folder's name. */
+function slug(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9.]+/g, "-")
+    .replace(/^[-.]+|[-.]+$/g, "")
+    .slice(0, 60);
+}

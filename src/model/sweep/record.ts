@@ -1,0 +1,58 @@
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { ConfigError, messageOf } from "../../errors.js";
+import type { EpochReport } from "../training/index.js";
+import type { Settings, SweepDefinition } from "./definition.js";
+
+/** One training of a sweep, as far as it is. */
+export interface RunRecord {
+  readonly id: string;
+  /** Of a one-factor sweep, from 0. */
+  readonly step?: number;
+  readonly settings: Settings;
+  readonly state: "running" | "done" | "pruned" | "failed";
+  /** Why it failed: a loss that is no longer a number ends a run, not the sweep. */
+  readonly failure?: string;
+  readonly history: readonly EpochReport[];
+  /** Figures of the epoch that became the model; once there is one. */
+  readonly kept?: EpochReport;
+}
+
+/** `sweep.json`: everything that a sweep found out. */
+export interface SweepRecord {
+  readonly format: 1;
+  readonly definition: SweepDefinition;
+  /** The recipe that the runs change. */
+  readonly recipe: unknown;
+  readonly finished: boolean;
+  /** The id of the best run so far. */
+  readonly best?: string;
+  readonly runs: readonly RunRecord[];
+}
+
+/** Writes beside the file and renames. */
+export async function writeRecord(file: string, record: SweepRecord): Promise<void> {
+  await writeFile(`${file}.new`, `${JSON.stringify(record, null, 1)}\n`);
+  await rename(`${file}.new`, file);
+}
+
+/** The record of the same sweep; undefined where there is none. Throws `ConfigError` where it is another's. */
+export async function readRecord(
+  file: string,
+  { definition, recipe }: Pick<SweepRecord, "definition" | "recipe">,
+): Promise<SweepRecord | undefined> {
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  let record: SweepRecord;
+  try {
+    record = JSON.parse(text) as SweepRecord;
+  } catch (cause) {
+    throw new ConfigError("SWEEP_RESUME", `${file}: it is no sweep's record: ${messageOf(cause)}`, { cause });
+  }
+  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+  if (record.format !== 1 || !same(record.definition, definition) || !same(record.recipe, recipe))
+    throw new ConfigError(
+      "SWEEP_RESUME",
+      `${file}: it belongs to another sweep, or its recipe has changed since; give another --out`,
+    );
+  return record;
+}

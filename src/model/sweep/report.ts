@@ -1,0 +1,95 @@
+import { plot } from "../evaluation/curves.js";
+import { escaped, page, percent } from "../evaluation/page.js";
+import { STUDY_SWEEPS, type StudyRow } from "../evaluation/study.js";
+import type { Settings, SweepStep } from "./definition.js";
+import type { RunRecord, SweepRecord } from "./record.js";
+
+/** A sweep as one HTML page: tables, the study's beside ours where it has one, and curves of every run. */
+export function sweepReport(record: SweepRecord): string {
+  const { definition, runs, best, finished } = record;
+  const title = `Sweep ${definition.name}`;
+  const done = runs.filter(({ state }) => state !== "running").length;
+  const winner = runs.find(({ id }) => id === best);
+  return page(title, [
+    `<h1>${escaped(title)}</h1><p class="note">${done} runs, ${finished ? "finished" : "not finished yet"}; judged by ${definition.judge === "loss" ? "validation loss" : "validation accuracy"}. Figures are of the epoch that became each model.</p>`,
+    winner?.kept
+      ? `<div class="figures"><div><b>${percent(winner.kept.validationAccuracy)}</b><span>best validation accuracy</span></div><div><b>${escaped(winner.id)}</b><span>${escaped(settingsText(winner.settings))}</span></div></div>`
+      : "",
+    ...(definition.steps
+      ? definition.steps.map((step, i) => stepSection(step, i, runs, best))
+      : [searchSection(runs, best)]),
+  ]);
+}
+
+function settingsText(settings: Settings): string {
+  return Object.entries(settings)
+    .map(([key, value]) => `${key} ${String(value)}`)
+    .join(", ");
+}
+
+const FIGURES = "<th>train</th><th>validation</th><th>loss</th><th>validation loss</th>";
+
+function stepSection(step: SweepStep, number: number, runs: readonly RunRecord[], best?: string): string {
+  const own = runs.filter((run) => run.step === number);
+  const study = STUDY_SWEEPS[step.vary];
+  const values = [...new Set([...step.values, ...(study?.rows.map(({ value }) => value) ?? [])])].sort(
+    (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : 0),
+  );
+  const rows = values.map((value) => {
+    const run = own.find(({ settings }) => String(settings[step.vary]) === String(value));
+    const row = study?.rows.find((r) => r.value === value);
+    const mark = run && run.id === best ? ' class="best"' : "";
+    return `<tr${mark}><th>${escaped(String(value))}</th>${cells(run)}${study ? studyCells(row) : ""}</tr>`;
+  });
+  const fixed = own[0]
+    ? settingsText(Object.fromEntries(Object.entries(own[0].settings).filter(([key]) => key !== step.vary)))
+    : "";
+  const heads = study
+    ? `<tr><th></th><th colspan="4">this sweep</th><th colspan="4" class="study">the study, Table ${study.table} (losses as printed)</th></tr>`
+    : "";
+  const table = `<table><thead>${heads}<tr><th>${escaped(step.vary)}</th>${FIGURES}${study ? FIGURES.replaceAll("<th>", '<th class="study">') : ""}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  return `<section><h2>${number + 1}. ${escaped(step.vary)}${fixed ? `, with ${escaped(fixed)}` : ""}</h2>${table}${plots(own, ({ settings }) => String(settings[step.vary]))}</section>`;
+}
+
+function searchSection(runs: readonly RunRecord[], best?: string): string {
+  const ranked = [...runs].sort(
+    (a, b) => (b.kept?.validationAccuracy ?? -1) - (a.kept?.validationAccuracy ?? -1),
+  );
+  const keys = [...new Set(runs.flatMap(({ settings }) => Object.keys(settings)))];
+  const rows = ranked.map((run) => {
+    const settings = keys.map((key) => `<td>${escaped(String(run.settings[key] ?? ""))}</td>`).join("");
+    return `<tr${run.id === best ? ' class="best"' : ""}><th>${escaped(run.id)}</th>${settings}<td>${run.state}</td><td>${run.history.length}</td>${cells(run)}</tr>`;
+  });
+  const heads = keys.map((key) => `<th>${escaped(key)}</th>`).join("");
+  const table = `<table><thead><tr><th>run</th>${heads}<th></th><th>epochs</th>${FIGURES}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  return `<section><h2>Runs</h2>${table}${plots(ranked.slice(0, 16), ({ id }) => id)}</section>`;
+}
+
+function cells(run: RunRecord | undefined): string {
+  if (!run?.kept) return `<td colspan="4">${run ? escaped(run.failure ?? "under way") : ""}</td>`;
+  const { accuracy, validationAccuracy, loss, validationLoss } = run.kept;
+  return `<td>${percent(accuracy, 2)}</td><td>${percent(validationAccuracy, 2)}</td><td>${loss.toFixed(3)}</td><td>${validationLoss.toFixed(3)}</td>`;
+}
+
+function studyCells(row: StudyRow | undefined): string {
+  const values = row
+    ? [
+        percent(row.train / 100, 2),
+        percent(row.validation / 100, 2),
+        row.loss.toFixed(2),
+        row.validationLoss.toFixed(2),
+      ]
+    : ["", "", "", ""];
+  return values.map((value) => `<td class="study">${value}</td>`).join("");
+}
+
+function plots(runs: readonly RunRecord[], nameOf: (run: RunRecord) => string): string {
+  const of = (figure: "validationAccuracy" | "validationLoss") =>
+    runs
+      .filter(({ history }) => history.length > 0)
+      .map((run) => ({
+        name: escaped(nameOf(run)),
+        points: run.history.map((report) => ({ epoch: report.epoch, value: report[figure] })),
+      }));
+  return `<div class="pair">${plot("validation accuracy", of("validationAccuracy"))}${plot("validation loss", of("validationLoss"))}</div>`;
+}

@@ -1,0 +1,282 @@
+import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ModelError } from "../../errors.js";
+import type { FaceDataset } from "../data/index.js";
+import {
+  type EpochReport,
+  type Recipe,
+  type StepReport,
+  type TrainResult,
+  train,
+} from "../training/index.js";
+import type { Settings, SweepDefinition } from "./definition.js";
+import { combinations, type PlannedRun, stepRuns, stepsOf } from "./plan.js";
+import { type RunRecord, readRecord, type SweepRecord, writeRecord } from "./record.js";
+
+export interface SweepOptions {
+  /** Folder for `sweep.json` and the runs' own folders (`runs/<id>/`). */
+  readonly out: string;
+  /** Threads of the training graph. Default 2. */
+  readonly threads?: number;
+  /** When it fires, the run under way saves and the sweep stops. */
+  readonly signal?: AbortSignal;
+  /** The recipe with these values in it. Throws `ConfigError` where it cannot have them. */
+  recipeOf(settings: Settings): Promise<Recipe>;
+  dataset(recipe: Recipe): Promise<FaceDataset>;
+  /** After every change of the record: a run began, ended, was pruned. */
+  onChange?(record: SweepRecord, left: WorkLeft): Promise<void> | void;
+  onStep?(id: string, report: StepReport): void;
+  onEpoch?(id: string, report: EpochReport): void;
+}
+
+/** How much is still to be done, in epochs; what later steps need is estimated from what is settled so far. */
+export interface WorkLeft {
+  readonly runs: number;
+  readonly epochs: number;
+}
+
+/**
+ * Trains every run of a sweep, one after the other, and goes on where its folder's record stands. Each run can be
+ * killed at any moment: it resumes from its own checkpoint to the same figures.
+ *
+ * @returns the record; not `finished` where the signal stopped it
+ */
+export async function sweep(definition: SweepDefinition, options: SweepOptions): Promise<SweepRecord> {
+  return new Sweep(definition, options, await options.recipeOf({})).run();
+}
+
+/** Checks that the recipe can have every value that the sweep tries, before hours are spent. */
+export async function checkSweep(
+  definition: SweepDefinition,
+  recipeOf: SweepOptions["recipeOf"],
+): Promise<void> {
+  const { method, set = {} } = definition;
+  if (method !== "one-factor") {
+    for (const { settings } of combinations(definition)) await recipeOf(settings);
+    return;
+  }
+  let settled: Settings = set;
+  for (const [number, step] of stepsOf(definition).entries()) {
+    settled = { ...settled, ...step.with };
+    for (const { settings } of stepRuns(number, step, settled)) await recipeOf(settings);
+  }
+}
+
+class Sweep {
+  readonly #definition: SweepDefinition;
+  readonly #options: SweepOptions;
+  readonly #recipe: Recipe;
+  #runs: RunRecord[] = [];
+  #finished = false;
+  #left: WorkLeft = { runs: 0, epochs: 0 };
+
+  constructor(definition: SweepDefinition, options: SweepOptions, recipe: Recipe) {
+    this.#definition = definition;
+    this.#options = options;
+    this.#recipe = recipe;
+  }
+
+  async run(): Promise<SweepRecord> {
+    await mkdir(this.#options.out, { recursive: true });
+    this.#runs = [...((await readRecord(this.#file, this.#record))?.runs ?? [])];
+    const whole = this.#definition.method === "one-factor" ? await this.#steps() : await this.#search();
+    this.#finished = whole;
+    await this.#save();
+    return this.#record;
+  }
+
+  /** False: the signal stopped it. */
+  async #steps(): Promise<boolean> {
+    const steps = stepsOf(this.#definition);
+    let settled: Settings = this.#definition.set ?? {};
+    for (const [number, step] of steps.entries()) {
+      settled = { ...settled, ...step.with };
+      const planned = stepRuns(number, step, settled);
+      for (const [i, run] of planned.entries()) {
+        const later = await this.#estimate(number, settled, i);
+        if (!(await this.#train(run, Number.POSITIVE_INFINITY, later, number))) return false;
+      }
+      const best = this.#best(planned.map(({ id }) => id));
+      settled = { ...settled, ...(best && { [step.vary]: best.settings[step.vary] ?? 0 }) };
+    }
+    return true;
+  }
+
+  /** Work after run `first` of step `number`. */
+  async #estimate(number: number, settled: Settings, first: number): Promise<WorkLeft> {
+    let known = settled;
+    let runs = 0;
+    let epochs = 0;
+    for (const [i, step] of stepsOf(this.#definition).entries()) {
+      if (i < number) continue;
+      known = { ...known, ...step.with };
+      for (const { settings } of stepRuns(i, step, known).slice(i === number ? first + 1 : 0)) {
+        runs += 1;
+        epochs += (await this.#options.recipeOf(settings)).epochs;
+      }
+      known = { ...known, [step.vary]: step.values.at(-1) ?? 0 };
+    }
+    return { runs, epochs };
+  }
+
+  /** Successive halving: all runs get a few epochs, the best of them more, until one has all of its own. */
+  async #search(): Promise<boolean> {
+    const { halving } = this.#definition;
+    let active = combinations(this.#definition);
+    const most = Math.max(...(await Promise.all(active.map(({ settings }) => this.#epochs(settings)))));
+    let before = 0;
+    for (let budget = halving?.epochs ?? most; ; budget *= halving?.factor ?? 1) {
+      for (const [i, run] of active.entries())
+        if (!(await this.#train(run, budget, this.#searchLeft(active.length, i + 1, before, budget, most))))
+          return false;
+      if (!halving || budget >= most) return true;
+      active = await this.#prune(active, Math.ceil(active.length / halving.factor), budget);
+      before = budget;
+    }
+  }
+
+  /** Work after run `done` of `size` in the round that goes from `before` to `budget` epochs, and in the rounds to come. */
+  #searchLeft(size: number, done: number, before: number, budget: number, most: number): WorkLeft {
+    const factor = this.#definition.halving?.factor;
+    let runs = size - done;
+    let epochs = runs * (Math.min(budget, most) - before);
+    if (factor)
+      for (
+        let from = budget, n = Math.ceil(size / factor);
+        from < most;
+        from *= factor, n = Math.ceil(n / factor)
+      ) {
+        runs += n;
+        epochs += n * (Math.min(from * factor, most) - from);
+      }
+    return { runs, epochs };
+  }
+
+  /** Ranks by what the runs had reached within the budget, so that a resumed sweep decides the same. */
+  async #prune(active: readonly PlannedRun[], keep: number, budget: number): Promise<PlannedRun[]> {
+    const score = ({ id }: PlannedRun) => {
+      const history = this.#runs.find((run) => run.id === id)?.history ?? [];
+      return Math.max(...history.slice(0, budget).map((report) => this.#score(report)));
+    };
+    const ranked = [...active].sort((a, b) => score(b) - score(a));
+    const dropped = new Set(ranked.slice(keep).map(({ id }) => id));
+    this.#runs = this.#runs.map((run) =>
+      dropped.has(run.id) && run.state === "running" ? { ...run, state: "pruned" } : run,
+    );
+    await this.#save();
+    return active.filter(({ id }) => !dropped.has(id));
+  }
+
+  async #epochs(settings: Settings): Promise<number> {
+    return (await this.#options.recipeOf(settings)).epochs;
+  }
+
+  /** Trains one run until it has so many epochs; false where the signal stopped it. */
+  async #train(run: PlannedRun, until: number, later: WorkLeft, step?: number): Promise<boolean> {
+    const { out, signal } = this.#options;
+    const before = this.#runs.find(({ id }) => id === run.id);
+    if (before && (before.state !== "running" || before.history.length >= until)) return true;
+    if (signal?.aborted) return false;
+    const recipe = await this.#options.recipeOf(run.settings);
+    const folder = join(out, "runs", run.id);
+    const put = async (state: RunRecord["state"], failure?: string) => {
+      const history = await readHistory(folder);
+      this.#left = {
+        runs: later.runs + 1,
+        epochs: later.epochs + Math.max(0, Math.min(until, recipe.epochs) - history.length),
+      };
+      const kept = keptOf(history, recipe.keep);
+      this.#put({
+        ...run,
+        ...(step !== undefined && { step }),
+        state,
+        ...(failure !== undefined && { failure }),
+        history,
+        ...(kept && { kept }),
+      });
+      await this.#save();
+    };
+    await put("running");
+    const result = await this.#attempt(run.id, recipe, folder, until);
+    if (typeof result === "string") await put("failed", result);
+    else await put(result.finished ? "done" : "running");
+    return typeof result === "string" || result.finished || result.epochs >= until;
+  }
+
+  /** The run's result, or why it failed. */
+  async #attempt(id: string, recipe: Recipe, out: string, until: number): Promise<TrainResult | string> {
+    const { signal, threads } = this.#options;
+    try {
+      return await train(recipe, await this.#options.dataset(recipe), {
+        out,
+        resume: existsSync(join(out, "checkpoint.bin")),
+        until,
+        ...(threads !== undefined && { threads }),
+        ...(signal && { signal }),
+        onStep: (report) => this.#options.onStep?.(id, report),
+        onEpoch: (report) => this.#options.onEpoch?.(id, report),
+      });
+    } catch (error) {
+      if (error instanceof ModelError && error.code === "TRAINING_DIVERGED") return error.message;
+      throw error;
+    }
+  }
+
+  #put(record: RunRecord): void {
+    const at = this.#runs.findIndex(({ id }) => id === record.id);
+    if (at < 0) this.#runs.push(record);
+    else this.#runs[at] = record;
+  }
+
+  /** Higher is better. */
+  #score({ validationAccuracy, validationLoss }: EpochReport): number {
+    return this.#definition.judge === "loss" ? -validationLoss : validationAccuracy;
+  }
+
+  /** The best of the runs that are done; the first of equals. */
+  #best(ids: readonly string[]): RunRecord | undefined {
+    return this.#runs
+      .filter(({ id, state }) => ids.includes(id) && state === "done")
+      .reduce<RunRecord | undefined>((best, run) => {
+        if (!run.kept) return best;
+        return !best?.kept || this.#score(run.kept) > this.#score(best.kept) ? run : best;
+      }, undefined);
+  }
+
+  get #record(): SweepRecord {
+    const best = this.#best(this.#runs.map(({ id }) => id))?.id;
+    return {
+      format: 1,
+      definition: this.#definition,
+      recipe: this.#recipe,
+      finished: this.#finished,
+      ...(best !== undefined && { best }),
+      runs: this.#runs,
+    };
+  }
+
+  async #save(): Promise<void> {
+    await writeRecord(this.#file, this.#record);
+    await this.#options.onChange?.(this.#record, this.#left);
+  }
+
+  get #file(): string {
+    return join(this.#options.out, "sweep.json");
+  }
+}
+
+async function readHistory(folder: string): Promise<EpochReport[]> {
+  const text = await readFile(join(folder, "history.jsonl"), "utf8").catch(() => "");
+  const whole = text.split("\n").slice(0, -1); // a kill may have cut the last line short
+  return whole.map((line) => JSON.parse(line) as EpochReport);
+}
+
+/** The epoch that became, or would now become, the model. */
+function keptOf(history: readonly EpochReport[], keep: Recipe["keep"]): EpochReport | undefined {
+  if (keep === "last") return history.at(-1);
+  return history.reduce<EpochReport | undefined>(
+    (best, report) => (best === undefined || report.validationLoss < best.validationLoss ? report : best),
+    undefined,
+  );
+}

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { loadRecipe, loadSweep } from "#src/cli/recipe.js";
+import { brightness } from "../support/brightness.js";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const RECIPES = fileURLToPath(new URL("../../recipes/", import.meta.url));
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly err: string;
+}
+
+describe("pipeline sweep", function () {
+  this.timeout(240_000);
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ekspresi-sweep-cli-"));
+    const { images, label, split, splits, width, height } = brightness();
+    const rows = Array.from(label, (own, i) => {
+      const pixels = images.subarray(i * width * height, (i + 1) * width * height).join(" ");
+      return `${own},${pixels},${splits[split[i] ?? 0]}`;
+    });
+    await writeFile(join(folder, "faces.csv"), ["emotion,pixels,Usage", ...rows].join("\n"));
+    await writeFile(
+      join(folder, "recipe.yaml"),
+      `name: tiny\ndata: { path: ${join(folder, "faces.csv")} }\nbatch: 4\nepochs: 3\ndropout: 0.2\nmixup: 0.2\naugment: { flip: 0.5 }\n`,
+    );
+    await writeFile(
+      join(folder, "sweep.yaml"),
+      "name: two\nrecipe: recipe.yaml\nmethod: one-factor\nsteps:\n  - { vary: seed, values: [1, 2] }\n",
+    );
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> } {
+    const child = spawn(process.execPath, [MAIN, "sweep", ...args, "--threads", "1"], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let err = "";
+    child.stderr?.on("data", (part) => {
+      err += String(part);
+    });
+    const ended = new Promise<Ended>((resolve) =>
+      child.on("close", (code, signal) => resolve({ code, signal, err })),
+    );
+    return { child, ended };
+  }
+
+  const sweepFile = () => join(folder, "sweep.yaml");
+  const figures = async (out: string): Promise<unknown> =>
+    JSON.parse(await readFile(join(folder, out, "sweep.json"), "utf8"), (key, value: unknown) =>
+      key === "seconds" ? 0 : value,
+    );
+
+  it("killed at random moments and resumed ends in the same figures", async () => {
+    const whole = await start(sweepFile(), "--out", join(folder, "whole")).ended;
+    assert.equal(whole.code, 0, whole.err);
+    assert.match(whole.err, /1-seed-1 {2}done {2}validation accuracy/);
+    const out = join(folder, "killed");
+    const checkpoint = (run: string) => join(out, "runs", run, "checkpoint.bin");
+    let killed = 0;
+    // Once right at the start, once in each run; then as often as chance wants.
+    for (const begun of [out, checkpoint("1-seed-1"), checkpoint("2-seed-2")]) {
+      const { child, ended } = start(sweepFile(), "--out", out, ...(killed > 0 ? ["--resume"] : []));
+      let over = false;
+      void ended.then(() => {
+        over = true;
+      });
+      while (!over && !existsSync(begun)) await wait(5);
+      await wait(Math.random() * 300);
+      child.kill("SIGKILL");
+      if ((await ended).signal === "SIGKILL") killed += 1;
+    }
+    assert.ok(killed >= 1, "it was never killed");
+    const rest = await start(sweepFile(), "--out", out, "--resume").ended;
+    assert.equal(rest.code, 0, rest.err);
+    assert.deepEqual(await figures("killed"), await figures("whole"));
+    assert.match(await readFile(join(out, "report.html"), "utf8"), /<h1>Sweep two<\/h1>/);
+  });
+
+  it("saves and stops on SIGINT with exit code 0, and refuses to begin again over it", async () => {
+    const out = join(folder, "stopped");
+    const { child, ended } = start(sweepFile(), "--out", out);
+    while (!existsSync(join(out, "sweep.json"))) await wait(5);
+    child.kill("SIGINT");
+    const { code, err } = await ended;
+    assert.equal(code, 0, err);
+    assert.match(err, /saved in .*; the same command with --resume goes on/);
+    const again = await start(sweepFile(), "--out", out).ended;
+    assert.equal(again.code, 2);
+    assert.match(again.err, /holds a sweep already; go on with it by --resume/);
+  });
+
+  it("says in one line which value the recipe cannot have, before anything runs", async () => {
+    await writeFile(
+      join(folder, "odd.yaml"),
+      "name: odd\nrecipe: recipe.yaml\nmethod: grid\nparameters: { batch: [4, -1] }\n",
+    );
+    const { code, err } = await start(join(folder, "odd.yaml"), "--out", join(folder, "odd")).ended;
+    assert.equal(code, 2);
+    assert.match(err, /odd\.yaml, batch=-1: .*batch/);
+    assert.ok(!existsSync(join(folder, "odd")));
+  });
+});
+
+describe("recipes that ship", () => {
+  for (const name of ["fer2013-small", "fer2013-small-second", "fer2013-study"])
+    it(`${name} is fine`, async () => {
+      assert.match((await loadRecipe(join(RECIPES, `${name}.yaml`), [])).name, /^fer2013-/);
+    });
+
+  it("study-sweep tries what the study tried", async () => {
+    const sweep = await loadSweep(join(RECIPES, "study-sweep.yaml"));
+    await loadRecipe(sweep.recipe, []);
+    assert.deepEqual(
+      sweep.steps?.map(({ vary, values }) => [vary, values]),
+      [
+        ["batch", [16, 32, 64, 128, 256]],
+        ["epochs", [30, 50, 70, 90, 100]],
+        ["dropout", [0.2, 0.4, 0.5, 0.6, 0.8]],
+      ],
+    );
+    assert.deepEqual(sweep.steps?.[0]?.with, { epochs: 50, dropout: 0 });
+  });
+});

@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Default } from "typebox/value";
+import { ConfigError } from "#src/errors.js";
+import {
+  checkSweep,
+  type Settings,
+  type SweepDefinition,
+  type SweepOptions,
+  sweep,
+  sweepReport,
+} from "#src/model/sweep/index.js";
+import { combinations } from "#src/model/sweep/plan.js";
+import { Recipe } from "#src/model/training/index.js";
+import { brightness } from "../../support/brightness.js";
+
+/** A recipe with `settings` at its top level or one below it. */
+function recipeOf(settings: Settings): Promise<Recipe> {
+  const recipe: Record<string, unknown> = {
+    name: "tiny",
+    data: { path: "unused" },
+    batch: 8,
+    epochs: 2,
+    dropout: 0,
+    optimiser: { type: "sgd", rate: 0.02 },
+  };
+  for (const [key, value] of Object.entries(settings)) {
+    const [first = "", second] = key.split(".");
+    recipe[first] = second ? { ...(recipe[first] as object), [second]: value } : value;
+  }
+  if (recipe.batch === 0) throw new ConfigError("TEST", "batch is 0");
+  return Promise.resolve(Default(Recipe, recipe) as Recipe);
+}
+
+describe("a sweep", function () {
+  this.timeout(120_000);
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ekspresi-sweep-"));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  const options = (changes: Partial<SweepOptions> = {}): SweepOptions => ({
+    out: folder,
+    threads: 1,
+    recipeOf,
+    dataset: () => Promise.resolve(brightness()),
+    ...changes,
+  });
+
+  const steps: SweepDefinition = {
+    name: "steps",
+    recipe: "tiny.yaml",
+    method: "one-factor",
+    judge: "accuracy",
+    steps: [
+      { vary: "batch", values: [4, 16], with: { epochs: 1, dropout: 0.1 } },
+      { vary: "epochs", values: [1, 2] },
+    ],
+  };
+
+  it("varies one factor after the other and carries the best on", async () => {
+    const left: number[] = [];
+    const record = await sweep(steps, options({ onChange: (_, { runs }) => void left.push(runs) }));
+    assert.equal(record.finished, true);
+    assert.deepEqual(
+      record.runs.map(({ id, state, history }) => [id, state, history.length]),
+      [
+        ["1-batch-4", "done", 1],
+        ["1-batch-16", "done", 1],
+        ["2-epochs-1", "done", 1],
+        ["2-epochs-2", "done", 2],
+      ],
+    );
+    const [a, b, c] = record.runs;
+    assert.deepEqual(a?.settings, { epochs: 1, dropout: 0.1, batch: 4 });
+    const better = (b?.kept?.validationAccuracy ?? 0) > (a?.kept?.validationAccuracy ?? 0) ? 16 : 4;
+    assert.equal(c?.settings.batch, better);
+    // A run with the same values gives the same figures.
+    const same = record.runs.find(({ settings }) => settings.batch === better && settings.epochs === 1);
+    assert.deepEqual(c?.history.map(plain), same?.history.map(plain));
+    const bests = record.runs.map(({ kept }) => kept?.validationAccuracy ?? 0);
+    assert.equal(
+      record.runs.find(({ id }) => id === record.best)?.kept?.validationAccuracy,
+      Math.max(...bests),
+    );
+    assert.deepEqual(left, [4, 4, 3, 3, 2, 2, 1, 1, 1]);
+    assert.deepEqual(JSON.parse(await readFile(join(folder, "sweep.json"), "utf8")), record);
+    const html = sweepReport(record);
+    assert.match(html, /the study, Table 7/);
+    assert.match(html, /60\.59 %/);
+    assert.doesNotMatch(html, /<script|https?:\/\/(?!www\.w3\.org)/);
+  });
+
+  it("stops by its signal in the middle of a run and goes on to the same figures", async () => {
+    const whole = await sweep(steps, options({ out: join(folder, "whole") }));
+    const out = join(folder, "stopped");
+    for (const after of [1, 4]) {
+      const stop = new AbortController();
+      let seen = 0;
+      const part = await sweep(
+        steps,
+        options({
+          out,
+          signal: stop.signal,
+          onStep: () => {
+            seen += 1;
+            if (seen === after) stop.abort();
+          },
+        }),
+      );
+      assert.equal(part.finished, false);
+    }
+    assert.deepEqual(figures(await sweep(steps, options({ out }))), figures(whole));
+  });
+
+  it("refuses to go on where it, or its recipe, is another", async () => {
+    const stop = new AbortController();
+    stop.abort();
+    await sweep(steps, options({ signal: stop.signal }));
+    await assert.rejects(sweep({ ...steps, judge: "loss" }, options()), /belongs to another sweep/);
+    const other = (settings: Settings) => recipeOf({ ...settings, seed: 9 });
+    await assert.rejects(sweep(steps, options({ recipeOf: other })), /or its recipe has changed/);
+  });
+
+  it("tries all combinations of a grid, prunes the worse ones early, and survives one that diverges", async () => {
+    const grid: SweepDefinition = {
+      name: "grid",
+      recipe: "tiny.yaml",
+      method: "grid",
+      judge: "loss",
+      set: { clip: 0 },
+      parameters: { "optimiser.rate": [0.05, 0.0000001, 1e30], dropout: [0, 0.2] },
+      halving: { epochs: 1, factor: 3 },
+    };
+    const record = await sweep(grid, options());
+    assert.equal(record.runs.length, 6);
+    const states = (rate: number) =>
+      record.runs.filter(({ settings }) => settings["optimiser.rate"] === rate).map(({ state }) => state);
+    assert.deepEqual(
+      states(1e30).map((state) => state !== "done"),
+      [true, true],
+    );
+    assert.equal(record.runs.filter(({ state }) => state === "done").length, 2);
+    for (const { state, history, settings, failure } of record.runs) {
+      assert.equal(settings.clip, 0);
+      if (state === "pruned") assert.equal(history.length, 1);
+      if (state === "done") assert.equal(history.length, 2);
+      if (state === "failed") assert.match(failure ?? "", /no longer a number/);
+    }
+    assert.match(sweepReport(record), /pruned/);
+  });
+
+  it("draws at random, the same from the same seed", () => {
+    const random: SweepDefinition = {
+      name: "random",
+      recipe: "tiny.yaml",
+      method: "random",
+      judge: "loss",
+      runs: 40,
+      parameters: { "optimiser.rate": { from: 1e-4, to: 1, log: true }, batch: [8, 16] },
+    };
+    const runs = combinations(random);
+    assert.deepEqual(combinations(random), runs);
+    assert.notDeepEqual(combinations({ ...random, seed: 2 }), runs);
+    const rates = runs.map(({ settings }) => Number(settings["optimiser.rate"]));
+    assert.ok(rates.every((rate) => rate >= 1e-4 && rate <= 1));
+    const low = rates.filter((rate) => rate < 0.01).length;
+    assert.ok(low > 10 && low < 30, `${low} of 40 below the middle`);
+    assert.equal(new Set(runs.map(({ id }) => id)).size, 40);
+  });
+
+  it("checks every value before the first run", async () => {
+    const odd = { ...steps, steps: [{ vary: "batch", values: [8, 0] }] };
+    await assert.rejects(
+      checkSweep(odd, async (settings) => recipeOf(settings)),
+      /batch is 0/,
+    );
+    await assert.rejects(checkSweep({ ...steps, method: "grid" }, recipeOf), /`grid` needs `parameters`/);
+    await assert.rejects(
+      checkSweep({ ...steps, halving: { epochs: 1, factor: 3 } }, recipeOf),
+      /`halving` is for `grid` and `random`/,
+    );
+  });
+});
+
+const plain = (report: object) => ({ ...report, seconds: 0 });
+
+/** Everything but the clock. */
+function figures(record: object): unknown {
+  return JSON.parse(JSON.stringify(record, (key, value: unknown) => (key === "seconds" ? 0 : value)));
+}
