@@ -14,6 +14,7 @@ const { error, stderr } = await asc.main([
   "--use=abort=",
   "--enable=simd,threads,bulk-memory",
   "--importMemory",
+  "--importTable",
   "--sharedMemory",
   "--initialMemory=1",
   "--maximumMemory=65536",

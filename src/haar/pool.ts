@@ -3,10 +3,11 @@ import { Worker } from "node:worker_threads";
 import { messageOf, OperatorError } from "../errors.js";
 import type { FrameMemory } from "../media/pool.js";
 import type { Cascade } from "./cascade.js";
-import type { Plane } from "./detector.js";
+import { type CompiledCascade, compileCascade } from "./compile.js";
+import { type Plane, scratchBytes } from "./detector.js";
 import type { Detection } from "./group.js";
-import { type Capacity, layOut, NO_CAPACITY, withScan } from "./layout.js";
-import { type ScanOptions, scalesOf } from "./scales.js";
+import { type Capacity, NO_CAPACITY, withPicture } from "./layout.js";
+import type { ScanOptions } from "./scales.js";
 import { kernelModule } from "./wasm.js";
 import type { Answer, Job, WorkerSetup } from "./worker.js";
 
@@ -30,15 +31,15 @@ interface Member {
  */
 export class HaarPool {
   readonly workers: number;
-  readonly #cascade: Cascade;
+  readonly #compiled: CompiledCascade;
   readonly #memory: FrameMemory;
   readonly #members: Member[] = [];
   readonly #waiting: Task[] = [];
   #capacity: Capacity = NO_CAPACITY;
   #broken: OperatorError | undefined;
 
-  private constructor(cascade: Cascade, memory: FrameMemory, workers: number) {
-    this.#cascade = cascade;
+  private constructor(compiled: CompiledCascade, memory: FrameMemory, workers: number) {
+    this.#compiled = compiled;
     this.#memory = memory;
     this.workers = workers;
   }
@@ -49,8 +50,9 @@ export class HaarPool {
     memory: FrameMemory,
     workers = availableParallelism(),
   ): Promise<HaarPool> {
-    const pool = new HaarPool(cascade, memory, workers);
-    const setup: WorkerSetup = { cascade, memory: memory.memory, wasm: await kernelModule() };
+    const compiled = await compileCascade(cascade);
+    const pool = new HaarPool(compiled, memory, workers);
+    const setup: WorkerSetup = { compiled, memory: memory.memory, wasm: await kernelModule() };
     for (let i = 0; i < workers; i++) pool.#start(setup);
     return pool;
   }
@@ -102,12 +104,12 @@ export class HaarPool {
 
   /** Gives a worker a larger scratch region where this task needs one. */
   #fit(member: Member, task: Task): Pick<Job, "scratch"> {
-    const scales = scalesOf(this.#cascade, task.plane, task.options);
-    this.#capacity = withScan(this.#capacity, task.plane.width, scales);
-    if (member.scratch && withScan(member.capacity, task.plane.width, scales) === member.capacity) return {};
+    const wanted = withPicture(this.#capacity, task.plane);
+    this.#capacity = wanted;
+    if (member.scratch && withPicture(member.capacity, task.plane) === member.capacity) return {};
     if (member.scratch) this.#memory.free(member.scratch);
-    member.capacity = this.#capacity;
-    member.scratch = this.#memory.allocate(layOut(this.#cascade, member.capacity).bytes);
+    member.capacity = wanted;
+    member.scratch = this.#memory.allocate(scratchBytes(this.#compiled, wanted));
     return { scratch: { offset: member.scratch.offset, capacity: member.capacity } };
   }
 

@@ -1,13 +1,13 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "../errors.js";
-import type { Cascade } from "./cascade.js";
+import type { CompiledCascade } from "./compile.js";
 import { Detector, type Plane } from "./detector.js";
 import type { Detection } from "./group.js";
 import type { Capacity } from "./layout.js";
 import type { ScanOptions } from "./scales.js";
 
 export interface WorkerSetup {
-  readonly cascade: Cascade;
+  readonly compiled: CompiledCascade;
   readonly memory: WebAssembly.Memory;
   readonly wasm: WebAssembly.Module;
 }
@@ -23,8 +23,8 @@ export type Answer = { readonly boxes: Detection[] } | { readonly error: string 
 
 const port = parentPort;
 if (port) {
-  const { cascade, memory, wasm } = workerData as WorkerSetup;
-  const detector = await Detector.create(cascade, memory, wasm);
+  const { compiled, memory, wasm } = workerData as WorkerSetup;
+  const detector = await Detector.create(compiled, memory, wasm);
   port.on("message", ({ plane, options, scratch }: Job) => {
     let answer: Answer;
     try {

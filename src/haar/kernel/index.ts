@@ -1,5 +1,10 @@
 // The Haar kernel, compiled by AssemblyScript to WebAssembly with SIMD (`npm run build:kernel`).
 //
+// A scaled picture is looked at in upright strips ("tiles") of fixed width, so that the integral images of the rows
+// that a window covers stay in the processor's nearest cache. A strip is walked from top to bottom: a row of the
+// picture is resized, added to the integral images, and the row of windows that it completes is looked at. What the
+// cascade does in a window is compiled for the cascade (src/haar/compile.ts) and reached through a table.
+//
 // It keeps no state: everything it reads and writes lies in the memory it imports, at addresses which the caller
 // lays out (src/haar/layout.ts), so that any number of instances share that memory. Addresses and offsets are bytes.
 //
@@ -13,49 +18,50 @@ const SRC_HEIGHT: usize = 12;
 const WIDTH: usize = 16; // of the scaled picture
 const HEIGHT: usize = 20;
 const STEP: usize = 24; // pixels between windows: 1 or 2
-const PLANE: usize = 28; // bytes of one column plane of an integral row
-const ROW: usize = 32; // bytes of an integral row: 2 * step planes
-const XOFS: usize = 36; // i32 a column: byte offset into BLEND
-const XCOEF: usize = 40; // two i16 a column
-const BLEND: usize = 44; // u16 a source column: two rows blended
-const LINE_SUM: usize = 48; // i32 a column: newest row of the integral, in natural order
-const LINE_SQ: usize = 52;
-const SUM: usize = 56; // the integral image, its columns dealt out to planes
-const SQ: usize = 60;
-const TILTED: usize = 64; // 0 where the cascade has no tilted feature
-const LINE_TILTED: usize = 68; // three lines of i32
-const PIXELS: usize = 72; // two lines of i32
-const LINE: usize = 76; // bytes of a line
-const STAGES: usize = 80;
-const STAGE_COUNT: usize = 84;
-const NODES: usize = 88; // of even windows; odd ones follow at NODES_ODD
-const NODES_ODD: usize = 92;
-const NORM: usize = 96; // f64 area of the normalisation rectangle (8-byte aligned)
-const NORM_MAX: usize = 104; // f32: a greater norm factor means a flat window
-const NORM_EVEN: usize = 108; // four offsets of the normalisation rectangle's corners
-const NORM_ODD: usize = 124;
-const CODES: usize = 140; // three u8 a block of 8 windows: done, passed, flat; even windows then odd ones
-const FACTORS: usize = 144; // f32 a window, likewise
-const FAST: usize = 148; // as NODES, in the form for vectors
-const FAST_ODD: usize = 152;
-const VISITED: usize = 188; // u8 a block of 4 windows, even ones then odd ones
-const HALF: usize = 156; // windows of one parity there is room for, a multiple of 16
-const OUT: usize = 160; // two i32 a found window: x, y in scaled pixels
-const OUT_MAX: usize = 164;
-const WINDOW_WIDTH: usize = 168;
-const WINDOW_HEIGHT: usize = 172;
-const TREES: usize = 176; // 0 when all trees are stumps
-const NODE_TREES: usize = 180; // per tree: first node, node count, first leaf
-const LEAVES: usize = 184;
+const WINDOW_WIDTH: usize = 28;
+const WINDOW_HEIGHT: usize = 32;
+const PLANE: usize = 36; // bytes of one column plane of a row of SUM
+const ROWS: usize = 40; // rows that SUM, SQ and TILTED have room for
+const SUM: usize = 44; // the integral image, u16 (modulo 65536), its columns dealt out to 2 * step planes a row
+const SQ: usize = 48; // the integral image of squares, i32, dealt out likewise
+const TILTED: usize = 52; // the tilted integral image, as SUM; 0 where the cascade has no tilted feature
+const LINES_TILTED: usize = 56; // three lines of i32
+const LINE: usize = 60; // bytes of such a line
+const PIXELS: usize = 64; // u8: the newest row of the scaled strip; the one above it PIXELS_BYTES further
+const PIXELS_BYTES: usize = 68;
+const COLUMNS: usize = 72; // a strip's columns: i32 address in BLEND, two i16 coefficients, in blocks of 4
+const BLEND: usize = 76; // u16 a source column: two rows blended
+const ENTER: usize = 80; // u8 a row of windows: where the walk enters the strip
+const STATES: usize = 84; // three u8 a block of 8 windows: done, passed, flat
+const VISITED: usize = 88; // u8 a block of 8 windows: those that passed the first stage and were visited
+const FACTORS: usize = 92; // f32 a window: of a block the windows 0, 2, 4, 6, then 1, 3, 5, 7 times 65536
+const OUT: usize = 96; // two i32 a found window: x, y in scaled pixels
+const OUT_MAX: usize = 100;
+const STAGES: usize = 104; // the cascade as tables, for what is to be decided exactly
+const TREES: usize = 108;
+const LEAVES: usize = 112;
+const NODES: usize = 116;
+const PIECES: usize = 120; // for this step
+const FIRST: usize = 124; // table index of the compiled first stage; the later stages follow
+const LIST: usize = 128; // blocks of windows that wait for the later stages
+const ROWS_TOGETHER: usize = 132; // window rows whose later stages are run together
 
-// One node: 12 corner offsets, 3 weights, threshold, left, right (leaf values of a stump, else i32 links).
-const NODE_BYTES: usize = 80;
-// The same stump for vectors: 8 merged corner offsets, threshold, left - right, and the most that the rest of the
-// stage can still add. Corners that two rectangles share are read once, and integer sums are exact.
-const FAST_BYTES: usize = 48;
-// One stage: first node (or tree), count, threshold, guard, edge stumps, line stumps, sum of right leaves. Its stumps
-// come in this order: edges (two halves), lines (a middle third weighing 3), all others.
-const STAGE_BYTES: usize = 32;
+const TILE: i32 = 128; // windows of one parity in a strip: layout.ts has the same
+const BLOCKS: usize = 16; // of 8 windows
+
+// One entry of LIST: norm factors as in FACTORS, addresses of the block's first window in the first and second half of
+// the planes, its place in the scaled picture, and the windows alive.
+const ENTRY_A: usize = 32;
+const ENTRY_B: usize = 36;
+const ENTRY_X: usize = 40;
+const ENTRY_Y: usize = 44;
+const ENTRY_ALIVE: usize = 48;
+const ENTRY_BYTES: usize = 64;
+
+const STAGE_BYTES: usize = 12; // first tree, end, threshold
+const TREE_BYTES: usize = 8; // first node, first leaf
+const NODE_BYTES: usize = 40; // 3 weights, threshold, left, right, first piece, ends of the 3 rectangles' pieces
+const PIECE_BYTES: usize = 16; // 4 corners
 
 @inline function word(p: usize, field: usize): usize {
   return <usize>load<u32>(p + field);
@@ -65,24 +71,29 @@ const STAGE_BYTES: usize = 32;
   return <i32>nearest<f64>(x);
 }
 
-/** Fills the column tables of a resize; one row of them serves all rows. */
-function columns(p: usize): void {
+/** Fills the column table of a strip that begins at scaled column `left`. Returns the first source column it reads. */
+function writeColumns(p: usize, left: i32, count: i32): i32 {
   const srcWidth = <i32>word(p, SRC_WIDTH);
-  const width = <i32>word(p, WIDTH);
-  const xofs = word(p, XOFS);
-  const xcoef = word(p, XCOEF);
-  const scale: f64 = 1.0 / (<f64>width / <f64>srcWidth);
-  const padded = (width + 3) & ~3; // rows are made four pixels at a time
-  for (let x = 0; x < padded; x++) {
+  const scale: f64 = 1.0 / (<f64><i32>word(p, WIDTH) / <f64>srcWidth);
+  const blend = word(p, BLEND);
+  const table = word(p, COLUMNS);
+  const padded = (count + 15) & ~15; // rows are made 16 pixels at a time
+  const most = left + count - 1;
+  let first = 0;
+  for (let i = 0; i < padded; i++) {
+    const x = min(left + i, most);
     const at: f64 = scale * (<f64>x + 0.5) - 0.5;
-    let left = <i32>floor<f64>(at);
+    let column = <i32>floor<f64>(at);
     let c1: i32 = 0;
-    if (left < 0) left = 0;
-    else if (left < srcWidth - 1) c1 = roundHalfEven((at - <f64>left) * 256.0);
-    else left = srcWidth - 1;
-    store<i32>(xofs + (<usize>x << 2), left << 1);
-    store<i32>(xcoef + (<usize>x << 2), (256 - c1) | (c1 << 16));
+    if (column < 0) column = 0;
+    else if (column < srcWidth - 1) c1 = roundHalfEven((at - <f64>column) * 256.0);
+    else column = srcWidth - 1;
+    if (i == 0) first = column;
+    const entry = table + (<usize>(i & ~3) << 3) + (<usize>(i & 3) << 2);
+    store<u32>(entry, <u32>blend + ((column - first) << 1));
+    store<i32>(entry, (256 - c1) | (c1 << 16), 16);
   }
+  return first;
 }
 
 /** Blends two source rows into 16-bit values, less 32768 so that they fit a signed product. */
@@ -110,65 +121,149 @@ function blendRows(r0: usize, r1: usize, m0: i32, m1: i32, out: usize, width: i3
     store<u16>(out + (x << 1), <u16>((<i32>load<u8>(r0 + x) * m0 + <i32>load<u8>(r1 + x) * m1) ^ 0x8000));
 }
 
-@inline function prefix(v: v128): v128 {
-  const zero = i32x4.splat(0);
-  const once = i32x4.add(v, v128.shuffle<i32>(v, zero, 4, 0, 1, 2));
-  return i32x4.add(once, v128.shuffle<i32>(once, zero, 4, 4, 0, 1));
-}
-
-/** Resizes one row from BLEND and adds it to the running lines of the integrals. */
-function integrateRow(p: usize, pixels: usize): void {
-  const width = <usize>word(p, WIDTH);
-  const xofs = word(p, XOFS);
-  const xcoef = word(p, XCOEF);
-  const blend = word(p, BLEND);
-  const sum = word(p, LINE_SUM) + 4; // column 0 of an integral stays 0
-  const sq = word(p, LINE_SQ) + 4;
+@inline function fourPixels(column: usize): v128 {
+  let pairs = v128.load32_zero(load<u32>(column));
+  pairs = v128.load32_lane(load<u32>(column, 4), pairs, 1);
+  pairs = v128.load32_lane(load<u32>(column, 8), pairs, 2);
+  pairs = v128.load32_lane(load<u32>(column, 12), pairs, 3);
   const round = i32x4.splat((256 << 15) + (1 << 15));
-  let carry = i32x4.splat(0);
-  let carrySq = i32x4.splat(0);
-  for (let x: usize = 0; x < width; x += 4) {
-    const at = x << 2;
-    let pairs = v128.load32_zero(blend + load<u32>(xofs + at));
-    pairs = v128.load32_lane(blend + load<u32>(xofs + at, 4), pairs, 1);
-    pairs = v128.load32_lane(blend + load<u32>(xofs + at, 8), pairs, 2);
-    pairs = v128.load32_lane(blend + load<u32>(xofs + at, 12), pairs, 3);
-    const pixel = i32x4.shr_s(i32x4.add(i32x4.dot_i16x8_s(pairs, v128.load(xcoef + at)), round), 16);
-    if (pixels) v128.store(pixels + at, pixel);
-    const line = i32x4.add(prefix(pixel), carry);
-    const lineSq = i32x4.add(prefix(i32x4.dot_i16x8_s(pixel, pixel)), carrySq);
-    carry = v128.shuffle<i32>(line, line, 3, 3, 3, 3);
-    carrySq = v128.shuffle<i32>(lineSq, lineSq, 3, 3, 3, 3);
-    v128.store(sum + at, i32x4.add(v128.load(sum + at), line));
-    v128.store(sq + at, i32x4.add(v128.load(sq + at), lineSq));
+  return i32x4.shr_s(i32x4.add(i32x4.dot_i16x8_s(pairs, v128.load(column, 16)), round), 16);
+}
+
+/** Resizes row `y` of the strip into `out`: from source column `first` on, `count` pixels. */
+function resizeRow(p: usize, y: i32, first: i32, count: i32, out: usize): void {
+  const srcHeight = <i32>word(p, SRC_HEIGHT);
+  const stride = word(p, SRC_STRIDE);
+  const scale: f64 = 1.0 / (<f64><i32>word(p, HEIGHT) / <f64>srcHeight);
+  const at: f64 = scale * (<f64>y + 0.5) - 0.5;
+  let top = <i32>floor<f64>(at);
+  let m1: i32 = 0;
+  if (top < 0) top = 0;
+  else if (top < srcHeight - 1) m1 = roundHalfEven((at - <f64>top) * 256.0);
+  else top = srcHeight - 1;
+  const r0 = word(p, SRC) + <usize>top * stride + first;
+  const columns = word(p, COLUMNS);
+  const blend = word(p, BLEND);
+  const last = (load<u32>(columns + (<usize>((count - 1) & ~3) << 3) + (<usize>((count - 1) & 3) << 2)) - blend) >> 1;
+  blendRows(r0, m1 > 0 ? r0 + stride : r0, 256 - m1, m1, blend, min<i32>(<i32>last + 2, <i32>word(p, SRC_WIDTH) - first));
+  for (let x: usize = 0; x < <usize>count; x += 16) {
+    const at = columns + (x << 3);
+    const low = i16x8.narrow_i32x4_s(fourPixels(at), fourPixels(at + 32));
+    const high = i16x8.narrow_i32x4_s(fourPixels(at + 64), fourPixels(at + 96));
+    v128.store(out + x, i8x16.narrow_i16x8_u(low, high));
   }
 }
 
-/** Deals a line's columns out to planes: column c to plane c mod `planes`. */
-function deal(line: usize, out: usize, plane: usize, columns: usize, planes: usize): void {
-  if (planes == 2) {
-    for (let c: usize = 0; c < columns; c += 8) {
-      const a = v128.load(line + (c << 2));
-      const b = v128.load(line + (c << 2), 16);
-      v128.store(out + (c << 1), v128.shuffle<i32>(a, b, 0, 2, 4, 6));
-      v128.store(out + plane + (c << 1), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
-    }
-    return;
+/** Each lane plus all lanes before it. */
+@inline function prefix16(v: v128): v128 {
+  const zero = i16x8.splat(0);
+  let sum = i16x8.add(v, v128.shuffle<i16>(zero, v, 7, 8, 9, 10, 11, 12, 13, 14));
+  sum = i16x8.add(sum, v128.shuffle<i16>(zero, sum, 6, 7, 8, 9, 10, 11, 12, 13));
+  return i16x8.add(sum, v128.shuffle<i16>(zero, sum, 4, 5, 6, 7, 8, 9, 10, 11));
+}
+
+@inline function prefix32(v: v128): v128 {
+  const zero = i32x4.splat(0);
+  const sum = i32x4.add(v, v128.shuffle<i32>(zero, v, 3, 4, 5, 6));
+  return i32x4.add(sum, v128.shuffle<i32>(zero, sum, 2, 3, 4, 5));
+}
+
+@inline function last16(v: v128): v128 {
+  return v128.shuffle<i16>(v, v, 7, 7, 7, 7, 7, 7, 7, 7);
+}
+
+@inline function last32(v: v128): v128 {
+  return v128.shuffle<i32>(v, v, 3, 3, 3, 3);
+}
+
+@inline function low(v: v128): v128 {
+  return v128.and(v, i32x4.splat(0xffff));
+}
+
+/** Stores a row of an integral: what stood above it and what this row adds. */
+@inline function put16(at: usize, row: usize, value: v128): void {
+  v128.store(at, i16x8.add(v128.load(at - row), value));
+}
+
+@inline function put32(at: usize, row: usize, value: v128): void {
+  v128.store(at, i32x4.add(v128.load(at - row), value));
+}
+
+/** Adds a row of pixels below the row above `sum` and `sq`; two planes: even columns, odd columns. */
+function integrateTwo(pixels: usize, count: usize, sum: usize, sq: usize, plane: usize): void {
+  const row = plane << 1;
+  let carry = i16x8.splat(0);
+  let carrySq = i32x4.splat(0);
+  for (let x: usize = 0; x < count; x += 16) {
+    const v = v128.load(pixels + x);
+    const odd = i16x8.shr_u(v, 8);
+    const pairs = i16x8.add(prefix16(i16x8.add(v128.and(v, i16x8.splat(0xff)), odd)), carry);
+    carry = last16(pairs);
+    const at = sum + x;
+    put16(at + 2, row, pairs); // column 0 of an integral stays 0
+    put16(at + plane, row, i16x8.sub(pairs, odd));
+
+    const a = i16x8.extend_low_i8x16_u(v);
+    const b = i16x8.extend_high_i8x16_u(v);
+    const squares0 = i32x4.add(prefix32(i32x4.dot_i16x8_s(a, a)), carrySq);
+    const squares1 = i32x4.add(prefix32(i32x4.dot_i16x8_s(b, b)), last32(squares0));
+    carrySq = last32(squares1);
+    const odds = i16x8.mul(odd, odd);
+    const to = sq + (x << 1);
+    put32(to + 4, row << 1, squares0);
+    put32(to + 20, row << 1, squares1);
+    put32(to + row, row << 1, i32x4.sub(squares0, i32x4.extend_low_i16x8_u(odds)));
+    put32(to + row + 16, row << 1, i32x4.sub(squares1, i32x4.extend_high_i16x8_u(odds)));
   }
-  for (let c: usize = 0; c < columns; c += 16) {
-    const a = v128.load(line + (c << 2));
-    const b = v128.load(line + (c << 2), 16);
-    const d = v128.load(line + (c << 2), 32);
-    const e = v128.load(line + (c << 2), 48);
-    const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
-    const ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-    const de0 = v128.shuffle<i32>(d, e, 0, 4, 1, 5);
-    const de1 = v128.shuffle<i32>(d, e, 2, 6, 3, 7);
-    v128.store(out + c, v128.shuffle<i32>(ab0, de0, 0, 1, 4, 5));
-    v128.store(out + plane + c, v128.shuffle<i32>(ab0, de0, 2, 3, 6, 7));
-    v128.store(out + 2 * plane + c, v128.shuffle<i32>(ab1, de1, 0, 1, 4, 5));
-    v128.store(out + 3 * plane + c, v128.shuffle<i32>(ab1, de1, 2, 3, 6, 7));
+}
+
+/** The same with four planes: column c to plane c mod 4. */
+function integrateFour(pixels: usize, count: usize, sum: usize, sq: usize, plane: usize): void {
+  const row = plane << 2;
+  let carry = i16x8.splat(0);
+  let carrySq = i32x4.splat(0);
+  for (let x: usize = 0; x < count; x += 32) {
+    const v = v128.load(pixels + x);
+    const w = v128.load(pixels + x, 16);
+    const oddV = i16x8.shr_u(v, 8);
+    const oddW = i16x8.shr_u(w, 8);
+    const pairsV = i16x8.add(v128.and(v, i16x8.splat(0xff)), oddV);
+    const pairsW = i16x8.add(v128.and(w, i16x8.splat(0xff)), oddW);
+    const third = i16x8.narrow_i32x4_s(i32x4.shr_u(pairsV, 16), i32x4.shr_u(pairsW, 16)); // third and fourth column
+    const quads = i16x8.add(
+      prefix16(i16x8.add(i16x8.narrow_i32x4_s(low(pairsV), low(pairsW)), third)),
+      carry,
+    );
+    carry = last16(quads);
+    const at = sum + (x >> 1);
+    const half = i16x8.sub(quads, third);
+    put16(at + 2, row, quads);
+    put16(at + plane, row, i16x8.sub(half, i16x8.narrow_i32x4_s(low(oddV), low(oddW))));
+    put16(at + 2 * plane, row, half);
+    put16(at + 3 * plane, row, i16x8.sub(quads, i16x8.narrow_i32x4_s(i32x4.shr_u(oddV, 16), i32x4.shr_u(oddW, 16))));
+
+    carrySq = squaresOfFour(v, oddV, sq + x, plane << 1, carrySq);
+    carrySq = squaresOfFour(w, oddW, sq + x + 16, plane << 1, carrySq);
   }
+}
+
+@inline function squaresOfFour(v: v128, odd: v128, to: usize, plane: usize, carry: v128): v128 {
+  const a = i16x8.extend_low_i8x16_u(v);
+  const b = i16x8.extend_high_i8x16_u(v);
+  const pairsA = i32x4.dot_i16x8_s(a, a);
+  const pairsB = i32x4.dot_i16x8_s(b, b);
+  const first = v128.shuffle<i32>(pairsA, pairsB, 0, 2, 4, 6);
+  const third = v128.shuffle<i32>(pairsA, pairsB, 1, 3, 5, 7);
+  const quads = i32x4.add(prefix32(i32x4.add(first, third)), carry);
+  const half = i32x4.sub(quads, third);
+  const second = low(odd);
+  const fourth = i32x4.shr_u(odd, 16);
+  const row = plane << 2;
+  put32(to + 4, row, quads);
+  put32(to + plane, row, i32x4.sub(half, i32x4.dot_i16x8_s(second, second)));
+  put32(to + 2 * plane, row, half);
+  put32(to + 3 * plane, row, i32x4.sub(quads, i32x4.dot_i16x8_s(fourth, fourth)));
+  return last32(quads);
 }
 
 /**
@@ -182,284 +277,131 @@ function tiltRow(to: usize, up: usize, up2: usize, row: usize, rowUp: usize, wid
     store<i32>(
       to + at,
       load<i32>(up + at - 4) + load<i32>(up + at + 4) - load<i32>(up2 + at) +
-        load<i32>(row + at - 4) + load<i32>(rowUp + at - 4),
+        <i32>load<u8>(row + x - 1) + <i32>load<u8>(rowUp + x - 1),
     );
   }
   const last = width << 2;
-  store<i32>(to + last, load<i32>(up + last - 4) + load<i32>(row + last - 4) + load<i32>(rowUp + last - 4));
+  store<i32>(to + last, load<i32>(up + last - 4) + <i32>load<u8>(row + width - 1) + <i32>load<u8>(rowUp + width - 1));
 }
 
-/** Resizes the picture to this scale and makes its integral, squared and (where wanted) tilted integral. */
-export function integrate(p: usize): void {
-  const src = word(p, SRC);
-  const stride = word(p, SRC_STRIDE);
-  const srcWidth = <i32>word(p, SRC_WIDTH);
-  const srcHeight = <i32>word(p, SRC_HEIGHT);
-  const width = word(p, WIDTH);
-  const height = <i32>word(p, HEIGHT);
-  const plane = word(p, PLANE);
-  const rowBytes = word(p, ROW);
-  const planes = word(p, STEP) << 1;
-  const blend = word(p, BLEND);
-  const lineSum = word(p, LINE_SUM);
-  const lineSq = word(p, LINE_SQ);
-  const line = word(p, LINE);
-  const tilted = word(p, TILTED);
-  let sum = word(p, SUM);
-  let sq = word(p, SQ);
-
-  columns(p);
-  memory.fill(lineSum, 0, line);
-  memory.fill(lineSq, 0, line);
-  deal(lineSum, sum, plane, width + 1, planes);
-  deal(lineSq, sq, plane, width + 1, planes);
-  let tilt = tilted;
-  let t0 = word(p, LINE_TILTED);
-  let t1 = t0 + line;
-  let t2 = t1 + line;
-  let pixels: usize = 0;
-  let pixelsUp: usize = 0;
-  if (tilted) {
-    pixels = word(p, PIXELS);
-    pixelsUp = pixels + line;
-    memory.fill(t0, 0, 3 * line);
-    memory.fill(pixels, 0, 2 * line);
-    deal(t0, tilt, plane, width + 1, planes);
-  }
-
-  const scale: f64 = 1.0 / (<f64>height / <f64>srcHeight);
-  for (let y = 0; y < height; y++) {
-    const at: f64 = scale * (<f64>y + 0.5) - 0.5;
-    let top = <i32>floor<f64>(at);
-    let m1: i32 = 0;
-    if (top < 0) top = 0;
-    else if (top < srcHeight - 1) m1 = roundHalfEven((at - <f64>top) * 256.0);
-    else top = srcHeight - 1;
-    const r0 = src + <usize>top * stride;
-    blendRows(r0, m1 > 0 ? r0 + stride : r0, 256 - m1, m1, blend, srcWidth);
-    integrateRow(p, pixels);
-    sum += rowBytes;
-    sq += rowBytes;
-    deal(lineSum, sum, plane, width + 1, planes);
-    deal(lineSq, sq, plane, width + 1, planes);
-    if (tilted) {
-      tilt += rowBytes;
-      tiltRow(t2, t0, t1, pixels, pixelsUp, width);
-      deal(t2, tilt, plane, width + 1, planes);
-      const oldest = t1;
-      t1 = t0;
-      t0 = t2;
-      t2 = oldest;
-      const above = pixelsUp;
-      pixelsUp = pixels;
-      pixels = above;
-    }
-  }
+/** Deals a line's columns out to planes of u16: column c to plane c mod `planes`. */
+function deal(line: usize, out: usize, plane: usize, columns: usize, planes: usize): void {
+  for (let c: usize = 0; c < columns; c++)
+    store<u16>(out + (c % planes) * plane + ((c / planes) << 1), load<u16>(line + (c << 2)));
 }
 
-@inline function rectSum(at: usize, corners: usize): v128 {
-  return i32x4.add(
-    i32x4.sub(v128.load(at + load<u32>(corners)), v128.load(at + load<u32>(corners, 4))),
-    i32x4.sub(v128.load(at + load<u32>(corners, 12)), v128.load(at + load<u32>(corners, 8))),
-  );
-}
-
-@inline function rectSumOf(at: usize, corners: usize): i32 {
-  return (
-    load<i32>(at + load<u32>(corners)) - load<i32>(at + load<u32>(corners, 4)) -
-    load<i32>(at + load<u32>(corners, 8)) + load<i32>(at + load<u32>(corners, 12))
-  );
-}
-
-/** A feature's value in one window, in OpenCV's order of single-precision operations. */
-@inline function featureOf(at: usize, node: usize): f32 {
-  let value: f32 =
-    load<f32>(node, 48) * <f32>rectSumOf(at, node) + load<f32>(node, 52) * <f32>rectSumOf(at, node + 16);
-  const w2 = load<f32>(node, 56);
-  if (w2 != 0) value += w2 * <f32>rectSumOf(at, node + 32);
-  return value;
-}
-
-/** Whether one window passes a stage of stumps, summed in double precision as OpenCV does. */
-function passesExactly(at: usize, factor: f32, node: usize, count: i32, threshold: f32): bool {
+/** What a stage's trees add up to in one window, in double precision, and single precision within, as in OpenCV. */
+function stageTotal(p: usize, stage: usize, a: usize, b: usize, factor: f32): f64 {
   let total: f64 = 0;
-  for (let i = 0; i < count; i++) {
-    const value = featureOf(at, node) * factor;
-    total += <f64>(value < load<f32>(node, 60) ? load<f32>(node, 64) : load<f32>(node, 68));
-    node += NODE_BYTES;
+  const end = load<u32>(stage, 4);
+  for (let t = load<u32>(stage); t < end; t++) {
+    const tree = word(p, TREES) + TREE_BYTES * <usize>t;
+    const root = word(p, NODES) + NODE_BYTES * <usize>load<u32>(tree);
+    let next: i32 = 0;
+    do {
+      const node = root + NODE_BYTES * <usize>next;
+      next = feature(p, node, a, b) * factor < load<f32>(node, 12) ? load<i32>(node, 16) : load<i32>(node, 20);
+    } while (next > 0);
+    total += <f64>load<f32>(word(p, LEAVES) + ((<usize>load<u32>(tree, 4) + <usize>(-next)) << 2));
   }
-  return total >= <f64>threshold;
+  return total;
 }
 
-/** Norm factors of 4 windows; the sign bit is set in lanes of flat windows. */
-@inline function normFactors(sumAt: usize, sqAt: usize, corners: usize, area: f64, most: f32): v128 {
-  const sum = rectSum(sumAt, corners);
-  const sq = rectSum(sqAt, corners);
-  const sumHigh = v128.shuffle<i32>(sum, sum, 2, 3, 2, 3);
-  const sqHigh = v128.shuffle<i32>(sq, sq, 2, 3, 2, 3);
-  const areas = f64x2.splat(area);
-  const one = f64x2.splat(1.0);
-  const s0 = f64x2.convert_low_i32x4_s(sum);
-  const s1 = f64x2.convert_low_i32x4_s(sumHigh);
-  const n0 = f64x2.sub(f64x2.mul(areas, f64x2.convert_low_i32x4_u(sq)), f64x2.mul(s0, s0));
-  const n1 = f64x2.sub(f64x2.mul(areas, f64x2.convert_low_i32x4_u(sqHigh)), f64x2.mul(s1, s1));
-  const f0 = f32x4.demote_f64x2_zero(f64x2.div(one, f64x2.sqrt(n0)));
-  const f1 = f32x4.demote_f64x2_zero(f64x2.div(one, f64x2.sqrt(n1)));
-  const factors = v128.shuffle<i32>(f0, f1, 0, 1, 4, 5);
-  // Not-a-number (a negative variance) and infinity (none) fail this comparison, as does too small a variance.
-  const good = f32x4.le(factors, f32x4.splat(most));
-  return v128.or(v128.and(factors, good), v128.andnot(i32x4.splat(<i32>0x80000000), good));
-}
-
-/** (p1 + p2 - q1 - q2) + 2 (P - Q): two rectangles, one of them half of the other. */
-@inline function edge(at: usize, c: usize, lane: usize): v128 {
-  const twice = i32x4.sub(v128.load(at + load<u32>(c) + lane), v128.load(at + load<u32>(c, 4) + lane));
-  const a = i32x4.sub(v128.load(at + load<u32>(c, 8) + lane), v128.load(at + load<u32>(c, 12) + lane));
-  const b = i32x4.sub(v128.load(at + load<u32>(c, 16) + lane), v128.load(at + load<u32>(c, 20) + lane));
-  return i32x4.add(i32x4.add(twice, twice), i32x4.add(a, b));
-}
-
-/** (p1 + p2 - q1 - q2) + 3 (P1 + P2 - Q1 - Q2): a rectangle and its middle third. */
-@inline function line(at: usize, c: usize, lane: usize): v128 {
-  const thrice = i32x4.add(
-    i32x4.sub(v128.load(at + load<u32>(c) + lane), v128.load(at + load<u32>(c, 4) + lane)),
-    i32x4.sub(v128.load(at + load<u32>(c, 8) + lane), v128.load(at + load<u32>(c, 12) + lane)),
-  );
-  const a = i32x4.sub(v128.load(at + load<u32>(c, 16) + lane), v128.load(at + load<u32>(c, 20) + lane));
-  const b = i32x4.sub(v128.load(at + load<u32>(c, 24) + lane), v128.load(at + load<u32>(c, 28) + lane));
-  return i32x4.add(i32x4.add(i32x4.add(thrice, thrice), thrice), i32x4.add(a, b));
-}
-
-/** Any feature, as OpenCV computes it. */
-@inline function anyFeature(at: usize, node: usize): v128 {
-  let value = f32x4.add(
-    f32x4.mul(v128.load32_splat(node, 48), f32x4.convert_i32x4_s(rectSum(at, node))),
-    f32x4.mul(v128.load32_splat(node, 52), f32x4.convert_i32x4_s(rectSum(at, node + 16))),
-  );
-  if (load<f32>(node, 56) != 0)
-    value = f32x4.add(
-      value,
-      f32x4.mul(v128.load32_splat(node, 56), f32x4.convert_i32x4_s(rectSum(at, node + 32))),
-    );
+function feature(p: usize, node: usize, a: usize, b: usize): f32 {
+  const pieces = word(p, PIECES);
+  let piece = load<u32>(node, 24);
+  let value: f32 = 0;
+  for (let r: usize = 0; r < 3; r++) {
+    const end = load<u32>(node + (r << 2), 28);
+    let sum: i32 = 0;
+    for (; piece < end; piece++) {
+      const corners = pieces + PIECE_BYTES * <usize>piece;
+      sum += <i32><u16>(corner(corners, a, b) - corner(corners + 4, a, b) - corner(corners + 8, a, b) + corner(corners + 12, a, b));
+    }
+    value += load<f32>(node + (r << 2)) * <f32>sum;
+  }
   return value;
 }
 
-/** What a stump adds to a total that began with the sum of all right leaves. */
-@inline function share(value: v128, factor: v128, fast: usize): v128 {
-  return v128.and(
-    f32x4.lt(f32x4.mul(value, factor), v128.load32_splat(fast, 32)),
-    v128.load32_splat(fast, 36),
-  );
+@inline function corner(at: usize, a: usize, b: usize): i32 {
+  const offset = load<u32>(at);
+  return <i32>load<u16>((offset & 1 ? b : a) + <usize>(offset & ~1));
 }
 
-/** Decides again, exactly, the lanes whose total came too near the threshold for single precision to tell. */
-function settle(near: i32, pass: i32, at: usize, factors: usize, node: usize, count: i32, threshold: f32): i32 {
+/**
+ * Decides again, exactly, the windows of a block whose total came too near the threshold for 16 bits to tell: those
+ * in `near`. Returns `pass` put right.
+ */
+export function settle(p: usize, s: i32, a: usize, b: usize, factors: usize, near: i32, pass: i32): i32 {
+  const stage = word(p, STAGES) + STAGE_BYTES * <usize>s;
+  const threshold = <f64>load<f32>(stage, 8);
   while (near) {
-    const lane = ctz(near);
+    const lane = <usize>ctz(near);
     near &= near - 1;
-    const ok = passesExactly(at + (<usize>lane << 2), load<f32>(factors + (<usize>lane << 2)), node, count, threshold);
-    pass = ok ? pass | (1 << lane) : pass & ~(1 << lane);
+    let factor = load<f32>(factors + ((lane >> 1) << 2) + ((lane & 1) << 4));
+    if (lane & 1) factor /= 65536;
+    const total = stageTotal(p, stage, a + (lane << 1), b + (lane << 1), factor);
+    pass = total >= threshold ? pass | (1 << <i32>lane) : pass & ~(1 << <i32>lane);
   }
   return pass;
 }
 
-/**
- * Norm factors and the first stage of 8 windows of one parity, beginning with its `k`-th. Returns a bit for each that
- * passes, and in the second byte a bit for each that is flat.
- */
-function firstStage(p: usize, parity: usize, k: usize, sumRow: usize, sqRow: usize): i32 {
-  const corners = p + (parity ? NORM_ODD : NORM_EVEN);
-  const area = load<f64>(p, NORM);
-  const most = load<f32>(p, NORM_MAX);
-  const at = sumRow + (k << 2);
-  const sqAt = sqRow + (k << 2);
-  const factorsAt = word(p, FACTORS) + ((parity * word(p, HALF) + k) << 2);
-  const a = normFactors(at, sqAt, corners, area, most);
-  const b = normFactors(at + 16, sqAt + 16, corners, area, most);
-  v128.store(factorsAt, a);
-  v128.store(factorsAt, b, 16);
-  const flat = i32x4.bitmask(a) | (i32x4.bitmask(b) << 4);
-  if (flat == 0xff) return 0xff00;
-
-  const stage = word(p, STAGES);
-  const index = <usize>load<u32>(stage);
-  const count = load<i32>(stage, 4);
-  const guard = load<f32>(stage, 12);
-  const edges = load<i32>(stage, 16);
-  const lines = edges + load<i32>(stage, 20);
-  let fast = word(p, parity ? FAST_ODD : FAST) + FAST_BYTES * index;
-  const first = word(p, parity ? NODES_ODD : NODES) + NODE_BYTES * index;
-  const hopeless = f32x4.splat(-guard);
-  let ta = f32x4.splat(load<f32>(stage, 24) - load<f32>(stage, 8));
-  let tb = ta;
-  for (let i = 0; i < count; i++) {
-    if (i < edges) {
-      ta = f32x4.add(ta, share(f32x4.convert_i32x4_s(edge(at, fast, 0)), a, fast));
-      tb = f32x4.add(tb, share(f32x4.convert_i32x4_s(edge(at, fast, 16)), b, fast));
-    } else if (i < lines) {
-      ta = f32x4.add(ta, share(f32x4.convert_i32x4_s(line(at, fast, 0)), a, fast));
-      tb = f32x4.add(tb, share(f32x4.convert_i32x4_s(line(at, fast, 16)), b, fast));
-    } else {
-      const node = first + NODE_BYTES * <usize>i;
-      ta = f32x4.add(ta, share(anyFeature(at, node), a, fast));
-      tb = f32x4.add(tb, share(anyFeature(at + 16, node), b, fast));
-    }
-    if (i > 1) {
-      const rest = v128.load32_splat(fast, 40);
-      if (!v128.any_true(v128.or(f32x4.ge(f32x4.add(ta, rest), hopeless), f32x4.ge(f32x4.add(tb, rest), hopeless))))
-        return flat << 8;
-    }
-    fast += FAST_BYTES;
-  }
-  const zero = f32x4.splat(0);
-  const guards = f32x4.splat(guard);
-  const pass = i32x4.bitmask(f32x4.ge(ta, zero)) | (i32x4.bitmask(f32x4.ge(tb, zero)) << 4);
-  const near =
-    (i32x4.bitmask(f32x4.lt(f32x4.abs(ta), guards)) | (i32x4.bitmask(f32x4.lt(f32x4.abs(tb), guards)) << 4)) & ~flat;
-  const sure = near ? settle(near, pass, at, factorsAt, first, count, load<f32>(stage, 8)) : pass;
-  return (sure & ~flat) | (flat << 8);
+/** Bytes from the first to the second half of a window's planes: odd windows begin in the second half. */
+@inline function acrossHalves(planes: usize, parity: usize, entry: usize): usize {
+  return parity ? entry - planes : planes;
 }
 
-/** The stages after the first for those of 4 windows that `alive` names; returns the ones that pass all. */
-function laterStages(p: usize, parity: usize, k: usize, sumRow: usize, alive: i32): i32 {
-  const at = sumRow + (k << 2);
-  const factorsAt = word(p, FACTORS) + ((parity * word(p, HALF) + k) << 2);
-  const factor = v128.load(factorsAt);
-  const nodes = word(p, parity ? NODES_ODD : NODES);
-  const fasts = word(p, parity ? FAST_ODD : FAST);
-  const end = word(p, STAGES) + STAGE_BYTES * word(p, STAGE_COUNT);
-  // Lanes that are out of it never hold the others up.
-  let open = i32x4.ne(v128.and(i32x4.splat(alive), i32x4(1, 2, 4, 8)), i32x4.splat(0));
-  for (let stage = word(p, STAGES) + STAGE_BYTES; stage < end; stage += STAGE_BYTES) {
-    const index = <usize>load<u32>(stage);
-    const first = nodes + NODE_BYTES * index;
-    const count = load<i32>(stage, 4);
-    const guard = load<f32>(stage, 12);
-    const edges = load<i32>(stage, 16);
-    const lines = edges + load<i32>(stage, 20);
-    const hopeless = f32x4.splat(-guard);
-    let fast = fasts + FAST_BYTES * index;
-    let total = f32x4.splat(load<f32>(stage, 24) - load<f32>(stage, 8));
-    for (let i = 0; i < count; i++) {
-      let value: v128;
-      if (i < edges) value = f32x4.convert_i32x4_s(edge(at, fast, 0));
-      else if (i < lines) value = f32x4.convert_i32x4_s(line(at, fast, 0));
-      else value = anyFeature(at, first + NODE_BYTES * <usize>i);
-      total = f32x4.add(total, share(value, factor, fast));
-      if ((i & 3) == 3) {
-        const hope = f32x4.ge(f32x4.add(total, v128.load32_splat(fast, 40)), hopeless);
-        if (!v128.any_true(v128.and(hope, open))) return 0;
-      }
-      fast += FAST_BYTES;
+/** Runs the compiled first stage on a block of 8 windows of one parity: bits that pass, and above them bits of flat ones. */
+function firstStage(p: usize, parity: usize, block: usize, sumRow: usize, sqRow: usize): i32 {
+  const half = word(p, STEP) * word(p, PLANE);
+  const a = sumRow + parity * half + (block << 4);
+  const qa = sqRow + ((parity * half) << 1) + (block << 5);
+  return call_indirect<i32>(
+    <u32>word(p, FIRST),
+    p,
+    a,
+    a + acrossHalves(half, parity, 2),
+    qa,
+    qa + acrossHalves(half << 1, parity, 4),
+    word(p, FACTORS) + ((parity * BLOCKS + block) << 5),
+  );
+}
+
+/**
+ * Looks at one row of a strip's windows as OpenCV's loop does: from left to right, skipping the window after one that
+ * fails in the first stage. Windows come in two parities; 8 of one parity are computed together, and only when the
+ * walk first needs one of them. Marks the windows that were visited and passed; returns where the next strip goes on.
+ */
+function walkRow(p: usize, windows: i32, from: i32, sumRow: usize, sqRow: usize): i32 {
+  const states = word(p, STATES);
+  const visited = word(p, VISITED);
+  memory.fill(states, 0, 2 * BLOCKS);
+  memory.fill(visited, 0, 2 * BLOCKS);
+  let i = from;
+  while (i < windows) {
+    const parity = <usize>(i & 1);
+    const k = <usize>(i >> 1);
+    const block = parity * BLOCKS + (k >> 3);
+    const state = states + block;
+    if (!load<u8>(state)) {
+      const result = firstStage(p, parity, k >> 3, sumRow, sqRow);
+      store<u8>(state, 1);
+      store<u8>(state, <u8>result, 2 * BLOCKS);
+      store<u8>(state, <u8>(result >> 8), 4 * BLOCKS);
     }
-    let pass = i32x4.bitmask(f32x4.ge(total, f32x4.splat(0)));
-    const near = i32x4.bitmask(f32x4.lt(f32x4.abs(total), f32x4.splat(guard))) & alive;
-    if (near) pass = settle(near, pass, at, factorsAt, first, count, load<f32>(stage, 8));
-    alive &= pass;
-    if (!alive) return 0;
-    open = i32x4.ne(v128.and(i32x4.splat(alive), i32x4(1, 2, 4, 8)), i32x4.splat(0));
+    const lane = <i32>(k & 7);
+    const passed = <i32>load<u8>(state, 2 * BLOCKS) >> lane;
+    const open = (passed | <i32>load<u8>(state, 4 * BLOCKS) >> lane);
+    // Failures from here to the next window that is none: the walk goes on in steps of two, in this parity.
+    const fails = ctz(open | (1 << (8 - lane)));
+    if (fails) {
+      i += 2 * fails;
+      continue;
+    }
+    if (passed & 1) store<u8>(visited + block, load<u8>(visited + block) | (<u8>1 << <u8>lane));
+    i++;
   }
-  return alive;
+  return i - windows;
 }
 
 @inline function found(p: usize, count: i32, x: i32, y: i32): i32 {
@@ -471,132 +413,132 @@ function laterStages(p: usize, parity: usize, k: usize, sumRow: usize, alive: i3
   return count + 1;
 }
 
-/**
- * Looks at the windows of one row as OpenCV's loop does: from left to right, skipping the window after one that
- * fails in the first stage. Windows come in two parities; 8 of one parity are computed together, and only when the
- * walk first needs one of them.
- */
-function walkRow(p: usize, windows: i32, sumRow: usize, sqRow: usize): bool {
-  const half = word(p, HALF);
-  const blocks = half >> 3;
-  const codes = word(p, CODES);
+/** Appends a row's blocks with visited windows to the list at `end`; `first` is the picture's number of its first window. */
+function listRow(p: usize, first: i32, y: i32, sumRow: usize, end: usize): usize {
+  const step = word(p, STEP);
+  const half = step * word(p, PLANE);
   const visited = word(p, VISITED);
-  memory.fill(codes, 0, 2 * blocks);
-  memory.fill(visited, 0, half >> 1);
-  let any = false;
-  let i: i32 = 0;
-  while (i < windows) {
-    const parity = <usize>(i & 1);
-    const k = <usize>(i >> 1);
-    const block = codes + parity * blocks + (k >> 3);
-    if (!load<u8>(block)) {
-      const result = firstStage(p, parity, k & ~7, sumRow, sqRow);
-      store<u8>(block, 1);
-      store<u8>(block + 2 * blocks, <u8>result);
-      store<u8>(block + 4 * blocks, <u8>(result >> 8));
-    }
-    const lane = <i32>(k & 7);
-    const passed = <i32>load<u8>(block + 2 * blocks) >> lane;
-    const flat = <i32>load<u8>(block + 4 * blocks) >> lane;
-    // Failures from here to the next window that is none: the walk goes on in steps of two, in this parity.
-    const fails = ctz((passed | flat) | (1 << (8 - lane)));
-    if (fails) {
-      i += 2 * fails;
-      continue;
-    }
-    if (passed & 1) {
-      const at = visited + parity * (half >> 2) + (k >> 2);
-      store<u8>(at, load<u8>(at) | (<u8>1 << <u8>(k & 3)));
-      any = true;
-    }
-    i++;
+  const factors = word(p, FACTORS);
+  for (let i: usize = 0; i < 2 * BLOCKS; i++) {
+    const alive = load<u8>(visited + i);
+    if (!alive) continue;
+    const parity = i / BLOCKS;
+    const block = i % BLOCKS;
+    const a = sumRow + parity * half + (block << 4);
+    v128.store(end, v128.load(factors + (i << 5)));
+    v128.store(end, v128.load(factors + (i << 5), 16), 16);
+    store<u32>(end, a, ENTRY_A);
+    store<u32>(end, a + acrossHalves(half, parity, 2), ENTRY_B);
+    store<i32>(end, (first + <i32>((block << 4) + parity)) * <i32>step, ENTRY_X);
+    store<i32>(end, y, ENTRY_Y);
+    store<i32>(end, alive, ENTRY_ALIVE);
+    end += ENTRY_BYTES;
   }
-  return any;
+  return end;
 }
 
-/** Runs a cascade of stumps over every window of one scale. Returns how many were found; OUT holds the first OUT_MAX. */
-export function scanStumps(p: usize): i32 {
+/** Runs the compiled later stages on the list, and adds the windows that pass them all to the found ones. */
+function finishList(p: usize, end: usize, count: i32): i32 {
+  const list = word(p, LIST);
   const step = <i32>word(p, STEP);
-  const rowBytes = word(p, ROW);
-  const right = <i32>word(p, WIDTH) + 1 - <i32>word(p, WINDOW_WIDTH);
-  const bottom = <i32>word(p, HEIGHT) + 1 - <i32>word(p, WINDOW_HEIGHT);
-  const half = word(p, HALF);
-  const visited = word(p, VISITED);
-  const windows = (right + step - 1) / step;
-  let count: i32 = 0;
-  for (let y = 0; y < bottom; y += step) {
-    const sumRow = word(p, SUM) + <usize>y * rowBytes;
-    const sqRow = word(p, SQ) + <usize>y * rowBytes;
-    if (!walkRow(p, windows, sumRow, sqRow)) continue;
-    for (let parity: usize = 0; parity < 2; parity++) {
-      const blocks = visited + parity * (half >> 2);
-      for (let block: usize = 0; block < half >> 2; block++) {
-        const alive = <i32>load<u8>(blocks + block);
-        if (!alive) continue;
-        let pass = laterStages(p, parity, block << 2, sumRow, alive);
-        while (pass) {
-          const k = <i32>(block << 2) + ctz(pass);
-          pass &= pass - 1;
-          count = found(p, count, (2 * k + <i32>parity) * step, y);
-        }
-      }
-    }
-  }
+  const last = call_indirect<usize>(<u32>word(p, FIRST) + 1, p, list, end);
+  for (let entry = list; entry < last; entry += ENTRY_BYTES)
+    for (let alive = load<i32>(entry, ENTRY_ALIVE); alive; alive &= alive - 1)
+      count = found(p, count, load<i32>(entry, ENTRY_X) + 2 * step * ctz(alive), load<i32>(entry, ENTRY_Y));
   return count;
 }
 
-/** Sums one stage of trees for one window. */
-function treesTotal(p: usize, nodes: usize, stage: usize, at: usize, factor: f32): f64 {
-  const first = load<u32>(stage);
-  const end = first + load<u32>(stage, 4);
-  let total: f64 = 0;
-  for (let t = first; t < end; t++) {
-    const tree = word(p, NODE_TREES) + <usize>t * 8;
-    const root = nodes + NODE_BYTES * <usize>load<u32>(tree);
-    let next: i32 = 0;
-    do {
-      const node = root + NODE_BYTES * <usize>next;
-      next = featureOf(at, node) * factor < load<f32>(node, 60) ? load<i32>(node, 64) : load<i32>(node, 68);
-    } while (next > 0);
-    total += <f64>load<f32>(word(p, LEAVES) + ((<usize>load<u32>(tree, 4) + <usize>(-next)) << 2));
-  }
-  return total;
+/** Makes integral row `y + 1` of a strip, at row `at` of the memory for them, from row `y` of the scaled picture. */
+function addRow(p: usize, y: i32, at: usize, column: i32, count: i32): void {
+  const step = word(p, STEP);
+  const plane = word(p, PLANE);
+  const row = 2 * step * plane;
+  const bytes = word(p, PIXELS_BYTES);
+  const pixels = word(p, PIXELS) + <usize>(y & 1) * bytes;
+  const sum = word(p, SUM) + at * row;
+  const sq = word(p, SQ) + at * (row << 1);
+  resizeRow(p, y, column, count, pixels);
+  store<u16>(sum, 0);
+  store<i32>(sq, 0);
+  if (step == 1) integrateTwo(pixels, count, sum, sq, plane);
+  else integrateFour(pixels, count, sum, sq, plane);
+  if (!word(p, TILTED)) return;
+  const lines = word(p, LINES_TILTED);
+  const line = word(p, LINE);
+  const newest = lines + <usize>((y + 1) % 3) * line;
+  const pixelsUp = word(p, PIXELS) + <usize>((y + 1) & 1) * bytes;
+  tiltRow(newest, lines + <usize>(y % 3) * line, lines + <usize>((y + 2) % 3) * line, pixels, pixelsUp, count);
+  deal(newest, word(p, TILTED) + at * row, plane, count + 1, 2 * step);
 }
 
-/** As `scanStumps`, window by window, for cascades with larger trees. */
-export function scanTrees(p: usize): i32 {
+/** The row of zeros that integrals begin with. */
+function clearRow(p: usize): void {
+  const row = 2 * word(p, STEP) * word(p, PLANE);
+  memory.fill(word(p, SUM), 0, row);
+  memory.fill(word(p, SQ), 0, row << 1);
+  if (!word(p, TILTED)) return;
+  memory.fill(word(p, TILTED), 0, row);
+  memory.fill(word(p, LINES_TILTED), 0, 3 * word(p, LINE));
+  memory.fill(word(p, PIXELS), 0, 2 * word(p, PIXELS_BYTES));
+}
+
+/** Moves integral rows `from` to `end` to the top of the memory for them. */
+function moveRows(p: usize, from: usize, end: usize): void {
+  const row = 2 * word(p, STEP) * word(p, PLANE);
+  memory.copy(word(p, SUM), word(p, SUM) + from * row, (end - from) * row);
+  memory.copy(word(p, SQ), word(p, SQ) + from * (row << 1), (end - from) * (row << 1));
+  if (word(p, TILTED)) memory.copy(word(p, TILTED), word(p, TILTED) + from * row, (end - from) * row);
+}
+
+/** Scans the strip of windows that begins with window `first` of each row. */
+function scanStrip(p: usize, first: i32, windows: i32, count: i32): i32 {
   const step = <i32>word(p, STEP);
-  const rowBytes = word(p, ROW);
-  const right = <i32>word(p, WIDTH) + 1 - <i32>word(p, WINDOW_WIDTH);
-  const bottom = <i32>word(p, HEIGHT) + 1 - <i32>word(p, WINDOW_HEIGHT);
-  const stages = word(p, STAGES);
-  const stageCount = <i32>word(p, STAGE_COUNT);
-  const area = load<f64>(p, NORM);
-  const most = load<f32>(p, NORM_MAX);
-  let count: i32 = 0;
+  const height = <i32>word(p, WINDOW_HEIGHT);
+  const row = 2 * word(p, STEP) * word(p, PLANE);
+  const rows = <i32>word(p, ROWS);
+  const bottom = <i32>word(p, HEIGHT) + 1 - height;
+  const pixels = (windows - 1) * step + <i32>word(p, WINDOW_WIDTH);
+  const column = writeColumns(p, first * step, pixels);
+  clearRow(p);
+  // Integral rows [top, made) of the strip are in memory.
+  let top = 0;
+  let made = 1;
+  let listed = 0; // window rows
+  let end = word(p, LIST);
   for (let y = 0; y < bottom; y += step) {
-    for (let i = 0, x = 0; x < right; i++, x += step) {
-      const parity = <usize>(i & 1);
-      const column = <usize>(i >> 1) << 2;
-      const corners = p + (parity ? NORM_ODD : NORM_EVEN);
-      const at = word(p, SUM) + <usize>y * rowBytes + column;
-      const sqAt = word(p, SQ) + <usize>y * rowBytes + column;
-      const sum = <f64>rectSumOf(at, corners);
-      const variance = area * <f64><u32>rectSumOf(sqAt, corners) - sum * sum;
-      const factor = <f32>(1.0 / sqrt<f64>(variance));
-      if (!(factor <= most)) continue;
-      const nodes = word(p, parity ? NODES_ODD : NODES);
-      let s: i32 = 0;
-      for (; s < stageCount; s++) {
-        const stage = stages + STAGE_BYTES * <usize>s;
-        if (treesTotal(p, nodes, stage, at, factor) < <f64>load<f32>(stage, 8)) break;
+    for (; made <= y + height; made++) {
+      if (made - top == rows) {
+        count = finishList(p, end, count);
+        end = word(p, LIST);
+        listed = 0;
+        moveRows(p, y - top, made - top);
+        top = y;
       }
-      if (s == stageCount) count = found(p, count, x, y);
-      else if (s == 0) {
-        i++;
-        x += step;
-      }
+      addRow(p, made - 1, made - top, column, pixels);
+    }
+    const sumRow = word(p, SUM) + <usize>(y - top) * row;
+    const sqRow = word(p, SQ) + <usize>(y - top) * (row << 1);
+    const enter = word(p, ENTER) + y;
+    store<u8>(enter, <u8>walkRow(p, windows, load<u8>(enter), sumRow, sqRow));
+    end = listRow(p, first, y, sumRow, end);
+    if (++listed == <i32>word(p, ROWS_TOGETHER)) {
+      count = finishList(p, end, count);
+      end = word(p, LIST);
+      listed = 0;
     }
   }
+  return finishList(p, end, count);
+}
+
+/** Runs the cascade over every window of one scale. Returns how many were found; OUT holds the first OUT_MAX. */
+export function scan(p: usize): i32 {
+  const step = <i32>word(p, STEP);
+  const right = <i32>word(p, WIDTH) + 1 - <i32>word(p, WINDOW_WIDTH);
+  const bottom = <i32>word(p, HEIGHT) + 1 - <i32>word(p, WINDOW_HEIGHT);
+  const windows = (right + step - 1) / step;
+  memory.fill(word(p, ENTER), 0, bottom);
+  let count = 0;
+  for (let first = 0; first < windows; first += 2 * TILE)
+    count = scanStrip(p, first, min(windows - first, 2 * TILE), count);
   return count;
 }

@@ -1,0 +1,538 @@
+import { FunctionBody, I32, ModuleWriter, type Signature, V128 } from "./assembler.js";
+import type { Cascade } from "./cascade.js";
+import { type Corner, type Feature, featureOf, type Piece, uprightPieces } from "./features.js";
+import { type Geometry, geometryOf, PARAMETER_BYTES, placeOf, type Step } from "./layout.js";
+import { bits, type Tables, writeTables } from "./tables.js";
+
+/** A cascade made ready to run: structured-cloneable, for worker threads. */
+export interface CompiledCascade {
+  readonly cascade: Cascade;
+  /** Exports `first1`, `later1`, `first2` and `later2`: the first stage and all later ones, by step. */
+  readonly module: WebAssembly.Module;
+  /** Constants of the code and tables of the cascade, as they lie in memory after a parameter block. */
+  readonly data: Int32Array;
+  readonly tables: Tables;
+}
+
+/**
+ * Compiles a cascade to WebAssembly that looks at 8 windows at a time, the places of each feature's corners being
+ * part of the instructions.
+ *
+ * Integral images are taken modulo 65536: where a feature's value fits 16 bits, that is exact and halves the work.
+ * Stage totals are kept in 16-bit fixed point, and windows whose total comes near the threshold are decided again
+ * by the kernel's `settle` in OpenCV's own arithmetic. So no decision differs from OpenCV's.
+ */
+export async function compileCascade(cascade: Cascade): Promise<CompiledCascade> {
+  const geometry = geometryOf(cascade);
+  const features = Array.from(cascade.tilted, (_, i) => featureOf(cascade, i));
+  const writer = new ModuleWriter();
+  const settle = writer.import("settle", SETTLE);
+  const constants = new Constants();
+  for (const step of [1, 2] as const) {
+    const shared = { cascade, features, geometry, step, constants, settle };
+    writer.add(firstStage(shared), `first${step}`);
+    const stages: number[] = [];
+    for (let s = 1; s < cascade.stageThreshold.length; s++) stages.push(writer.add(laterStage(shared, s)));
+    writer.add(allLater(stages), `later${step}`);
+  }
+  const words = [...constants.words];
+  const tables = writeTables(words, cascade, features, geometry);
+  const module = await WebAssembly.compile(writer.bytes());
+  return { cascade, module, data: Int32Array.from(words), tables };
+}
+
+/** The parameter that all functions begin with: the address of the parameter block. */
+const P = 0;
+const SETTLE: Signature = { parameters: [I32, I32, I32, I32, I32, I32, I32], result: I32 };
+const FIRST: Signature = { parameters: [I32, I32, I32, I32, I32, I32], result: I32 };
+const LATER: Signature = { parameters: [I32, I32, I32], result: I32 };
+
+// Bytes of an entry of the list of blocks of windows that later stages work on.
+const ENTRY = { even: 0, odd: 16, a: 32, b: 36, alive: 48, bytes: 64 };
+
+/** Numbers that the code loads, each as a whole vector of it and kept once. */
+class Constants {
+  readonly words: number[] = [];
+  readonly #places = new Map<string, number>();
+
+  /** Byte offset from the parameter block, of a single-precision number. */
+  f32(value: number): number {
+    return this.#place(`f${value}`, [0, 0, 0, 0].fill(bits(value)));
+  }
+  f64(value: number): number {
+    const halves = new Int32Array(new Float64Array([value]).buffer);
+    return this.#place(`d${value}`, [...halves, ...halves]);
+  }
+  /** A whole number of 16 bits. */
+  i16(value: number): number {
+    return this.#place(`i${value}`, [0, 0, 0, 0].fill((value & 0xffff) | (value << 16)));
+  }
+
+  #place(key: string, words: readonly number[]): number {
+    const known = this.#places.get(key);
+    if (known !== undefined) return known;
+    const offset = PARAMETER_BYTES + 4 * this.words.length;
+    this.words.push(...words);
+    this.#places.set(key, offset);
+    return offset;
+  }
+}
+
+/** A place in the parameter block that nobody reads. */
+const UNREAD = PARAMETER_BYTES - 16;
+
+interface Shared {
+  readonly cascade: Cascade;
+  readonly features: readonly Feature[];
+  readonly geometry: Geometry;
+  readonly step: Step;
+  readonly constants: Constants;
+  /** Function index. */
+  readonly settle: number;
+}
+
+// Of 8 windows, single precision takes two vectors: windows 0, 2, 4, 6 ("even lanes") and 1, 3, 5, 7 ("odd lanes"),
+// which are the low and the high halves of the words of a 16-bit vector.
+const EVEN_AND_ODD = [0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13, 30, 31];
+const EVENS_OF_FOUR = [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27];
+const ODDS_OF_FOUR = EVENS_OF_FOUR.map((byte) => byte + 4);
+const HIGH_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
+const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
+const LANE_BITS = [1, 0, 2, 0, 4, 0, 8, 0, 16, 0, 32, 0, 64, 0, 128, 0];
+
+/** Totals stay within these; lanes that are out of it begin so low that they cannot come near 0. */
+const MOST_TOTAL = 15000;
+const OUT_OF_IT = -32000;
+/** Odd lanes carry values times this; a power of two, so exact. */
+const HIGH = 65536;
+
+/** A stage in 16-bit fixed point: its total begins at `base`, every tree adds at least 0, and 0 is the threshold. */
+interface FixedStage {
+  readonly base: number;
+  readonly trees: readonly FixedTree[];
+  /** Totals at most so far from 0 may be on the wrong side of it. */
+  readonly guard: number;
+}
+
+interface FixedTree {
+  readonly firstNode: number;
+  /** What the tree adds at each of its leaves. */
+  readonly leaves: readonly number[];
+  readonly most: number;
+}
+
+/** The trees that can change the total most come first, so that hopeless windows are given up early. */
+function fixedStage(cascade: Cascade, s: number): FixedStage {
+  const trees: { firstNode: number; leaves: number[]; least: number; span: number }[] = [];
+  for (let t = cascade.stageFirst[s] ?? 0; t < (cascade.stageFirst[s + 1] ?? 0); t++) {
+    const firstNode = cascade.treeFirst[t] ?? 0;
+    const leaves = [...cascade.leaves.subarray(firstNode + t, (cascade.treeFirst[t + 1] ?? 0) + t + 1)];
+    const least = Math.min(...leaves);
+    trees.push({ firstNode, leaves, least, span: Math.max(...leaves) - least });
+  }
+  trees.sort((a, b) => b.span - a.span);
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const base = sum(trees.map(({ least }) => least)) - (cascade.stageThreshold[s] ?? 0);
+  const top = base + sum(trees.map(({ span }) => span));
+  const scale = MOST_TOTAL / Math.max(Math.abs(base), Math.abs(top));
+  let error = 0.5; // of the base
+  const rounded = trees.map(({ firstNode, leaves, least }) => {
+    const fixed = leaves.map((leaf) => Math.round((leaf - least) * scale));
+    error += Math.max(...leaves.map((leaf, i) => Math.abs((leaf - least) * scale - (fixed[i] ?? 0))));
+    return { firstNode, leaves: fixed, most: Math.max(...fixed) };
+  });
+  return { base: Math.round(base * scale), trees: rounded, guard: Math.ceil(error) };
+}
+
+/** The locals (or parameters) that a block of 8 windows is in. */
+interface BlockLocals {
+  /** Addresses of its first window in the first and in the second half of the integral's planes. */
+  readonly a: number;
+  readonly b: number;
+  /** Norm factors of even lanes, and of odd lanes times `HIGH`. */
+  readonly even: number;
+  readonly odd: number;
+  /** Address where these two are kept. */
+  readonly factors: number;
+}
+
+/** Writes what the first and the later stages have in common. */
+class StageWriter {
+  readonly f: FunctionBody;
+  readonly #shared: Shared;
+  readonly #block: BlockLocals;
+  readonly #total: number;
+  readonly #value: number;
+  readonly #other: number;
+
+  constructor(f: FunctionBody, shared: Shared, block: BlockLocals) {
+    this.f = f;
+    this.#shared = shared;
+    this.#block = block;
+    this.#total = f.local(V128);
+    this.#value = f.local(V128);
+    this.#other = f.local(V128);
+  }
+
+  /**
+   * Runs stage `s` in the lanes of the 16-bit mask on the stack. Leaves the bits of the windows that pass on the
+   * stack; `giveUp` is to lead elsewhere, from one construct deeper, as soon as none can.
+   */
+  stage(s: number, giveUp: () => void): void {
+    const { f } = this;
+    const { cascade, settle } = this.#shared;
+    const { base, trees, guard } = fixedStage(cascade, s);
+    f.set(this.#value);
+    this.i16(base);
+    this.i16(OUT_OF_IT);
+    f.get(this.#value).op("v128.bitselect").set(this.#total);
+    let rest = trees.reduce((sum, { most }) => sum + most, 0);
+    for (const [t, tree] of trees.entries()) {
+      f.get(this.#total);
+      this.#tree(tree, 0);
+      f.op("i16x8.add").set(this.#total);
+      // V8 does all loads of a straight run of code first, and spills what it has no register for. It keeps stores in
+      // their order: one after each tree makes it finish the tree.
+      f.get(P).get(this.#total).memory("v128.store", UNREAD);
+      rest -= tree.most;
+      if (!looksForAnEnd(t, trees.length)) continue;
+      f.get(this.#total);
+      this.i16(-guard - rest - 1);
+      f.op("i16x8.gt_s").op("v128.any_true").op("i32.eqz");
+      f.when(giveUp);
+    }
+    const pass = f.local(I32);
+    f.get(this.#total).op("i16x8.bitmask").i32(0xff).op("i32.xor").set(pass);
+    f.get(this.#total).op("i16x8.abs");
+    this.i16(guard);
+    f.op("i16x8.le_s").tee(this.#value).op("v128.any_true");
+    f.when(() => {
+      f.get(P).i32(s).get(this.#block.a).get(this.#block.b).get(this.#block.factors);
+      f.get(this.#value).op("i16x8.bitmask").get(pass).call(settle).set(pass);
+    });
+    f.get(pass);
+  }
+
+  /** A whole number in all lanes. */
+  i16(value: number): void {
+    this.f.get(P).memory("v128.load", this.#shared.constants.i16(value));
+  }
+  f32(value: number): void {
+    this.f.get(P).memory("v128.load", this.#shared.constants.f32(value));
+  }
+
+  /** What a tree adds, from its `node`-th node on. */
+  #tree(tree: FixedTree, node: number): void {
+    const { cascade } = this.#shared;
+    const n = tree.firstNode + node;
+    const sides = [cascade.nodeLeft[n] ?? 0, cascade.nodeRight[n] ?? 0];
+    const leaf = (side: number) => tree.leaves[-side] ?? 0;
+    const [left = 0, right = 0] = sides;
+    if (left <= 0 && right <= 0 && Math.min(leaf(left), leaf(right)) === 0) {
+      // One side adds nothing: a mask does.
+      this.#isBelow(n, leaf(left) > leaf(right));
+      this.i16(Math.max(leaf(left), leaf(right)));
+      this.f.op("v128.and");
+      return;
+    }
+    for (const side of sides)
+      if (side > 0) this.#tree(tree, side);
+      else this.i16(leaf(side));
+    this.#isBelow(n, true);
+    this.f.op("v128.bitselect");
+  }
+
+  /** A mask of the windows where a node's feature is below its threshold; with `below` false, of all others. */
+  #isBelow(node: number, below: boolean): void {
+    const { f } = this;
+    const { cascade, features } = this.#shared;
+    const threshold = cascade.nodeThreshold[node] ?? 0;
+    const compare = below ? "f32x4.lt" : "f32x4.ge";
+    const feature = features[cascade.nodeFeature[node] ?? 0];
+    if (!feature) return;
+    if (feature.corners) {
+      this.#mergedCorners(feature.corners);
+      f.set(this.#value);
+      // Both halves times 65536; the odd lanes' factor has that in it.
+      f.get(this.#value).i32(16).op("i32x4.shl").op("f32x4.convert_i32x4_s");
+      f.get(this.#block.even).op("f32x4.mul");
+      this.f32(threshold * HIGH);
+      f.tee(this.#other).op(compare);
+      f.get(this.#value).i32(16).op("i32x4.shr_s").op("f32x4.convert_i32x4_s");
+      f.get(this.#block.odd).op("f32x4.mul").get(this.#other).op(compare);
+    } else {
+      this.#weightedRectangles(feature, "even");
+      f.get(this.#block.even).op("f32x4.mul");
+      this.f32(threshold);
+      f.op(compare);
+      this.#weightedRectangles(feature, "odd");
+      f.get(this.#block.odd).op("f32x4.mul");
+      this.f32(threshold * HIGH);
+      f.op(compare);
+    }
+    f.shuffle(EVEN_AND_ODD);
+  }
+
+  #load(corner: Corner): void {
+    const { geometry, step } = this.#shared;
+    const { half, offset } = placeOf(geometry, step, corner);
+    this.f.get(half ? this.#block.b : this.#block.a).memory("v128.load", offset);
+  }
+
+  /** A feature that fits 16 bits. Corners that count alike are summed first. */
+  #mergedCorners(corners: NonNullable<Feature["corners"]>): void {
+    const { f } = this;
+    const counts = [...new Set(corners.map(({ count }) => Math.abs(count)))].sort((a, b) => b - a);
+    for (const [i, count] of counts.entries()) {
+      const alike = corners.filter((corner) => Math.abs(corner.count) === count);
+      const [first, ...others] = alike.sort((a, b) => b.count - a.count);
+      if (!first) continue;
+      if (first.count < 0) this.i16(0);
+      this.#load(first);
+      if (first.count < 0) f.op("i16x8.sub");
+      for (const corner of others) {
+        this.#load(corner);
+        f.op(corner.count > 0 ? "i16x8.add" : "i16x8.sub");
+      }
+      this.#times(count);
+      if (i > 0) f.op("i16x8.add");
+    }
+  }
+
+  #times(count: number): void {
+    const { f } = this;
+    if (count > 3) {
+      this.i16(count);
+      f.op("i16x8.mul");
+    } else if (count > 1) {
+      f.tee(this.#other);
+      for (let i = 1; i < count; i++) f.get(this.#other).op("i16x8.add");
+    }
+  }
+
+  /** Any feature, in OpenCV's order of single-precision operations. */
+  #weightedRectangles({ rectangles }: Feature, lanes: "even" | "odd"): void {
+    const { f } = this;
+    for (const [r, { weight, pieces }] of rectangles.entries()) {
+      for (const [i, piece] of pieces.entries()) {
+        this.piece(piece);
+        if (lanes === "even") f.i32(16).op("i32x4.shl");
+        f.i32(16).op("i32x4.shr_u");
+        if (i > 0) f.op("i32x4.add");
+      }
+      f.op("f32x4.convert_i32x4_s");
+      this.f32(weight);
+      f.op("f32x4.mul");
+      if (r > 0) f.op("f32x4.add");
+    }
+  }
+
+  /** The sum of a piece in 8 windows, unsigned. */
+  piece([a, b, c, d]: Piece): void {
+    this.#load(a);
+    this.#load(b);
+    this.f.op("i16x8.sub");
+    this.#load(c);
+    this.f.op("i16x8.sub");
+    this.#load(d);
+    this.f.op("i16x8.add");
+  }
+}
+
+/** Whether it pays to ask after tree `t` if any window can still pass. */
+function looksForAnEnd(t: number, trees: number): boolean {
+  return t < trees - 1 && (t & 3) === 3;
+}
+
+/**
+ * Norm factors and the first stage of a block. Parameters: P, the block's addresses in the two halves of the sums'
+ * planes, and of the squares', and where to keep the factors. Result: bits of the windows that pass, and above them
+ * of those with too little contrast.
+ */
+function firstStage(shared: Shared): FunctionBody {
+  const f = new FunctionBody(FIRST);
+  const block = { a: 1, b: 2, factors: 5, even: f.local(V128), odd: f.local(V128) };
+  const open = f.local(V128);
+  const flat = f.local(I32);
+  const writer = new StageWriter(f, shared, block);
+  new NormWriter(f, shared, writer).factors(block.even, block.odd, open);
+  f.get(open).op("i16x8.bitmask").i32(0xff).op("i32.xor").i32(8).op("i32.shl").tee(flat);
+  f.i32(0xff00).op("i32.xor").op("i32.eqz");
+  f.when(() => f.get(flat).return());
+  f.get(block.odd);
+  writer.f32(HIGH);
+  f.op("f32x4.mul").set(block.odd);
+  f.get(block.factors).get(block.even).memory("v128.store", ENTRY.even);
+  f.get(block.factors).get(block.odd).memory("v128.store", ENTRY.odd);
+  f.get(open);
+  writer.stage(0, () => f.get(flat).return());
+  f.get(flat).op("i32.or");
+  return f;
+}
+
+/**
+ * One later stage, for all blocks of a list: so its code stays in the processor's nearest cache. Parameters: P, and
+ * where the list begins and ends. Entries without a window that passes go; the result is the list's new end.
+ */
+function laterStage(shared: Shared, s: number): FunctionBody {
+  const f = new FunctionBody(LATER);
+  const [entry, end] = [1, 2];
+  const kept = f.local(I32);
+  const lanes = f.local(V128);
+  const alive = f.local(I32);
+  const block = { a: f.local(I32), b: f.local(I32), even: f.local(V128), odd: f.local(V128), factors: entry };
+  const writer = new StageWriter(f, shared, block);
+  f.get(entry).set(kept);
+  f.get(entry)
+    .get(end)
+    .op("i32.lt_u")
+    .op("i32.eqz")
+    .when(() => f.get(kept).return());
+  f.loop(() => {
+    f.block(() => {
+      f.get(entry).memory("i32.load", ENTRY.a).set(block.a);
+      f.get(entry).memory("i32.load", ENTRY.b).set(block.b);
+      f.get(entry).memory("v128.load", ENTRY.even).set(block.even);
+      f.get(entry).memory("v128.load", ENTRY.odd).set(block.odd);
+      f.get(entry).memory("i32.load", ENTRY.alive).op("i16x8.splat");
+      f.constant(LANE_BITS).tee(lanes).op("v128.and").get(lanes).op("i16x8.eq");
+      writer.stage(s, () => f.br(1));
+      f.tee(alive).op("i32.eqz").brIf(0);
+      f.get(kept).get(block.even).memory("v128.store", ENTRY.even);
+      f.get(kept).get(block.odd).memory("v128.store", ENTRY.odd);
+      f.get(kept).get(entry).memory("v128.load", ENTRY.a).memory("v128.store", ENTRY.a);
+      f.get(kept).get(alive).memory("i32.store", ENTRY.alive);
+      f.get(kept).i32(ENTRY.bytes).op("i32.add").set(kept);
+    });
+    f.get(entry).i32(ENTRY.bytes).op("i32.add").tee(entry).get(end).op("i32.lt_u").brIf(0);
+  });
+  return f.get(kept);
+}
+
+/** All later stages, one after the other: parameters and result as of one. */
+function allLater(stages: readonly number[]): FunctionBody {
+  const f = new FunctionBody(LATER);
+  const [list, end] = [1, 2];
+  for (const stage of stages) f.get(P).get(list).get(end).call(stage).set(end);
+  return f.get(end);
+}
+
+/** Writes how a window's contrast is measured: in the window less a border of one pixel. */
+class NormWriter {
+  readonly #f: FunctionBody;
+  readonly #shared: Shared;
+  readonly #stage: StageWriter;
+
+  constructor(f: FunctionBody, shared: Shared, stage: StageWriter) {
+    this.#f = f;
+    this.#shared = shared;
+    this.#stage = stage;
+  }
+
+  /**
+   * Sets the norm factors of even and of odd lanes, and a 16-bit mask of the windows with enough contrast:
+   * 1 / sqrt(area * squares - sum * sum), in double precision, as OpenCV.
+   */
+  factors(even: number, odd: number, open: number): void {
+    const f = this.#f;
+    const [low, high] = [f.local(V128), f.local(V128)];
+    this.#squares(0);
+    f.set(low);
+    this.#squares(16);
+    f.set(high);
+    const sums: [number, number] = [f.local(V128), f.local(V128)];
+    this.#sums(sums);
+    const [goodEven, goodOdd] = [f.local(V128), f.local(V128)];
+    f.get(low).get(high).shuffle(EVENS_OF_FOUR);
+    this.#fourFactors(sums[0], even, goodEven);
+    f.get(low).get(high).shuffle(ODDS_OF_FOUR);
+    this.#fourFactors(sums[1], odd, goodOdd);
+    f.get(goodEven).get(goodOdd).shuffle(EVEN_AND_ODD).set(open);
+  }
+
+  get #rectangle() {
+    const { width, height } = this.#shared.cascade;
+    return { x: 1, y: 1, width: width - 2, height: height - 2 };
+  }
+
+  /** Sums of squares in 4 windows; squares lie as sums do, but take twice the bytes. */
+  #squares(lane: number): void {
+    const f = this.#f;
+    const [qa, qb] = [3, 4];
+    const { geometry, step } = this.#shared;
+    const { x, y, width, height } = this.#rectangle;
+    const load = (column: number, line: number) => {
+      const { half, offset } = placeOf(geometry, step, { x: column, y: line, tilted: false });
+      return f.get(half ? qb : qa).memory("v128.load", 2 * offset + lane);
+    };
+    load(x, y);
+    load(x + width, y).op("i32x4.sub");
+    load(x, y + height).op("i32x4.sub");
+    load(x + width, y + height).op("i32x4.add");
+  }
+
+  /** Sums in even lanes and in odd ones. */
+  #sums([even, odd]: readonly [number, number]): void {
+    const f = this.#f;
+    const piece = f.local(V128);
+    for (const [i, corners] of uprightPieces(this.#rectangle).entries()) {
+      this.#stage.piece(corners);
+      f.set(piece);
+      f.get(piece).i32(16).op("i32x4.shl").i32(16).op("i32x4.shr_u");
+      if (i > 0) f.get(even).op("i32x4.add");
+      f.set(even);
+      f.get(piece).i32(16).op("i32x4.shr_u");
+      if (i > 0) f.get(odd).op("i32x4.add");
+      f.set(odd);
+    }
+  }
+
+  /** From 4 windows' squares on the stack and their sums: factors, 0 where there is too little contrast, and a mask. */
+  #fourFactors(sums: number, factors: number, good: number): void {
+    const f = this.#f;
+    const squares = f.local(V128);
+    f.set(squares);
+    this.#twoFactors(
+      () => f.get(squares),
+      () => f.get(sums),
+    );
+    this.#twoFactors(
+      () => f.get(squares).get(squares).shuffle(HIGH_HALF),
+      () => f.get(sums).get(sums).shuffle(HIGH_HALF),
+    );
+    f.shuffle(LOW_HALVES).tee(factors);
+    // Not-a-number (a negative variance) and infinity (none) fail this comparison, as does too small a variance.
+    this.#stage.f32(largestFactor(this.#area));
+    f.op("f32x4.le").tee(good).get(factors).op("v128.and").set(factors);
+  }
+
+  #twoFactors(squares: () => void, sums: () => void): void {
+    const f = this.#f;
+    const { constants } = this.#shared;
+    const sum = f.local(V128);
+    const signed = this.#area * 255 * 255 < 2 ** 31;
+    f.get(P).memory("v128.load", constants.f64(1));
+    f.get(P).memory("v128.load", constants.f64(this.#area));
+    squares();
+    f.op(signed ? "f64x2.convert_low_i32x4_s" : "f64x2.convert_low_i32x4_u").op("f64x2.mul");
+    sums();
+    f.op("f64x2.convert_low_i32x4_s").tee(sum).get(sum).op("f64x2.mul").op("f64x2.sub");
+    f.op("f64x2.sqrt").op("f64x2.div").op("f32x4.demote_f64x2_zero");
+  }
+
+  get #area(): number {
+    const { width, height } = this.#rectangle;
+    return width * height;
+  }
+}
+
+/** The largest single-precision factor f with `area * f < 0.1`, OpenCV's limit for windows with enough contrast. */
+function largestFactor(area: number): number {
+  const bits = new Uint32Array(1);
+  const value = new Float32Array(bits.buffer);
+  value[0] = 0.1 / area;
+  const factor = () => value[0] ?? 0;
+  while (area * factor() < 0.1) bits[0] = (bits[0] ?? 0) + 1;
+  while (area * factor() >= 0.1) bits[0] = (bits[0] ?? 0) - 1;
+  return factor();
+}

@@ -1,0 +1,125 @@
+import type { Cascade } from "./cascade.js";
+
+/** A point of an integral image, in pixels from the window's corner. */
+export interface Corner {
+  readonly x: number;
+  readonly y: number;
+  /** Whether it is of the tilted integral image. */
+  readonly tilted: boolean;
+}
+
+/** The corners of a rectangle whose sum is first - second - third + fourth, and fits 16 bits. */
+export type Piece = readonly [Corner, Corner, Corner, Corner];
+
+/** A Haar feature, in the two forms that the kernel computes. */
+export interface Feature {
+  /** Its rectangles, each in pieces that lie side by side, and what they count for. */
+  readonly rectangles: readonly { readonly weight: number; readonly pieces: readonly Piece[] }[];
+  /**
+   * Its corners and how often each counts, those that rectangles share merged; only where the value of the feature
+   * always fits a signed 16-bit number, so that arithmetic modulo 65536 gives that value itself.
+   */
+  readonly corners: readonly (Corner & { readonly count: number })[] | undefined;
+}
+
+interface Rectangle {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly weight: number;
+}
+
+const MAX_PIXEL = 255;
+const MAX_PIECE = Math.floor(65535 / MAX_PIXEL); // pixels
+
+export function featureOf(cascade: Cascade, index: number): Feature {
+  const tilted = cascade.tilted[index] === 1;
+  const all = [0, 1, 2].map((r): Rectangle => {
+    const [x = 0, y = 0, width = 0, height = 0] = cascade.rects.subarray(12 * index + 4 * r);
+    return { x, y, width, height, weight: cascade.weights[3 * index + r] ?? 0 };
+  });
+  const used = all.filter(({ weight }) => weight !== 0);
+  const rectangles = used.map((rectangle) => ({
+    weight: rectangle.weight,
+    pieces: tilted ? tiltedPieces(rectangle) : uprightPieces(rectangle),
+  }));
+  const whole = used.every(({ weight }) => Number.isInteger(weight));
+  const narrow = whole && MAX_PIXEL * (tilted ? mostOfTilted(used) : mostOfUpright(used)) <= 32767;
+  return { rectangles, corners: narrow ? mergeCorners(rectangles) : undefined };
+}
+
+/** A rectangle cut into strips of at most 257 pixels. */
+export function uprightPieces({ x, y, width, height }: Omit<Rectangle, "weight">): Piece[] {
+  if (width * height > MAX_PIECE) {
+    const [w, h] = height > 1 ? [width, height >> 1] : [width >> 1, height];
+    const rest =
+      h < height ? { x, y: y + h, width, height: height - h } : { x: x + w, y, width: width - w, height };
+    return [...uprightPieces({ x, y, width: w, height: h }), ...uprightPieces(rest)];
+  }
+  const at = (column: number, line: number): Corner => ({ x: column, y: line, tilted: false });
+  return [[at(x, y), at(x + width, y), at(x, y + height), at(x + width, y + height)]];
+}
+
+/** The same for a rectangle that stands on its corner (x, y), `width` down to the right and `height` to the left. */
+function tiltedPieces({ x, y, width, height }: Omit<Rectangle, "weight">): Piece[] {
+  if (2 * width * height > MAX_PIECE) {
+    const [w, h] = width > height ? [width >> 1, height] : [width, height >> 1];
+    const rest =
+      w < width
+        ? { x: x + w, y: y + w, width: width - w, height }
+        : { x: x - h, y: y + h, width, height: height - h };
+    return [...tiltedPieces({ x, y, width: w, height: h }), ...tiltedPieces(rest)];
+  }
+  const at = (column: number, line: number): Corner => ({ x: column, y: line, tilted: true });
+  return [
+    [
+      at(x, y),
+      at(x - height, y + height),
+      at(x + width, y + width),
+      at(x + width - height, y + width + height),
+    ],
+  ];
+}
+
+/** The most that pixels of value 1 can add up to, either way. */
+function mostOfUpright(rectangles: readonly Rectangle[]): number {
+  const edges = (of: (r: Rectangle) => number[]) =>
+    [...new Set(rectangles.flatMap(of))].sort((a, b) => a - b);
+  const xs = edges(({ x, width }) => [x, x + width]);
+  const ys = edges(({ y, height }) => [y, y + height]);
+  let [positive, negative] = [0, 0];
+  for (const [i, left] of xs.slice(0, -1).entries())
+    for (const [j, top] of ys.slice(0, -1).entries()) {
+      const covering = rectangles.filter(
+        ({ x, y, width, height }) => x <= left && left < x + width && y <= top && top < y + height,
+      );
+      const weight = covering.reduce((sum, rectangle) => sum + rectangle.weight, 0);
+      const area = ((xs[i + 1] ?? left) - left) * ((ys[j + 1] ?? top) - top);
+      if (weight > 0) positive += weight * area;
+      else negative -= weight * area;
+    }
+  return Math.max(positive, negative);
+}
+
+/** A bound for the same. */
+function mostOfTilted(rectangles: readonly Rectangle[]): number {
+  const most = (sign: 1 | -1) =>
+    rectangles.reduce(
+      (sum, { width, height, weight }) => sum + Math.max(0, sign * weight * 2 * width * height),
+      0,
+    );
+  return Math.max(most(1), most(-1));
+}
+
+function mergeCorners(rectangles: Feature["rectangles"]): (Corner & { count: number })[] {
+  const merged = new Map<string, Corner & { count: number }>();
+  for (const { weight, pieces } of rectangles)
+    for (const piece of pieces)
+      for (const [i, corner] of piece.entries()) {
+        const key = `${corner.x},${corner.y}`;
+        const count = (merged.get(key)?.count ?? 0) + (i === 0 || i === 3 ? weight : -weight);
+        merged.set(key, { ...corner, count });
+      }
+  return [...merged.values()].filter(({ count }) => count !== 0);
+}
