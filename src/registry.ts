@@ -1,3 +1,4 @@
+import { annotate } from "./operators/annotate/index.js";
 import { classify } from "./operators/classify.js";
 import { detect } from "./operators/detect.js";
 import { events } from "./operators/events.js";
@@ -7,6 +8,7 @@ import { track } from "./operators/track.js";
 import type { Component } from "./pipeline/component.js";
 import { consoleSink } from "./sinks/console.js";
 import { jsonl } from "./sinks/jsonl.js";
+import { video } from "./sinks/video.js";
 import { file } from "./sources/file.js";
 import { images } from "./sources/images.js";
 import { rtsp } from "./sources/rtsp.js";
@@ -25,8 +27,10 @@ export const registry = [
   track,
   classify,
   smooth,
+  annotate,
   events,
   jsonl,
   consoleSink,
+  video,
   // Each keeps its own options' type; to the loader they are all alike.
 ] as unknown as readonly Component[];

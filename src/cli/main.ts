@@ -3,6 +3,7 @@ import { readFileSync, realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { Command, CommanderError, Help } from "commander";
 import { ConfigError, EkspresiError, messageOf } from "../errors.js";
+import * as annotate from "./annotate.js";
 import * as completion from "./completion.js";
 import * as doctor from "./doctor.js";
 import * as evaluate from "./evaluate.js";
@@ -14,7 +15,7 @@ import * as sweep from "./sweep.js";
 import * as train from "./train.js";
 import * as validate from "./validate.js";
 
-const VERBS = [run, validate, graph, evaluate, models, schema, doctor, completion, train, sweep];
+const VERBS = [run, annotate, validate, graph, evaluate, models, schema, doctor, completion, train, sweep];
 
 /** Exit codes: 0 fine, 1 a run failed, 2 the configuration or usage is wrong. */
 const USAGE = 2;
@@ -40,6 +41,7 @@ export function createProgram(): Command {
 Examples:
   $ pipeline run pipelines/webcam.yaml
   $ pipeline run pipelines/recording.yaml --set sources.0.path=lobby.mp4
+  $ pipeline annotate lobby.mp4
   $ pipeline validate pipelines/*.yaml
   $ pipeline doctor`,
     );

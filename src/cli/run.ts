@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import type { RunSummary } from "../pipeline/run.js";
 import { collect } from "./collect.js";
-import { METRICS_HELP, openRunMetrics } from "./metrics.js";
+import { METRICS_HELP } from "./metrics.js";
+import { Signals } from "./signals.js";
 
 interface Flags {
   readonly set: string[];
@@ -32,65 +32,17 @@ Examples:
   $ pipeline run pipelines/cameras.yaml --metrics 9464 & curl -s localhost:9464/metrics`,
     )
     .action(async (file: string, flags: Flags) => {
-      const [{ loadPipeline }, { runPlan }, { createLog }, { StatusLine }, { summaryLines }] =
-        await Promise.all([
-          import("../pipeline/load.js"),
-          import("../pipeline/run.js"),
-          import("./log.js"),
-          import("./status-line.js"),
-          import("./summary.js"),
-        ]);
+      const [{ loadPipeline }, { runShown }, { summaryLines }] = await Promise.all([
+        import("../pipeline/load.js"),
+        import("./run-shown.js"),
+        import("./summary.js"),
+      ]);
       const plan = await loadPipeline(file, { set: flags.set });
-      const status = new StatusLine(!flags.quiet && !flags.json);
-      const log = createLog({
-        quiet: flags.quiet ?? false,
-        json: flags.json ?? false,
-        around: (say) => status.above(say),
-      });
-      const metrics = await openRunMetrics(flags.metrics, log);
-      const signals = listen(log.info);
-      let summary: RunSummary;
-      try {
-        summary = await runPlan(plan, {
-          log,
-          stop: signals.stop,
-          abort: signals.abort,
-          started: (view) => {
-            status.start(view);
-            metrics.started(view);
-          },
-        });
-      } finally {
-        status.end();
-        await metrics.close();
-        signals.end();
-      }
-      if (flags.json)
-        log.info("summary", { ...summary, errors: summary.errors.map(({ message }) => message) });
-      else if (!flags.quiet) process.stderr.write(summaryLines(summary));
+      const signals = new Signals();
+      const summary = await runShown(plan, flags, signals).finally(() => signals.end());
+      if (!flags.json && !flags.quiet) process.stderr.write(summaryLines(summary));
       // At once means at once: a reader that hangs would keep the process for what it has not read.
       if (signals.abort.aborted) process.exit(130);
       process.exitCode = summary.errors.length > 0 ? 1 : 0;
     });
-}
-
-/** The first SIGINT or SIGTERM stops cleanly, the second at once. */
-function listen(say: (message: string) => void) {
-  const stop = new AbortController();
-  const abort = new AbortController();
-  const onSignal = () => {
-    if (stop.signal.aborted) return abort.abort();
-    say("stopping: finishing what is under way (once more to stop at once)");
-    stop.abort();
-  };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-  return {
-    stop: stop.signal,
-    abort: abort.signal,
-    end: () => {
-      process.off("SIGINT", onSignal);
-      process.off("SIGTERM", onSignal);
-    },
-  };
 }

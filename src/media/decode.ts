@@ -7,6 +7,7 @@ import { Frame, frameBytes, type PixelFormat } from "./frame.js";
 import type { FramePool } from "./pool.js";
 import { withRemedy } from "./remedy.js";
 import { type FrameNote, StderrReader } from "./stderr.js";
+import type { VideoInfo } from "./video-info.js";
 
 /** What to decode. */
 export interface DecodeInput {
@@ -48,6 +49,7 @@ export interface DecodeContext {
     durationMs?: number;
     width?: number;
     height?: number;
+    video?: VideoInfo;
   };
   ready(): Promise<void> | undefined;
   defer(close: () => void | Promise<void>): void;
@@ -179,7 +181,7 @@ class Session {
     const before = source.decoded;
     for (let note = await this.#note(); note; note = await this.#note()) {
       const size = this.#sizeOf(note, ffmpeg);
-      if (source.decoded === before) this.#opened(size);
+      if (source.decoded === before) this.#opened(note, size);
       if (!(await this.#frame(note, size, signal, emit))) break;
     }
     if (this.#ending) return;
@@ -205,9 +207,10 @@ class Session {
   }
   #sized = false;
 
-  #opened(size: { width: number; height: number }): void {
+  #opened(note: FrameNote, size: { width: number; height: number }): void {
     const { source } = this.#context;
     source.state = "running";
+    source.video = this.#stderr.videoInfo(note);
     if (this.#stderr.durationMs !== undefined) source.durationMs = this.#stderr.durationMs;
     source.width = size.width;
     source.height = size.height;

@@ -69,6 +69,19 @@ export class Frame implements FrameInfo {
     this.#pool.retain(this.slot);
   }
 
+  /** True while nobody else holds a lease: only then may the pixels be changed. */
+  get exclusive(): boolean {
+    return this.#pool.leasesOf(this.slot) === 1;
+  }
+
+  /** The same picture in a slot of `pool`, with a lease of its own; this one's lease stays. Nothing when `signal` aborts. */
+  async copy(pool: FramePool, signal: AbortSignal): Promise<Frame | undefined> {
+    const slot = await pool.acquire(this.pixels.length, signal);
+    if (!slot) return undefined;
+    slot.data.set(this.pixels);
+    return new Frame(this, slot, pool);
+  }
+
   /** Returns this receiver's lease. Always `false`, so that a filter can end with it. */
   release(): false {
     this.#pool.release(this.slot);

@@ -159,6 +159,10 @@ export class FramePool {
     own.leases++;
   }
 
+  leasesOf(slot: Slot): number {
+    return this.#own(slot).leases;
+  }
+
   /** Gives one lease back. Throws when it was given back before: that is a bug in an operator. */
   release(slot: Slot): void {
     const own = this.#own(slot);

@@ -1,4 +1,12 @@
 import { redact } from "./redact.js";
+import {
+  bitsOf,
+  decodedColour,
+  parseStreamPixels,
+  type Rational,
+  type StreamPixels,
+  type VideoInfo,
+} from "./video-info.js";
 
 /** What `showinfo` said of one frame, before the frame's bytes come. */
 export interface FrameNote {
@@ -6,20 +14,45 @@ export interface FrameNote {
   readonly ptsMs: number;
   readonly width: number;
   readonly height: number;
+  /** `yuv420p`, `yuvj420p` or `gray`. */
+  readonly pixelFormat: string;
+  readonly sampleAspect: Rational;
 }
 
 const KEEP = 12;
+const TELLING =
+  /error|invalid|no space|no such|denied|refused|not found|could not|cannot|unable|failed|unauthorized|timed out|does not|moov|40\d|unknown|not match|not currently supported|is a directory|immediate exit/i;
+
+/** The last lines that an ffmpeg said, without its addresses and passwords. */
+export class StderrTail {
+  readonly #said: string[] = [];
+
+  add(line: string): void {
+    this.#said.push(redact(line.replace(/^(\[[^\]]* @ 0x[0-9a-f]+\] )+/, "").trim()));
+    if (this.#said.length > KEEP) this.#said.shift();
+  }
+
+  /** The most telling line: of a reader the last such one, of a writer the first, for what follows it follows from it. */
+  reason(which: "first" | "last"): string | undefined {
+    if (this.#said.some((line) => line.includes("No space left on device"))) return "the disk is full";
+    const telling = this.#said.filter((line) => TELLING.test(line));
+    return (which === "first" ? telling[0] : telling.at(-1)) ?? this.#said.at(-1);
+  }
+}
 
 /**
- * Reads ffmpeg's stderr: notes on frames, the length of the recording, and the last lines it said otherwise, which
+ * Reads ffmpeg's stderr: notes on frames, what it tells of the recording, and the last lines it said otherwise, which
  * tell why it failed.
  */
 export class StderrReader {
   /** Length of the recording where it was told, ms. */
   durationMs: number | undefined;
+  #startMs = 0;
   #rest = "";
-  #timeBase = 0;
-  readonly #said: string[] = [];
+  #timeBase: Rational = { num: 0, den: 1 };
+  #frameRate: Rational | undefined;
+  #pixels: StreamPixels | undefined;
+  readonly #said = new StderrTail();
   readonly #onNote: (note: FrameNote) => void;
 
   constructor(onNote: (note: FrameNote) => void) {
@@ -32,34 +65,59 @@ export class StderrReader {
     for (const line of lines) this.#line(line);
   }
 
-  /** The most telling of the last lines, without ffmpeg's addresses and passwords. */
+  /** Why it failed, as far as it told. */
   get reason(): string | undefined {
-    const telling =
-      /error|invalid|no such|denied|refused|not found|could not|unable|failed|unauthorized|timed out|does not|moov|40\d|unknown|not match|is a directory|immediate exit/i;
-    const line = this.#said.findLast((text) => telling.test(text)) ?? this.#said.at(-1);
-    return line;
+    return this.#said.reason("last");
+  }
+
+  /** What is known of the pictures since the frame of `note`. */
+  videoInfo({ pixelFormat, sampleAspect }: FrameNote): VideoInfo {
+    return {
+      timeBase: this.#timeBase,
+      ...(this.#frameRate && { frameRate: this.#frameRate }),
+      sampleAspect,
+      startMs: this.#startMs,
+      colour: decodedColour(this.#pixels, pixelFormat),
+      bits: bitsOf(this.#pixels?.format ?? pixelFormat),
+    };
   }
 
   #line(line: string): void {
-    if (line.includes("showinfo")) {
-      const pts = /\bpts: *(-?\d+|NOPTS)\b.*?\bs:(\d+)x(\d+)/.exec(line);
-      if (pts) {
-        this.#onNote({
-          ptsMs: pts[1] === "NOPTS" ? Number.NaN : Number(pts[1]) * this.#timeBase,
-          width: Number(pts[2]),
-          height: Number(pts[3]),
-        });
-        return;
-      }
-      const base = /config in time_base: (\d+)\/(\d+)/.exec(line);
-      if (base) this.#timeBase = (1000 * Number(base[1])) / Number(base[2]);
-      return;
-    }
+    if (line.includes("showinfo")) this.#showinfo(line);
+    else this.#other(line);
+  }
+
+  #other(line: string): void {
     const duration = /^ {2}Duration: (\d+):(\d+):(\d+(?:\.\d+)?)/.exec(line);
     if (duration)
       this.durationMs = (Number(duration[1]) * 3600 + Number(duration[2]) * 60 + Number(duration[3])) * 1000;
+    const start = /^ {2}Duration: .*?, start: (-?\d+\.\d+)/.exec(line);
+    if (start) this.#startMs = Number(start[1]) * 1000;
+    if (/^ +Stream #0.*: Video: /.test(line) && !line.includes("(attached pic)"))
+      this.#pixels ??= parseStreamPixels(line);
     if (/^\s*$|^ {2}|^Press |^Input #|^Output #|^Stream mapping|^video:/.test(line)) return;
-    this.#said.push(redact(line.replace(/^(\[[^\]]* @ 0x[0-9a-f]+\] )+/, "").trim()));
-    if (this.#said.length > KEEP) this.#said.shift();
+    this.#said.add(line);
+  }
+
+  #showinfo(line: string): void {
+    const pts = /\bpts: *(-?\d+|NOPTS)\b.*?\bfmt:(\w+) sar:(\d+)\/(\d+) s:(\d+)x(\d+)/.exec(line);
+    if (pts) {
+      const { num, den } = this.#timeBase;
+      const aspect = { num: Number(pts[3]), den: Number(pts[4]) };
+      this.#onNote({
+        ptsMs: pts[1] === "NOPTS" ? Number.NaN : Number(pts[1]) * ((1000 * num) / den),
+        width: Number(pts[5]),
+        height: Number(pts[6]),
+        pixelFormat: pts[2] ?? "",
+        sampleAspect: aspect.num > 0 && aspect.den > 0 ? aspect : { num: 1, den: 1 },
+      });
+      return;
+    }
+    const config = /config in time_base: (\d+)\/(\d+), frame_rate: (\d+)\/(\d+)/.exec(line);
+    if (!config) return;
+    this.#timeBase = { num: Number(config[1]), den: Number(config[2]) };
+    const [num, den] = [Number(config[3]), Number(config[4])];
+    // What ffmpeg guesses for a variable rate may be the unit of time itself.
+    this.#frameRate = den > 0 && num / den >= 1 && num / den <= 1000 ? { num, den } : undefined;
   }
 }

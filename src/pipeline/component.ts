@@ -63,8 +63,11 @@ export interface OperatorComponent<
 export interface Sink<T> {
   /** Resolves once the item is handed over for good. Rejects with a `SinkError` when the sink cannot write any more. */
   write(item: T): void | Promise<void>;
-  /** Flushes and closes; called once, also after a failure. */
-  close(): void | Promise<void>;
+  /**
+   * Flushes and closes; called once, also after a failure.
+   * @param whole false when items are missing: the run was cut short, or this sink failed
+   */
+  close(whole: boolean): void | Promise<void>;
 }
 
 export interface SinkComponent<O extends TObject = TObject, In extends Kind = Kind> extends Described<O> {

@@ -1,5 +1,6 @@
 import type { PixelFormat } from "../media/frame.js";
 import type { FrameMemory, FramePool } from "../media/pool.js";
+import type { RecordingRef, VideoInfo } from "../media/video-info.js";
 import type { Histogram } from "./histogram.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -35,6 +36,12 @@ export interface SourceStats {
   durationMs?: number;
   width?: number;
   height?: number;
+  /** Times, colours and shape of the pictures; known from the first frame on. */
+  video?: VideoInfo;
+  /** The recording that it plays, once and by itself: where its sound and chapters can be had. */
+  recording?: RecordingRef;
+  /** How it ended: by itself, by a clean stop, by a failure; absent while it runs, and when it was cut off. */
+  ending?: "end" | "stopped" | "failed";
 }
 
 /** Running figures of one engine; the operator that owns it writes them. */

@@ -95,6 +95,8 @@ class Run {
   readonly #watchers = new Set<() => void>();
   readonly #startedAtMs = Date.now();
   readonly #begin = performance.now();
+  /** False once the run was cut short: items are missing then. */
+  #whole = true;
   readonly #occupancy: Occupancy;
 
   constructor(plan: Plan, { log, stop, abort, started }: RunOptions) {
@@ -192,6 +194,7 @@ class Run {
 
   /** Closes what was opened, last first; every slot must have come back by then. */
   async close(): Promise<void> {
+    this.#whole = !this.#abort.signal.aborted;
     this.#abort.abort();
     for (const close of this.#deferred.splice(0).reverse()) {
       try {
@@ -248,8 +251,10 @@ class Run {
       ready: () => this.#ready(),
     };
     const frames = component.open(node.options, context).pipe(
+      tap({ complete: () => (stats.ending = this.#stop.signal.aborted ? "stopped" : "end") }),
       // The other sources go on; the run ends with an error all the same.
       catchError((error: unknown) => {
+        stats.ending = "failed";
         this.#note(error);
         return EMPTY;
       }),
@@ -273,7 +278,7 @@ class Run {
       this.#stop.abort(); // what is under way still reaches the other sinks
     });
     this.#sinks.push(sink);
-    this.#deferred.push(() => sink.close());
+    this.#deferred.push(() => sink.close(this.#whole));
     this.#ends.push({ sink, flow: this.#inputOf(node) });
   }
 

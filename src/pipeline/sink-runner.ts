@@ -72,9 +72,10 @@ export class SinkRunner<T> {
     for (const item of this.#queue.splice(0)) this.#done(item);
   }
 
-  async close(): Promise<void> {
+  /** @param whole false when the run was cut short */
+  async close(whole = true): Promise<void> {
     try {
-      await this.#sink.close();
+      await this.#sink.close(whole && !this.error);
     } catch (error) {
       this.#fail(error);
     }

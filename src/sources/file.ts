@@ -56,9 +56,16 @@ async function inputOf(
     ...(end === undefined ? [] : ["-to", String(end / 1000)]),
   ];
   const stdin = path === "-";
+  const url = stdin ? "pipe:0" : isUrl(path) ? path : `file:${path}`;
+  if (!stdin && rounds === 0)
+    context.source.recording = {
+      url,
+      ...(begin !== undefined && { fromMs: begin }),
+      ...(end !== undefined && { toMs: end }),
+    };
   return {
     before,
-    url: stdin ? "pipe:0" : isUrl(path) ? path : `file:${path}`,
+    url,
     name: stdin ? "standard input" : redact(path),
     stdin,
     live: false,

@@ -109,3 +109,14 @@ const list = [
 
 /** A few components of each role that do nothing, for tests of the language. */
 export const components = list as unknown as readonly Component[];
+
+/** Frames as they are, with no face found: for tests of what comes after detection. */
+export const faceless = operator({
+  type: "faceless",
+  summary: "Finds no face.",
+  takes: "frames",
+  gives: "faces",
+  options: Type.Object({}),
+  example: "- { type: faceless }",
+  build: () => map((frame: Frame) => ({ frame, faces: [], fullScan: true })),
+}) as unknown as Component;

@@ -1,0 +1,41 @@
+import type { Plan } from "../pipeline/plan.js";
+import { type RunSummary, runPlan } from "../pipeline/run.js";
+import { createLog } from "./log.js";
+import { openRunMetrics } from "./metrics.js";
+import type { Signals } from "./signals.js";
+import { StatusLine } from "./status-line.js";
+
+export interface ShowFlags {
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+  /** Where the metrics page is to be, as `--metrics` takes it. */
+  readonly metrics?: string;
+}
+
+/** Runs a plan with its log and its figures on standard error; with `--json` its summary too. */
+export async function runShown(
+  plan: Plan,
+  { quiet = false, json = false, metrics: address }: ShowFlags,
+  signals: Signals,
+): Promise<RunSummary> {
+  const status = new StatusLine(!quiet && !json);
+  const log = createLog({ quiet, json, around: (say) => status.above(say) });
+  const metrics = await openRunMetrics(address, log);
+  signals.say = log.info;
+  try {
+    const summary = await runPlan(plan, {
+      log,
+      stop: signals.stop,
+      abort: signals.abort,
+      started: (view) => {
+        status.start(view);
+        metrics.started(view);
+      },
+    });
+    if (json) log.info("summary", { ...summary, errors: summary.errors.map(({ message }) => message) });
+    return summary;
+  } finally {
+    status.end();
+    await metrics.close();
+  }
+}

@@ -1,0 +1,31 @@
+/** The first SIGINT or SIGTERM stops cleanly, the second at once. */
+export class Signals {
+  readonly #stop = new AbortController();
+  readonly #abort = new AbortController();
+  /** Told what the first one does. */
+  say: (message: string) => void = () => {};
+
+  constructor() {
+    process.on("SIGINT", this.#onSignal);
+    process.on("SIGTERM", this.#onSignal);
+  }
+
+  get stop(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  get abort(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  end(): void {
+    process.off("SIGINT", this.#onSignal);
+    process.off("SIGTERM", this.#onSignal);
+  }
+
+  readonly #onSignal = (): void => {
+    if (this.stop.aborted) this.#abort.abort();
+    else this.say("stopping: finishing what is under way (once more to stop at once)");
+    this.#stop.abort();
+  };
+}

@@ -1,0 +1,175 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Writable } from "node:stream";
+import type { VideoEncoder } from "./encoders.js";
+import type { Ffmpeg } from "./ffmpeg.js";
+import { rawFrameHead, rawHead, TICKS_PER_MS } from "./matroska.js";
+import { StderrTail } from "./stderr.js";
+import type { RecordingRef, VideoInfo } from "./video-info.js";
+
+export interface EncodeJob {
+  readonly width: number;
+  readonly height: number;
+  readonly video: VideoInfo;
+  readonly encoder: VideoEncoder;
+  /** ffmpeg's name of the container. */
+  readonly muxer: string;
+  /** The file that is written, at once and over what is there. */
+  readonly path: string;
+  /** Where sound, chapters, metadata and subtitles are copied from. */
+  readonly recording?: RecordingRef;
+  /** Its time that is 0 of the output, ms. */
+  readonly startMs: number;
+}
+
+/**
+ * One ffmpeg process that encodes pictures with their own times, and copies the rest of the recording beside them.
+ * It is a process group of its own, so that a terminal's Ctrl-C does not end it before it has everything.
+ */
+export class Encoding {
+  /** Pictures handed over. */
+  frames = 0;
+  readonly #job: EncodeJob;
+  readonly #child: ChildProcess;
+  readonly #stdin: Writable;
+  readonly #said = new StderrTail();
+  readonly #exit: Promise<number | null>;
+  #encoded = 0;
+  #lastTicks = Number.NEGATIVE_INFINITY;
+  #broken = false;
+
+  constructor(ffmpeg: Ffmpeg, job: EncodeJob) {
+    this.#job = job;
+    const child = spawn(ffmpeg.path, argsOf(job, ffmpeg), {
+      stdio: ["pipe", "pipe", "pipe"],
+      windowsHide: true,
+      detached: process.platform !== "win32",
+    });
+    this.#child = child;
+    this.#stdin = child.stdin;
+    child.stdin.on("error", () => {
+      this.#broken = true; // why stands on its stderr
+    });
+    createInterface(child.stderr).on("line", (line) => this.#said.add(line));
+    createInterface(child.stdout).on("line", (line) => {
+      if (line.startsWith("frame=")) this.#encoded = Number(line.slice("frame=".length));
+    });
+    this.#exit = new Promise((resolve) => {
+      child.once("close", (code) => resolve(code));
+      child.once("error", (error) => {
+        this.#said.add(error.message);
+        resolve(null);
+      });
+    });
+    this.#stdin.write(rawHead(job.width, job.height, job.video));
+  }
+
+  /**
+   * Hands one picture over; afterwards its pixels may be overwritten. Rejects with what ffmpeg said when it has ended.
+   * @param pixels `yuv420p` of the job's size
+   * @param mediaTimeMs the recording's time; one not later than the last is moved behind it
+   */
+  async write(pixels: Uint8Array, mediaTimeMs: number): Promise<void> {
+    const least = this.#lastTicks + this.#step;
+    const ticks = Math.max(0, Math.round((mediaTimeMs - this.#job.startMs) * TICKS_PER_MS), least);
+    this.#lastTicks = ticks;
+    this.#stdin.cork();
+    this.#stdin.write(rawFrameHead(ticks, pixels.length));
+    const handed = new Promise<void>((resolve) => this.#stdin.write(pixels, () => resolve()));
+    this.#stdin.uncork();
+    await handed;
+    if (this.#broken) await this.#fail();
+    this.frames++;
+  }
+
+  /** No more pictures: waits until all is encoded and written. Rejects when it is not. */
+  async end(): Promise<void> {
+    this.#stdin.end();
+    const code = await this.#exit;
+    if (code !== 0 || this.#broken) await this.#fail();
+    if (this.#encoded !== this.frames)
+      throw new Error(
+        `${this.frames} pictures were given, ${this.#encoded} were encoded; ${this.#said.reason("first")}`,
+      );
+  }
+
+  /** Ends early with a file that can be played: nothing more of the recording is copied. */
+  async stop(): Promise<void> {
+    if (this.#job.recording) this.#child.kill("SIGINT");
+    this.#stdin.end();
+    await this.#exit;
+  }
+
+  /** Ends it at once; the file is left as it is. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#exit;
+  }
+
+  /** The smallest step of time that the container can tell. */
+  get #step(): number {
+    const { num, den } = encoderBase(this.#job);
+    return Math.ceil((1000 * TICKS_PER_MS * num) / den);
+  }
+
+  async #fail(): Promise<never> {
+    const code = await this.#exit;
+    throw new Error(this.#said.reason("first") ?? `ffmpeg ended with code ${code}`);
+  }
+}
+
+// A finer unit than the pipe's own would be a false promise.
+function encoderBase({ video: { timeBase } }: EncodeJob): { num: number; den: number } {
+  return timeBase.den / timeBase.num > 1000 * TICKS_PER_MS ? { num: 1, den: 1000 * TICKS_PER_MS } : timeBase;
+}
+
+function argsOf(job: EncodeJob, ffmpeg: Ffmpeg): string[] {
+  const { encoder, recording, muxer, path, width, height, video, startMs } = job;
+  const { num, den } = encoderBase(job);
+  const even = width % 2 === 0 && height % 2 === 0 ? [] : ["pad=ceil(iw/2)*2:ceil(ih/2)*2"];
+  const filters = [...even, ...encoder.filters];
+  return [
+    ...["-hide_banner", "-nostats", "-loglevel", "warning", "-progress", "pipe:1", "-y", ...encoder.device],
+    // Our times as they are: ffmpeg would make the first picture's the start.
+    ...["-copyts", "-f", "matroska", "-i", "pipe:0"],
+    ...(recording ? inputOf(recording, startMs) : []),
+    ...["-map", "0:v", ...(recording ? copied(muxer, recording) : [])],
+    ...(filters.length > 0 ? ["-vf", filters.join(",")] : []),
+    ...["-c:v", encoder.name, ...encoder.options, ...colourOptions(video)],
+    ...(encoder.filters.length > 0 ? [] : ["-pix_fmt", "yuv420p"]),
+    ...(ffmpeg.has.fpsMode ? ["-fps_mode", "passthrough"] : ["-vsync", "passthrough"]),
+    ...["-enc_time_base", `${num}:${den}`, "-max_muxing_queue_size", "9999"],
+    ...(recording?.toMs === undefined
+      ? []
+      : ["-t", String((video.startMs + recording.toMs - startMs) / 1000)]),
+    ...(muxer === "mp4" || muxer === "mov" ? ["-movflags", "+faststart"] : []),
+    ...["-f", muxer, `file:${path}`],
+  ];
+}
+
+function inputOf({ url, fromMs }: RecordingRef, startMs: number): string[] {
+  return [
+    ...["-itsoffset", String(-startMs / 1000)],
+    ...(fromMs === undefined ? [] : ["-ss", String(fromMs / 1000)]),
+    ...["-i", url],
+  ];
+}
+
+/** Everything but pictures. Only Matroska holds any kind of subtitles, and attachments. */
+function copied(muxer: string, { fromMs }: RecordingRef): string[] {
+  return [
+    ...["-map", "1:a?", "-c:a", "copy"],
+    ...(muxer === "matroska" ? ["-map", "1:s?", "-c:s", "copy", "-map", "1:t?", "-c:t", "copy"] : []),
+    ...(fromMs === undefined ? [] : ["-copypriorss", "0"]), // not from the keyframe before it on
+    ...["-map_metadata", "1", "-map_chapters", "1"],
+  ];
+}
+
+function colourOptions({ colour: { range, matrix, primaries, transfer } }: VideoInfo): string[] {
+  return [
+    ...["-color_range", range],
+    ...(matrix === undefined ? [] : ["-colorspace", String(matrix)]),
+    ...(primaries === undefined ? [] : ["-color_primaries", String(primaries)]),
+    ...(transfer === undefined ? [] : ["-color_trc", String(transfer)]),
+  ];
+}

@@ -1,0 +1,203 @@
+import { Type } from "typebox";
+import { coloursOf } from "../../events/palette.js";
+import type { Face, FaceFrame, FaceModel, Frame } from "../../media/frame.js";
+import type { ColourInfo } from "../../media/video-info.js";
+import { operator } from "../../pipeline/component.js";
+import type { RunContext } from "../../pipeline/context.js";
+import { Length, pixelsOf } from "../../pipeline/units.js";
+import { changing } from "../changing.js";
+import { Canvas } from "./canvas.js";
+import { Font } from "./font.js";
+import { layOut, type Rectangle } from "./layout.js";
+import { type Paint, paintOf } from "./paint.js";
+
+const PARTS = ["box", "track", "label", "confidence", "bar"] as const;
+type Part = (typeof PARTS)[number];
+
+const Options = Type.Object({
+  show: Type.Optional(
+    Type.Array(Type.Union(PARTS.map((part) => Type.Literal(part))), {
+      default: [...PARTS],
+      description:
+        "What is drawn by each face: its `box`, the number of its `track`, the `label`, its `confidence`, and a `bar` in which each expression's colour is as long as it is probable.",
+    }),
+  ),
+  text: Type.Optional(
+    Length({ default: "2.5%", description: "Size of the text; at least 9 pixels, at most 48." }),
+  ),
+});
+
+const TEXT: Length = { unit: "%", value: 2.5 };
+/** Smallest text that can be read, pixels. */
+const LEAST_TEXT = 9;
+/** How much of the picture the plate behind the text hides. */
+const PLATE_OPACITY = 0.7;
+
+/** Draws what is known of each face into the picture. */
+export const annotate = operator({
+  type: "annotate",
+  summary: "Draws boxes and expressions into the pictures.",
+  description:
+    "On the frame where it lies; where another branch of the graph still uses the frame, on a copy. One colour an expression, from a palette that can be told apart with any common form of colour blindness; text stands on a dark plate. The font comes with the package (Latin letters). Nothing that reads faces may come after it.",
+  takes: "faces",
+  gives: "faces",
+  colour: true,
+  options: Options,
+  example: "- { type: annotate, show: [box, track, label, confidence, bar] }",
+  build: ({ show = [...PARTS], text = TEXT }, context) => {
+    const shown = new Set<Part>(show);
+    const canvas = new Canvas();
+    const styles = new Map<string, Style>(); // by source and size
+    const styleOf = (frame: Frame) => {
+      const key = `${frame.source} ${frame.width}x${frame.height}`;
+      let style = styles.get(key);
+      if (!style) {
+        style = new Style(colourOf(frame, context), frame, pixelsOf(text, frame.width, frame.height));
+        styles.set(key, style);
+      }
+      return style;
+    };
+    return changing(context, ({ frame, faces }: FaceFrame) => {
+      if (faces.length === 0 || frame.format !== "yuv420p") return;
+      canvas.over(frame);
+      draw(canvas, faces, styleOf(frame), shown);
+    });
+  },
+});
+
+function colourOf(frame: Frame, context: RunContext): ColourInfo {
+  return context.stats.sources.find(({ id }) => id === frame.source)?.video?.colour ?? { range: "tv" };
+}
+
+/** Sizes and paints for pictures of one source. */
+class Style {
+  readonly font: Font;
+  readonly white: Paint;
+  readonly black: Paint;
+  /** Even, as everything that has a colour. */
+  readonly line: number;
+  readonly padding: number;
+  readonly bar: number;
+  readonly #info: ColourInfo;
+  readonly #height: number;
+  readonly #paints = new WeakMap<FaceModel, readonly Paint[]>();
+
+  constructor(info: ColourInfo, { height }: Frame, textPixels: number) {
+    const size = Math.max(LEAST_TEXT, textPixels);
+    this.#info = info;
+    this.#height = height;
+    this.font = new Font(size);
+    this.white = paintOf("#FFFFFF", info, height);
+    this.black = paintOf("#000000", info, height);
+    this.line = even(size / 8);
+    this.padding = even(size / 4);
+    this.bar = even(size / 2.5);
+  }
+
+  /** The paints of a model's labels. */
+  paintsOf(model: FaceModel): readonly Paint[] {
+    let paints = this.#paints.get(model);
+    if (!paints) {
+      paints = coloursOf(model.labels).map((colour) => paintOf(colour, this.#info, this.#height));
+      this.#paints.set(model, paints);
+    }
+    return paints;
+  }
+}
+
+function even(value: number): number {
+  return Math.max(2, 2 * Math.round(value / 2));
+}
+
+function draw(canvas: Canvas, faces: readonly Face[], style: Style, shown: ReadonlySet<Part>): void {
+  const plates: Rectangle[] = [];
+  for (const face of faces) {
+    const { x, y, width, height } = face.box;
+    const box = {
+      x: 2 * Math.round(x / 2),
+      y: 2 * Math.round(y / 2),
+      width: 2 * Math.round(width / 2),
+      height: 2 * Math.round(height / 2),
+    };
+    const paint = (face.model && style.paintsOf(face.model)[face.label ?? -1]) ?? style.white;
+    if (shown.has("box")) drawBox(canvas, box, paint, style);
+    const text = textOf(face, shown);
+    const bar = shown.has("bar") && face.model !== undefined;
+    if (text === "" && !bar) continue;
+    const plate = layOut(box, plateSize(text, bar, style), style.line, canvas, plates);
+    plates.push(plate);
+    drawPlate(canvas, plate, text, bar, face, paint, style);
+  }
+}
+
+function drawBox(
+  canvas: Canvas,
+  { x, y, width, height }: Rectangle,
+  paint: Paint,
+  { line, black }: Style,
+): void {
+  // A dark rim on either side: the colour is seen on any background.
+  canvas.outline(x - 2, y - 2, width + 4, height + 4, line + 4, black);
+  canvas.outline(x, y, width, height, line, paint);
+}
+
+/** `#3 happy 87 %`. */
+function textOf(face: Face, shown: ReadonlySet<Part>): string {
+  const { track, label, model } = face;
+  const known = model && label !== undefined;
+  const share = label === undefined ? undefined : (face.smoothed ?? face.probabilities)?.[label];
+  return [
+    shown.has("track") && track !== undefined ? `#${track}` : "",
+    shown.has("label") && known ? (model.labels[label] ?? "") : "",
+    shown.has("confidence") && share !== undefined ? `${Math.round(share * 100)} %` : "",
+  ]
+    .filter(Boolean)
+    .join(" ");
+}
+
+function plateSize(text: string, bar: boolean, { font, padding, bar: thickness }: Style) {
+  const textWidth = text === "" ? 0 : font.width(text) + font.height; // the colour's square and a gap before it
+  return {
+    width: even(Math.max(textWidth, font.height * 5) + 2 * padding),
+    height: even((text === "" ? 0 : font.height) + (bar ? thickness + padding : 0) + padding),
+  };
+}
+
+function drawPlate(
+  canvas: Canvas,
+  plate: Rectangle,
+  text: string,
+  bar: boolean,
+  face: Face,
+  paint: Paint,
+  style: Style,
+): void {
+  const { font, padding, black, white } = style;
+  canvas.fill(plate.x, plate.y, plate.width, plate.height, black, PLATE_OPACITY);
+  const x = plate.x + padding;
+  const top = plate.y + padding / 2;
+  if (text !== "") {
+    const square = 2 * Math.round(font.height * 0.28);
+    canvas.fill(x, 2 * Math.round((top + (font.height - square) / 2) / 2), square, square, paint);
+    canvas.text(text, x + font.height, top, font, white.y);
+  }
+  if (!bar) return;
+  const y = plate.y + plate.height - padding - style.bar;
+  drawBar(canvas, x, y, plate.width - 2 * padding, face, style);
+}
+
+/** Each label's colour, as long as it is probable, in the order of the labels. */
+function drawBar(canvas: Canvas, x: number, y: number, width: number, face: Face, style: Style): void {
+  const { model } = face;
+  const values = face.smoothed ?? face.probabilities;
+  if (!model || !values) return;
+  const paints = style.paintsOf(model);
+  let sum = 0;
+  let from = x;
+  for (let i = 0; i < values.length; i++) {
+    sum += values[i] ?? 0;
+    const to = 2 * Math.round((x + Math.min(1, sum) * width) / 2);
+    canvas.fill(from, y, to - from, style.bar, paints[i] ?? style.white);
+    from = Math.max(from, to);
+  }
+}

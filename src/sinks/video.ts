@@ -1,0 +1,198 @@
+import { mkdir, rename, rm } from "node:fs/promises";
+import { dirname, extname } from "node:path";
+import { Type } from "typebox";
+import { ConfigError, messageOf, SinkError } from "../errors.js";
+import { Encoding } from "../media/encode.js";
+import { findEncoder, type VideoEncoder } from "../media/encoders.js";
+import { type Ffmpeg, findFfmpeg } from "../media/ffmpeg.js";
+import type { FaceFrame, Frame } from "../media/frame.js";
+import type { RecordingRef, VideoInfo } from "../media/video-info.js";
+import { sink } from "../pipeline/component.js";
+import type { RunContext, SourceStats } from "../pipeline/context.js";
+import { Path } from "../pipeline/units.js";
+
+const Options = Type.Object({
+  path: Path({
+    description:
+      "The file: `.mp4`, `.m4v`, `.mov` or `.mkv`. Its folder is made. `{source}` stands for the source's id; it is needed where several sources arrive.",
+    examples: ["out/lobby.mp4", "out/{source}.mkv"],
+  }),
+  codec: Type.Optional(
+    Type.String({
+      default: "libx264",
+      description:
+        "Video encoder, by ffmpeg's name, e.g. `libx265`, `h264_nvenc`, `h264_vaapi`, `h264_videotoolbox`. It is tried before the run begins.",
+    }),
+  ),
+  quality: Type.Optional(
+    Type.Number({
+      minimum: 0,
+      maximum: 100,
+      description:
+        "In the encoder's own measure, lower is better (`-crf`, `-cq`, `-qp`). Default for libx264: 20.",
+    }),
+  ),
+  preset: Type.Optional(
+    Type.String({ description: "The encoder's own speed setting. Default for libx264: `veryfast`." }),
+  ),
+});
+
+const MUXERS: Readonly<Record<string, string>> = {
+  ".mp4": "mp4",
+  ".m4v": "mp4",
+  ".mov": "mov",
+  ".mkv": "matroska",
+};
+
+/** Writes what it is given as a recording. */
+export const video = sink({
+  type: "video",
+  summary: "Writes pictures to a recording, with the sound of the one they came from.",
+  description:
+    "Every picture keeps its own time, so a variable frame rate stays as it is. Of a recording, sound and subtitles are copied, chapters, metadata, colour tags and the shape of pixels kept; a rotation is carried out. Pictures have 8 bits a sample, whatever the recording's had, and an odd width or height is made even by a black line. A recording without times of its own to go by (`loop`, standard input) and a camera give no sound. While it is written it is called `<name>.part.<extension>`; it takes its name once it is whole, so after a failure or Ctrl-C the part that was done is found under the other.",
+  takes: "faces",
+  colour: true,
+  options: Options,
+  example: "- { type: video, path: out/lobby.mp4 }",
+  build: async ({ path, codec = "libx264", quality, preset }, context) => {
+    const muxer = MUXERS[extname(path).toLowerCase()];
+    if (!muxer)
+      throw new ConfigError(
+        "VIDEO_CONTAINER",
+        `${context.id}: ${path}: the name must end in ${Object.keys(MUXERS).join(", ")}; Matroska (.mkv) takes any sound`,
+      );
+    const ffmpeg = await findFfmpeg();
+    const wish = {
+      codec,
+      ...(quality !== undefined && { quality }),
+      ...(preset !== undefined && { preset }),
+    };
+    const encoder = await findEncoder(ffmpeg, wish);
+    const files = new Map<string, VideoFile>();
+    const open = async (frame: Frame) => {
+      const own = path.replaceAll("{source}", frame.source);
+      if ([...files.values()].some((file) => file.path === own))
+        throw new SinkError(
+          "VIDEO_SOURCES",
+          `${context.id}: pictures of several sources arrive for ${path}; put {source} into its name, or take one source with \`from\``,
+        );
+      const file = await VideoFile.open(own, frame, { context, ffmpeg, encoder, muxer });
+      files.set(frame.source, file);
+      return file;
+    };
+    return {
+      write: async ({ frame }: FaceFrame) => {
+        const file = files.get(frame.source) ?? (await open(frame));
+        await file.write(frame);
+      },
+      close: async (whole) => {
+        for (const file of files.values()) await file.close(whole);
+      },
+    };
+  },
+});
+
+interface Means {
+  readonly context: RunContext;
+  readonly ffmpeg: Ffmpeg;
+  readonly encoder: VideoEncoder;
+  readonly muxer: string;
+}
+
+/** Some containers begin at any time; a start that others tell is kept, so that every time stays what it was. */
+const KEPT_START_MS = 1000;
+
+/** The recording's time that is 0 of what is made of it. */
+function startOf({ startMs }: VideoInfo, { fromMs }: RecordingRef): number {
+  if (fromMs !== undefined) return startMs + fromMs;
+  return startMs >= 0 && startMs < KEPT_START_MS ? 0 : startMs;
+}
+
+/** The recording made of one source. */
+class VideoFile {
+  readonly path: string;
+  readonly #part: string;
+  readonly #context: RunContext;
+  readonly #source: SourceStats;
+  readonly #encoding: Encoding;
+  readonly #width: number;
+  readonly #height: number;
+  readonly #startMs: number;
+  #lastMs = 0;
+
+  private constructor(path: string, part: string, frame: Frame, source: SourceStats, means: Means) {
+    const { video, recording } = source;
+    if (!video) throw new SinkError("VIDEO_INFO", `${source.id}: nothing is known of its pictures`);
+    this.path = path;
+    this.#part = part;
+    this.#context = means.context;
+    this.#source = source;
+    this.#width = frame.width;
+    this.#height = frame.height;
+    this.#startMs = recording ? startOf(video, recording) : frame.mediaTimeMs;
+    const { width, height } = frame;
+    this.#encoding = new Encoding(means.ffmpeg, {
+      ...{ width, height, video, path: part, encoder: means.encoder, muxer: means.muxer },
+      startMs: this.#startMs,
+      ...(recording && { recording }),
+    });
+  }
+
+  static async open(path: string, frame: Frame, means: Means): Promise<VideoFile> {
+    const { context } = means;
+    const source = context.stats.sources.find(({ id }) => id === frame.source);
+    if (!source) throw new SinkError("VIDEO_SOURCE", `${context.id}: there is no source ${frame.source}`);
+    const extension = extname(path);
+    const part = `${path.slice(0, path.length - extension.length)}.part${extension}`;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      // A run that was killed may have left one, and its ffmpeg may still be at it.
+      await rm(part, { force: true });
+    } catch (cause) {
+      throw new SinkError("SINK_OPEN", `${context.id}: ${path} cannot be written: ${messageOf(cause)}`, {
+        cause,
+      });
+    }
+    if (source.video && source.video.bits > 8)
+      context.log.warn(`${context.id}: ${source.id} has ${source.video.bits} bits a sample, ${path} gets 8`);
+    return new VideoFile(path, part, frame, source, means);
+  }
+
+  async write(frame: Frame): Promise<void> {
+    if (frame.width !== this.#width || frame.height !== this.#height)
+      throw this.#error(
+        `the picture changes from ${this.#width}x${this.#height} to ${frame.width}x${frame.height} at frame ${frame.sequence}, which one recording cannot hold`,
+      );
+    this.#lastMs = frame.mediaTimeMs - this.#startMs;
+    try {
+      await this.#encoding.write(frame.pixels, frame.mediaTimeMs);
+    } catch (cause) {
+      throw this.#error(messageOf(cause), cause);
+    }
+  }
+
+  async close(whole: boolean): Promise<void> {
+    const { live, ending } = this.#source;
+    const done = whole && (ending === "end" || (live && ending === "stopped"));
+    if (!ending) return this.#encoding.kill();
+    if (!done) {
+      await this.#encoding.stop();
+      this.#context.log.warn(
+        `${this.#context.id}: ${this.path} is not whole; what was done, ${(this.#lastMs / 1000).toFixed(1)} s, is in ${this.#part}`,
+      );
+      return;
+    }
+    try {
+      await this.#encoding.end();
+      await rename(this.#part, this.path);
+    } catch (cause) {
+      throw this.#error(messageOf(cause), cause);
+    }
+  }
+
+  #error(why: string, cause?: unknown): SinkError {
+    return new SinkError("SINK_WRITE", `${this.#context.id}: ${this.path} cannot be written: ${why}`, {
+      cause,
+    });
+  }
+}

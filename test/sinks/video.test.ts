@@ -1,0 +1,271 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parsePipeline } from "#src/pipeline/load.js";
+import { runPlan } from "#src/pipeline/run.js";
+import { registry } from "#src/registry.js";
+import { faceless } from "../support/components.js";
+import { testContext } from "../support/context.js";
+import { RECORDING } from "../support/pictures.js";
+import { hasFfprobe, make, pictureAt, probe } from "../support/probe.js";
+
+describe("a written recording", function () {
+  this.timeout(60_000);
+  let folder: string;
+  /** Three seconds of the man with a tone, two chapters and tags. */
+  let man: string;
+  before(async function () {
+    if (!hasFfprobe) this.skip(); // ffprobe is not installed
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    const chapters = join(folder, "chapters.txt");
+    writeFileSync(
+      chapters,
+      ";FFMETADATA1\ntitle=A man\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=3000\ntitle=Two\n",
+    );
+    man = await make(
+      join(folder, "man.mp4"),
+      ...["-i", RECORDING, "-f", "lavfi", "-i", "sine=frequency=440:duration=3", "-i", chapters],
+      ...["-map", "0:v", "-map", "1:a", "-map_metadata", "2", "-map_chapters", "2", "-t", "3"],
+      ...["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"],
+    );
+  });
+  after(() => folder && rmSync(folder, { recursive: true, force: true }));
+
+  /** Copies a recording through the sink. */
+  async function through(input: string, output: string, source = "", sink = "") {
+    const plan = parsePipeline(
+      `version: 1
+sources: [{ type: file, path: ${input} ${source} }]
+operators: [{ type: faceless }]
+sinks: [{ type: video, path: ${output} ${sink} }]`,
+      folder,
+      { registry: [...registry, faceless] },
+    );
+    const { context, logged } = testContext();
+    const { errors, sinks } = await runPlan(plan, { log: context.log });
+    return { errors: errors.map(({ message }) => message), logged, written: sinks[0]?.written };
+  }
+
+  /** The input changed by `args`, and what came out of it. */
+  async function both(name: string, args: string[], output = `out-${name}`) {
+    const input = await make(join(folder, name), "-i", man, "-map", "0", ...args);
+    const { errors, logged } = await through(name, output);
+    assert.deepEqual(errors, []);
+    return { before: probe(input), after: probe(join(folder, output)), logged };
+  }
+
+  it("has the input's pictures, times, length, sound, chapters and tags", async () => {
+    const { errors, written } = await through("man.mp4", "copy.mp4");
+    assert.deepEqual(errors, []);
+    const [before, after] = [probe(man), probe(join(folder, "copy.mp4"))];
+    assert.equal(written, 75);
+    assert.deepEqual(after.times, before.times);
+    assert.deepEqual(after.sound, before.sound);
+    assert(before.sound.length > 100);
+    assert.deepEqual(after.chapters, before.chapters);
+    assert.equal(after.chapters.length, 2);
+    assert.equal(after.durationSeconds, before.durationSeconds);
+    assert.equal(after.video.r_frame_rate, before.video.r_frame_rate);
+    assert.equal(after.tags.title, "A man");
+    assert.equal(after.video.pix_fmt, "yuv420p");
+  });
+
+  it("keeps a variable frame rate to the tick", async () => {
+    const select = "select='not(mod(n,3))+lt(mod(n,25),9)'";
+    const args = [
+      "-vf",
+      select,
+      "-fps_mode",
+      "vfr",
+      "-c:v",
+      "libx264",
+      "-preset",
+      "ultrafast",
+      "-c:a",
+      "copy",
+    ];
+    const { before, after } = await both("vfr.mp4", args);
+    assert(before.times.length < 50, String(before.times.length));
+    assert.deepEqual(after.times, before.times);
+    assert.deepEqual(after.sound, before.sound);
+    assert.equal(after.durationSeconds, before.durationSeconds);
+  });
+
+  it("keeps 29.97 pictures a second and the colour tags", async () => {
+    const tags = ["-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"];
+    const args = [
+      "-vf",
+      "fps=30000/1001",
+      ...tags,
+      "-color_range",
+      "tv",
+      "-preset",
+      "ultrafast",
+      "-c:a",
+      "copy",
+    ];
+    const { before, after } = await both("ntsc.mp4", args);
+    assert.deepEqual(after.times, before.times);
+    assert.equal(after.video.avg_frame_rate, "30000/1001");
+    for (const key of ["color_range", "color_space", "color_transfer", "color_primaries"] as const) {
+      assert.equal(after.video[key], before.video[key]);
+      assert.notEqual(after.video[key], undefined);
+    }
+  });
+
+  it("keeps full-range pictures what they are", async () => {
+    const { before, after } = await both("full.mp4", [
+      "-pix_fmt",
+      "yuvj420p",
+      "-preset",
+      "ultrafast",
+      "-c:a",
+      "copy",
+    ]);
+    assert.equal(before.video.color_range, "pc");
+    assert.equal(after.video.color_range, "pc");
+    await alike("full.mp4", "out-full.mp4");
+  });
+
+  it("makes 8 bits of 10, says so, and keeps the picture", async () => {
+    const args = [
+      "-pix_fmt",
+      "yuv420p10le",
+      "-c:v",
+      "libx265",
+      "-preset",
+      "ultrafast",
+      "-x265-params",
+      "log-level=error",
+    ];
+    const { before, after, logged } = await both("ten.mp4", [...args, "-c:a", "copy"]);
+    assert.equal(before.video.pix_fmt, "yuv420p10le");
+    assert.equal(after.video.pix_fmt, "yuv420p");
+    assert.deepEqual(after.times, before.times);
+    assert(
+      logged.some((line) => /^warn .*has 10 bits a sample, .* gets 8/.test(line)),
+      logged.join("\n"),
+    );
+    await alike("ten.mp4", "out-ten.mp4");
+  });
+
+  it("turns portrait recordings upright", async () => {
+    await make(join(folder, "portrait.mp4"), "-i", man, "-c", "copy", "-metadata:s:v", "rotate=90");
+    const { errors } = await through("portrait.mp4", "upright.mp4");
+    assert.deepEqual(errors, []);
+    const { video, times } = probe(join(folder, "upright.mp4"));
+    assert.deepEqual([video.width, video.height, times.length], [300, 400, 75]);
+    await alike("portrait.mp4", "upright.mp4"); // as ffmpeg shows them, which obeys the tag
+  });
+
+  it("keeps the shape of pixels", async () => {
+    const { before, after } = await both("wide.mp4", [
+      "-vf",
+      "setsar=4/3",
+      "-preset",
+      "ultrafast",
+      "-c:a",
+      "copy",
+    ]);
+    assert.equal(before.video.sample_aspect_ratio, "4:3");
+    assert.equal(after.video.sample_aspect_ratio, "4:3");
+  });
+
+  it("takes a recording that begins at any time, in step with its sound", async () => {
+    const { before, after } = await both("stream.ts", ["-preset", "ultrafast", "-c:a", "copy"], "stream.mkv");
+    const start = Number(before.times[0]) - Number(before.sound[0]?.split(" ")[0]);
+    const begin = Number(after.times[0]) - Number(after.sound[0]?.split(" ")[0]);
+    assert(Math.abs(start - begin) < 0.002, `${start} and ${begin}`);
+    assert.equal(after.times.length, before.times.length);
+    assert.equal(after.sound.length, before.sound.length);
+  });
+
+  it("cuts sound and chapters where the source begins and ends", async () => {
+    const { errors } = await through("man.mp4", "part-of-it.mp4", ", from: 1s, to: 2s");
+    assert.deepEqual(errors, []);
+    const { times, durationSeconds, sound, chapters } = probe(join(folder, "part-of-it.mp4"));
+    assert.equal(times.length, 25);
+    assert.equal(Number(times[0]), 0);
+    assert(Math.abs(durationSeconds - 1) < 0.06, `${durationSeconds} s`);
+    assert(sound.length >= 41 && sound.length <= 46, String(sound.length));
+    assert.equal(chapters.at(-1), "0.000000 1.000000 Two"); // ffmpeg may leave the other one with no length
+  });
+
+  it("makes odd sizes even", async () => {
+    await make(
+      join(folder, "odd.mkv"),
+      "-i",
+      man,
+      "-vf",
+      "scale=321:241",
+      "-c:v",
+      "ffv1",
+      "-pix_fmt",
+      "yuv420p",
+    );
+    const { errors } = await through("odd.mkv", "odd.mp4");
+    assert.deepEqual(errors, []);
+    const { video } = probe(join(folder, "odd.mp4"));
+    assert.deepEqual([video.width, video.height], [322, 242]);
+  });
+
+  it("has its name only once it is whole, and a run that follows replaces what another left", async () => {
+    writeFileSync(join(folder, "new.part.mp4"), "left by a run that was killed");
+    const { errors } = await through("man.mp4", "new.mp4");
+    assert.deepEqual(errors, []);
+    assert.equal(probe(join(folder, "new.mp4")).times.length, 75);
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.includes(".part.")),
+      [],
+    );
+  });
+
+  it("is not there when the run was stopped: the part that was done is, and can be played", async () => {
+    const plan = parsePipeline(
+      `version: 1
+sources: [{ type: file, path: ${RECORDING} }]
+operators: [{ type: faceless }]
+sinks: [{ type: video, path: stopped.mp4 }]`,
+      folder,
+      { registry: [...registry, faceless] },
+    );
+    const stop = new AbortController();
+    const { context, logged } = testContext();
+    const running = runPlan(plan, {
+      log: context.log,
+      stop: stop.signal,
+      started: ({ stats }) => {
+        const timer = setInterval(() => {
+          if ((stats.sources[0]?.decoded ?? 0) < 60) return;
+          clearInterval(timer);
+          stop.abort();
+        }, 5);
+      },
+    });
+    await running;
+    assert(!existsSync(join(folder, "stopped.mp4")));
+    const { times } = probe(join(folder, "stopped.part.mp4"));
+    assert(times.length >= 1, String(times.length));
+    assert(logged.some((line) => /not whole; what was done, .* is in .*stopped\.part\.mp4/.test(line)));
+  });
+
+  it("says in one line what is wrong with a name or an encoder", async () => {
+    await assert.rejects(through("man.mp4", "a.avi"), /must end in \.mp4, \.m4v, \.mov, \.mkv/);
+    await assert.rejects(
+      through("man.mp4", "a.mp4", "", ", codec: libx263"),
+      /no video encoder `libx263` in ffmpeg .*; it has .*libx264/,
+    );
+    const { errors } = await through("man.mp4", join(man, "a.mp4"));
+    assert.match(errors.join(), /man\.mp4\/a\.mp4 cannot be written/);
+  });
+
+  /** The same picture but for what encoding loses: mean difference of at most 3 of 255. */
+  async function alike(a: string, b: string) {
+    const [one, two] = await Promise.all([a, b].map((name) => pictureAt(join(folder, name), 1)));
+    assert(one && two && one.length === two.length && one.length > 0);
+    let sum = 0;
+    for (let i = 0; i < one.length; i++) sum += Math.abs((one[i] ?? 0) - (two[i] ?? 0));
+    assert(sum / one.length < 3, `${sum / one.length}`);
+  }
+});
