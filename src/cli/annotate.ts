@@ -4,11 +4,11 @@ import { basename, dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { ConfigError, messageOf } from "../errors.js";
+import { filesOf, isGlob } from "../media/glob.js";
 import type { Plan } from "../pipeline/plan.js";
 import type { RunSummary } from "../pipeline/run.js";
 import { collect } from "./collect.js";
 import { clock, plural } from "./format.js";
-import { filesOf } from "./glob.js";
 import { Signals } from "./signals.js";
 
 interface Flags {
@@ -100,9 +100,10 @@ async function jobsOf(names: readonly string[], { output, outDir }: Flags): Prom
   };
   const found: string[] = [];
   for (const name of names) {
-    const files = await filesOf(name);
+    // A name that only looks like a pattern is itself.
+    const files = isGlob(name) && !(await exists(name)) ? await filesOf(name).catch(() => []) : [name];
     if (files.length === 0) fail(`${name}: no file matches`);
-    found.push(...files);
+    found.push(...files.sort());
   }
   // `*.mp4` also finds what an earlier run made.
   const inputs = found.length > 1 ? found.filter((name) => !/\.(annotated|part)\.[^.]+$/.test(name)) : found;
@@ -167,6 +168,13 @@ function doneLine(input: string, output: string, { sources, faces, seconds }: Ru
   const { decoded = 0, mediaTimeMs = 0 } = source ?? {};
   const speed = (mediaTimeMs / 1000 / Math.max(seconds, 0.001)).toFixed(1);
   return `${input} -> ${output}: ${plural(decoded, "frame")}, ${plural(faces, "face")}, ${clock(seconds * 1000)} (${speed}x real time)`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function isDone(input: string, output: string): Promise<boolean> {

@@ -66,6 +66,14 @@ async function read(
   const files = await list(path, id);
   source.identity = `${basename(path)} ${files.length} pictures`;
   source.durationMs = (files.length * 1000) / fps;
+  source.video = {
+    timeBase: { num: 1, den: 90_000 },
+    frameRate: { num: Math.round(fps * 1000), den: 1000 },
+    sampleAspect: { num: 1, den: 1 },
+    colour: { range: "pc", matrix: 6 }, // what `writePlanes` makes
+    bits: 8,
+    startMs: 0,
+  };
   const decoding: Promise<Decoded>[] = [];
   let skipped = 0;
   for (const [index, file] of files.entries()) {
