@@ -17,7 +17,7 @@ describe("console", () => {
     } finally {
       stdout.write = write;
       stdout.isTTY = isTTY;
-      await sink.close();
+      await sink.close(true);
     }
     assert.deepEqual(printed, [
       "  0:12.480  door #3       changed   happy     87 %\n",
