@@ -86,7 +86,7 @@ export class Encoding {
   async end(): Promise<void> {
     this.#stdin.end();
     const code = await this.#exit;
-    if (code !== 0 || this.#broken) await this.#fail();
+    if (code !== 0 || this.#broken || this.#said.writeFailed) await this.#fail();
     if (this.#encoded !== this.frames)
       throw new Error(
         `${this.frames} pictures were given, ${this.#encoded} were encoded; ${this.#said.reason("first")}`,

@@ -32,6 +32,11 @@ export class StderrTail {
     if (this.#said.length > KEEP) this.#said.shift();
   }
 
+  /** True when the output was not written whole, of which ffmpeg's exit code does not always tell. */
+  get writeFailed(): boolean {
+    return this.#said.some((line) => /No space left on device|^Error (closing|writing|muxing)/.test(line));
+  }
+
   /** The most telling line: of a reader the last such one, of a writer the first, for what follows it follows from it. */
   reason(which: "first" | "last"): string | undefined {
     if (this.#said.some((line) => line.includes("No space left on device"))) return "the disk is full";

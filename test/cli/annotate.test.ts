@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -63,6 +63,21 @@ describe("pipeline annotate", function () {
     assert.match(await wrong("man.mp4", RECORDING, "-o", "x.mp4"), /--output names one file/);
     assert.match(await wrong("*.avi"), /no file matches/);
     assert.match(await wrong("man.mp4", "--codec", "h263"), /no video encoder `h263`.*it has .*libx264/);
+  });
+
+  it("on a full disk says so in one line, exits with 1, and gives nothing the final name", async function () {
+    const small = join(folder, "small");
+    mkdirSync(small);
+    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=8k", "tmpfs", small]).status !== 0) this.skip(); // needs root
+    try {
+      const { code, stderr } = await start("man.mp4", "-o", "small/out.mp4", "-q").ended;
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, /small\/out\.mp4 cannot be written: the disk is full/);
+      assert.equal(stderr.trim().split("\n").length, 1, stderr);
+      assert(!existsSync(join(small, "out.mp4")));
+    } finally {
+      spawnSync("umount", [small]);
+    }
   });
 
   it("when killed leaves only the .part file, which the next run replaces", async () => {
