@@ -137,8 +137,9 @@ export class CoreDelivery implements Delivery, LinkOwner {
 
   complaint(message: string, error: Error): void {
     const { id, log } = this.#settings;
-    if (error.name !== "PermissionViolationError") return log.debug(`${id}: ${message}`);
-    this.#failure ??= new SinkError("SINK_WRITE", `${id}: ${message}`, { cause: error });
+    if (error.name === "PermissionViolationError")
+      this.#failure ??= new SinkError("SINK_WRITE", `${id}: ${message}`, { cause: error });
+    else log.debug(`${id}: ${message}`);
     this.#change.tell();
   }
 

@@ -200,9 +200,10 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
   #append(event: EmotionEvent, json: Buffer): void {
     const number = this.#spool.append(json);
     if (this.#state !== "sending" || this.#window.size >= WINDOW) return;
-    if (this.#spool.position !== number) return this.#more();
-    this.#spool.skip();
-    this.#place(this.#enter(number, event, json));
+    if (this.#spool.position === number) {
+      this.#spool.skip();
+      this.#place(this.#enter(number, event, json));
+    } else this.#more();
   }
 
   #enter(number: number, event: EmotionEvent, json: Buffer): Entry {
@@ -287,43 +288,49 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     if (!entry) return;
     this.#progressAt = performance.now();
     const { error, duplicate } = readAnswer(message);
-    if (error?.code === NO_STREAM) return this.#link.drop(error.description);
-    if (error) return this.#refused(entry, error);
+    if (error?.code === NO_STREAM) this.#link.drop(error.description);
+    else if (error?.code === TOO_LARGE) this.#tooLarge(entry);
+    else if (error) this.#refused(error.description);
+    else this.#acknowledged(entry, duplicate === true);
+  }
+
+  #acknowledged(entry: Entry, duplicate: boolean): void {
     if (duplicate) this.#duplicates++;
-    this.#window.delete(number);
+    this.#window.delete(entry.number);
     this.#note();
-    if (this.#state === "trying") return this.#taken();
-    this.#leave(entry);
+    if (this.#state === "trying") this.#takenAgain();
+    else this.#leave(entry);
     if (this.#window.size < (3 / 4) * WINDOW) this.#more();
   }
 
+  #tooLarge({ id, message }: Entry): void {
+    const { id: sink, stream } = this.#settings;
+    const what = `event ${id} (${message.data.length} bytes) is larger than stream ${stream.name} takes`;
+    this.#fail(new SinkError("SINK_WRITE", `${sink}: ${what}: raise its max_msg_size`));
+  }
+
   /** The stream does not take an event: all wait a while, then the first of them is tried. */
-  #refused(entry: Entry, { code, description }: Refusal): void {
-    const { id, log, stream } = this.#settings;
-    if (code === TOO_LARGE)
-      return this.#fail(
-        new SinkError(
-          "SINK_WRITE",
-          `${id}: stream ${stream.name} takes no message as large as event ${entry.id} (${entry.message.data.length} bytes): raise its max_msg_size`,
-        ),
-      );
+  #refused(description: string): void {
     if (this.#state !== "sending" && this.#state !== "trying") return;
+    const { id, log, stream } = this.#settings;
     const why = `stream ${stream.name} takes nothing: ${description}`;
     if (this.#refusal !== why) log.warn(`${id}: ${why}; ${this.meanwhile}; trying again`);
     this.#refusal = why;
     this.#state = "refused";
-    this.#strict = true;
+    this.#strict = true; // it may refuse again, and take the next
     this.#retry = setTimeout(() => {
       this.#state = "trying";
+      this.#progressAt = performance.now();
       const [first] = this.#window.values();
       if (first) this.#send(first);
-      else this.#taken();
+      else this.#takenAgain();
     }, this.#retryMs);
     this.#retryMs = Math.min(RETRY_MS.longest, this.#retryMs * 2);
   }
 
-  #taken(): void {
-    this.#settings.log.info(`${this.#settings.id}: stream ${this.#settings.stream.name} takes events again`);
+  #takenAgain(): void {
+    const { id, log, stream } = this.#settings;
+    log.info(`${id}: stream ${stream.name} takes events again`);
     this.#refusal = undefined;
     this.#retryMs = RETRY_MS.first;
     this.#begin();

@@ -90,7 +90,7 @@ export class Spool {
 
   /** Number of the record that `next` gives. */
   get position(): number {
-    return this.#reading.number;
+    return Math.max(this.#reading.number, this.#first);
   }
 
   /** Whether a record has room. One that is larger than the whole spool has, once all others are delivered. */
@@ -148,7 +148,7 @@ export class Spool {
   rewind(): void {
     const segment = this.#segments.find(({ end }) => end > this.#first);
     this.#reading = { segment, offset: 0, number: segment?.first ?? this.#first };
-    while (this.position < this.#first && this.next());
+    while (this.#reading.number < this.#first && this.next());
   }
 
   /** All records before `number` are delivered: notes it on the disk, and gives back the room of whole segments. */
