@@ -8,6 +8,7 @@ import { track } from "./operators/track.js";
 import type { Component } from "./pipeline/component.js";
 import { consoleSink } from "./sinks/console.js";
 import { jsonl } from "./sinks/jsonl.js";
+import { nats } from "./sinks/nats/index.js";
 import { video } from "./sinks/video.js";
 import { file } from "./sources/file.js";
 import { images } from "./sources/images.js";
@@ -30,6 +31,7 @@ export const registry = [
   annotate,
   events,
   jsonl,
+  nats,
   consoleSink,
   video,
   // Each keeps its own options' type; to the loader they are all alike.

@@ -11,7 +11,7 @@ const MAY: Record<string, readonly string[]> = {
   media: [],
   haar: ["media"],
   model: ["media"],
-  nats: ["pipeline", "media"],
+  nats: ["pipeline", "media", "events"],
   doctor: ["media", "model", "nats"],
   pipeline: ["media", "events"],
   metrics: ["pipeline"],

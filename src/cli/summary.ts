@@ -12,8 +12,13 @@ export function summaryLines(summary: RunSummary): string {
   lines.push(
     `${plural(faces, "face")}, ${plural(events, "event")}, ${seconds.toFixed(1)} s, ${Math.round(peakRssBytes / 2 ** 20)} MB at most`,
   );
-  for (const { id, written, lost } of sinks)
-    lines.push(`${id}: ${count(written)} written${lost > 0 ? `, ${count(lost)} NOT written` : ""}`);
+  for (const { id, written, lost, figures = {} } of sinks) {
+    const more = Object.entries(figures)
+      .filter(([, value]) => value > 0)
+      .map(([name, value]) => `, ${count(value)} ${name}`);
+    const losses = lost > 0 ? `, ${count(lost)} NOT written` : "";
+    lines.push(`${id}: ${count(written)} written${more.join("")}${losses}`);
+  }
   if (errors.length > 0) lines.push(`failed: ${errors.map(({ message }) => message).join("; ")}`);
   return `${lines.join("\n")}\n`;
 }

@@ -19,6 +19,8 @@ export interface ConnectOptions {
   readonly name: string;
   /** Longest wait for a server to answer, ms. */
   readonly timeoutMs?: number;
+  /** False: a connection that is lost is closed for good. Default: it comes back by itself, for ever. */
+  readonly reconnect?: boolean;
 }
 
 /** An open connection, and its servers as messages may show them. */
@@ -37,7 +39,7 @@ const RECONNECT_MS = 500;
 const PING_MS = 5000;
 
 /**
- * Connects; from then on it reconnects for ever. Rejects with a one-line `NatsError` when no server takes us (code
+ * Connects; from then on it reconnects for ever, unless told otherwise. Rejects with a one-line `NatsError` when no server takes us (code
  * `NATS_UNREACHABLE` where trying again may help), with a `ConfigError` when the options cannot be right.
  */
 export async function connectNats(options: NatsOptions, wanted: ConnectOptions): Promise<Nats> {
@@ -48,6 +50,7 @@ export async function connectNats(options: NatsOptions, wanted: ConnectOptions):
     servers: addresses.map(hostPort),
     name: wanted.name,
     timeout,
+    reconnect: wanted.reconnect ?? true,
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_MS,
     // A login that is refused for a while (rotated, a server that starts) is no reason to give up for good.
@@ -87,12 +90,16 @@ export async function openJetStream({ connection, shown }: Nats): Promise<JetStr
 /** Tells of a connection that was lost and is back, and of what the server complains about, until it closes. */
 export async function watchNats(
   { connection, shown }: Nats,
-  told: { lost?(message: string): void; back?(message: string): void; complaint?(message: string): void },
+  told: {
+    lost?(message: string): void;
+    back?(message: string): void;
+    complaint?(message: string, error: Error): void;
+  },
 ): Promise<void> {
   for await (const status of connection.status()) {
     if (status.type === "disconnect") told.lost?.(`${shown}: connection lost; trying again`);
     else if (status.type === "reconnect") told.back?.(`${shown}: connected again`);
-    else if (status.type === "error") told.complaint?.(`${shown}: ${complaint(status.error)}`);
+    else if (status.type === "error") told.complaint?.(`${shown}: ${complaint(status.error)}`, status.error);
   }
 }
 

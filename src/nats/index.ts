@@ -1,4 +1,15 @@
 export { parseAddresses, shownAddresses } from "./address.js";
 export { type ConnectOptions, connectNats, type Nats, openJetStream, watchNats } from "./connection.js";
 export { type Greeting, readGreeting } from "./greeting.js";
+export {
+  type ContentMode,
+  fromMessage,
+  type IncomingMessage,
+  MESSAGE_ID,
+  type OutgoingMessage,
+  STRUCTURED_TYPE,
+  toMessage,
+} from "./message.js";
 export { DEFAULT_URL, type NatsOptions, natsFields } from "./options.js";
+export { ensureStream, StreamOptions } from "./stream.js";
+export { covers, parseSubject, SUBJECT_FIELDS, type SubjectTemplate, safeToken } from "./subject.js";

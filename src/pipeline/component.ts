@@ -64,10 +64,14 @@ export interface Sink<T> {
   /** Resolves once the item is handed over for good. Rejects with a `SinkError` when the sink cannot write any more. */
   write(item: T): void | Promise<void>;
   /**
-   * Flushes and closes; called once, also after a failure.
+   * Flushes and closes; called once, also after a failure. It may take its time, but no longer once the context's
+   * `signal` is aborted.
+   *
    * @param whole false when items are missing: the run was cut short, or this sink failed
    */
   close(whole: boolean): void | Promise<void>;
+  /** What else the summary should tell, by name, e.g. `{ dropped: 12 }`; zeros are left out. */
+  figures?(): Readonly<Record<string, number>>;
 }
 
 export interface SinkComponent<O extends TObject = TObject, In extends Kind = Kind> extends Described<O> {

@@ -50,8 +50,13 @@ export interface RunSummary {
   readonly sources: readonly SourceStats[];
   readonly faces: number;
   readonly events: number;
-  /** Items written and lost, by sink. */
-  readonly sinks: readonly { readonly id: string; readonly written: number; readonly lost: number }[];
+  /** Items written and lost, by sink, and what else a sink tells of itself. */
+  readonly sinks: readonly {
+    readonly id: string;
+    readonly written: number;
+    readonly lost: number;
+    readonly figures?: Readonly<Record<string, number>>;
+  }[];
   readonly seconds: number;
   readonly peakRssBytes: number;
 }
@@ -70,6 +75,9 @@ export async function runPlan(plan: Plan, options: RunOptions): Promise<RunSumma
   try {
     await run.build();
     await run.play();
+  } catch (error) {
+    run.abort();
+    throw error;
   } finally {
     await run.close();
   }
@@ -95,8 +103,6 @@ class Run {
   readonly #watchers = new Set<() => void>();
   readonly #startedAtMs = Date.now();
   readonly #begin = performance.now();
-  /** False once the run was cut short: items are missing then. */
-  #whole = true;
   readonly #occupancy: Occupancy;
 
   constructor(plan: Plan, { log, stop, abort, started }: RunOptions) {
@@ -192,9 +198,15 @@ class Run {
     }
   }
 
-  /** Closes what was opened, last first; every slot must have come back by then. */
+  /** Ends everything at once. */
+  abort(): void {
+    this.#abort.abort();
+  }
+
+  /** Closes what was opened, sinks first, then last first; every slot must have come back by then. */
   async close(): Promise<void> {
-    this.#whole = !this.#abort.signal.aborted;
+    const whole = !this.#abort.signal.aborted;
+    await Promise.all(this.#sinks.map((sink) => sink.close(whole)));
     this.#abort.abort();
     for (const close of this.#deferred.splice(0).reverse()) {
       try {
@@ -221,7 +233,12 @@ class Run {
       sources: this.#stats.sources,
       faces: this.#stats.faces,
       events: this.#stats.events,
-      sinks: this.#sinks.map(({ id, written, lost }) => ({ id, written, lost })),
+      sinks: this.#sinks.map(({ id, written, lost, figures }) => ({
+        id,
+        written,
+        lost,
+        ...(figures && { figures }),
+      })),
       seconds: (performance.now() - this.#begin) / 1000,
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     };
@@ -278,7 +295,6 @@ class Run {
       this.#stop.abort(); // what is under way still reaches the other sinks
     });
     this.#sinks.push(sink);
-    this.#deferred.push(() => sink.close(this.#whole));
     this.#ends.push({ sink, flow: this.#inputOf(node) });
   }
 

@@ -55,6 +55,11 @@ export class SinkRunner<T> {
     return this.#queue.length;
   }
 
+  /** What else the sink tells of itself. */
+  get figures(): Readonly<Record<string, number>> | undefined {
+    return this.#sink.figures?.();
+  }
+
   /** True while the sink holds an item, and its lease. */
   get writing(): boolean {
     return this.#writing;

@@ -1,7 +1,8 @@
 import { constants, fsyncSync, writeSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
 import { dirname, extname } from "node:path";
-import { messageOf, SinkError } from "../errors.js";
+import { SinkError } from "../errors.js";
+import { diskReason } from "./disk.js";
 
 export interface LineFileOptions {
   readonly fsync: "never" | "interval" | "always";
@@ -37,7 +38,7 @@ export class LineFile {
       const { file, bytes } = await openAppending(path);
       return new LineFile(id, path, options, file, bytes);
     } catch (cause) {
-      throw new SinkError("SINK_OPEN", `${id}: ${path} cannot be written: ${reason(cause)}`, { cause });
+      throw new SinkError("SINK_OPEN", `${id}: ${path} cannot be written: ${diskReason(cause)}`, { cause });
     }
   }
 
@@ -60,9 +61,13 @@ export class LineFile {
       written = writeSync(this.#file.fd, bytes);
       if (written < bytes.length) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
     } catch (cause) {
-      throw new SinkError("SINK_WRITE", `${this.#id}: ${this.#path} cannot be written: ${reason(cause)}`, {
-        cause,
-      });
+      throw new SinkError(
+        "SINK_WRITE",
+        `${this.#id}: ${this.#path} cannot be written: ${diskReason(cause)}`,
+        {
+          cause,
+        },
+      );
     } finally {
       if (written > 0 && written < bytes.length) void this.#file.truncate(this.#bytes).catch(() => {});
     }
@@ -96,9 +101,13 @@ export class LineFile {
       this.#bytes = bytes;
       this.#openedMs = Date.now();
     } catch (cause) {
-      throw new SinkError("SINK_ROTATE", `${this.#id}: ${this.#path} cannot be rotated: ${reason(cause)}`, {
-        cause,
-      });
+      throw new SinkError(
+        "SINK_ROTATE",
+        `${this.#id}: ${this.#path} cannot be rotated: ${diskReason(cause)}`,
+        {
+          cause,
+        },
+      );
     }
   }
 }
@@ -162,17 +171,4 @@ async function freeName(path: string): Promise<string> {
     );
     if (!taken) return name;
   }
-}
-
-function reason(cause: unknown): string {
-  const { code } = cause as NodeJS.ErrnoException;
-  const known: Record<string, string> = {
-    ENOSPC: "the disk is full",
-    EACCES: "permission denied",
-    EROFS: "the file system is read-only",
-    EISDIR: "it is a folder",
-    ENOTDIR: "a part of its path is a file",
-    EDQUOT: "the quota is used up",
-  };
-  return known[code ?? ""] ?? messageOf(cause);
 }

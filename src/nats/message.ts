@@ -1,0 +1,87 @@
+import { MsgHdrsImpl } from "@nats-io/transport-node";
+import type { EmotionEvent } from "../events/event.js";
+
+/** How a CloudEvent becomes a message, by the CloudEvents binding for NATS. */
+export type ContentMode = "structured" | "binary";
+
+/** The `Content-Type` that tells a structured message from a binary one. */
+export const STRUCTURED_TYPE = "application/cloudevents+json";
+/** The header by which JetStream knows a message that it has. */
+export const MESSAGE_ID = "Nats-Msg-Id";
+
+/** Headers that are bytes already: the client's own take longer to make than the event itself. */
+export class ReadyHeaders extends MsgHdrsImpl {
+  readonly #bytes: Uint8Array;
+  constructor(bytes: Uint8Array) {
+    super();
+    this.#bytes = bytes;
+  }
+  override encode(): Uint8Array {
+    return this.#bytes;
+  }
+}
+
+export interface OutgoingMessage {
+  readonly headers: ReadyHeaders;
+  readonly data: Uint8Array;
+}
+
+/**
+ * An event as a message; in either mode its id is the `Nats-Msg-Id`.
+ * @param json the whole event as JSON, where the caller has it already
+ */
+export function toMessage(event: EmotionEvent, mode: ContentMode, json?: Uint8Array): OutgoingMessage {
+  const start = `NATS/1.0\r\n${MESSAGE_ID}: ${headerValue(event.id)}\r\n`;
+  if (mode === "structured")
+    return {
+      headers: new ReadyHeaders(Buffer.from(`${start}Content-Type: ${STRUCTURED_TYPE}\r\n\r\n`, "latin1")),
+      data: json ?? Buffer.from(JSON.stringify(event)),
+    };
+  const { data, ...attributes } = event;
+  let text = start;
+  for (const [name, value] of Object.entries(attributes))
+    if (value !== undefined) text += `ce-${name}: ${headerValue(value)}\r\n`;
+  return {
+    headers: new ReadyHeaders(Buffer.from(`${text}\r\n`, "latin1")),
+    data: Buffer.from(JSON.stringify(data)),
+  };
+}
+
+/** What `fromMessage` reads: a message of the client's, or a stored one. */
+export interface IncomingMessage {
+  readonly headers?: Iterable<[string, string[]]> | undefined;
+  readonly data: Uint8Array;
+}
+
+/** The event in a message of either mode, not checked. Throws `Error` where the payload is not JSON. */
+export function fromMessage({ headers, data }: IncomingMessage): unknown {
+  const found = new Map<string, string>();
+  for (const [name, [value]] of headers ?? []) if (value !== undefined) found.set(name.toLowerCase(), value);
+  const payload: unknown = JSON.parse(Buffer.from(data).toString("utf8"));
+  const structured = found.get("content-type")?.toLowerCase().startsWith("application/cloudevents");
+  if (structured || !found.has("ce-id")) return payload;
+  const attributes = [...found].filter(([name]) => name.startsWith("ce-"));
+  return {
+    ...Object.fromEntries(attributes.map(([name, value]) => [name.slice(3), plainValue(value)])),
+    data: payload,
+  };
+}
+
+const UNSAFE = /[^\x21\x23\x24\x26-\x7e]/u;
+
+/** Percent-encodes what the binding forbids in a header: spaces, `"`, `%`, and all outside printable ASCII. */
+function headerValue(value: string): string {
+  if (!UNSAFE.test(value)) return value;
+  return value.replace(/[^\x21\x23\x24\x26-\x7e]/gu, (character) =>
+    [...Buffer.from(character)].map((b) => `%${b.toString(16).toUpperCase().padStart(2, "0")}`).join(""),
+  );
+}
+
+function plainValue(value: string): string {
+  const unquoted = /^".*"$/.test(value) ? value.slice(1, -1).replace(/\\(.)/g, "$1") : value;
+  try {
+    return decodeURIComponent(unquoted);
+  } catch {
+    return unquoted;
+  }
+}

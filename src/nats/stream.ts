@@ -1,0 +1,182 @@
+import {
+  DiscardPolicy,
+  JetStreamApiError,
+  type JetStreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+  type StreamInfo,
+} from "@nats-io/jetstream";
+import { type Static, Type } from "typebox";
+import { messageOf, NatsError } from "../errors.js";
+import { Bytes, Duration } from "../pipeline/units.js";
+import { covers } from "./subject.js";
+
+/**
+ * A stream that must be there, or may be made. Defaults stand in the texts alone: a limit that the file does not name
+ * is none that an existing stream must have.
+ */
+export const StreamOptions = Type.Object(
+  {
+    name: Type.String({
+      pattern: "^[^\\s.*>/\\\\]+$",
+      maxLength: 255,
+      description: "Name of the stream, without dots, spaces, `*`, `>` and slashes.",
+    }),
+    create: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description:
+          "Makes the stream where there is none, for the subjects of `subject`. One that is there is never changed.",
+      }),
+    ),
+    maxAge: Type.Optional(
+      Duration({ description: "How long it keeps events. Default: for ever.", examples: ["7d"] }),
+    ),
+    maxBytes: Type.Optional(Bytes({ description: "Its largest size. Default: none.", examples: ["10GB"] })),
+    maxMessages: Type.Optional(
+      Type.Integer({ minimum: 1, description: "Most events in it. Default: no limit." }),
+    ),
+    whenFull: Type.Optional(
+      Type.Union([Type.Literal("drop-oldest"), Type.Literal("refuse")], {
+        description:
+          "What it does at a limit (default: drop-oldest). While it refuses, events wait in the spool.",
+      }),
+    ),
+    duplicateWindow: Type.Optional(
+      Duration({
+        description:
+          "For how long it knows an event again by its id, so that one sent twice is stored once. Default: 2m.",
+      }),
+    ),
+    replicas: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 5, description: "Copies in a cluster. Default: 1." }),
+    ),
+    storage: Type.Optional(
+      Type.Union([Type.Literal("file"), Type.Literal("memory")], {
+        description: "Where the server keeps it (default: file). What is in memory is lost with the server.",
+      }),
+    ),
+  },
+  { description: "Delivers by JetStream into this stream." },
+);
+export type StreamOptions = Static<typeof StreamOptions>;
+
+/**
+ * The stream, made if that was asked for. Rejects with a one-line `NatsError` (code `NATS_STREAM`) when there is none,
+ * when it does not take `subject`, or when `create` named limits that an existing one does not have.
+ * @param subject what will be published, with `*` for tokens that vary
+ */
+export async function ensureStream(
+  manager: JetStreamManager,
+  wanted: StreamOptions,
+  subject: string,
+  shown: string,
+): Promise<StreamInfo> {
+  const { name } = wanted;
+  const fail = (what: string, cause?: unknown) =>
+    new NatsError("NATS_STREAM", `${shown}: stream ${name} ${what}`, { cause });
+  let info: StreamInfo;
+  try {
+    info = await manager.streams.info(name);
+  } catch (cause) {
+    if (!(cause instanceof JetStreamApiError) || cause.status !== 404) throw unanswered(cause, shown);
+    if (!wanted.create) throw fail("does not exist; make it, or say `create: true`", cause);
+    return await create(manager, wanted, subject, shown);
+  }
+  const { config } = info;
+  if (!(config.subjects ?? []).some((taken) => covers(taken, subject)))
+    throw fail(`takes ${(config.subjects ?? []).join(", ") || "no subjects"}, not ${subject}`);
+  if (config.no_ack) throw fail("acknowledges nothing (no_ack), so that nothing is known to be stored");
+  if (config.sealed) throw fail("is sealed: it takes nothing more");
+  const other = wanted.create ? differences(configOf(wanted, subject), config, wanted) : [];
+  if (other.length > 0)
+    throw fail(
+      `exists with other limits and is not changed: ${other.join(", ")}; leave them out here, or \`nats stream edit ${name}\``,
+    );
+  return info;
+}
+
+async function create(
+  manager: JetStreamManager,
+  wanted: StreamOptions,
+  subject: string,
+  shown: string,
+): Promise<StreamInfo> {
+  try {
+    return await manager.streams.add(configOf(wanted, subject));
+  } catch (cause) {
+    if (!(cause instanceof JetStreamApiError)) throw unanswered(cause, shown);
+    const why =
+      cause.code === SUBJECTS_OVERLAP
+        ? `another stream (${await takerOf(manager, subject)}) already takes ${subject}`
+        : messageOf(cause);
+    throw new NatsError("NATS_STREAM", `${shown}: stream ${wanted.name} cannot be made: ${why}`, { cause });
+  }
+}
+
+const SUBJECTS_OVERLAP = 10065;
+
+async function takerOf(manager: JetStreamManager, subject: string): Promise<string> {
+  try {
+    return (await manager.streams.names(subject).next()).join(", ");
+  } catch {
+    return "unknown";
+  }
+}
+
+function unanswered(cause: unknown, shown: string): NatsError {
+  return new NatsError("NATS_UNREACHABLE", `${shown}: JetStream does not answer: ${messageOf(cause)}`, {
+    cause,
+  });
+}
+
+const NANOS = 1e6;
+const DUPLICATE_WINDOW_MS = 120_000;
+
+function configOf(wanted: StreamOptions, subject: string): StreamConfig & { name: string } {
+  const { name, maxAge, maxBytes, maxMessages, whenFull, duplicateWindow, replicas, storage } = wanted;
+  const window = duplicateWindow ?? DUPLICATE_WINDOW_MS;
+  return {
+    name,
+    description: "Emotion events of Ekspresi",
+    subjects: [subject],
+    retention: RetentionPolicy.Limits,
+    storage: storage === "memory" ? StorageType.Memory : StorageType.File,
+    discard: whenFull === "refuse" ? DiscardPolicy.New : DiscardPolicy.Old,
+    max_age: (maxAge ?? 0) * NANOS,
+    max_bytes: maxBytes ?? -1,
+    max_msgs: maxMessages ?? -1,
+    num_replicas: replicas ?? 1,
+    // The server refuses a window that is longer than what it keeps.
+    duplicate_window: (maxAge ? Math.min(window, maxAge) : window) * NANOS,
+  } as StreamConfig & { name: string };
+}
+
+/** What the file names and the stream has otherwise, in the file's words. */
+function differences(ours: StreamConfig, theirs: StreamConfig, wanted: StreamOptions): string[] {
+  const fields: [keyof StreamOptions, keyof StreamConfig, (value: unknown) => string][] = [
+    ["maxAge", "max_age", (value) => duration(Number(value) / NANOS)],
+    ["maxBytes", "max_bytes", (value) => (Number(value) < 0 ? "unlimited" : `${value}`)],
+    ["maxMessages", "max_msgs", (value) => (Number(value) < 0 ? "unlimited" : `${value}`)],
+    ["whenFull", "discard", (value) => (value === DiscardPolicy.New ? "refuse" : "drop-oldest")],
+    ["duplicateWindow", "duplicate_window", (value) => duration(Number(value) / NANOS)],
+    ["replicas", "num_replicas", String],
+    ["storage", "storage", String],
+  ];
+  return fields
+    .filter(([option, field]) => wanted[option] !== undefined && ours[field] !== theirs[field])
+    .map(([option, field, text]) => `${option} is ${text(theirs[field])}, not ${text(ours[field])}`);
+}
+
+function duration(ms: number): string {
+  if (ms === 0) return "unlimited";
+  for (const [unit, size] of [
+    ["d", 86_400_000],
+    ["h", 3_600_000],
+    ["m", 60_000],
+    ["s", 1000],
+  ] as const)
+    if (ms % size === 0) return `${ms / size}${unit}`;
+  return `${ms}ms`;
+}

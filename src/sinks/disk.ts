@@ -1,0 +1,15 @@
+import { messageOf } from "../errors.js";
+
+/** Why a file could not be written, for people. */
+export function diskReason(cause: unknown): string {
+  const { code } = cause as NodeJS.ErrnoException;
+  const known: Record<string, string> = {
+    ENOSPC: "the disk is full",
+    EACCES: "permission denied",
+    EROFS: "the file system is read-only",
+    EISDIR: "it is a folder",
+    ENOTDIR: "a part of its path is a file",
+    EDQUOT: "the quota is used up",
+  };
+  return known[code ?? ""] ?? messageOf(cause);
+}

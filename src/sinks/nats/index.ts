@@ -1,0 +1,102 @@
+import { join } from "node:path";
+import { Type } from "typebox";
+import { natsFields, parseSubject, StreamOptions, SUBJECT_FIELDS, safeToken } from "../../nats/index.js";
+import { sink } from "../../pipeline/component.js";
+import { Bytes, Path } from "../../pipeline/units.js";
+import { CoreDelivery } from "./core.js";
+import { JetStreamDelivery } from "./jetstream.js";
+
+const Options = Type.Object({
+  ...natsFields,
+  subject: Type.Optional(
+    Type.String({
+      default: "emotion.{source}.{track}",
+      description: `Where events go; ${SUBJECT_FIELDS.join(", ")} are replaced by the event's own, what cannot stand in a subject as \`%2E\`.`,
+    }),
+  ),
+  format: Type.Optional(
+    Type.Union([Type.Literal("structured"), Type.Literal("binary")], {
+      default: "structured",
+      description:
+        "The CloudEvents binding's mode. `structured`: the whole event as JSON. `binary`: `data` as JSON, the rest in `ce-` headers.",
+    }),
+  ),
+  stream: Type.Optional(StreamOptions),
+  spool: Type.Optional(
+    Type.Object(
+      {
+        path: Type.Optional(
+          Path({
+            description: "Its folder, of this sink alone. Default: `.spool/<pipeline>.<id>`.",
+            examples: ["out/spool"],
+          }),
+        ),
+        size: Type.Optional(Bytes({ default: "256MB", description: "Most room it takes." })),
+      },
+      {
+        default: {},
+        description:
+          "With `stream`: where every event is kept on the disk until the server has acknowledged it. When it is full recordings wait; where all sources are cameras, the oldest events are dropped and counted.",
+      },
+    ),
+  ),
+  buffer: Type.Optional(
+    Bytes({
+      default: "8MB",
+      description:
+        "Without `stream`: events in memory that the server has not confirmed. They are lost when this process dies; those under way are lost when the connection breaks. When it is full recordings wait; where all sources are cameras, the oldest events are dropped and counted.",
+    }),
+  ),
+});
+
+/** Publishes events on NATS: to whoever listens, or into a JetStream stream. */
+export const nats = sink({
+  type: "nats",
+  summary: "Publishes events on NATS: to whoever listens, or into a JetStream stream.",
+  description: `**With \`stream\`** (JetStream) an event is first written to the spool on the disk, then sent, and leaves the spool when the server has acknowledged it: at least once through the end of the server, of the network or of this process (not a power cut of this machine), and exactly once as long as the stream's duplicate window is longer than the outage. The events of a face keep their order. A run that ends while events are left exits with 1 and says how many; the next run sends them first.
+
+**Without** (core NATS) an event reaches those who listen at that moment, at most once; while the server is away, \`buffer\` holds it.
+
+A server that is away at the start is waited for; a wrong login, a certificate that is not good, a stream with other limits or subjects stop the run with one line. Every message is a CloudEvent with \`Nats-Msg-Id\` (the event's stable id): \`docs/nats.md\` and \`schema/asyncapi.json\` tell subscribers the rest.`,
+  takes: "events",
+  options: Options,
+  example: `- type: nats
+  url: nats://127.0.0.1:4222
+  subject: emotion.{source}.{track}
+  stream: { name: EMOTION, create: true, maxAge: 7d }`,
+  build: async (options, context) => {
+    const {
+      subject = "emotion.{source}.{track}",
+      format = "structured",
+      stream,
+      spool,
+      buffer = 8e6,
+    } = options;
+    const { id, pipeline, baseDir, log, signal, stats } = context;
+    const common = {
+      id,
+      nats: options,
+      name: `ekspresi ${pipeline.name} ${id}`,
+      subject: parseSubject(subject),
+      mode: format,
+      dropsOldest: stats.sources.every(({ live }) => live),
+      log,
+      signal,
+    };
+    const delivery = stream
+      ? await JetStreamDelivery.open({
+          ...common,
+          stream,
+          spool: {
+            path: spool?.path ?? join(baseDir, ".spool", `${safeToken(pipeline.name)}.${safeToken(id)}`),
+            maxBytes: spool?.size ?? 256e6,
+          },
+        })
+      : await CoreDelivery.open({ ...common, bufferBytes: buffer });
+    return {
+      write: (event) => delivery.take(event),
+      close: () => delivery.close(),
+      figures: () => delivery.figures(),
+    };
+  },
+});

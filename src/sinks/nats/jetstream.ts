@@ -1,0 +1,416 @@
+import type { StreamInfo } from "@nats-io/jetstream";
+import { createInbox, type Msg } from "@nats-io/transport-node";
+import { messageOf, SinkError } from "../../errors.js";
+import type { EmotionEvent } from "../../events/event.js";
+import {
+  type ContentMode,
+  ensureStream,
+  type Nats,
+  type NatsOptions,
+  type OutgoingMessage,
+  openJetStream,
+  type StreamOptions,
+  type SubjectTemplate,
+  toMessage,
+} from "../../nats/index.js";
+import type { Log } from "../../pipeline/context.js";
+import { Change } from "./change.js";
+import type { Delivery } from "./delivery.js";
+import { Link, type LinkOwner } from "./link.js";
+import { Spool } from "./spool.js";
+
+export interface JetStreamSettings {
+  /** The sink's, for messages. */
+  readonly id: string;
+  readonly nats: NatsOptions;
+  /** What the server's monitoring shows. */
+  readonly name: string;
+  readonly stream: StreamOptions;
+  readonly subject: SubjectTemplate;
+  readonly mode: ContentMode;
+  readonly spool: { readonly path: string; readonly maxBytes: number };
+  /** Whether a full spool gives up its oldest events; else `take` waits. */
+  readonly dropsOldest: boolean;
+  readonly log: Log;
+  /** Aborted when everything must end at once. */
+  readonly signal: AbortSignal;
+}
+
+/** Events sent and not acknowledged, at most. */
+const WINDOW = 1024;
+/** A server that has acknowledged nothing for so long, though events are under way, is given up for a new connection. */
+const ACK_MS = 5000;
+/** At the end: how long we wait for a server that acknowledges nothing. */
+const DRAIN_MS = 5000;
+const RETRY_MS = { first: 250, longest: 5000 };
+/** JetStream's code for a message that is larger than its stream allows. */
+const TOO_LARGE = 10054;
+
+/** What the server answers itself where no stream listens to a subject: it was deleted, or JetStream stops. */
+const NO_STREAM = 503;
+
+/** An event under way. */
+interface Entry {
+  readonly number: number;
+  readonly id: string;
+  readonly track: string;
+  readonly subject: string;
+  readonly message: OutgoingMessage;
+}
+
+/**
+ * Events into a JetStream stream: first into the spool, then to the server, and out of the spool once it has
+ * acknowledged them. An event that the server has already is known by its id.
+ *
+ * The order of a track is kept: what is under way goes over one connection, in order, and after its end all of it
+ * again. Where a stream may refuse one event and take the next (it refuses when it is full, or a cluster changes its
+ * leader), a track has one event under way at a time.
+ */
+export class JetStreamDelivery implements Delivery, LinkOwner {
+  readonly meanwhile: string;
+  readonly #settings: JetStreamSettings;
+  readonly #spool: Spool;
+  readonly #link: Link;
+  /** Under way, in the order of their numbers. */
+  readonly #window = new Map<number, Entry>();
+  /** Where a track has one event under way: those that wait behind it, itself first. */
+  readonly #tracks = new Map<string, Entry[]>();
+  #strict = false;
+  #publish: ((entry: Entry) => void) | undefined;
+  /** Why the stream takes nothing now; then events are held back, or one of them is tried. */
+  #refusal: string | undefined;
+  #retryMs = RETRY_MS.first;
+  #retry: NodeJS.Timeout | undefined;
+  #state: "away" | "sending" | "refused" | "trying" = "away";
+  #progressAt = performance.now();
+  readonly #watchdog: NodeJS.Timeout;
+  #noting = false;
+  #closed = false;
+  #failure: SinkError | undefined;
+  #dropped = 0;
+  #duplicates = 0;
+  #fullSaid = false;
+  readonly #change = new Change();
+
+  private constructor(settings: JetStreamSettings, spool: Spool) {
+    this.#settings = settings;
+    this.#spool = spool;
+    this.meanwhile = `events wait in ${settings.spool.path}`;
+    this.#link = new Link(settings.id, settings.nats, settings.name, settings.log, this);
+    this.#watchdog = setInterval(() => this.#watch(), 1000);
+    settings.signal.addEventListener("abort", this.#change.tell);
+  }
+
+  /** Opens the spool and the connection; what an earlier run has left in the spool is sent first. */
+  static async open(settings: JetStreamSettings): Promise<JetStreamDelivery> {
+    const { id, log, spool: where } = settings;
+    const spool = await Spool.open(id, where.path, where);
+    if (spool.damagedBytes > 0)
+      log.warn(`${id}: ${where.path}: ${spool.damagedBytes} damaged bytes are passed over`);
+    const left = spool.end - spool.first;
+    if (left > 0) log.info(`${id}: ${where.path}: sending ${left} events of an earlier run`);
+    const delivery = new JetStreamDelivery(settings, spool);
+    try {
+      await delivery.#link.open();
+    } catch (error) {
+      await delivery.#end();
+      throw error;
+    }
+    return delivery;
+  }
+
+  take(event: EmotionEvent): void | Promise<void> {
+    if (this.#failure) throw this.#failure;
+    const json = Buffer.from(JSON.stringify(event));
+    if (this.#spool.hasRoom(json)) return this.#append(event, json);
+    if (!this.#fullSaid)
+      this.#settings.log.warn(
+        `${this.#settings.id}: the spool is full (${this.#settings.spool.maxBytes} bytes): ${this.#settings.dropsOldest ? "its oldest events are dropped" : "the sources wait"}`,
+      );
+    this.#fullSaid = true;
+    if (!this.#settings.dropsOldest) return this.#room(json).then(() => this.#append(event, json));
+    while (!this.#spool.hasRoom(json)) this.#dropOldest();
+    this.#append(event, json);
+  }
+
+  figures(): Record<string, number> {
+    return {
+      waiting: this.#spool.end - this.#spool.first,
+      dropped: this.#dropped,
+      duplicates: this.#duplicates,
+    };
+  }
+
+  async close(): Promise<void> {
+    const { id, log, spool, signal } = this.#settings;
+    let left = this.#left();
+    if (left > 0 && !this.#failure) log.info(`${id}: waiting for the server to take ${left} events`);
+    this.#progressAt = performance.now();
+    while (this.#left() > 0 && !signal.aborted && !this.#failure) {
+      const waitMs = this.#progressAt + DRAIN_MS - performance.now();
+      if (waitMs <= 0) break;
+      await this.#change.wait(waitMs);
+    }
+    left = this.#left();
+    const why = this.#refusal ?? this.#link.trouble ?? "it acknowledges nothing";
+    await this.#end();
+    if (left > 0)
+      throw new SinkError(
+        "SINK_UNSENT",
+        `${id}: ${left} events are not sent but kept in ${spool.path} (${why}); the next run sends them`,
+      );
+  }
+
+  async opened(nats: Nats): Promise<void> {
+    const manager = await openJetStream(nats);
+    const { stream, subject } = this.#settings;
+    const { config } = await ensureStream(manager, stream, subject.pattern, nats.shown);
+    this.#strict = mayRefuseOne(config);
+    const inbox = `${createInbox()}.`;
+    nats.connection.subscribe(`${inbox}*`, {
+      callback: (error, message) => {
+        if (!error && this.#publish === publish)
+          this.#answered(Number(message.subject.slice(inbox.length)), message);
+      },
+    });
+    const publish = ({ number, subject: to, message }: Entry) =>
+      nats.connection.publish(to, message.data, { headers: message.headers, reply: `${inbox}${number}` });
+    this.#publish = publish;
+    this.#begin();
+  }
+
+  lost(): void {
+    this.#publish = undefined;
+    this.#state = "away";
+    clearTimeout(this.#retry);
+  }
+
+  complaint(message: string, error: Error): void {
+    const { id, log } = this.#settings;
+    const { operation, subject } = error as { operation?: string; subject?: string };
+    if (operation === "publish" && !subject?.startsWith("$JS."))
+      this.#fail(new SinkError("SINK_WRITE", `${id}: ${message}`, { cause: error }));
+    else log.debug(`${id}: ${message}`);
+  }
+
+  #left(): number {
+    return this.#spool.end - this.#spool.first;
+  }
+
+  #append(event: EmotionEvent, json: Buffer): void {
+    const number = this.#spool.append(json);
+    if (this.#state !== "sending" || this.#window.size >= WINDOW) return;
+    if (this.#spool.position === number) {
+      this.#spool.skip();
+      this.#place(this.#enter(number, event, json));
+    } else this.#more();
+  }
+
+  #enter(number: number, event: EmotionEvent, json: Buffer): Entry {
+    const { subject, mode } = this.#settings;
+    const { id, source, data } = event;
+    if (this.#window.size === 0) this.#progressAt = performance.now();
+    const entry: Entry = {
+      number,
+      id,
+      track: `${source} ${data.track}`,
+      subject: subject.of(event),
+      message: toMessage(event, mode, json),
+    };
+    this.#window.set(number, entry);
+    return entry;
+  }
+
+  /** Reads what follows from the spool into the window. */
+  #fill(): Entry[] {
+    const read: Entry[] = [];
+    while (this.#window.size < WINDOW) {
+      const record = this.#spool.next();
+      if (!record) break;
+      read.push(
+        this.#enter(record.number, JSON.parse(record.bytes.toString("utf8")) as EmotionEvent, record.bytes),
+      );
+    }
+    return read;
+  }
+
+  /** Sends an event, or has it wait behind another of its track. */
+  #place(entry: Entry): void {
+    if (this.#strict) {
+      const queue = this.#tracks.get(entry.track);
+      if (queue) {
+        queue.push(entry);
+        return;
+      }
+      this.#tracks.set(entry.track, [entry]);
+    }
+    this.#send(entry);
+  }
+
+  /** An event is no longer under way: the next of its track may go. */
+  #leave(entry: Entry): void {
+    const queue = this.#tracks.get(entry.track);
+    if (!queue) return;
+    const at = queue.indexOf(entry);
+    if (at >= 0) queue.splice(at, 1);
+    const [next] = queue;
+    if (!next) this.#tracks.delete(entry.track);
+    else if (at === 0 && this.#state === "sending") this.#send(next);
+  }
+
+  #send(entry: Entry): void {
+    try {
+      this.#publish?.(entry);
+    } catch (cause) {
+      // The connection has just closed: all is sent again over the next one.
+      if (cause instanceof Error && cause.name === "ClosedConnectionError") return;
+      const { id } = this.#settings;
+      const why = `event ${entry.id} of ${entry.message.data.length} bytes cannot be sent: ${messageOf(cause)}`;
+      this.#fail(new SinkError("SINK_WRITE", `${id}: ${why}`, { cause }));
+    }
+  }
+
+  /** Sends everything in the window, in order. */
+  #begin(): void {
+    this.#state = "sending";
+    this.#progressAt = performance.now();
+    this.#tracks.clear();
+    for (const entry of [...this.#window.values()]) this.#place(entry);
+    this.#more();
+  }
+
+  #more(): void {
+    if (this.#state === "sending") for (const entry of this.#fill()) this.#place(entry);
+  }
+
+  #answered(number: number, message: Msg): void {
+    const entry = this.#window.get(number);
+    if (!entry) return;
+    this.#progressAt = performance.now();
+    const { error, duplicate } = readAnswer(message);
+    if (error?.code === NO_STREAM) this.#link.drop(error.description);
+    else if (error?.code === TOO_LARGE) this.#tooLarge(entry);
+    else if (error) this.#refused(error.description);
+    else this.#acknowledged(entry, duplicate === true);
+  }
+
+  #acknowledged(entry: Entry, duplicate: boolean): void {
+    if (duplicate) this.#duplicates++;
+    this.#window.delete(entry.number);
+    this.#note();
+    if (this.#state === "trying") this.#takenAgain();
+    else this.#leave(entry);
+    if (this.#window.size < (3 / 4) * WINDOW) this.#more();
+  }
+
+  #tooLarge({ id, message }: Entry): void {
+    const { id: sink, stream } = this.#settings;
+    const what = `event ${id} (${message.data.length} bytes) is larger than stream ${stream.name} takes`;
+    this.#fail(new SinkError("SINK_WRITE", `${sink}: ${what}: raise its max_msg_size`));
+  }
+
+  /** The stream does not take an event: all wait a while, then the first of them is tried. */
+  #refused(description: string): void {
+    if (this.#state !== "sending" && this.#state !== "trying") return;
+    const { id, log, stream } = this.#settings;
+    const why = `stream ${stream.name} takes nothing: ${description}`;
+    if (this.#refusal !== why) log.warn(`${id}: ${why}; ${this.meanwhile}; trying again`);
+    this.#refusal = why;
+    this.#state = "refused";
+    this.#strict = true; // it may refuse again, and take the next
+    this.#retry = setTimeout(() => {
+      this.#state = "trying";
+      this.#progressAt = performance.now();
+      const [first] = this.#window.values();
+      if (first) this.#send(first);
+      else this.#takenAgain();
+    }, this.#retryMs);
+    this.#retryMs = Math.min(RETRY_MS.longest, this.#retryMs * 2);
+  }
+
+  #takenAgain(): void {
+    const { id, log, stream } = this.#settings;
+    log.info(`${id}: stream ${stream.name} takes events again`);
+    this.#refusal = undefined;
+    this.#retryMs = RETRY_MS.first;
+    this.#begin();
+  }
+
+  /** Notes in the spool what is delivered, once for all acknowledgements of this turn. */
+  #note(): void {
+    if (this.#noting) return;
+    this.#noting = true;
+    setImmediate(() => {
+      this.#noting = false;
+      if (this.#closed) return;
+      const [oldest = this.#spool.position] = this.#window.keys();
+      this.#spool.delivered(oldest);
+      this.#change.tell();
+    });
+  }
+
+  #dropOldest(): void {
+    const before = this.#spool.first;
+    const readTo = this.#spool.position;
+    const first = this.#spool.dropOldest();
+    for (const entry of [...this.#window.values()]) {
+      if (entry.number >= first) break;
+      this.#window.delete(entry.number);
+      this.#leave(entry);
+      this.#dropped++;
+    }
+    this.#dropped += Math.max(0, first - Math.max(before, readTo));
+  }
+
+  async #room(json: Buffer): Promise<void> {
+    const { signal, id } = this.#settings;
+    while (!this.#spool.hasRoom(json)) {
+      if (signal.aborted)
+        throw new SinkError(
+          "SINK_WRITE",
+          `${id}: ended while the spool was full (${this.#link.trouble ?? this.#refusal ?? "slow server"})`,
+        );
+      await this.#change.wait(1000);
+      if (this.#failure) throw this.#failure;
+    }
+  }
+
+  #fail(error: SinkError): void {
+    this.#failure ??= error;
+    this.#state = "refused";
+    this.#change.tell();
+  }
+
+  #watch(): void {
+    const silent = performance.now() - this.#progressAt > ACK_MS;
+    const underWay = this.#state === "trying" || (this.#state === "sending" && this.#window.size > 0);
+    if (underWay && silent) this.#link.drop(`no acknowledgement for ${ACK_MS / 1000} s`);
+  }
+
+  async #end(): Promise<void> {
+    clearInterval(this.#watchdog);
+    clearTimeout(this.#retry);
+    this.#settings.signal.removeEventListener("abort", this.#change.tell);
+    await this.#link.close();
+    this.#closed = true;
+    this.#spool.close();
+  }
+}
+
+/** Whether a stream may refuse one event and take the next one. */
+function mayRefuseOne({ num_replicas, discard }: StreamInfo["config"]): boolean {
+  return num_replicas > 1 || discard === "new";
+}
+
+interface Refusal {
+  readonly code: number;
+  readonly description: string;
+}
+
+function readAnswer(message: Msg): { readonly error?: Refusal; readonly duplicate?: boolean } {
+  if (message.headers?.code === NO_STREAM)
+    return { error: { code: NO_STREAM, description: `no stream takes its events any more` } };
+  const answer = message.json<{ error?: { err_code?: number; description?: string }; duplicate?: boolean }>();
+  if (!answer.error) return { duplicate: answer.duplicate === true };
+  return { error: { code: answer.error.err_code ?? 0, description: answer.error.description ?? "unknown" } };
+}

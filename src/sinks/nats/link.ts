@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { EkspresiError, messageOf } from "../../errors.js";
+import { connectNats, type Nats, type NatsOptions, watchNats } from "../../nats/index.js";
+import type { Log } from "../../pipeline/context.js";
+
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 2000;
+const CLOSE_MS = 200;
+
+/** What a link tells its owner. */
+export interface LinkOwner {
+  /** A connection is open. Until this resolves nothing else is told; when it rejects the connection is given up. */
+  opened(nats: Nats): Promise<void>;
+  /** That connection has ended. */
+  lost(): void;
+  /** The server complains about something that was sent. */
+  complaint(message: string, error: Error): void;
+  /** What happens to events meanwhile, e.g. `events wait in out/spool`. */
+  readonly meanwhile: string;
+}
+
+/**
+ * One connection at a time, for ever. Each is a new one: the client's own way to reconnect may send what was published
+ * while it was away before its owner can send again what came earlier, and so change the order.
+ */
+export class Link {
+  /** Why there is no connection now. */
+  trouble: string | undefined;
+  readonly #id: string;
+  readonly #options: NatsOptions;
+  readonly #name: string;
+  readonly #log: Log;
+  readonly #owner: LinkOwner;
+  readonly #closing = new AbortController();
+  #nats: Nats | undefined;
+  #said: string | undefined;
+  #kept: Promise<void> = Promise.resolve();
+
+  constructor(id: string, options: NatsOptions, name: string, log: Log, owner: LinkOwner) {
+    this.#id = id;
+    this.#options = options;
+    this.#name = name;
+    this.#log = log;
+    this.#owner = owner;
+  }
+
+  /** Connects. A server that is not there is waited for; rejects with whatever else is wrong. */
+  async open(): Promise<void> {
+    try {
+      await this.#connect();
+    } catch (error) {
+      if (!(error instanceof EkspresiError) || error.code !== "NATS_UNREACHABLE") throw error;
+      this.#complain(messageOf(error));
+    }
+    this.#kept = this.#keep();
+  }
+
+  /** Gives up the present connection, for a new one. */
+  drop(why: string): void {
+    this.trouble = `${this.#nats?.shown ?? "NATS"}: ${why}`;
+    void this.#nats?.connection.close();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#nats?.close();
+    // A try to connect to a server that hangs goes on for a while; it closes what comes of it.
+    await Promise.race([this.#kept, sleep(CLOSE_MS, undefined, { ref: false })]);
+  }
+
+  async #keep(): Promise<void> {
+    const { signal } = this.#closing;
+    let waitMs = FIRST_WAIT_MS;
+    while (!signal.aborted) {
+      if (this.#nats) {
+        await this.#nats.connection.closed();
+        const { shown } = this.#nats;
+        this.#nats = undefined;
+        this.#owner.lost();
+        if (signal.aborted) return;
+        this.#complain(this.trouble ?? `${shown}: connection lost`);
+        waitMs = FIRST_WAIT_MS;
+      }
+      await sleep(waitMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => {});
+      waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
+      if (!signal.aborted) await this.#connect().catch((error: unknown) => this.#complain(messageOf(error)));
+    }
+  }
+
+  async #connect(): Promise<void> {
+    const nats = await connectNats(this.#options, { name: this.#name, reconnect: false });
+    const watched = watchNats(nats, {
+      complaint: (message, error) => this.#owner.complaint(message, error),
+    });
+    try {
+      if (this.#closing.signal.aborted) throw new Error("closing");
+      this.#nats = nats;
+      await this.#owner.opened(nats);
+      if (this.trouble !== undefined) this.#log.info(`${this.#id}: ${nats.shown}: connected`);
+      this.trouble = undefined;
+      this.#said = undefined;
+    } catch (error) {
+      this.#nats = undefined;
+      await nats.close(0);
+      await watched;
+      throw error;
+    }
+  }
+
+  /** Says what keeps us from the server, once until that changes. */
+  #complain(what: string): void {
+    if (this.#said !== what) this.#log.warn(`${this.#id}: ${what}; ${this.#owner.meanwhile}; trying again`);
+    this.#said = what;
+    this.trouble = what;
+  }
+}

@@ -1,0 +1,48 @@
+import { spawnSync } from "node:child_process";
+import { closeSync, constants, openSync } from "node:fs";
+import { platform } from "node:os";
+import { SinkError } from "../../errors.js";
+import { diskReason } from "../disk.js";
+
+// Node has no call for it: open(2)'s flag on macOS, and libuv's on Windows, that lock what is opened.
+const EXCLUSIVE: Partial<Record<NodeJS.Platform, number>> = {
+  darwin: 0x20 | constants.O_NONBLOCK,
+  win32: 0x10000000,
+};
+
+/**
+ * Takes a file for this process alone and returns what gives it back. The lock is the system's and ends with the
+ * process, whatever ends it. Throws `SinkError` when another process has it.
+ */
+export function lockFile(id: string, path: string): () => void {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDWR | constants.O_CREAT | (EXCLUSIVE[platform()] ?? 0), 0o644);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "EAGAIN" || code === "EBUSY") throw taken(id, path, cause);
+    throw new SinkError("SINK_OPEN", `${id}: ${path} cannot be written: ${diskReason(cause)}`, { cause });
+  }
+  if (!(platform() in EXCLUSIVE)) {
+    // flock(2) locks the open file, not the process that called: the child's lock stays with our descriptor.
+    const { status, error } = spawnSync("flock", ["-n", "3"], {
+      stdio: ["ignore", "ignore", "ignore", file],
+    });
+    if (status !== 0) closeSync(file);
+    if (error)
+      throw new SinkError(
+        "SINK_OPEN",
+        `${id}: the spool needs the program \`flock\` (util-linux): ${error.message}`,
+      );
+    if (status !== 0) throw taken(id, path);
+  }
+  return () => closeSync(file);
+}
+
+function taken(id: string, path: string, cause?: unknown): SinkError {
+  return new SinkError(
+    "SINK_LOCKED",
+    `${id}: another process uses ${path}; give each pipeline a \`spool.path\` of its own`,
+    { cause },
+  );
+}

@@ -1,0 +1,205 @@
+import { closeSync, constants, openSync, readdirSync, readSync, writeSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import { SinkError } from "../../errors.js";
+import { diskReason } from "../disk.js";
+import { lockFile } from "./lock.js";
+import { firstOf, Segment } from "./segment.js";
+
+export interface SpoolOptions {
+  /** Most bytes on the disk. */
+  readonly maxBytes: number;
+}
+
+/** A segment is a part of the whole, so that room is given back, and the oldest dropped, in small steps. */
+const SEGMENTS = 16;
+const LARGEST_SEGMENT = 8 * 2 ** 20;
+
+/** A record and its number. */
+export interface SpoolRecord {
+  readonly number: number;
+  readonly bytes: Buffer;
+}
+
+/**
+ * Records on disk that wait to be delivered, numbered in the order of `append`. A record that `append` has taken is
+ * with the system: it survives the end of this process, whatever ends it, though not a power cut.
+ */
+export class Spool {
+  /** Bytes of damage found at the start, and passed over; a write that was cut off leaves a few. */
+  readonly damagedBytes: number;
+  readonly #id: string;
+  readonly #folder: string;
+  readonly #maxBytes: number;
+  readonly #segmentBytes: number;
+  readonly #unlock: () => void;
+  readonly #segments: Segment[];
+  readonly #cursor: number;
+  #bytes = 0;
+  /** First record that is not delivered. */
+  #first: number;
+  /** Where `next` reads: a segment and an offset in it. */
+  #reading: { segment: Segment | undefined; offset: number; number: number } = {
+    segment: undefined,
+    offset: 0,
+    number: 1,
+  };
+
+  private constructor(id: string, folder: string, { maxBytes }: SpoolOptions) {
+    this.#id = id;
+    this.#folder = folder;
+    this.#maxBytes = maxBytes;
+    this.#segmentBytes = Math.min(LARGEST_SEGMENT, Math.ceil(maxBytes / SEGMENTS));
+    this.#unlock = lockFile(id, join(folder, "lock"));
+    this.#cursor = openSync(join(folder, "delivered"), constants.O_RDWR | constants.O_CREAT, 0o600);
+    const names = readdirSync(folder).sort();
+    this.#segments = names.flatMap((name) => {
+      const first = firstOf(name);
+      return first === undefined ? [] : [Segment.open(folder, first)];
+    });
+    this.damagedBytes = this.#segments.reduce((sum, segment) => sum + segment.damagedBytes, 0);
+    this.#bytes = this.#segments.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#first = Math.max(this.#readCursor(), this.#segments[0]?.first ?? 1);
+    this.#prune();
+    this.rewind();
+  }
+
+  /** Opens the spool in a folder, which it makes; throws `SinkError` when it cannot, or another process has it. */
+  static async open(id: string, folder: string, options: SpoolOptions): Promise<Spool> {
+    try {
+      await mkdir(folder, { recursive: true });
+      return new Spool(id, folder, options);
+    } catch (cause) {
+      if (cause instanceof SinkError) throw cause;
+      throw new SinkError("SINK_OPEN", `${id}: the spool ${folder} cannot be opened: ${diskReason(cause)}`, {
+        cause,
+      });
+    }
+  }
+
+  /** Number of the first record that is not delivered. */
+  get first(): number {
+    return this.#first;
+  }
+
+  /** Number that the next record gets. */
+  get end(): number {
+    return Math.max(this.#segments.at(-1)?.end ?? 1, this.#first);
+  }
+
+  /** Number of the record that `next` gives. */
+  get position(): number {
+    return Math.max(this.#reading.number, this.#first);
+  }
+
+  /** Whether a record has room. One that is larger than the whole spool has, once all others are delivered. */
+  hasRoom(record: Uint8Array): boolean {
+    return this.#first === this.end || this.#bytes + Segment.sizeOf(record) <= this.#maxBytes;
+  }
+
+  /** Takes a record and gives its number. Throws `SinkError` when the disk does not. */
+  append(record: Uint8Array): number {
+    try {
+      let last = this.#segments.at(-1);
+      if (!last || last.bytes >= this.#segmentBytes) {
+        last = Segment.create(this.#folder, this.end);
+        this.#segments.push(last);
+      }
+      last.append(record);
+      this.#bytes += Segment.sizeOf(record);
+      return last.end - 1;
+    } catch (cause) {
+      throw new SinkError(
+        "SINK_WRITE",
+        `${this.#id}: the spool ${this.#folder} cannot be written: ${diskReason(cause)}`,
+        { cause },
+      );
+    }
+  }
+
+  /** The next record in order; undefined when all have been read. */
+  next(): SpoolRecord | undefined {
+    const at = this.#reading;
+    for (;;) {
+      at.segment ??= this.#segments.find(({ end }) => end > at.number);
+      if (!at.segment) return undefined;
+      if (at.number < at.segment.end) {
+        at.number = Math.max(at.number, at.segment.first); // numbers that damage has left out
+        const { record: bytes, next } = at.segment.read(at.offset);
+        at.offset = next;
+        const number = at.number++;
+        if (bytes) return { number, bytes };
+      } else {
+        const following = this.#segments[this.#segments.indexOf(at.segment) + 1];
+        if (!following) return undefined;
+        Object.assign(at, { segment: following, offset: 0, number: following.first });
+      }
+    }
+  }
+
+  /** `next` will give what comes after the newest record: the caller has that one still at hand. */
+  skip(): void {
+    const segment = this.#segments.at(-1);
+    if (segment) this.#reading = { segment, offset: segment.bytes, number: segment.end };
+  }
+
+  /** `next` begins again at the first record that is not delivered. */
+  rewind(): void {
+    const segment = this.#segments.find(({ end }) => end > this.#first);
+    this.#reading = { segment, offset: 0, number: segment?.first ?? this.#first };
+    while (this.#reading.number < this.#first && this.next());
+  }
+
+  /** All records before `number` are delivered: notes it on the disk, and gives back the room of whole segments. */
+  delivered(number: number): void {
+    if (number <= this.#first) return;
+    this.#first = number;
+    this.#writeCursor();
+    this.#prune();
+  }
+
+  /** Gives up the oldest segment. Returns the number of the first record that is left. */
+  dropOldest(): number {
+    const oldest = this.#segments[0];
+    if (oldest) this.delivered(oldest.end);
+    this.#prune(0);
+    return this.#first;
+  }
+
+  close(): void {
+    this.#prune(0);
+    for (const segment of this.#segments) segment.close();
+    closeSync(this.#cursor);
+    this.#unlock();
+  }
+
+  /**
+   * Removes segments of which all is delivered; a last one that is not full stays, or each event would make a file. The
+   * number that comes next is not lost with the files: the cursor holds it.
+   */
+  #prune(keep = 1): void {
+    for (let oldest = this.#segments[0]; oldest && oldest.end <= this.#first; oldest = this.#segments[0]) {
+      if (this.#segments.length <= keep && oldest.bytes < this.#segmentBytes) return;
+      this.#segments.shift();
+      this.#bytes -= oldest.bytes;
+      oldest.remove();
+      if (this.#reading.segment !== oldest) continue;
+      this.#reading = { segment: undefined, offset: 0, number: Math.max(this.#reading.number, this.#first) };
+    }
+  }
+
+  #writeCursor(): void {
+    const bytes = Buffer.alloc(12);
+    bytes.writeBigUInt64LE(BigInt(this.#first), 0);
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, 8)), 8);
+    writeSync(this.#cursor, bytes, 0, 12, 0);
+  }
+
+  /** What was delivered by an earlier process; everything counts as not delivered where that is not known. */
+  #readCursor(): number {
+    const bytes = Buffer.alloc(12);
+    if (readSync(this.#cursor, bytes, 0, 12, 0) < 12) return 1;
+    return crc32(bytes.subarray(0, 8)) === bytes.readUInt32LE(8) ? Number(bytes.readBigUInt64LE(0)) : 1;
+  }
+}

@@ -1,0 +1,364 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
+import type { EmotionEvent } from "#src/events/event.js";
+import type { Sink } from "#src/pipeline/component.js";
+import { nats } from "#src/sinks/nats/index.js";
+import { testContext } from "../../support/context.js";
+import { eventOf } from "../../support/event.js";
+import { NatsServer, needsNatsServer } from "../../support/nats-server.js";
+import { storedMessages } from "../../support/nats-stream.js";
+
+type Options = Parameters<typeof nats.build>[0];
+
+describe("the nats sink with a stream", function () {
+  this.timeout(60_000);
+  let server: NatsServer;
+  let folder: string;
+  before(function () {
+    needsNatsServer(this);
+  });
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    server = await NatsServer.start();
+  });
+  afterEach(async () => {
+    await server.remove();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function opened(options: Partial<Options> = {}, { live = false, url = server.url } = {}) {
+    const { context, logged } = testContext({ id: "nats", live });
+    const sink = await nats.build(
+      {
+        url,
+        stream: { name: "EMOTION", create: true },
+        spool: { path: join(folder, "spool"), size: 64e6 },
+        ...options,
+      },
+      context,
+    );
+    return { sink, logged };
+  }
+  /** Events of several tracks, each track in order of `frame`. */
+  async function write(sink: Sink<EmotionEvent>, from: number, to: number): Promise<void> {
+    for (let n = from; n < to; n++) await sink.write(eventOf(n, { track: 1 + (n % 3) }));
+  }
+  const stored = () => storedMessages(server.port, "EMOTION");
+  /** Each event once, and in order within its track. */
+  async function assertAll(from: number, to: number): Promise<void> {
+    const frames = (await stored()).map(({ data }) => JSON.parse(data) as EmotionEvent);
+    assert.equal(frames.length, to - from);
+    for (const track of [1, 2, 3]) {
+      const own = frames.flatMap(({ data }) => (data.track === track ? [data.frame] : []));
+      const wanted = Array.from({ length: to - from }, (_, i) => from + i).filter(
+        (n) => 1 + (n % 3) === track,
+      );
+      assert.deepEqual(own, wanted);
+    }
+  }
+  const until = async (what: () => boolean) => {
+    while (!what()) await sleep(5);
+  };
+
+  it("stores every event once, as a structured CloudEvent under its subject, and leaves nothing in the spool", async () => {
+    const { sink } = await opened();
+    await write(sink, 0, 3000);
+    await sink.close(true);
+    await assertAll(0, 3000);
+    const [first] = await stored();
+    assert.equal(first?.subject, "emotion.door.1");
+    assert.deepEqual(first?.headers, {
+      "Nats-Msg-Id": "event-0",
+      "Content-Type": "application/cloudevents+json",
+    });
+    assert.deepEqual(JSON.parse(first?.data ?? ""), eventOf(0, { track: 1 }));
+    assert.deepEqual(readdirSync(join(folder, "spool")).sort(), ["delivered", "lock"]);
+    assert.deepEqual(sink.figures?.(), { waiting: 0, dropped: 0, duplicates: 0 });
+  });
+
+  it("in binary mode has the data as payload and the attributes in ce- headers", async () => {
+    const { sink } = await opened({ format: "binary" });
+    await sink.write({ ...eventOf(1), subject: "door/3 %é" });
+    await sink.close(true);
+    const [message] = await stored();
+    assert.deepEqual(message?.headers, {
+      "Nats-Msg-Id": "event-1",
+      "ce-specversion": "1.0",
+      "ce-id": "event-1",
+      "ce-source": "/pipelines/test/sources/door",
+      "ce-type": "dev.ekspresi.emotion.changed",
+      "ce-time": "2026-01-01T00:00:00.000Z",
+      "ce-datacontenttype": "application/json",
+      "ce-subject": "door/3%20%25%C3%A9",
+    });
+    assert.deepEqual(JSON.parse(message?.data ?? ""), eventOf(1).data);
+  });
+
+  it("stores an event that is written again only once", async () => {
+    for (let run = 0; run < 2; run++) {
+      const { sink } = await opened();
+      await write(sink, 0, 50);
+      await sink.close(true);
+      assert.equal(sink.figures?.().duplicates, run * 50);
+    }
+    await assertAll(0, 50);
+  });
+
+  for (const [name, fault] of [
+    ["killed with SIGKILL", (s: NatsServer) => s.kill()],
+    ["stopped with SIGTERM", (s: NatsServer) => s.stop()],
+  ] as const)
+    it(`loses and doubles nothing, and keeps the order of tracks, through a server that is ${name}`, async () => {
+      const { sink, logged } = await opened();
+      for (let round = 0; round < 3; round++) {
+        await write(sink, round * 1000, round * 1000 + 500);
+        const ended = fault(server);
+        await write(sink, round * 1000 + 500, round * 1000 + 1000);
+        await ended;
+        await server.restart();
+      }
+      await sink.close(true);
+      await assertAll(0, 3000);
+      assert(logged.some((line) => /^warn nats: .*; events wait in .*spool; trying again$/.test(line)));
+      assert(logged.some((line) => line === `info nats: ${server.url}: connected`));
+    });
+
+  it("goes on with a server that hung, over a new connection", async () => {
+    const { sink } = await opened();
+    await write(sink, 0, 300);
+    server.pause();
+    await write(sink, 300, 600);
+    await sleep(6500); // until it is given up
+    server.resume();
+    await write(sink, 600, 900);
+    await sink.close(true);
+    await assertAll(0, 900);
+  });
+
+  it("waits for a server that is away at the start", async () => {
+    await server.stop();
+    const { sink, logged } = await opened();
+    await write(sink, 0, 100);
+    assert.match(
+      logged[0] ?? "",
+      /^warn nats: nats:\/\/.*: connection refused; .*; events wait in .*; trying again$/,
+    );
+    await server.restart();
+    await sink.close(true);
+    await assertAll(0, 100);
+  });
+
+  it("at its end says how many events it keeps, and sends them first the next time", async () => {
+    const { sink } = await opened();
+    await server.stop();
+    await write(sink, 0, 100);
+    await assert.rejects(Promise.resolve(sink.close(true)), {
+      code: "SINK_UNSENT",
+      message: new RegExp(
+        `^nats: 100 events are not sent but kept in ${folder}/spool \\(.*refused.*\\); the next run`,
+      ),
+    });
+    await server.restart();
+    const again = await opened();
+    assert.match(again.logged[0] ?? "", /^info .*sending 100 events of an earlier run$/);
+    await write(again.sink, 100, 200);
+    await again.sink.close(true);
+    await assertAll(0, 200);
+  });
+
+  it("when the spool is full has a recording wait until the server is back", async () => {
+    const { sink, logged } = await opened({ spool: { path: join(folder, "spool"), size: 20_000 } });
+    await server.stop();
+    let written = 0;
+    const writing = (async () => {
+      for (let n = 0; n < 100; n++) {
+        await sink.write(eventOf(n, { track: 1 + (n % 3) }));
+        written++;
+      }
+    })();
+    await until(() =>
+      logged.some((line) => /the spool is full \(20000 bytes\): the sources wait/.test(line)),
+    );
+    const before = written;
+    await sleep(50);
+    assert.equal(written, before);
+    assert(before > 20 && before < 50, String(before));
+    await server.restart();
+    await writing;
+    await sink.close(true);
+    await assertAll(0, 100);
+  });
+
+  it("when the spool is full drops a camera's oldest events, and counts them", async () => {
+    const { sink, logged } = await opened(
+      { spool: { path: join(folder, "spool"), size: 20_000 } },
+      { live: true },
+    );
+    await server.stop();
+    await write(sink, 0, 100);
+    assert(logged.some((line) => /its oldest events are dropped/.test(line)));
+    const { dropped = 0, waiting = 0 } = sink.figures?.() ?? {};
+    assert(dropped > 50, String(dropped));
+    assert.equal(dropped + waiting, 100);
+    await server.restart();
+    await sink.close(true);
+    await assertAll(dropped, 100);
+  });
+
+  it("holds events back while the stream is full, and says so once", async () => {
+    const { sink, logged } = await opened({
+      stream: { name: "EMOTION", create: true, maxMessages: 50, whenFull: "refuse" },
+    });
+    await write(sink, 0, 80);
+    await until(() =>
+      logged.some((line) => /stream EMOTION takes nothing: maximum messages exceeded; /.test(line)),
+    );
+    const connection = await connect({ port: server.port });
+    const manager = await jetstreamManager(connection);
+    await sleep(700); // through some tries
+    assert.equal((await manager.streams.info("EMOTION")).state.messages, 50);
+    assert.equal(logged.filter((line) => /takes nothing/.test(line)).length, 1);
+    const first = await stored();
+    await manager.streams.purge("EMOTION");
+    await connection.close();
+    await sink.close(true);
+    const frames = [...first, ...(await stored())].map(({ data }) => (JSON.parse(data) as EmotionEvent).data);
+    assert.equal(frames.length, 80);
+    for (const track of [1, 2, 3]) {
+      const own = frames.filter((data) => data.track === track).map(({ frame }) => frame);
+      assert.deepEqual(
+        own,
+        own.toSorted((a, b) => a - b),
+      );
+    }
+  });
+
+  it("makes its stream again when it was deleted", async () => {
+    const { sink, logged } = await opened();
+    await write(sink, 0, 10);
+    await until(() => sink.figures?.().waiting === 0);
+    const connection = await connect({ port: server.port });
+    await (await jetstreamManager(connection)).streams.delete("EMOTION");
+    await connection.close();
+    await write(sink, 10, 20);
+    await sink.close(true);
+    await assertAll(10, 20);
+    assert(logged.some((line) => /no stream takes its events any more/.test(line)));
+  });
+
+  it("makes the stream that was asked for", async () => {
+    const { sink } = await opened({
+      subject: "people.{pipeline}.x-{source}.{track}.{label}",
+      stream: {
+        name: "PEOPLE",
+        create: true,
+        maxAge: 3_600_000,
+        maxBytes: 1e6,
+        maxMessages: 1000,
+        duplicateWindow: 60_000,
+        storage: "memory",
+        whenFull: "refuse",
+      },
+    });
+    await sink.close(true);
+    const connection = await connect({ port: server.port });
+    const { config } = await (await jetstreamManager(connection)).streams.info("PEOPLE");
+    await connection.close();
+    const { subjects, max_age, max_bytes, max_msgs, duplicate_window, storage, discard, retention } = config;
+    assert.deepEqual(
+      { subjects, max_age, max_bytes, max_msgs, duplicate_window, storage, discard, retention },
+      {
+        subjects: ["people.*.*.*.*"],
+        max_age: 3600e9,
+        max_bytes: 1e6,
+        max_msgs: 1000,
+        duplicate_window: 60e9,
+        storage: "memory",
+        discard: "new",
+        retention: "limits",
+      },
+    );
+  });
+
+  it("tells in one line of a stream that does not fit, and changes nothing", async () => {
+    const connection = await connect({ port: server.port });
+    const manager = await jetstreamManager(connection);
+    await manager.streams.add({ name: "EMOTION", subjects: ["emotion.>"], max_age: 86_400e9, max_msgs: 10 });
+    const before = (await manager.streams.info("EMOTION")).config;
+    const wrong: [Partial<Options>, RegExp][] = [
+      [{ stream: { name: "NONE" } }, /stream NONE does not exist; make it, or say `create: true`$/],
+      [
+        { stream: { name: "OTHER", create: true } },
+        /stream OTHER cannot be made: another stream \(EMOTION\) already takes emotion\.\*\.\*$/,
+      ],
+      [
+        { stream: { name: "EMOTION", create: true, maxAge: 7 * 86_400_000, maxMessages: 20, replicas: 1 } },
+        /stream EMOTION exists with other limits and is not changed: maxAge is 1d, not 7d, maxMessages is 10, not 20; /,
+      ],
+      [
+        { stream: { name: "EMOTION" }, subject: "people.{track}" },
+        /stream EMOTION takes emotion\.>, not people\.\*$/,
+      ],
+      [
+        { subject: "emotion..{track}" },
+        /^`subject` is "emotion\.\.\{track\}": a part between its dots is empty$/,
+      ],
+      [{ subject: "emotion.{person}" }, /there is no field \{person\}; allowed: \{pipeline\}, \{source\}, /],
+    ];
+    for (const [options, line] of wrong)
+      await assert.rejects(opened(options), (error: Error) => {
+        assert.match(error.message, line);
+        assert(!error.message.includes("\n"));
+        return true;
+      });
+    assert.deepEqual((await manager.streams.info("EMOTION")).config, before);
+    await connection.close();
+    const { sink } = await opened({ stream: { name: "EMOTION", create: true } });
+    await sink.close(true);
+  });
+
+  it("stops with one line where the login may not publish", async () => {
+    await server.remove();
+    server = await NatsServer.start({
+      config: `authorization { users: [{ user: me, password: pw, permissions: { publish: ["$JS.API.>"], subscribe: ">" } }] }`,
+    });
+    const { sink } = await opened({ user: "me", password: "pw" });
+    await sink.write(eventOf(1));
+    let failure = "";
+    while (!failure) {
+      await sleep(10);
+      try {
+        await sink.write(eventOf(2));
+      } catch (error) {
+        failure = (error as Error).message;
+      }
+    }
+    assert.match(
+      failure,
+      /^nats: .*this login may not: Permissions Violation for Publish to "emotion\.door\.3"$/,
+    );
+    await assert.rejects(Promise.resolve(sink.close(true)), /events are not sent but kept in/);
+  });
+
+  it("stops with one line at an event that is larger than the stream takes", async () => {
+    const connection = await connect({ port: server.port });
+    await (await jetstreamManager(connection)).streams.add({
+      name: "EMOTION",
+      subjects: ["emotion.>"],
+      max_msg_size: 200,
+    });
+    await connection.close();
+    const { sink } = await opened();
+    await sink.write(eventOf(1));
+    await assert.rejects(Promise.resolve(sink.close(true)));
+    await assert.rejects(
+      async () => sink.write(eventOf(2)),
+      /larger than stream EMOTION takes: raise its max_msg_size$/,
+    );
+  });
+});

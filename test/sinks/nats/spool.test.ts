@@ -1,0 +1,234 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { Spool } from "#src/sinks/nats/spool.js";
+
+const SIZE = 64 * 1024;
+const recordOf = (n: number) => Buffer.from(`record ${n} ${"x".repeat(n % 50)}`);
+
+describe("the spool", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const open = (maxBytes = SIZE) => Spool.open("nats", folder, { maxBytes });
+  const readAll = (spool: Spool) => {
+    const read: string[] = [];
+    for (let record = spool.next(); record; record = spool.next())
+      read.push(`${record.number} ${record.bytes}`);
+    return read;
+  };
+  const expected = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, i) => `${from + i} ${recordOf(from + i)}`);
+  const segments = () =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith(".spool"))
+      .sort();
+
+  it("gives records in order, again after a new start, without those that were delivered", async () => {
+    const first = await open();
+    for (let n = 1; n < 200; n++) assert.equal(first.append(recordOf(n)), n);
+    assert.deepEqual(readAll(first), expected(1, 200));
+    first.delivered(120);
+    first.close();
+    const second = await open();
+    assert.deepEqual([second.first, second.end], [120, 200]);
+    second.append(recordOf(200));
+    assert.deepEqual(readAll(second), expected(120, 201));
+    second.rewind();
+    assert.deepEqual(readAll(second), expected(120, 201));
+    second.close();
+  });
+
+  it("counts on after everything was delivered, and leaves no records behind", async () => {
+    const first = await open();
+    for (let n = 1; n < 10; n++) first.append(recordOf(n));
+    first.delivered(10);
+    first.close();
+    assert.deepEqual(segments(), []);
+    const second = await open();
+    assert.equal(second.append(recordOf(10)), 10);
+    assert.deepEqual(readAll(second), expected(10, 11));
+    second.close();
+  });
+
+  it("behaves like a list, whatever is done to it", async () => {
+    const step = fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc.record({ do: fc.constant("append" as const), n: fc.integer({ min: 1, max: 40 }) }),
+      },
+      {
+        weight: 3,
+        arbitrary: fc.record({ do: fc.constant("read" as const), n: fc.integer({ min: 1, max: 60 }) }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({ do: fc.constant("deliver" as const), n: fc.integer({ min: 1, max: 60 }) }),
+      },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant("reopen" as const), n: fc.constant(0) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant("rewind" as const), n: fc.constant(0) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant("drop" as const), n: fc.constant(0) }) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        rmSync(folder, { recursive: true });
+        let spool = await open(4096);
+        let [first, position, end] = [1, 1, 1];
+        for (const { do: what, n } of steps) {
+          if (what === "append") {
+            for (let i = 0; i < n; i++) {
+              if (!spool.hasRoom(recordOf(end))) break;
+              assert.equal(spool.append(recordOf(end)), end);
+              end++;
+            }
+          } else if (what === "read") {
+            for (let i = 0; i < n; i++) {
+              const record = spool.next();
+              assert.equal(
+                record && `${record.number} ${record.bytes}`,
+                position < end ? `${position} ${recordOf(position)}` : undefined,
+              );
+              if (record) position++;
+            }
+          } else if (what === "deliver") {
+            first = Math.min(first + n, position);
+            spool.delivered(first);
+          } else if (what === "drop") {
+            const now = spool.dropOldest();
+            assert(now >= first && now <= end && (now > first || first === end));
+            first = now;
+            position = Math.max(position, first);
+          } else {
+            if (what === "reopen") {
+              spool.close();
+              spool = await open(4096);
+            } else spool.rewind();
+            position = first;
+          }
+          assert.deepEqual([spool.first, spool.position, spool.end], [first, position, end]);
+        }
+        spool.close();
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("is full at its size, gives room back, and takes what is larger than itself once it is empty", async () => {
+    const spool = await open(4096);
+    let n = 1;
+    while (spool.hasRoom(recordOf(n))) spool.append(recordOf(n++));
+    const used = () => segments().reduce((sum, name) => sum + readFileSync(join(folder, name)).length, 0);
+    assert(used() <= 4096 && used() > 4000, String(used()));
+    while (spool.next());
+    spool.delivered(n);
+    assert(spool.hasRoom(Buffer.alloc(10_000)));
+    spool.append(Buffer.alloc(10_000, "y"));
+    assert(!spool.hasRoom(recordOf(1)));
+    assert.equal(spool.next()?.bytes.length, 10_000);
+    spool.close();
+  });
+
+  it("cuts off a record that was written in part", async () => {
+    const first = await open();
+    for (let n = 1; n < 5; n++) first.append(recordOf(n));
+    first.close();
+    const path = join(folder, segments()[0] ?? "");
+    const whole = readFileSync(path).length;
+    for (const torn of [1, 7, 8, 12]) {
+      writeFileSync(path, readFileSync(path).subarray(0, whole));
+      const tail = Buffer.alloc(20);
+      tail.writeUInt32LE(500, 0);
+      appendFileSync(path, tail.subarray(0, torn));
+      const spool = await open();
+      assert.equal(spool.damagedBytes, torn);
+      assert.deepEqual(readAll(spool), expected(1, 5));
+      spool.close();
+      assert.equal(readFileSync(path).length, whole);
+    }
+  });
+
+  it("passes over a record whose bytes have changed, counts it, and gives all others", async () => {
+    const first = await open();
+    for (let n = 1; n < 300; n++) first.append(recordOf(n));
+    first.close();
+    const path = join(folder, segments()[1] ?? "");
+    const bytes = readFileSync(path);
+    const start = Number(segments()[1]?.slice(0, 16));
+    const length = bytes.readUInt32LE(0);
+    bytes.writeUInt8(bytes.readUInt8(12) ^ 1, 12);
+    writeFileSync(path, bytes);
+    const spool = await open();
+    assert.equal(spool.damagedBytes, length + 8);
+    assert.deepEqual(readAll(spool), [...expected(1, start), ...expected(start + 1, 300)]);
+    spool.close();
+  });
+
+  it("begins at the oldest record where what was delivered is not known", async () => {
+    const first = await open();
+    for (let n = 1; n < 5; n++) first.append(recordOf(n));
+    first.delivered(3);
+    first.close();
+    truncateSync(join(folder, "delivered"), 5);
+    const spool = await open();
+    assert.deepEqual(readAll(spool), expected(1, 5));
+    spool.close();
+  });
+
+  it("is for one process; the lock of one that was killed is free", async () => {
+    const spool = await open();
+    const child = () =>
+      spawn(process.execPath, ["--input-type=module", "-e", CHILD, folder], {
+        stdio: ["ignore", "pipe", "inherit"],
+        cwd: fileURLToPath(new URL("../../..", import.meta.url)),
+      });
+    const said = async (process: ReturnType<typeof child>) =>
+      String((await once(process.stdout, "data"))[0]).trim();
+    const refused = child();
+    assert.equal(
+      await said(refused),
+      `nats: another process uses ${join(folder, "lock")}; give each pipeline a \`spool.path\` of its own`,
+    );
+    await once(refused, "exit");
+    spool.close();
+    const holder = child();
+    assert.equal(await said(holder), "open");
+    await assert.rejects(open(), { code: "SINK_LOCKED" });
+    holder.kill("SIGKILL");
+    await once(holder, "exit");
+    (await open()).close();
+  });
+
+  it("tells of a folder that cannot be", async () => {
+    const file = join(folder, "file");
+    writeFileSync(file, "");
+    await assert.rejects(Spool.open("nats", join(file, "spool"), { maxBytes: SIZE }), {
+      code: "SINK_OPEN",
+      message: `nats: the spool ${join(file, "spool")} cannot be opened: a part of its path is a file`,
+    });
+  });
+});
+
+const CHILD = `
+import { Spool } from "#src/sinks/nats/spool.js";
+try {
+  await Spool.open("nats", process.argv[1], { maxBytes: 65536 });
+  console.log("open");
+  setInterval(() => {}, 1000);
+} catch (error) {
+  console.log(error.message);
+}`;
