@@ -7,6 +7,7 @@ import { track } from "./operators/track.js";
 import type { Component } from "./pipeline/component.js";
 import { consoleSink } from "./sinks/console.js";
 import { jsonl } from "./sinks/jsonl.js";
+import { web } from "./sinks/web/index.js";
 import { file } from "./sources/file.js";
 import { images } from "./sources/images.js";
 import { rtsp } from "./sources/rtsp.js";
@@ -28,5 +29,6 @@ export const registry = [
   events,
   jsonl,
   consoleSink,
+  web,
   // Each keeps its own options' type; to the loader they are all alike.
 ] as unknown as readonly Component[];

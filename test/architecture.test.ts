@@ -17,12 +17,22 @@ const MAY: Record<string, readonly string[]> = {
   metrics: ["pipeline"],
   sources: ["pipeline", "media"],
   operators: ["pipeline", "media", "haar", "model", "events"],
+<<<<<<< HEAD
   sinks: ["pipeline", "media", "events", "nats"],
+=======
+  sinks: ["pipeline", "media", "events"],
+  web: ["events"],
+>>>>>>> cb78698 (The live page: sink web, pipeline run --web; events beside faces for sinks that take both)
 };
 /** Single files that look further, each for one reason. */
 const DOORS: Record<string, readonly string[]> = {
   // The loader is the one place of `pipeline` that knows which components there are.
   "pipeline/load.ts": ["registry.ts"],
+  // The page speaks its server's language.
+  "web/connection.ts": ["sinks/web/protocol.ts"],
+  "web/state.ts": ["sinks/web/protocol.ts"],
+  "web/cameras.ts": ["sinks/web/protocol.ts"],
+  "web/events.ts": ["sinks/web/protocol.ts"],
 };
 
 /** Every source file with the project's files that it imports, relative to src. */

@@ -15,7 +15,10 @@ export async function loadRecipe(path: string, set: readonly string[]): Promise<
     throw problemsError([
       { place: file.place([]), message: `a recipe is a mapping with name and data, not ${show(root)}` },
     ]);
-  const settings = set.map((setting) => ({ setting, path: applySetting(root, setting) }));
+  const settings = set.map((setting) => ({
+    place: `--set ${setting.slice(0, setting.indexOf("="))}`,
+    path: applySetting(root, setting),
+  }));
   const yaml = withSettings(file, settings);
   const filled = Default(Recipe, root) as Record<string, unknown>;
   const { options, problems } = readOptions(Recipe, filled, process.cwd());

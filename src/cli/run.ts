@@ -1,4 +1,6 @@
-import type { Command } from "commander";
+import { randomBytes } from "node:crypto";
+import { type Command, InvalidArgumentError } from "commander";
+import type { AddedSink } from "../pipeline/load.js";
 import type { RunSummary } from "../pipeline/run.js";
 import { collect } from "./collect.js";
 import { METRICS_HELP, openRunMetrics } from "./metrics.js";
@@ -8,6 +10,8 @@ interface Flags {
   readonly quiet?: boolean;
   readonly json?: boolean;
   readonly metrics?: string;
+  /** Given without an address: true. */
+  readonly web?: string | true;
 }
 
 export function register(program: Command): void {
@@ -16,6 +20,11 @@ export function register(program: Command): void {
     .description("Runs a pipeline until its sources end or you press Ctrl-C.")
     .argument("<file>", "pipeline file")
     .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
+    .option(
+      "--web [host:port]",
+      "shows the run in a browser (default: 127.0.0.1:8088; port 0: any that is free)",
+      address,
+    )
     .option("-q, --quiet", "says only what goes wrong")
     .option("--json", "logs as JSON lines on standard error")
     .option("--metrics <[host:]port>", METRICS_HELP)
@@ -25,9 +34,13 @@ export function register(program: Command): void {
 Ctrl-C ends cleanly: what is under way is finished and written. A second one ends at once.
 Exit codes: 0 fine, 1 the run failed, 2 the file or the usage is wrong.
 
+--web on an address that other machines reach asks its visitors for a token: EKSPRESI_WEB_TOKEN, or one that is
+made for the run and printed.
+
 Examples:
   $ pipeline run pipelines/webcam.yaml
   $ pipeline run pipelines/recording.yaml --set sources.0.path=lobby.mp4
+  $ pipeline run pipelines/demo.yaml --web
   $ pipeline run door.yaml --quiet --set sinks.0.path=- | jq .data.label
   $ pipeline run pipelines/cameras.yaml --metrics 9464 & curl -s localhost:9464/metrics`,
     )
@@ -40,7 +53,8 @@ Examples:
           import("./status-line.js"),
           import("./summary.js"),
         ]);
-      const plan = await loadPipeline(file, { set: flags.set });
+      const page = flags.web === undefined ? undefined : webSink(flags.web);
+      const plan = await loadPipeline(file, { set: flags.set, ...(page && { sink: page }) });
       const status = new StatusLine(!flags.quiet && !flags.json);
       const log = createLog({
         quiet: flags.quiet ?? false,
@@ -72,6 +86,29 @@ Examples:
       if (signals.abort.aborted) process.exit(130);
       process.exitCode = summary.errors.length > 0 ? 1 : 0;
     });
+}
+
+/** `host:port`, or a port alone. */
+function address(text: string): string {
+  const [, host = "127.0.0.1", port = ""] = /^(?:(\[[\da-fA-F:.]+\]|[^\s:/]+):)?(\d{1,5})$/.exec(text) ?? [];
+  if (port && Number(port) <= 65_535) return `${host}:${port}`;
+  throw new InvalidArgumentError(
+    "Write host:port, e.g. --web 127.0.0.1:8088; --web alone stands after the file.",
+  );
+}
+
+/** The sink that `--web` adds. A token that had to be made is printed: without it nobody could see the page. */
+function webSink(given: string | true): AddedSink {
+  const listen = given === true ? undefined : given;
+  const own = listen === undefined || /^(localhost|127\.[\d.]+|\[::1\]):/.test(listen);
+  const set = process.env.EKSPRESI_WEB_TOKEN;
+  const token = set || (own ? undefined : randomBytes(18).toString("base64url"));
+  if (token && !set) process.stderr.write(`--web: the page asks for this token: ${token}\n`);
+  return {
+    type: "web",
+    place: "--web",
+    options: { ...(listen !== undefined && { listen }), ...(token && { token }) },
+  };
 }
 
 /** The first SIGINT or SIGTERM stops cleanly, the second at once. */

@@ -1,0 +1,25 @@
+// Bundles the live page into dist/web, and says how large it is.
+import { copyFileSync, readdirSync, readFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const OUT = "dist/web";
+await build({
+  entryPoints: [
+    { in: "src/web/main.ts", out: "app" },
+    { in: "src/web/app.css", out: "app" },
+  ],
+  outdir: OUT,
+  bundle: true,
+  minify: true,
+  target: ["es2022", "safari16"],
+  format: "esm",
+  legalComments: "eof",
+  logLevel: "warning",
+});
+for (const name of ["index.html", "icon.svg"]) copyFileSync(`src/web/${name}`, `${OUT}/${name}`);
+if (process.argv.includes("--sizes"))
+  for (const name of readdirSync(OUT)) {
+    const bytes = readFileSync(`${OUT}/${name}`);
+    console.log(`${name}: ${bytes.length} bytes, ${gzipSync(bytes).length} gzipped`);
+  }
