@@ -4,6 +4,8 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const OUT = "dist/web";
+// uPlot's licence wants to go where its code goes.
+const licence = `/* This file holds uPlot.\n${readFileSync("node_modules/uplot/LICENSE", "utf8").trim()} */`;
 await build({
   entryPoints: [
     { in: "src/web/main.ts", out: "app" },
@@ -14,7 +16,7 @@ await build({
   minify: true,
   target: ["es2022", "safari16"],
   format: "esm",
-  legalComments: "eof",
+  banner: { js: licence },
   logLevel: "warning",
 });
 for (const name of ["index.html", "icon.svg"]) copyFileSync(`src/web/${name}`, `${OUT}/${name}`);

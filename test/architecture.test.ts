@@ -17,12 +17,8 @@ const MAY: Record<string, readonly string[]> = {
   metrics: ["pipeline"],
   sources: ["pipeline", "media"],
   operators: ["pipeline", "media", "haar", "model", "events"],
-<<<<<<< HEAD
   sinks: ["pipeline", "media", "events", "nats"],
-=======
-  sinks: ["pipeline", "media", "events"],
   web: ["events"],
->>>>>>> cb78698 (The live page: sink web, pipeline run --web; events beside faces for sinks that take both)
 };
 /** Single files that look further, each for one reason. */
 const DOORS: Record<string, readonly string[]> = {
