@@ -10,6 +10,7 @@ import { consoleSink } from "./sinks/console.js";
 import { jsonl } from "./sinks/jsonl.js";
 import { nats } from "./sinks/nats/index.js";
 import { video } from "./sinks/video.js";
+import { web } from "./sinks/web/index.js";
 import { file } from "./sources/file.js";
 import { images } from "./sources/images.js";
 import { rtsp } from "./sources/rtsp.js";
@@ -34,5 +35,6 @@ export const registry = [
   nats,
   consoleSink,
   video,
+  web,
   // Each keeps its own options' type; to the loader they are all alike.
 ] as unknown as readonly Component[];

@@ -18,11 +18,17 @@ const MAY: Record<string, readonly string[]> = {
   sources: ["pipeline", "media"],
   operators: ["pipeline", "media", "haar", "model", "events"],
   sinks: ["pipeline", "media", "events", "nats"],
+  web: ["events"],
 };
 /** Single files that look further, each for one reason. */
 const DOORS: Record<string, readonly string[]> = {
   // The loader is the one place of `pipeline` that knows which components there are.
   "pipeline/load.ts": ["registry.ts"],
+  // The page speaks its server's language.
+  "web/connection.ts": ["sinks/web/protocol.ts"],
+  "web/state.ts": ["sinks/web/protocol.ts"],
+  "web/cameras.ts": ["sinks/web/protocol.ts"],
+  "web/events.ts": ["sinks/web/protocol.ts"],
 };
 
 /** Every source file with the project's files that it imports, relative to src. */

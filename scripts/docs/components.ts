@@ -56,6 +56,7 @@ export function componentsPage(registry: readonly Component[]): string {
 function section(component: Component): string {
   const flow = [
     component.role !== "source" && `takes ${component.takes}`,
+    component.role === "sink" && component.also && `and ${component.also} where there are any`,
     component.role !== "sink" && `gives ${component.gives}`,
     component.colour && "its sources carry colour",
     component.role === "operator" &&

@@ -36,7 +36,10 @@ async function load<T extends TObject>(
   const root = structuredClone(file.value);
   if (typeof root !== "object" || root === null || Array.isArray(root))
     throw problemsError([{ place: file.place([]), message: `${form}, not ${show(root)}` }]);
-  const settings = set.map((setting) => ({ setting, path: applySetting(root, setting) }));
+  const settings = set.map((setting) => ({
+    place: `--set ${setting.slice(0, setting.indexOf("="))}`,
+    path: applySetting(root, setting),
+  }));
   const yaml = withSettings(file, settings);
   const filled = Default(schema, root) as Record<string, unknown>;
   const { options, problems } = readOptions(schema, filled, process.cwd());

@@ -2,12 +2,15 @@ import type { Command } from "commander";
 import { collect } from "./collect.js";
 import { METRICS_HELP } from "./metrics.js";
 import { Signals } from "./signals.js";
+import { webAddress, webSink } from "./web.js";
 
 interface Flags {
   readonly set: string[];
   readonly quiet?: boolean;
   readonly json?: boolean;
   readonly metrics?: string;
+  /** Given without an address: true. */
+  readonly web?: string | true;
 }
 
 export function register(program: Command): void {
@@ -16,6 +19,11 @@ export function register(program: Command): void {
     .description("Runs a pipeline until its sources end or you press Ctrl-C.")
     .argument("<file>", "pipeline file")
     .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
+    .option(
+      "--web [host:port]",
+      "shows the run in a browser (default: 127.0.0.1:8088; port 0: any that is free)",
+      webAddress,
+    )
     .option("-q, --quiet", "says only what goes wrong")
     .option("--json", "logs as JSON lines on standard error")
     .option("--metrics <[host:]port>", METRICS_HELP)
@@ -25,9 +33,13 @@ export function register(program: Command): void {
 Ctrl-C ends cleanly: what is under way is finished and written. A second one ends at once.
 Exit codes: 0 fine, 1 the run failed, 2 the file or the usage is wrong.
 
+--web on an address that other machines reach asks its visitors for a token: EKSPRESI_WEB_TOKEN, or one that is
+made for the run and printed.
+
 Examples:
   $ pipeline run pipelines/webcam.yaml
   $ pipeline run pipelines/recording.yaml --set sources.0.path=lobby.mp4
+  $ pipeline run pipelines/demo.yaml --web
   $ pipeline run door.yaml --quiet --set sinks.0.path=- | jq .data.label
   $ pipeline run pipelines/cameras.yaml --metrics 9464 & curl -s localhost:9464/metrics`,
     )
@@ -37,7 +49,8 @@ Examples:
         import("./run-shown.js"),
         import("./summary.js"),
       ]);
-      const plan = await loadPipeline(file, { set: flags.set });
+      const page = flags.web === undefined ? undefined : webSink(flags.web);
+      const plan = await loadPipeline(file, { set: flags.set, ...(page && { sink: page }) });
       const signals = new Signals();
       const summary = await runShown(plan, flags, signals).finally(() => signals.end());
       if (!flags.json && !flags.quiet) process.stderr.write(summaryLines(summary));

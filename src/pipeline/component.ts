@@ -77,6 +77,8 @@ export interface Sink<T> {
 export interface SinkComponent<O extends TObject = TObject, In extends Kind = Kind> extends Described<O> {
   readonly role: "sink";
   readonly takes: In;
+  /** A second kind that it takes where the pipeline has it, e.g. events beside the faces that they tell of. */
+  readonly also?: In;
   build(options: Static<O>, context: RunContext): Sink<Flow[In]> | Promise<Sink<Flow[In]>>;
 }
 

@@ -20,9 +20,18 @@ import {
 export interface LoadOptions {
   /** `a.b=value` settings that override the file. */
   readonly set?: readonly string[];
+  /** A sink that is wanted besides the file's; where the file has one of its type, only the options are set on that. */
+  readonly sink?: AddedSink;
   readonly env?: NodeJS.ProcessEnv;
   /** The components there are. */
   readonly registry?: readonly Component[];
+}
+
+export interface AddedSink {
+  readonly type: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Where it was asked for, for messages, e.g. `--web`. */
+  readonly place: string;
 }
 
 /** Reads and checks a pipeline file. Throws one `ConfigError` that lists everything wrong with it, line by line. */
@@ -49,7 +58,11 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
         message: `a pipeline file is a mapping with sources, operators and sinks, not ${show(root)}`,
       },
     ]);
-  const settings = (options.set ?? []).map((setting) => ({ setting, path: applySetting(root, setting) }));
+  const settings = (options.set ?? []).map((setting) => ({
+    place: `--set ${setting.slice(0, setting.indexOf("="))}`,
+    path: applySetting(root, setting),
+  }));
+  if (options.sink) settings.push(addSink(root, options.sink));
   const yaml = withSettings(file, settings);
   const value = substitute(yaml, root, options.env ?? process.env, problems) as Record<string, unknown>;
   checkHead(yaml, value, problems);
@@ -72,6 +85,17 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
     nodes,
     colour: coloured(nodes),
   };
+}
+
+/** Puts a sink into a configuration; gives what was asked for and where it stands. */
+function addSink(root: Record<string, unknown>, { type, options, place }: AddedSink) {
+  root.sinks ??= [];
+  const { sinks } = root;
+  if (!Array.isArray(sinks)) return { place, path: ["sinks"] }; // what is wrong with it is told later
+  const present = sinks.findIndex((item: unknown) => isMapping(item) && item.type === type);
+  if (present < 0) return { place, path: ["sinks", sinks.push({ type, ...options }) - 1] };
+  Object.assign(sinks[present] as object, options);
+  return { place, path: ["sinks", present, Object.keys(options)[0] ?? "type"] };
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {

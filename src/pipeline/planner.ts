@@ -17,7 +17,8 @@ export interface Entry {
  * Joins components to a graph and checks that it is one: kinds agree on every edge, nothing goes round, everything
  * leads from a source to a sink. Topological order. Without `from`
  * - an operator takes what the one above it gives, the first one all sources;
- * - a sink takes the end of every chain that gives what it takes; where there is none, the last operator that does.
+ * - a sink takes the end of every chain that gives what it takes; where there is none, the last operator that does;
+ *   and the same for what it takes `also`, if anything gives it.
  */
 export function planGraph(
   entries: readonly Entry[],
@@ -75,11 +76,16 @@ function joinAll(
   const ends = entries.filter(({ id, component }) => component.role !== "sink" && !taken.has(id));
   for (const { id, component, from } of entries) {
     if (component.role !== "sink" || from) continue;
-    const fitting = ends.filter(({ component: end }) => givesOf(end) === component.takes);
-    const within = entries.findLast(
-      (e) => e.component.role === "operator" && givesOf(e.component) === component.takes,
-    );
-    const chosen = fitting.length > 0 ? fitting : within ? [within] : ends;
+    const giving = (kind: Kind | undefined): Entry[] => {
+      const fitting = ends.filter(({ component: end }) => givesOf(end) === kind);
+      if (fitting.length > 0) return fitting;
+      const within = entries.findLast(
+        (e) => e.component.role === "operator" && givesOf(e.component) === kind,
+      );
+      return within ? [within] : [];
+    };
+    const main = giving(component.takes);
+    const chosen = main.length > 0 ? [...main, ...(component.also ? giving(component.also) : [])] : ends;
     inputs.set(
       id,
       chosen.map((end) => end.id),
@@ -127,6 +133,7 @@ function checkEdges(
     const input = byId.get(id)?.component;
     const gives = input && givesOf(input);
     if (!gives || gives === component.takes) continue;
+    if (component.role === "sink" && gives === component.also) continue;
     const between = bridge(gives, component.takes, registry);
     const help = between
       ? `put ${between.map((type) => `\`${type}\``).join(", ")} between them`

@@ -43,14 +43,10 @@ export function applySetting(root: unknown, setting: string): YamlPath {
 /** The file as overridden by settings: what a setting gave has its place on the command line. */
 export function withSettings(
   yaml: YamlFile,
-  settings: readonly { readonly path: YamlPath; readonly setting: string }[],
+  settings: readonly { readonly path: YamlPath; readonly place: string }[],
 ): YamlFile {
-  const placed = (path: YamlPath) => {
-    const last = settings.findLast((given) =>
-      given.path.every((step, i) => String(step) === String(path[i])),
-    );
-    return last && `--set ${last.setting.slice(0, last.setting.indexOf("="))}`;
-  };
+  const placed = (path: YamlPath) =>
+    settings.findLast((given) => given.path.every((step, i) => String(step) === String(path[i])))?.place;
   return {
     ...yaml,
     place: (path) => placed(path) ?? yaml.place(path),

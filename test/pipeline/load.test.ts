@@ -45,6 +45,21 @@ describe("a pipeline file", () => {
     assert.equal(optionsOf("find", ["operators.find.every=5", "operators.find.every=6"]).every, 6);
   });
 
+  it("gets a sink more, or only its options where it has one", () => {
+    const sinksOf = (text: string, options: Record<string, unknown>) =>
+      parsePipeline(text, "/", {
+        registry: components,
+        sink: { type: "screen", place: "--screen", options },
+      }).nodes.flatMap(({ id, component, options }) => (component.role === "sink" ? [{ id, options }] : []));
+    const own = { id: "lines", options: { path: resolve("/out.jsonl"), rotate: 10_000_000 } };
+    assert.deepEqual(sinksOf(TEXT, { port: 7 }), [own, { id: "screen", options: { port: 7 } }]);
+    const with8 = `${TEXT}- { id: mine, type: screen, port: 8 }\n`;
+    assert.deepEqual(sinksOf(with8, { port: 7 }), [own, { id: "mine", options: { port: 7 } }]);
+    assert.deepEqual(sinksOf(with8, {}), [own, { id: "mine", options: { port: 8 } }]);
+    assert.deepEqual(sinksOf(TEXT.split("sinks:")[0] ?? "", {}), [{ id: "screen", options: {} }]);
+    assert.throws(() => sinksOf(TEXT, { port: "x" }), /^ConfigError: --screen: screen: /);
+  });
+
   it("takes variables in --set, too", () => {
     assert.equal(optionsOf("find", ["operators.find.every=${EVERY}"], { EVERY: "7" }).every, 7);
   });

@@ -62,6 +62,22 @@ describe("the planner", () => {
     assert.deepEqual(nodes.slice(-2), ["film<-settle", "lines<-tell"]);
   });
 
+  it("gives a sink that takes events also those, where there are any", () => {
+    const screen = "{ type: screen }";
+    assert.deepEqual(edges(CLIP, "{ type: find }, { type: settle }, { type: tell }", screen).slice(-1), [
+      "screen<-settle+tell",
+    ]);
+    assert.deepEqual(edges(CLIP, "{ type: find }, { type: settle }", screen).slice(-1), ["screen<-settle"]);
+    assert.deepEqual(
+      edges(CLIP, "{ type: find }, { type: tell }", "{ type: screen, from: [tell, find] }").slice(-1),
+      ["screen<-tell+find"],
+    );
+    assert.throws(
+      () => plan(CLIP, "{ type: halve }", screen),
+      /sink `screen` takes faces, but `halve` gives frames: put `find` between them/,
+    );
+  });
+
   it("orders by what takes what, not by the file", () => {
     const nodes = edges(CLIP, "{ type: tell, from: late }, { id: late, type: find, from: clip }", LINES);
     assert.deepEqual(nodes, ["clip<-", "late<-clip", "tell<-late", "lines<-tell"]);

@@ -105,6 +105,15 @@ const list = [
     example: "- { type: film, path: a.mp4 }",
     build: () => ({ write: () => undefined, close: () => undefined }),
   }),
+  sink({
+    type: "screen",
+    summary: "Faces, and events where there are any.",
+    takes: "faces",
+    also: "events",
+    options: Type.Object({ port: Type.Optional(Type.Integer({ description: "Where." })) }),
+    example: "- { type: screen }",
+    build: () => ({ write: () => undefined, close: () => undefined }),
+  }),
 ];
 
 /** A few components of each role that do nothing, for tests of the language. */

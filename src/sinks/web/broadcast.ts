@@ -1,0 +1,196 @@
+import { randomUUID } from "node:crypto";
+import type { WebSocket } from "ws";
+import type { EmotionEvent } from "../../events/event.js";
+import type { FaceFrame } from "../../media/frame.js";
+import type { RunContext } from "../../pipeline/context.js";
+import { History } from "./history.js";
+import type { WebOptions } from "./index.js";
+import { encode, shrink } from "./picture.js";
+import {
+  type CameraFigures,
+  type ListedEvent,
+  type Point,
+  PROTOCOL,
+  packPicture,
+  type ServerMessage,
+} from "./protocol.js";
+import { Viewer } from "./viewer.js";
+
+/** Points and events are sent so often. */
+const TELL_MS = 100;
+/** Figures are sent so often. */
+const FIGURES_MS = 1000;
+const PING_MS = 15_000;
+/** How long a page is given to take the goodbye. */
+const GOODBYE_MS = 200;
+
+/** Gives every page what comes, and keeps the last minutes for those who come later. Never waits for a page. */
+export class Broadcast {
+  readonly #options: { readonly fps: number; readonly maxSide: number; readonly quality: number };
+  readonly #context: RunContext;
+  readonly #history: History;
+  readonly #run = randomUUID();
+  readonly #viewers = new Set<Viewer>();
+  readonly #timers: NodeJS.Timeout[];
+  /** The newest frame that came this far, by source. */
+  readonly #newest = new Map<string, { readonly latencyMs: number; readonly mediaTimeMs: number }>();
+  /** When the next picture of a source may be made, by source; `performance.now()`. */
+  readonly #nextMs = new Map<string, number>();
+  #points: Point[] = [];
+  #events: ListedEvent[] = [];
+  #labels = 0;
+  #encoding = false;
+  #rgb: Uint8Array | undefined;
+
+  constructor(options: WebOptions, context: RunContext) {
+    const { fps = 12, maxSide = 960, quality = 75, history = 300_000 } = options;
+    this.#options = { fps, maxSide, quality };
+    this.#context = context;
+    this.#history = new History(history);
+    this.#timers = [
+      setInterval(() => this.#tell(), TELL_MS),
+      setInterval(() => this.#send(this.#figures()), FIGURES_MS),
+      setInterval(() => {
+        for (const viewer of this.#viewers) viewer.ping();
+      }, PING_MS),
+    ];
+    for (const timer of this.#timers) timer.unref();
+  }
+
+  get viewers(): number {
+    return this.#viewers.size;
+  }
+
+  add(socket: WebSocket): void {
+    const viewer = new Viewer(socket, () => {
+      this.#viewers.delete(viewer);
+      if (viewer.missed > 0)
+        this.#context.log.debug(
+          `${this.#context.id}: a page missed ${viewer.missed} pictures on a slow line`,
+        );
+    });
+    this.#tell(); // the others' points are in the history that the new page gets
+    this.#history.trim();
+    viewer.tell({
+      type: "hello",
+      protocol: PROTOCOL,
+      pipeline: this.#context.pipeline.name,
+      run: this.#run,
+      cameras: this.#context.stats.sources.map(({ id, live }) => ({ id, live })),
+      labels: this.#history.labels,
+      points: this.#history.points,
+      events: this.#history.events,
+    });
+    viewer.tell(this.#figures());
+    this.#viewers.add(viewer);
+  }
+
+  event(event: EmotionEvent): void {
+    this.#events.push(this.#history.addEvent(event));
+  }
+
+  faces(item: FaceFrame): void {
+    const { frame } = item;
+    const camera = this.#context.stats.sources.findIndex(({ id }) => id === frame.source);
+    const { mediaTimeMs } = frame;
+    this.#newest.set(frame.source, { latencyMs: Date.now() - frame.wallTimeMs, mediaTimeMs });
+    this.#points.push(...this.#history.addFaces(item, camera));
+    if (this.#wanted(frame.source, camera)) this.#picture(item, camera);
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#tell();
+    this.#send(this.#figures());
+    this.#send({ type: "end" });
+    if (this.#viewers.size === 0) return;
+    for (const viewer of this.#viewers) viewer.close();
+    const until = performance.now() + GOODBYE_MS;
+    while (this.#viewers.size > 0 && performance.now() < until)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    for (const viewer of this.#viewers) viewer.terminate();
+  }
+
+  #wanted(source: string, camera: number): boolean {
+    // One picture is made at a time: however many cameras there are, at most one core is busy with it.
+    if (this.#encoding || performance.now() < (this.#nextMs.get(source) ?? 0)) return false;
+    for (const viewer of this.#viewers) if (viewer.ready(camera)) return true;
+    return false;
+  }
+
+  #picture(item: FaceFrame, camera: number): void {
+    const { frame } = item;
+    const { fps, maxSide, quality } = this.#options;
+    this.#encoding = true;
+    this.#nextMs.set(frame.source, performance.now() + 1000 / fps);
+    // What is needed of the frame is taken now: its slot goes back at once, however long the encoder takes.
+    const small = shrink(frame, maxSide, this.#rgb);
+    this.#rgb = small.rgb;
+    const head = {
+      camera,
+      sequence: frame.sequence,
+      mediaTimeMs: Math.round(frame.mediaTimeMs),
+      width: frame.width,
+      height: frame.height,
+      faces: this.#history.seen(item),
+    };
+    this.#tellLabels();
+    encode(small, quality)
+      .then((jpeg) => {
+        const message = packPicture(head, jpeg);
+        for (const viewer of this.#viewers) viewer.show(camera, message);
+      })
+      .catch((error: unknown) =>
+        this.#context.log.warn(`${this.#context.id}: a picture could not be encoded: ${String(error)}`),
+      )
+      .finally(() => {
+        this.#encoding = false;
+      });
+  }
+
+  #tell(): void {
+    this.#tellLabels();
+    if (this.#points.length > 0) this.#send({ type: "points", points: this.#points });
+    if (this.#events.length > 0) this.#send({ type: "events", events: this.#events });
+    this.#points = [];
+    this.#events = [];
+  }
+
+  /** Labels are known once a face has been classified; whoever gets one's number must know its name. */
+  #tellLabels(): void {
+    const { labels } = this.#history;
+    if (labels.length === this.#labels) return;
+    this.#labels = labels.length;
+    this.#send({ type: "labels", labels });
+  }
+
+  #figures(): ServerMessage {
+    const { stats, occupancy } = this.#context;
+    return {
+      type: "figures",
+      cameras: stats.sources.map((source): CameraFigures => {
+        const { id, state, decoded, dropped, reconnects, durationMs } = source;
+        const { latencyMs = 0, mediaTimeMs = 0 } = this.#newest.get(id) ?? {};
+        return {
+          state,
+          decoded,
+          dropped,
+          reconnects,
+          mediaTimeMs: Math.round(mediaTimeMs),
+          ...(durationMs !== undefined && { durationMs }),
+          latencyMs: Math.round(latencyMs),
+        };
+      }),
+      faces: stats.faces,
+      events: stats.events,
+      queue: occupancy.leased,
+      viewers: this.#viewers.size,
+    };
+  }
+
+  #send(message: ServerMessage): void {
+    if (this.#viewers.size === 0) return;
+    const text = JSON.stringify(message);
+    for (const viewer of this.#viewers) viewer.tell(text);
+  }
+}

@@ -1,0 +1,111 @@
+import { type Static, Type } from "typebox";
+import { ConfigError } from "../../errors.js";
+import type { EmotionEvent } from "../../events/event.js";
+import type { FaceFrame } from "../../media/frame.js";
+import { sink } from "../../pipeline/component.js";
+import { Duration } from "../../pipeline/units.js";
+import { isLoopback } from "./access.js";
+import { Broadcast } from "./broadcast.js";
+import { type Address, PageServer } from "./server.js";
+
+const Options = Type.Object({
+  listen: Type.Optional(
+    Type.String({
+      default: "127.0.0.1:8088",
+      pattern: "^(\\[[0-9a-fA-F:.]+\\]|[^\\s:/]+):\\d{1,5}$",
+      description:
+        "Address and port; port 0 means any that is free. Any address but a loopback one needs `token`.",
+      examples: ["127.0.0.1:8088", "0.0.0.0:8088", "[::1]:0"],
+    }),
+  ),
+  token: Type.Optional(
+    Type.String({
+      minLength: 16,
+      description:
+        "What a browser must know to see the page: open `http://<address>/#token=<token>`, or type it in. At least 16 characters.",
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of pipeline files
+      examples: ["${WEB_TOKEN}"],
+    }),
+  ),
+  hosts: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, description: "A name, without port." }), {
+      description:
+        "Names under which browsers may ask for the page, besides bare addresses, `localhost` and the machine's own name. Needed behind a proxy.",
+    }),
+  ),
+  fps: Type.Optional(
+    Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 60,
+      default: 12,
+      description: "Pictures sent per second and camera, at most. None are made while nobody looks.",
+    }),
+  ),
+  maxSide: Type.Optional(
+    Type.Integer({
+      minimum: 64,
+      maximum: 4096,
+      default: 960,
+      description:
+        "Longest side of the pictures sent, pixels. Frames are divided by a whole number until they fit.",
+    }),
+  ),
+  quality: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 100, default: 75, description: "JPEG quality of the pictures." }),
+  ),
+  history: Type.Optional(
+    Duration({ default: "5m", description: "What a page that comes later still sees of the timelines." }),
+  ),
+});
+
+export type WebOptions = Static<typeof Options>;
+
+/** Shows the run in a browser. */
+export const web = sink({
+  type: "web",
+  summary: "Shows the run in a browser: video with boxes, timelines, events.",
+  description: [
+    "Serves one page that reconnects by itself. Pictures are made only while a page looks, sent as JPEG together with the boxes of the same frame, and kept nowhere; behind a `blur` operator they are blurred. A slow browser gets fewer pictures; neither the run nor other browsers wait for it.",
+    "Without encryption: where the network is not trusted put a proxy with TLS before it, and name the proxy in `hosts`.",
+    "`pipeline run ... --web [host:port]` adds this sink to any pipeline.",
+  ].join("\n\n"),
+  takes: "faces",
+  also: "events",
+  colour: true,
+  options: Options,
+  example: "- { type: web, listen: 127.0.0.1:8088 }",
+  build: async (options, context) => {
+    const { listen = "127.0.0.1:8088", token, hosts = [] } = options;
+    const address = addressOf(listen);
+    if (!isLoopback(address.host) && token === undefined)
+      throw new ConfigError(
+        "WEB_TOKEN",
+        `${context.id}: ${listen} can be reached from other machines, so the page needs a token; add e.g. token: "\${WEB_TOKEN}", or listen on 127.0.0.1`,
+      );
+    const broadcast = new Broadcast(options, context);
+    const server = await PageServer.open({
+      id: context.id,
+      listen: address,
+      token,
+      hosts: hosts.map((name) => name.toLowerCase()),
+      opened: (socket) => broadcast.add(socket),
+      pages: () => broadcast.viewers,
+    });
+    context.log.info(`${context.id}: ${server.url}`, { url: server.url });
+    return {
+      write: (item: FaceFrame | EmotionEvent) => {
+        if ("frame" in item) broadcast.faces(item);
+        else broadcast.event(item);
+      },
+      close: async () => {
+        await broadcast.close();
+        await server.close();
+      },
+    };
+  },
+});
+
+function addressOf(listen: string): Address {
+  const at = listen.lastIndexOf(":");
+  return { host: listen.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(listen.slice(at + 1)) };
+}

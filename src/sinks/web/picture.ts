@@ -1,0 +1,66 @@
+import sharp from "sharp";
+import type { Frame } from "../../media/frame.js";
+
+/** Pixels to encode: RGB, row-major, 3 bytes a pixel. */
+export interface Shrunk {
+  readonly width: number;
+  readonly height: number;
+  readonly rgb: Uint8Array;
+}
+
+/** By how much both sides are divided so that neither is longer than `maxSide`. */
+function divisorOf(frame: Frame, maxSide: number): number {
+  return Math.max(1, Math.ceil(Math.max(frame.width, frame.height) / maxSide));
+}
+
+/**
+ * A frame shrunk by a whole number, each pixel the mean of the square it comes from, as RGB (BT.601, limited range, as
+ * JPEG viewers and our decoder's default have it). `into` is used again where it is large enough.
+ */
+export function shrink(frame: Frame, maxSide: number, into?: Uint8Array): Shrunk {
+  const by = divisorOf(frame, maxSide);
+  const width = Math.floor(frame.width / by);
+  const height = Math.floor(frame.height / by);
+  const rgb = into && into.length >= width * height * 3 ? into : new Uint8Array(width * height * 3);
+  const coloured = frame.format === "yuv420p";
+  const chromaWidth = Math.ceil(frame.width / 2);
+  const chromaSize = chromaWidth * Math.ceil(frame.height / 2);
+  const u = frame.width * frame.height;
+  const v = u + chromaSize;
+  const { pixels } = frame;
+  let out = 0;
+  for (let row = 0; row < height; row++) {
+    const chromaRow = ((row * by + (by >> 1)) >> 1) * chromaWidth;
+    for (let column = 0; column < width; column++) {
+      const luma = meanOf(pixels, row * by * frame.width + column * by, frame.width, by);
+      const chroma = chromaRow + ((column * by + (by >> 1)) >> 1);
+      const cb = coloured ? (pixels[u + chroma] ?? 128) - 128 : 0;
+      const cr = coloured ? (pixels[v + chroma] ?? 128) - 128 : 0;
+      // BT.601 in 8 bits of fraction.
+      const y = 298 * (luma - 16) + 128;
+      rgb[out++] = clamp((y + 409 * cr) >> 8);
+      rgb[out++] = clamp((y - 100 * cb - 208 * cr) >> 8);
+      rgb[out++] = clamp((y + 516 * cb) >> 8);
+    }
+  }
+  return { width, height, rgb };
+}
+
+/** Mean of a square of `side` pixels from `at` on. */
+function meanOf(pixels: Uint8Array, at: number, stride: number, side: number): number {
+  if (side === 1) return pixels[at] ?? 0;
+  let sum = 0;
+  for (let y = 0; y < side; y++) for (let x = 0; x < side; x++) sum += pixels[at + y * stride + x] ?? 0;
+  return (sum / (side * side)) | 0;
+}
+
+function clamp(value: number): number {
+  return Math.min(255, Math.max(0, value));
+}
+
+/** The picture as JPEG; nothing of the source but its pixels is in it. */
+export function encode({ width, height, rgb }: Shrunk, quality: number): Promise<Uint8Array> {
+  return sharp(rgb.subarray(0, width * height * 3), { raw: { width, height, channels: 3 } })
+    .jpeg({ quality, mozjpeg: false })
+    .toBuffer();
+}

@@ -1,0 +1,201 @@
+import type { PictureHead, SeenFace } from "../sinks/web/protocol.js";
+import { element, setText } from "./element.js";
+import { clock, percent } from "./format.js";
+import type { Camera, State } from "./state.js";
+
+interface View {
+  readonly figure: HTMLElement;
+  readonly canvas: HTMLCanvasElement;
+  readonly state: HTMLElement;
+  readonly time: HTMLElement;
+  readonly rate: HTMLElement;
+  readonly button: HTMLButtonElement;
+  picture: { readonly head: PictureHead; readonly bitmap: ImageBitmap } | undefined;
+}
+
+/** The pictures of all cameras, in a grid or one of them large. */
+export class Cameras {
+  readonly #root: HTMLElement;
+  readonly #state: State;
+  #views: View[] = [];
+  #large: number | undefined;
+  #resized = new ResizeObserver(() => {
+    for (const view of this.#views) this.#draw(view);
+  });
+
+  constructor(root: HTMLElement, state: State) {
+    this.#root = root;
+    this.#state = state;
+  }
+
+  /** Begins anew with the state's cameras. Pictures of cameras that stay are kept until others come. */
+  reset(): void {
+    const old = this.#views;
+    this.#resized.disconnect();
+    this.#views = this.#state.cameras.map((camera, i) => {
+      const view = this.#view(camera, i);
+      const before = old.find(({ figure }) => figure.dataset.camera === camera.id);
+      view.picture = before?.picture;
+      return view;
+    });
+    this.#root.replaceChildren(...this.#views.map(({ figure }) => figure));
+    this.#root.dataset.count = String(Math.min(9, this.#views.length));
+    for (const { canvas } of this.#views) this.#resized.observe(canvas);
+    this.enlarge(undefined);
+  }
+
+  /** Shows one camera large, or all alike. */
+  enlarge(index: number | undefined): void {
+    this.#large = index !== undefined && this.#views.length > 1 && this.#views[index] ? index : undefined;
+    this.#root.toggleAttribute("data-large", this.#large !== undefined);
+    for (const [i, { figure, button }] of this.#views.entries()) {
+      figure.toggleAttribute("data-large", i === this.#large);
+      button.setAttribute("aria-pressed", String(i === this.#large));
+      button.hidden = this.#views.length < 2;
+    }
+  }
+
+  toggle(index: number): void {
+    this.enlarge(this.#large === index ? undefined : index);
+  }
+
+  /** Draws a picture with its own frame's faces. */
+  async show(head: PictureHead, jpeg: Uint8Array<ArrayBuffer>): Promise<void> {
+    const view = this.#views[head.camera];
+    const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
+    if (!view) return bitmap.close();
+    if (view.picture && view.picture.head.sequence > head.sequence && this.#views.includes(view)) {
+      // A newer one was decoded sooner.
+      if (view.picture.head.mediaTimeMs > head.mediaTimeMs) return bitmap.close();
+    }
+    view.picture?.bitmap.close();
+    view.picture = { head, bitmap };
+    view.canvas.style.setProperty("--ratio", `${head.width} / ${head.height}`);
+    this.#draw(view);
+    view.figure.dataset.frame = String(head.sequence);
+    setText(view.time, clock(head.mediaTimeMs, true));
+  }
+
+  /** The picture that is shown of a camera. */
+  pictureOf(camera: number): View["picture"] {
+    return this.#views[camera]?.picture;
+  }
+
+  /** Draws again what is shown, e.g. in other colours. */
+  redraw(): void {
+    for (const view of this.#views) this.#draw(view);
+  }
+
+  /** Writes the captions. */
+  refresh(): void {
+    for (const [i, { figures, fps, id }] of this.#state.cameras.entries()) {
+      const view = this.#views[i];
+      if (!view) continue;
+      const state = figures?.state ?? "opening";
+      view.figure.dataset.state = state;
+      setText(
+        view.state,
+        { opening: "opening", running: "", reconnecting: "reconnecting", ended: "ended" }[state],
+      );
+      const dropped =
+        figures && figures.dropped > 0 ? ` · ${figures.dropped.toLocaleString("en-US")} dropped` : "";
+      setText(view.rate, `${Math.round(fps)} fps${dropped}`);
+      const faces = view.picture?.head.faces.map((face) => this.#nameOf(face)) ?? [];
+      view.canvas.setAttribute("aria-label", `${id}: ${faces.length > 0 ? faces.join(", ") : "no face"}`);
+    }
+  }
+
+  #view(camera: Camera, index: number): View {
+    const canvas = element("canvas", { role: "img", "aria-label": camera.id });
+    const state = element("span", { class: "state" });
+    const time = element("span", { class: "time" });
+    const rate = element("span", { class: "rate" });
+    const button = element("button", {
+      type: "button",
+      class: "large",
+      "aria-pressed": "false",
+      "aria-label": `Show ${camera.id} large`,
+      title: `Large or not (${index + 1})`,
+    });
+    button.onclick = () => this.toggle(index);
+    const caption = element("figcaption", {}, element("b", {}, camera.id), state, rate, time, button);
+    const figure = element("figure", { "data-camera": camera.id }, canvas, caption);
+    return { figure, canvas, state, time, rate, button, picture: undefined };
+  }
+
+  #nameOf({ track, label, confidence }: SeenFace): string {
+    const name = label === undefined ? "" : ` ${this.#state.labels[label] ?? ""}`;
+    const sure = confidence === undefined ? "" : ` ${percent(confidence)}`;
+    return `${track === undefined ? "face" : `#${track}`}${name}${sure}`;
+  }
+
+  #draw({ canvas, picture }: View): void {
+    if (!picture) return;
+    const { head, bitmap } = picture;
+    const ratio = devicePixelRatio;
+    const width = Math.round(canvas.clientWidth * ratio);
+    const height = Math.round((width * head.height) / head.width);
+    if (width === 0) return;
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+    }
+    const context = canvas.getContext("2d", { alpha: false });
+    if (!context) return;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(bitmap, 0, 0, width, height);
+    for (const face of head.faces) this.#drawFace(context, face, width / head.width, ratio);
+  }
+
+  /** A box in the colour of its label, dark around so that it shows on any picture, and its name above or below. */
+  #drawFace(context: CanvasRenderingContext2D, face: SeenFace, scale: number, ratio: number): void {
+    const [x, y, width, height] = face.box.map((value) => value * scale) as [number, number, number, number];
+    const colour = (face.label === undefined ? undefined : this.#state.colours[face.label]) ?? "#ffffff";
+    const thick = Math.max(2, Math.min(4, width / 60 / ratio)) * ratio;
+    context.lineJoin = "round";
+    for (const [style, line] of [
+      ["rgb(0 0 0 / 55%)", thick + 2 * ratio],
+      [colour, thick],
+    ] as const) {
+      context.strokeStyle = style;
+      context.lineWidth = line;
+      context.beginPath();
+      context.roundRect(x, y, width, height, 5 * ratio);
+      context.stroke();
+    }
+    this.#drawName(context, face, colour, [x, y, height, thick], ratio);
+  }
+
+  #drawName(
+    context: CanvasRenderingContext2D,
+    face: SeenFace,
+    colour: string,
+    [x, y, height, thick]: readonly [number, number, number, number],
+    ratio: number,
+  ): void {
+    const size = 13 * ratio;
+    context.font = `600 ${size}px system-ui, sans-serif`;
+    context.textBaseline = "middle";
+    const text = this.#nameOf(face);
+    const chip = { width: context.measureText(text).width + size, height: size * 1.65 };
+    const above = y - thick / 2 - 3 * ratio - chip.height;
+    const top =
+      above >= 0 ? above : Math.min(context.canvas.height - chip.height, y + height + thick / 2 + 3 * ratio);
+    const left = Math.max(0, Math.min(context.canvas.width - chip.width, x - thick / 2));
+    context.fillStyle = colour;
+    context.beginPath();
+    context.roundRect(left, top, chip.width, chip.height, 4 * ratio);
+    context.fill();
+    context.fillStyle = inkOn(colour);
+    context.fillText(text, left + size / 2, top + chip.height / 2 + ratio / 2);
+  }
+}
+
+/** Black or white, whichever is read better on a colour (WCAG's relative luminance). */
+export function inkOn(colour: string): string {
+  const [r = 0, g = 0, b = 0] = [1, 3, 5].map((at) => {
+    const part = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+}

@@ -1,0 +1,95 @@
+import { byId, element } from "./element.js";
+
+export interface Actions {
+  pause(paused: boolean): void;
+  /** The theme has changed. */
+  themed(): void;
+  /** A camera by its number from 0; nothing: all. */
+  camera(index: number | undefined): void;
+  span(ms: number): void;
+}
+
+const SPANS = [
+  { ms: 30_000, name: "30 s" },
+  { ms: 60_000, name: "1 min" },
+  { ms: 300_000, name: "5 min" },
+] as const;
+
+/** The buttons, and the same by keys. */
+export class Controls {
+  readonly #actions: Actions;
+  readonly #pause = byId<HTMLButtonElement>("pause");
+  readonly #spans: HTMLButtonElement[];
+  paused = false;
+  #span = 1;
+
+  constructor(actions: Actions) {
+    this.#actions = actions;
+    this.#spans = SPANS.map(({ name }, i) => {
+      const button = element("button", { type: "button", title: `Show ${name} (w)` }, name);
+      button.onclick = () => this.#show(i);
+      return button;
+    });
+    byId("spans").append(...this.#spans);
+    this.#press(this.#span);
+    this.#pause.onclick = () => this.#setPaused(!this.paused);
+    byId("theme").onclick = () => this.#theme();
+    this.#nameTheme();
+    matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => {
+      this.#nameTheme();
+      actions.themed();
+    });
+    const keys = byId<HTMLDialogElement>("keys");
+    byId("help").onclick = () => keys.showModal();
+    addEventListener("keydown", (event) => this.#key(event, keys));
+  }
+
+  #key(event: KeyboardEvent, keys: HTMLDialogElement): void {
+    const target = event.target instanceof Element ? event.target : undefined;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (target?.matches("input")) return;
+    if (event.key === " " && !target?.matches("button, #events")) this.#setPaused(!this.paused);
+    else if (event.key === "t") this.#theme();
+    else if (event.key === "w") this.#show((this.#span + 1) % SPANS.length);
+    else if (event.key === "?") keys.showModal();
+    else if (event.key === "0" || event.key === "Escape") this.#actions.camera(undefined);
+    else if (/^[1-9]$/.test(event.key)) this.#actions.camera(Number(event.key) - 1);
+    else return;
+    event.preventDefault();
+  }
+
+  #setPaused(paused: boolean): void {
+    this.paused = paused;
+    this.#pause.setAttribute("aria-pressed", String(paused));
+    this.#pause.setAttribute("aria-label", paused ? "Go on" : "Pause");
+    document.documentElement.toggleAttribute("data-paused", paused);
+    this.#actions.pause(paused);
+  }
+
+  #show(index: number): void {
+    this.#press(index);
+    this.#actions.span(SPANS[index]?.ms ?? SPANS[1].ms);
+  }
+
+  #press(index: number): void {
+    this.#span = index;
+    for (const [i, button] of this.#spans.entries()) button.setAttribute("aria-pressed", String(i === index));
+  }
+
+  /** The other theme than the one now, kept while the tab is open. */
+  #theme(): void {
+    const root = document.documentElement;
+    root.dataset.theme = isLight() ? "dark" : "light";
+    this.#nameTheme();
+    this.#actions.themed();
+  }
+
+  #nameTheme(): void {
+    byId("theme").setAttribute("aria-label", isLight() ? "Dark colours" : "Light colours");
+  }
+}
+
+function isLight(): boolean {
+  const { theme } = document.documentElement.dataset;
+  return theme ? theme === "light" : matchMedia("(prefers-color-scheme: light)").matches;
+}

@@ -1,0 +1,132 @@
+import { Cameras } from "./cameras.js";
+import { Connection, type ConnectionState } from "./connection.js";
+import { Controls } from "./controls.js";
+import { byId, element, setText } from "./element.js";
+import { Events } from "./events.js";
+import { Faces } from "./faces.js";
+import { count } from "./format.js";
+import { State } from "./state.js";
+import { Timelines } from "./timelines.js";
+
+const REFRESH_MS = 200;
+
+const state = new State();
+const cameras = new Cameras(byId("cameras"), state);
+const timelines = new Timelines(byId("charts"), state);
+const faces = new Faces(byId("faces"), state, cameras);
+const events = new Events(byId("events"), state);
+
+let connection: Connection | undefined;
+let line: ConnectionState = "connecting";
+
+const controls = new Controls({
+  pause: (paused) => {
+    connection?.watch(!paused && !document.hidden);
+    tellLine();
+  },
+  themed: () => {
+    timelines.redraw();
+  },
+  camera: (index) => (index === undefined ? cameras.enlarge(undefined) : cameras.toggle(index)),
+  span: (ms) => {
+    timelines.spanMs = ms;
+    timelines.refresh();
+  },
+});
+
+connection = new Connection({
+  message: (message) => {
+    if (state.take(message)) begin();
+    if (message.type === "labels" || message.type === "hello") drawLegend();
+  },
+  picture: ({ head, jpeg }) => {
+    const camera = state.cameras[head.camera];
+    if (camera) camera.nowMs = Math.max(camera.nowMs, head.mediaTimeMs);
+    const shown = controls.paused ? Promise.resolve() : cameras.show(head, jpeg);
+    // Only what has been drawn is answered: a page that cannot keep up gets fewer.
+    shown.catch(console.error).finally(() => connection?.drawn(head.camera));
+  },
+  state: (now) => {
+    line = now;
+    tellLine();
+  },
+});
+
+document.addEventListener("visibilitychange", () => connection?.watch(!controls.paused && !document.hidden));
+setInterval(() => {
+  if (!controls.paused && !document.hidden) refresh();
+}, REFRESH_MS);
+
+/** A run has begun, or this page has come to one. */
+function begin(): void {
+  document.title = `${state.pipeline} · Ekspresi`;
+  setText(byId("pipeline"), state.pipeline);
+  cameras.reset();
+  timelines.reset();
+  faces.reset();
+  events.reset();
+  if (!controls.paused) refresh();
+}
+
+function refresh(): void {
+  cameras.refresh();
+  timelines.refresh();
+  faces.refresh();
+  events.refresh();
+  drawFigures();
+}
+
+function tellLine(): void {
+  const status = byId("status");
+  status.dataset.state = controls.paused && line === "live" ? "paused" : line;
+  const names = {
+    connecting: "connecting",
+    live: "live",
+    reconnecting: "reconnecting",
+    ended: "the run has ended",
+  };
+  setText(status, controls.paused && line === "live" ? "paused" : names[line]);
+}
+
+function drawLegend(): void {
+  const items = state.labels.map((label, i) => {
+    const chip = element("i");
+    chip.style.background = state.colours[i] ?? "";
+    return element("li", {}, chip, label);
+  });
+  byId("legend").replaceChildren(...items);
+}
+
+function drawFigures(): void {
+  const { totals } = state;
+  if (!totals) return;
+  const dropped = totals.cameras.reduce((all, camera) => all + camera.dropped, 0);
+  const latency = Math.max(0, ...totals.cameras.map(({ latencyMs }) => latencyMs));
+  const figures: readonly (readonly [name: string, value: string, about: string])[] = [
+    [
+      "fps",
+      count(state.cameras.reduce((all, { fps }) => all + fps, 0)),
+      "frames read per second, all cameras",
+    ],
+    [
+      "latency",
+      latency < 1000 ? `${latency} ms` : `${(latency / 1000).toFixed(1)} s`,
+      "from reading a frame to here, slowest camera",
+    ],
+    ["in view", count(state.present.length), "faces in view now"],
+    ["events", count(totals.events), "events made"],
+    ["dropped", count(dropped), "frames dropped because the pipeline was busy"],
+    ["queue", count(totals.queue), "frames in the pipeline now"],
+  ];
+  const list = byId("figures");
+  if (list.children.length === 0)
+    list.append(
+      ...figures.map(([name, , about]) =>
+        element("div", { title: about }, element("dt", {}, name), element("dd")),
+      ),
+    );
+  for (const [i, [, value]] of figures.entries()) {
+    const cell = list.children[i]?.querySelector("dd");
+    if (cell) setText(cell, value);
+  }
+}

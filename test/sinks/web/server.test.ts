@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import sharp from "sharp";
+import { WebSocket } from "ws";
+import { web } from "#src/sinks/web/index.js";
+import type { ServerMessage } from "#src/sinks/web/protocol.js";
+import { unpackPicture } from "#src/sinks/web/protocol.js";
+import { testContext } from "../../support/context.js";
+import { eventOf } from "../../support/event.js";
+import { faceAt, facesOf, frameOf } from "../../support/frames.js";
+
+const TOKEN = "sixteen letters or more";
+const MODEL = { name: "m", version: "1", labels: ["happy", "sad"] };
+
+type Message<T extends ServerMessage["type"]> = Extract<ServerMessage, { type: T }>;
+
+/** A page that keeps what it is told. */
+class Page {
+  readonly socket: WebSocket;
+  readonly told: ServerMessage[] = [];
+  readonly pictures: ReturnType<typeof unpackPicture>[] = [];
+  answers = true;
+
+  constructor(url: string, headers: Record<string, string> = {}) {
+    this.socket = new WebSocket(`${url.replace("http", "ws")}stream`, { headers });
+    this.socket.binaryType = "arraybuffer";
+    this.socket.on("message", (data: ArrayBuffer | Buffer, isBinary) => {
+      if (!isBinary)
+        this.told.push(JSON.parse(String(data instanceof ArrayBuffer ? Buffer.from(data) : data)));
+      else {
+        const picture = unpackPicture(data as ArrayBuffer);
+        this.pictures.push(picture);
+        if (this.answers) this.say({ type: "drawn", camera: picture.head.camera });
+      }
+    });
+  }
+
+  say(message: object): void {
+    this.socket.send(JSON.stringify(message));
+  }
+
+  find<T extends ServerMessage["type"]>(type: T): Message<T> | undefined {
+    return this.told.find((message): message is Message<T> => message.type === type);
+  }
+}
+
+const until = async (what: () => boolean) => {
+  while (!what()) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+describe("the web sink", () => {
+  const closing: (() => void | Promise<void>)[] = [];
+  afterEach(async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  });
+
+  async function start(options: Record<string, unknown> = {}) {
+    const test = testContext({ id: "test", slots: 2 });
+    const sink = await web.build({ listen: "127.0.0.1:0", fps: 60, ...options }, test.context);
+    closing.push(() => sink.close(true));
+    const url = /http:\S+/.exec(test.logged.join())?.[0] ?? "";
+    const page = async (headers: Record<string, string> = {}) => {
+      const opened = new Page(url, headers);
+      closing.push(() => opened.socket.terminate());
+      await until(() => opened.find("hello") !== undefined);
+      return opened;
+    };
+    /** One frame with one face goes through. */
+    const frame = async (sequence: number) => {
+      const item = facesOf(frameOf(test.pool, sequence), [
+        faceAt(32, 24, 20, { track: 3, label: 0, model: MODEL, probabilities: Float32Array.of(0.9, 0.1) }),
+      ]);
+      await sink.write(item);
+      item.frame.release();
+    };
+    return { ...test, sink, url, page, frame };
+  }
+
+  it("sends the picture with the faces of the same frame", async () => {
+    const { page, frame } = await start();
+    const { pictures } = await page();
+    await frame(7);
+    await until(() => pictures.length > 0);
+    const { head, jpeg } = pictures[0] ?? assert.fail();
+    assert.deepEqual(head, {
+      camera: 0,
+      sequence: 7,
+      mediaTimeMs: 280,
+      width: 64,
+      height: 48,
+      faces: [{ box: [22, 14, 20, 20], track: 3, label: 0, confidence: 0.9 }],
+    });
+    const { width, height } = await sharp(jpeg).metadata();
+    assert.deepEqual([width, height], [64, 48]);
+  });
+
+  it("tells labels before anything that needs them, then points, events and figures", async () => {
+    const { page, frame, sink } = await start();
+    const { told } = await page();
+    await frame(1);
+    await sink.write(eventOf(5));
+    await until(() => ["points", "events"].every((type) => told.some((message) => message.type === type)));
+    const types = told.map(({ type }) => type);
+    assert.deepEqual(types.slice(0, 2), ["hello", "figures"]);
+    assert(types.indexOf("labels") < types.indexOf("points"));
+    const points = told.find((message) => message.type === "points");
+    assert.deepEqual(points, { type: "points", points: [[0, 3, 40, 0, 900, 100]] });
+    const events = told.find((message) => message.type === "events");
+    assert.equal(events?.type === "events" && events.events[0]?.id, "event-5");
+    await until(() => told.filter(({ type }) => type === "figures").length > 1);
+  });
+
+  it("tells a page that comes late what happened", async () => {
+    const { page, frame, sink } = await start();
+    for (let i = 0; i < 20; i++) await frame(i * 3);
+    await sink.write(eventOf(5));
+    const late = (await page()).find("hello");
+    assert.equal(late?.points.length, 20);
+    assert.equal(late?.events.length, 1);
+    assert.deepEqual(late?.labels, ["happy", "sad"]);
+    assert.deepEqual(late?.cameras, [{ id: "test", live: false }]);
+  });
+
+  it("makes no pictures while nobody looks: nobody there, paused, or with pictures not yet drawn", async () => {
+    const { page, frame } = await start();
+    await frame(0);
+    const paused = await page();
+    const slow = await page();
+    slow.answers = false;
+    paused.say({ type: "watch", pictures: false });
+    for (let i = 1; i <= 30; i++) {
+      await frame(i);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.equal(paused.pictures.length, 0);
+    assert.equal(slow.pictures.length, 2);
+    slow.say({ type: "drawn", camera: 0 });
+    for (let i = 31; slow.pictures.length < 3; i++) {
+      await frame(i);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+
+  it("does not wait for a page that reads nothing, and loses nothing of what others get", async () => {
+    const { page, frame, url } = await start({ history: "1h" });
+    const stuck = connect({ host: "127.0.0.1", port: Number(new URL(url).port) });
+    closing.push(() => void stuck.destroy());
+    stuck.write(
+      `GET /stream HTTP/1.1\r\nHost: ${new URL(url).host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${Buffer.from("0123456789abcdef").toString("base64")}\r\n\r\n`,
+    );
+    await once(stuck, "connect");
+    stuck.pause();
+    const quick = await page();
+    for (let i = 0; i < 60; i++) {
+      await frame(i * 3);
+      await new Promise((resolve) => setTimeout(resolve, 17));
+    }
+    const points = () => quick.told.flatMap((message) => (message.type === "points" ? message.points : []));
+    await until(() => points().length === 60);
+    assert(quick.pictures.length > 5, `${quick.pictures.length} pictures`);
+  });
+
+  it("ends its pages with a goodbye, and lets the process end", async () => {
+    const { page, sink } = await start();
+    const { told, socket } = await page();
+    const closed = once(socket, "close");
+    await sink.close(true);
+    await closed;
+    assert.equal(told.at(-1)?.type, "end");
+    closing.splice(0);
+  });
+
+  it("is one line of error where its address is taken, is none of this machine's, or needs a token", async () => {
+    const { url } = await start();
+    const listen = new URL(url).host;
+    await assert.rejects(start({ listen }), {
+      name: "SinkError",
+      message: new RegExp(`test: ${listen} .*another port`),
+    });
+    await assert.rejects(start({ listen: "192.0.2.1:0", token: TOKEN }), /this machine has no such address/);
+    await assert.rejects(start({ listen: "0.0.0.0:0" }), { name: "ConfigError", message: /needs a token/ });
+  });
+
+  it("sends its own files only, under a strict policy", async () => {
+    const { url } = await start();
+    const page = await fetch(url);
+    assert.equal(page.status, 200);
+    const policy = page.headers.get("content-security-policy") ?? "";
+    assert.match(policy, /default-src 'none'; script-src 'self'; style-src 'self'/);
+    assert.doesNotMatch(policy, /unsafe|\*/);
+    assert.equal(page.headers.get("cross-origin-resource-policy"), "same-origin");
+    assert.doesNotMatch(await page.text(), /<script(?![^>]*src=)|<style|style=|onclick/);
+    for (const path of ["../package.json", "%2e%2e/package.json", "app.js.map", "stream", "x"])
+      assert.equal((await fetch(url + path)).status, 404, path);
+    assert.equal((await fetch(url, { method: "PUT" })).status, 405);
+  });
+
+  const refusal = async (url: string, headers: Record<string, string>) => {
+    const { socket } = new Page(url, headers);
+    const [error] = (await once(socket, "error")) as [Error];
+    return error.message;
+  };
+
+  it("refuses other pages' scripts and names that are not its own", async () => {
+    const { url } = await start();
+    assert.match(await refusal(url, { Origin: "http://evil.example" }), /403/);
+    assert.match(await refusal(url, { Origin: "null" }), /403/);
+    assert.match(await refusal(url, { Host: "evil.example" }), /421/);
+    assert.equal((await fetch(`${url}session`, { headers: { Origin: "http://evil.example" } })).status, 403);
+  });
+
+  it("lets in who knows the token, and nobody else", async () => {
+    const { url, page } = await start({ token: TOKEN });
+    assert.equal((await fetch(`${url}session`)).status, 401);
+    assert.match(await refusal(url, {}), /401/);
+    assert.match(await refusal(url, { Cookie: `ekspresi-${new URL(url).port}=9999999999999.x` }), /401/);
+    const offer = (body: string) => fetch(`${url}session`, { method: "POST", body });
+    assert.equal((await offer("wrong")).status, 401);
+    assert.equal((await offer("x".repeat(100_000))).status, 401);
+    const { status, headers } = await offer(TOKEN);
+    assert.equal(status, 204);
+    const cookie = headers.get("set-cookie") ?? "";
+    assert.match(cookie, /; HttpOnly; SameSite=Strict; Path=\/$/);
+    assert(!cookie.includes(TOKEN));
+    const { told } = await page({ Cookie: cookie.split(";")[0] ?? "" });
+    assert.equal(told[0]?.type, "hello");
+  });
+
+  it("survives what no page would send", async () => {
+    const { url, page } = await start();
+    const odd = await page();
+    odd.say({ type: "drawn", camera: 99 });
+    odd.say({ type: "drawn" });
+    odd.socket.send("null");
+    odd.socket.send("{");
+    await once(odd.socket, "close");
+    const large = await page();
+    large.socket.send("x".repeat(5000));
+    await once(large.socket, "close");
+    const raw = connect({ host: "127.0.0.1", port: Number(new URL(url).port) });
+    raw.end("nonsense\r\n\r\n");
+    await once(raw.resume(), "close");
+    assert.equal((await page()).told[0]?.type, "hello");
+  });
+});

@@ -1,0 +1,380 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Page } from "playwright-core";
+import type { EmotionEvent } from "#src/events/event.js";
+import { coloursOf } from "#src/events/palette.js";
+import type { SourceStats } from "#src/pipeline/context.js";
+import { web } from "#src/sinks/web/index.js";
+import { Chrome } from "../support/chromium.js";
+import { testContext } from "../support/context.js";
+import { eventOf } from "../support/event.js";
+import { faceAt, facesOf, frameOf } from "../support/frames.js";
+import { RECORDING } from "../support/pictures.js";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const MODEL = { name: "m", version: "1", labels: ["happy", "sad"] };
+const CHANCES = Float32Array.of(0.7, 0.3);
+const TOKEN = "open sesame, sixteen";
+
+interface Feed {
+  token?: string;
+  cameras?: string[];
+  fps?: number;
+}
+
+describe("the live page in Chromium", function () {
+  this.timeout(240_000);
+  const chrome = new Chrome();
+  const running = new Set<ChildProcess>();
+  const closing: (() => unknown)[] = [];
+  let folder: string;
+
+  before(async function () {
+    await chrome.start(this);
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+  });
+  after(async () => {
+    await chrome.stop();
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  });
+  afterEach(async () => {
+    for (const close of closing.splice(0)) await close();
+    for (const child of running) {
+      const closed = once(child, "close");
+      child.kill("SIGKILL");
+      await closed;
+    }
+  });
+
+  /** Starts a run with a page and gives the page's address. */
+  async function run(at = "127.0.0.1:0") {
+    const file = join(folder, "p.yaml");
+    writeFileSync(
+      file,
+      `version: 1
+name: lobby
+sources:
+  - { id: man, type: file, path: ${RECORDING}, loop: true }
+operators:
+  - { type: detect, minSize: 30%, every: 5 }
+  - { type: track }
+  - { type: classify }
+  - { type: smooth }
+  - { type: events, on: both, interval: 1ms }
+sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
+`,
+    );
+    rmSync(join(folder, "events.jsonl"), { force: true });
+    const child = spawn(process.execPath, [MAIN, "run", file, "--web", at], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    running.add(child);
+    let said = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    child.once("close", () => running.delete(child));
+    while (!/web: http/.test(said) && child.exitCode === null)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    const url = /web: (http:\S+)/.exec(said)?.[1];
+    assert(url, said);
+    return { child, url };
+  }
+
+  const isLive = (page: Page) => page.waitForSelector("#status[data-state=live]");
+  const shownIn = (page: Page) =>
+    page.locator("#cameras figure").first().getAttribute("data-frame").then(Number);
+  /** Waits until pictures newer than now have come. */
+  async function moves(page: Page): Promise<void> {
+    const before = await page.locator("#cameras figure[data-frame]").first().getAttribute("data-frame");
+    await page.waitForFunction(
+      (frame) => document.querySelector<HTMLElement>("#cameras figure")?.dataset.frame !== frame,
+      before,
+    );
+  }
+
+  it("shows a face's box where the detector put it, its label, and a timeline that moves", async () => {
+    const { url } = await run();
+    const { page, complaints } = await chrome.open(url);
+    await isLive(page);
+    assert.equal(await page.title(), "lobby · Ekspresi");
+    await page.waitForSelector("#faces li b");
+    await page.waitForSelector("#charts .row canvas");
+    await moves(page);
+    await page.keyboard.press("Space");
+    await page.waitForSelector("#status[data-state=paused]");
+    const frame = await shownIn(page);
+    const events = readFileSync(join(folder, "events.jsonl"), "utf8")
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as EmotionEvent);
+    const seen = events.find(
+      ({ data }) => data.frame === frame && data.kind === "sample" && data.track === 1,
+    );
+    assert(seen, `no event of frame ${frame}`);
+    const { relativeBox: box, label } = seen.data;
+    const [colour = ""] = coloursOf([label]);
+    // Where each side's middle should be, the canvas has the label's colour; in the box's middle it has not.
+    const found = await page.evaluate(
+      ({ box, wanted }) => {
+        const canvas = document.querySelector("canvas");
+        const context = canvas?.getContext("2d");
+        if (!canvas || !context) return [];
+        const differs = (x: number, y: number) => {
+          const [r = 0, g = 0, b = 0] = context.getImageData(
+            Math.round(x * canvas.width),
+            Math.round(y * canvas.height),
+            1,
+            1,
+          ).data;
+          return Math.abs(r - wanted[0]) + Math.abs(g - wanted[1]) + Math.abs(b - wanted[2]);
+        };
+        const [middleX, middleY] = [box.x + box.width / 2, box.y + box.height / 2];
+        return [
+          differs(box.x, middleY),
+          differs(box.x + box.width, middleY),
+          differs(middleX, box.y + box.height),
+          differs(middleX, middleY),
+        ];
+      },
+      {
+        box,
+        wanted: [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16)) as [
+          number,
+          number,
+          number,
+        ],
+      },
+    );
+    assert(
+      found.slice(0, 3).every((difference) => difference < 30),
+      `${label} ${colour}: ${found}`,
+    );
+    assert((found[3] ?? 0) > 60, `${found}`);
+    assert.match(
+      (await page.locator("#faces li").first().textContent()) ?? "",
+      /#1(happy|neutral|sad|angry|fear|surprise|disgust)/,
+    );
+    const picture = () =>
+      page
+        .locator("#charts canvas")
+        .first()
+        .evaluate((chart) => (chart as HTMLCanvasElement).toDataURL());
+    const still = await picture();
+    await page.keyboard.press("Space");
+    await isLive(page);
+    while ((await picture()) === still) await new Promise((resolve) => setTimeout(resolve, 50));
+    assert(Number.parseInt((await page.locator("#figures dd").first().textContent()) || "0", 10) > 0);
+    assert((await page.locator("#events li").count()) > 0);
+    assert.deepEqual(complaints, []);
+  });
+
+  it("comes back by itself when the server was killed and starts again", async () => {
+    const first = await run();
+    const { page } = await chrome.open(first.url);
+    await isLive(page);
+    await moves(page);
+    first.child.kill("SIGKILL");
+    await page.waitForSelector("#status[data-state=reconnecting]");
+    await run(new URL(first.url).host);
+    await isLive(page);
+    await moves(page);
+    await page.waitForSelector("#faces li b");
+  });
+
+  /** A page without a run behind it: a face goes to and fro before each of the cameras. */
+  async function feed({ token, cameras = ["man"], fps = 12 }: Feed = {}) {
+    const { context, pool, logged } = testContext({ id: "web", slots: 2 });
+    const [source] = context.stats.sources;
+    const sources = cameras.map(
+      (id) => ({ ...source, id, state: "running" as const, decoded: 0 }) as SourceStats,
+    );
+    const sink = await web.build(
+      { listen: "127.0.0.1:0", fps, ...(token !== undefined && { token }) },
+      { ...context, stats: { ...context.stats, sources } },
+    );
+    let sequence = 0;
+    const step = () => {
+      sequence++;
+      for (const [i, camera] of sources.entries()) {
+        camera.decoded++;
+        const x = 60 + 40 * Math.sin(sequence / 10 + i);
+        const face = faceAt(x, 60, 40, {
+          track: 1,
+          label: sequence % 50 < 25 ? 0 : 1,
+          model: MODEL,
+          probabilities: CHANCES,
+        });
+        const item = facesOf(frameOf(pool, sequence, { source: camera.id, width: 160, height: 120 }), [face]);
+        void sink.write(item);
+        item.frame.release();
+      }
+      void sink.write(eventOf(sequence, { camera: cameras[0] ?? "", track: 1, label: "happy" }));
+    };
+    const timer = setInterval(step, 40);
+    const end = async () => {
+      clearInterval(timer);
+      await sink.close(true);
+    };
+    closing.push(end);
+    const url = /http:\S+/.exec(logged.join())?.[0] ?? "";
+    return { url, end, frames: () => sequence };
+  }
+
+  it("says that a run has ended, and keeps what it showed", async () => {
+    const { url, end } = await feed();
+    const { page } = await chrome.open(url);
+    await page.waitForSelector("#charts .row");
+    await end();
+    await page.waitForSelector("#status[data-state=ended]");
+    assert(await page.locator("#charts .row").first().isVisible());
+  });
+
+  it("serves ten pages at once", async () => {
+    const { url } = await feed({ fps: 3 });
+    const pages = [];
+    for (let i = 0; i < 10; i++)
+      pages.push(await chrome.open(url, { viewport: { width: 400, height: 300 } }));
+    await Promise.all(pages.map(({ page }) => moves(page)));
+    for (const { complaints } of pages) assert.deepEqual(complaints, []);
+  });
+
+  it("gives a page on a slow line fewer pictures, and the others theirs", async () => {
+    const { url } = await feed();
+    const slow = await chrome.open(await slowed(new URL(url), 6 * 1024));
+    const quick = await chrome.open(url);
+    await Promise.all([slow, quick].map(({ page }) => moves(page)));
+    const [slowly, quickly] = [await pictures(slow.page), await pictures(quick.page)];
+    while ((await quickly()) < 60) await new Promise((resolve) => setTimeout(resolve, 100));
+    assert(
+      (await slowly()) < 45,
+      `${await slowly()} pictures on the slow line, ${await quickly()} on the other`,
+    );
+    await moves(slow.page);
+  });
+
+  it("asks for the token where there is one: a wrong one is refused, the right one does not stay in the address", async () => {
+    const { url } = await feed({ token: TOKEN });
+    const typed = await chrome.open(url);
+    const field = typed.page.getByLabel("Token", { exact: true });
+    await field.fill("something else");
+    await field.press("Enter");
+    await typed.page.getByText("That is not the token.").waitFor();
+    assert.equal(await typed.page.locator("#cameras figure").count(), 0);
+    await field.fill(TOKEN);
+    await field.press("Enter");
+    await isLive(typed.page);
+    await typed.page.reload();
+    await isLive(typed.page); // the cookie does it
+
+    const linked = await chrome.open(`${url}#token=${encodeURIComponent(TOKEN)}`);
+    await isLive(linked.page);
+    assert.equal(linked.page.url(), url);
+  });
+
+  it("is neither read nor framed by a page of another origin", async () => {
+    const { url } = await feed();
+    const other = createServer((_, response) => {
+      response.setHeader("Content-Type", "text/html");
+      response.end(`<!doctype html><title>other</title><iframe src="${url}"></iframe>`);
+    }).listen(0, "127.0.0.1");
+    closing.push(() => other.close());
+    await once(other, "listening");
+    const { page } = await chrome.open(`http://127.0.0.1:${(other.address() as AddressInfo).port}/`);
+    const got = await page.evaluate(async (address) => {
+      const read = await fetch(`${address}session`).then(
+        () => "read",
+        () => "refused",
+      );
+      const script = await new Promise<string>((resolve) => {
+        const tag = document.createElement("script");
+        tag.src = `${address}app.js`;
+        tag.onload = () => resolve("loaded");
+        tag.onerror = () => resolve("refused");
+        document.head.append(tag);
+      });
+      const stream = await new Promise<string>((resolve) => {
+        const socket = new WebSocket(`${address.replace("http", "ws")}stream`);
+        socket.onmessage = () => resolve("heard");
+        socket.onerror = () => resolve("refused");
+      });
+      return { read, script, stream };
+    }, url);
+    assert.deepEqual(got, { read: "refused", script: "refused", stream: "refused" });
+    const [, frame] = page.frames();
+    assert.equal(await frame?.locator("#status").count(), 0);
+  });
+
+  it("is used with the keyboard alone, in either theme, on a phone, with several cameras", async () => {
+    const { url } = await feed({ cameras: ["man", "other"] });
+    const { page, complaints } = await chrome.open(url, {
+      viewport: { width: 360, height: 740 },
+      colorScheme: "dark",
+    });
+    await isLive(page);
+    await page.waitForSelector("#charts .row");
+    assert.equal(await page.locator("#cameras figure").count(), 2);
+    const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const dark = await background();
+    await page.keyboard.press("t");
+    assert.notEqual(await background(), dark);
+    await page.keyboard.press("2");
+    assert.equal(await page.locator("figure[data-large]").getAttribute("data-camera"), "other");
+    await page.keyboard.press("0");
+    assert.equal(await page.locator("figure[data-large]").count(), 0);
+    await page.keyboard.press("w");
+    assert.equal(await page.locator("#spans [aria-pressed=true]").textContent(), "5 min");
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.keyboard.press("Escape");
+    for (const name of ["Pause", "Dark colours", "Keys", "Show man large", "5 min"])
+      await page.getByRole("button", { name, exact: true }).waitFor();
+    await page.getByRole("img", { name: /^#1 man, expressions over time; now \w+ \d+ %/ }).waitFor();
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert(wide <= 0, `${wide} px wider than the phone`);
+    assert.deepEqual(complaints, []);
+  });
+
+  /** Counts the pictures that a page shows from now on. */
+  async function pictures(page: Page): Promise<() => Promise<number>> {
+    await page.evaluate(() => {
+      const figure = document.querySelector("#cameras figure");
+      new MutationObserver(() => {
+        document.body.dataset.shown = String(Number(document.body.dataset.shown ?? 0) + 1);
+      }).observe(figure ?? document.body, { attributeFilter: ["data-frame"] });
+    });
+    return async () => Number((await page.locator("body").getAttribute("data-shown")) ?? 0);
+  }
+
+  /** The same page through a line that lets so many bytes a second through to the browser. */
+  async function slowed(url: URL, bytesPerSecond: number): Promise<string> {
+    const sockets = new Set<Socket>();
+    const proxy = createTcpServer((browser) => {
+      const server = connect(Number(url.port), url.hostname);
+      browser.pipe(server);
+      server.on("data", (chunk) => {
+        browser.write(chunk);
+        server.pause();
+        setTimeout(() => server.resume(), (chunk.length / bytesPerSecond) * 1000);
+      });
+      server.on("end", () => browser.end());
+      for (const socket of [browser, server]) {
+        sockets.add(socket);
+        socket.on("error", () => {});
+      }
+    }).listen(0, "127.0.0.1");
+    closing.push(() => {
+      for (const socket of sockets) socket.destroy();
+      proxy.close();
+    });
+    await once(proxy, "listening");
+    return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/`;
+  }
+});
