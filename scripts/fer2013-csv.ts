@@ -1,6 +1,9 @@
 /**
  * Writes FER-2013's official CSV (`emotion,pixels,Usage`), and FER+'s `fer2013new.csv` beside it, from the raw form
  * that tests use: `tsx scripts/fer2013-csv.ts <folder with images.u8.gz and index.csv> <folder to write to>`.
+ *
+ * Training rows that stand in a test split too (`copies_test`) are left out of both files: PrivateTest itself is not
+ * among these rows, so that reading them could not find its copies.
  */
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
@@ -18,10 +21,11 @@ const index: Record<string, string>[] = await createReadStream(join(from, "index
   .pipe(parse({ columns: true }))
   .toArray();
 if (images.length !== index.length * PIXELS) throw new Error(`${from}: pictures and index differ in length`);
+const kept = [...index.entries()].filter(([, row]) => row.usage !== "Training" || row.copies_test === "");
 
 function* official(): Generator<string> {
   yield "emotion,pixels,Usage\n";
-  for (const [i, { label, usage }] of index.entries())
+  for (const [i, { label, usage }] of kept)
     yield `${label},${images.subarray(i * PIXELS, (i + 1) * PIXELS).join(" ")},${usage}\n`;
 }
 
@@ -39,10 +43,11 @@ function* votes(): Generator<string> {
     "NF",
   ];
   yield `Usage,Image name,${kinds.join(",")}\n`;
-  for (const row of index)
+  for (const [, row] of kept)
     yield `${row.usage},${row.ferplus_name},${kinds.map((kind) => row[`fp_${kind}`]).join(",")}\n`;
 }
 
 await mkdir(to, { recursive: true });
 await pipeline(official, createWriteStream(join(to, "fer2013.csv")));
 await pipeline(votes, createWriteStream(join(to, "fer2013new.csv")));
+console.log(`${kept.length} rows; left out of training: ${index.length - kept.length} copies of test pictures`);

@@ -79,6 +79,11 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   const history = flags.history ? readHistory(await readFile(flags.history, "utf8")) : [];
   const dataset = await readDataset(options, log);
   const splits = splitsOf(dataset.splits, flags.split, options.training);
+  const seen = splits.filter((name) => options.training.includes(name));
+  if (seen.length > 0)
+    log.warn(
+      `${seen.join(", ")}: models learn from such a split; these figures say nothing about new pictures`,
+    );
   const engine = await openEngine(model, {
     engine: flags.engine,
     provider: flags.provider,
@@ -96,7 +101,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
       flip,
       provider: engine.provider,
     };
-    process.stdout.write(table(evaluation, engine.provider));
+    process.stdout.write(table(evaluation, subject.split, engine.provider));
     if (flags.json)
       await writeFile(flags.json, `${JSON.stringify({ ...subject, ...evaluation }, null, 2)}\n`);
     if (flags.html) await writeFile(flags.html, await report(subject, evaluation, dataset, history));
@@ -117,10 +122,10 @@ function splitsOf(all: readonly string[], asked: readonly string[], training: re
   return asked.length > 0 ? [...asked] : held.length > 0 ? held : [...all];
 }
 
-function table(evaluation: Evaluation, provider: string): string {
+function table(evaluation: Evaluation, split: string, provider: string): string {
   const percent = (value: number) => `${(value * 100).toFixed(2)} %`.padStart(9);
   const lines = [
-    `${plural(evaluation.images, "picture")}, run by ${provider}`,
+    `${plural(evaluation.images, "picture")} of ${split}, run by ${provider}`,
     ...(
       [
         ["accuracy", evaluation.accuracy],

@@ -1,24 +1,28 @@
 import { dirname, resolve } from "node:path";
 import type { Static, TObject } from "typebox";
 import { Default } from "typebox/value";
+import { isModelPath } from "../model/load.js";
 import { type Settings, SweepDefinition } from "../model/sweep/index.js";
 import { Recipe } from "../model/training/index.js";
 import { readOptions, show } from "../pipeline/options.js";
 import { applySetting, withSettings } from "../pipeline/settings.js";
 import { type Problem, problemsError, readYaml } from "../pipeline/yaml.js";
 
+/** Where a recipe and a sweep hold paths. */
+const RECIPE_PATHS = [["data", "path"], ["data", "ferplus", "path"], ["from"]];
+const SWEEP_PATHS = [["recipe"]];
+
 /**
- * Reads and checks a training recipe; paths in it are relative to the working directory.
- * Throws one `ConfigError` that lists everything wrong with it, line by line.
+ * Reads and checks a training recipe. Paths in it become absolute: the file's own are relative to its folder, those
+ * that `set` gives to the working directory. Throws one `ConfigError` that lists everything wrong, line by line.
  */
 export function loadRecipe(path: string, set: readonly string[]): Promise<Recipe> {
-  return load(Recipe, "a recipe is a mapping with name and data", path, set);
+  return load(Recipe, "a recipe is a mapping with name and data", path, RECIPE_PATHS, set);
 }
 
 /** Reads and checks a sweep; its recipe's path is made absolute. Throws `ConfigError`. */
-export async function loadSweep(path: string): Promise<SweepDefinition> {
-  const sweep = await load(SweepDefinition, "a sweep is a mapping with name, recipe and method", path, []);
-  return { ...sweep, recipe: resolve(dirname(path), sweep.recipe) };
+export function loadSweep(path: string): Promise<SweepDefinition> {
+  return load(SweepDefinition, "a sweep is a mapping with name, recipe and method", path, SWEEP_PATHS, []);
 }
 
 /** Values of a recipe as `--set` takes them. */
@@ -30,16 +34,19 @@ async function load<T extends TObject>(
   schema: T,
   form: string,
   path: string,
+  paths: readonly (readonly string[])[],
   set: readonly string[],
 ): Promise<Static<T>> {
   const file = await readYaml(path);
   const root = structuredClone(file.value);
   if (typeof root !== "object" || root === null || Array.isArray(root))
     throw problemsError([{ place: file.place([]), message: `${form}, not ${show(root)}` }]);
+  makeAbsolute(root, paths, dirname(path));
   const settings = set.map((setting) => ({
     place: `--set ${setting.slice(0, setting.indexOf("="))}`,
     path: applySetting(root, setting),
   }));
+  makeAbsolute(root, paths, process.cwd());
   const yaml = withSettings(file, settings);
   const filled = Default(schema, root) as Record<string, unknown>;
   const { options, problems } = readOptions(schema, filled, process.cwd());
@@ -53,4 +60,21 @@ async function load<T extends TObject>(
       ),
     );
   return options as Static<T>;
+}
+
+/** Changes `root` in place. A `from` without a slash is the name of a model that comes along, and stays. */
+function makeAbsolute(root: object, paths: readonly (readonly string[])[], folder: string): void {
+  for (const path of paths) {
+    const key = path.at(-1) ?? "";
+    const holder = path
+      .slice(0, -1)
+      .reduce<unknown>((node, step) => (isMapping(node) ? node[step] : undefined), root);
+    const value = isMapping(holder) ? holder[key] : undefined;
+    if (!isMapping(holder) || typeof value !== "string") continue;
+    if (key !== "from" || isModelPath(value)) holder[key] = resolve(folder, value);
+  }
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

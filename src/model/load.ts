@@ -26,7 +26,7 @@ const cardSchema = Schema.Compile(ModelCard);
  * Throws `ModelError` when it is missing, or its card is not one.
  */
 export async function loadModel(nameOrPath: string, baseDir: string): Promise<Model> {
-  const isPath = /[\\/]/.test(nameOrPath) || nameOrPath === ".";
+  const isPath = isModelPath(nameOrPath);
   const folder = isPath ? resolve(baseDir, nameOrPath) : join(SHIPPED_MODELS, nameOrPath);
   const file = join(folder, "card.json");
   const text = await readCard(file, nameOrPath, isPath);
@@ -47,6 +47,11 @@ export async function loadModel(nameOrPath: string, baseDir: string): Promise<Mo
     );
   }
   return { folder, card: card as ModelCard };
+}
+
+/** Whether a model is given by the path of its folder rather than by name. */
+export function isModelPath(nameOrPath: string): boolean {
+  return /[\\/]/.test(nameOrPath) || nameOrPath === ".";
 }
 
 /** Names of the models that come with the package. */

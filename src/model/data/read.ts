@@ -7,6 +7,7 @@ import { dropBlank, dropCopies } from "./duplicates.js";
 import { withFerPlus } from "./ferplus.js";
 import { readFolder } from "./folder.js";
 import { Skipped } from "./skipped.js";
+import { divide, SplitOptions } from "./split.js";
 
 /** Where labelled faces come from: the `data:` block of a recipe. */
 export const DataOptions = Type.Object({
@@ -23,6 +24,7 @@ export const DataOptions = Type.Object({
     maximum: 0.9,
     description: "Part of each class held back where a folder has no splits of its own.",
   }),
+  split: Type.Optional(SplitOptions),
   width: Type.Integer({
     default: 48,
     minimum: 8,
@@ -77,6 +79,14 @@ export async function readDataset(options: DataOptions, log: DataLog): Promise<F
   });
   let dataset = info.isDirectory() ? await readFolder(path, options, skipped) : await readCsv(path, skipped);
   if (options.ferplus) dataset = await withFerPlus(dataset, options.ferplus.path, options.ferplus.share);
+  if (options.split) {
+    const tests = (options.split.of ?? dataset.splits).filter((name) => /test/i.test(name));
+    dataset = divide(dataset, options.split);
+    if (tests.length > 0)
+      log.warn(
+        `${path}: \`split\` puts pictures of ${tests.join(", ")} into training: do not measure the model on them`,
+      );
+  }
   const copies = dropCopies(dataset, training);
   const blank = dropBlank(copies.dataset, training, options.minContrast);
   dataset = blank.dataset;

@@ -6,7 +6,7 @@ import type { FaceDataset } from "../data/index.js";
 import { inferenceGraph } from "../layers/inference-graph.js";
 import type { Layer, Shape } from "../layers/layer.js";
 import { isLearnt, multiplyAdds, parametersOf, type Values } from "../layers/parameters.js";
-import { NORMALISATION, type Recipe } from "./recipe.js";
+import { NORMALISATION, type Recipe, withoutFolders } from "./recipe.js";
 
 export interface ModelParts {
   readonly folder: string;
@@ -52,7 +52,7 @@ export async function writeModel(parts: ModelParts): Promise<string> {
       epochs: parts.epochs,
       hours: Math.round(parts.elapsedMs / 36_000) / 100,
       software: "pipeline train",
-      recipe,
+      recipe: withoutFolders(recipe),
     },
     metrics: [],
     licence: recipe.licence,

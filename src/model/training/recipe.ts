@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { type Static, Type } from "typebox";
 import { AugmentOptions, DataOptions, SamplingOptions } from "../data/index.js";
 import { OptimiserOptions } from "./optimiser.js";
@@ -58,6 +59,17 @@ export const Recipe = Type.Object({
   limits: Type.Array(Type.String(), { default: [], description: "What the model must not be used for." }),
 });
 export type Recipe = Static<typeof Recipe>;
+
+/** The recipe with the names of its files alone: what a card may tell, and what stays when a folder is moved. */
+export function withoutFolders(recipe: Recipe): Recipe {
+  const { data, from } = recipe;
+  const ferplus = data.ferplus && { ...data.ferplus, path: basename(data.ferplus.path) };
+  return {
+    ...recipe,
+    data: { ...data, path: basename(data.path), ...(ferplus && { ferplus }) },
+    ...(from !== undefined && { from: basename(from) }),
+  };
+}
 
 /** Pixels become -1 to 1, as in the study. */
 export const NORMALISATION = { scale: 1 / 127.5, offset: -1 };

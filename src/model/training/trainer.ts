@@ -14,7 +14,7 @@ import { type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.js"
 import { mixup } from "./mixup.js";
 import { writeModel } from "./model-folder.js";
 import { clipNorm, moveAverage, optimise } from "./optimiser.js";
-import { NORMALISATION, type Recipe } from "./recipe.js";
+import { NORMALISATION, type Recipe, withoutFolders } from "./recipe.js";
 import { afterEpoch, isOver, NO_PLATEAU, rateFactor } from "./schedule.js";
 import { TrainingState } from "./state.js";
 import { TrainingStep } from "./step.js";
@@ -80,6 +80,14 @@ export async function train(
     throw new DataError(
       "DATA_VALIDATION",
       `${dataset.name}: no pictures in ${recipe.validation.join(", ")} (it has ${dataset.splits.join(", ")}); name the splits to judge on in \`validation\``,
+    );
+  const both = recipe.validation.filter(
+    (name) => recipe.data.training.includes(name) && dataset.splits.includes(name),
+  );
+  if (both.length > 0)
+    throw new DataError(
+      "DATA_VALIDATION",
+      `${dataset.name}: ${both.join(", ")} stands both in \`data.training\` and in \`validation\`; a network is not judged on what it learns from`,
     );
   const layers = ARCHITECTURES[recipe.architecture](dataset.labels.length, recipe.dropout);
   const input: Shape = [1, dataset.height, dataset.width];
@@ -171,7 +179,7 @@ class Run {
       keep: _____,
       mirror: ______,
       ...decisive
-    } = recipe;
+    } = withoutFolders(recipe);
     this.#identity = JSON.stringify({ ...decisive, pictures: dataset.label.length, labels: dataset.labels });
   }
 

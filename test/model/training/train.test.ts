@@ -74,6 +74,21 @@ describe("train", function () {
     await assert.rejects(run("a", { resume: true }, { batch: 4 }), /another recipe/);
   });
 
+  it("does not judge a network on what it learns from", async () => {
+    await assert.rejects(
+      run("a", {}, { data: { path: "unused", training: ["Training", "PublicTest"] } }),
+      /brightness: PublicTest stands both in `data\.training` and in `validation`/,
+    );
+  });
+
+  it("goes on although the data set was moved, and tells no folder in the card", async () => {
+    const at = (path: string) => ({ data: { path } });
+    await run("moved", { until: 1 }, at("/home/someone/faces.csv"));
+    assert.equal((await run("moved", { resume: true }, at("/mnt/faces.csv"))).finished, true);
+    const card = await readFile(join(folder, "moved", "model", "card.json"), "utf8");
+    assert.match(card, /"path": "faces\.csv"/);
+  });
+
   it("says in one line that the loss is no longer a number", async () => {
     await assert.rejects(
       run("a", {}, { optimiser: { type: "sgd", rate: 1e30 }, clip: 0, epochs: 20 }),

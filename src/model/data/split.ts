@@ -1,0 +1,46 @@
+import { type Static, Type } from "typebox";
+import { DataError } from "../../errors.js";
+import { type FaceDataset, rowsOf } from "./dataset.js";
+import { Random } from "./random.js";
+
+/** How splits are merged and divided anew: the `split:` block of a recipe's data. */
+export const SplitOptions = Type.Object({
+  training: Type.Number({
+    default: 0.8,
+    exclusiveMinimum: 0,
+    exclusiveMaximum: 1,
+    description: "Part of each class that becomes the split `training`; the rest becomes `validation`.",
+  }),
+  of: Type.Optional(
+    Type.Array(Type.String(), {
+      minItems: 1,
+      description:
+        "The splits to merge; others stay as they are. Default: all, so that test pictures are learnt from as well.",
+    }),
+  ),
+  seed: Type.Integer({ default: 1, description: "Of who comes where." }),
+});
+export type SplitOptions = Static<typeof SplitOptions>;
+
+/** Merges splits and divides them anew into `training` and `validation`, class by class. Throws `DataError`. */
+export function divide(dataset: FaceDataset, { training, of, seed }: SplitOptions): FaceDataset {
+  const unknown = of?.find((name) => !dataset.splits.includes(name));
+  if (unknown !== undefined)
+    throw new DataError(
+      "DATA_SPLIT",
+      `${dataset.name}: \`split.of\` names ${unknown}; the data set has ${dataset.splits.join(", ")}`,
+    );
+  const merged = of ?? dataset.splits;
+  const others = dataset.splits.filter((name) => !merged.includes(name));
+  const splits = ["training", "validation", ...others];
+  const split = dataset.split.map((own) => splits.indexOf(dataset.splits[own] ?? "", 2));
+  const rows = rowsOf(dataset, merged);
+  for (const label of dataset.labels.keys()) {
+    const own = new Random(seed, label).shuffle(rows.filter((row) => dataset.label[row] === label));
+    const learnt = Math.round(own.length * training);
+    own.forEach((row, i) => {
+      split[row] = i < learnt ? 0 : 1;
+    });
+  }
+  return { ...dataset, splits, split };
+}

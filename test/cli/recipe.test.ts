@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { loadRecipe } from "#src/cli/recipe.js";
+
+describe("a recipe's paths", () => {
+  let folder: string;
+  let file: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ekspresi-recipe-"));
+    file = join(folder, "recipe.yaml");
+    await writeFile(
+      file,
+      "name: mine\nfrom: ./base\ndata: { path: faces, ferplus: { path: ../votes.csv, share: 0.5 } }\n",
+    );
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  it("are relative to the file that names them", async () => {
+    const { data, from } = await loadRecipe(file, []);
+    assert.equal(data.path, join(folder, "faces"));
+    assert.equal(data.ferplus?.path, resolve(folder, "../votes.csv"));
+    assert.equal(from, join(folder, "base"));
+  });
+
+  it("are relative to the working directory where --set gives them", async () => {
+    const { data } = await loadRecipe(file, ["data.path=faces", "data.ferplus.path=/votes.csv"]);
+    assert.equal(data.path, resolve("faces"));
+    assert.equal(data.ferplus?.path, "/votes.csv");
+  });
+
+  it("leave the name of a model that comes along", async () => {
+    assert.equal((await loadRecipe(file, ["from=fer2013-small"])).from, "fer2013-small");
+  });
+});
