@@ -50,4 +50,6 @@ function* votes(): Generator<string> {
 await mkdir(to, { recursive: true });
 await pipeline(official, createWriteStream(join(to, "fer2013.csv")));
 await pipeline(votes, createWriteStream(join(to, "fer2013new.csv")));
-console.log(`${kept.length} rows; left out of training: ${index.length - kept.length} copies of test pictures`);
+console.log(
+  `${kept.length} rows; left out of training: ${index.length - kept.length} copies of test pictures`,
+);
