@@ -120,9 +120,9 @@ export class Spool {
 
   /** The next record in order; undefined when all have been read. */
   next(): SpoolRecord | undefined {
+    if (!this.#reading.segment) this.#seek(this.#reading.number);
     const at = this.#reading;
     for (;;) {
-      at.segment ??= this.#segments.find(({ end }) => end > at.number);
       if (!at.segment) return undefined;
       if (at.number < at.segment.end) {
         at.number = Math.max(at.number, at.segment.first); // numbers that damage has left out
@@ -146,9 +146,14 @@ export class Spool {
 
   /** `next` begins again at the first record that is not delivered. */
   rewind(): void {
-    const segment = this.#segments.find(({ end }) => end > this.#first);
-    this.#reading = { segment, offset: 0, number: segment?.first ?? this.#first };
-    while (this.#reading.number < this.#first && this.next());
+    this.#seek(this.#first);
+  }
+
+  #seek(number: number): void {
+    const segment = this.#segments.find(({ end }) => end > number);
+    const at = { segment, offset: 0, number: segment?.first ?? number };
+    for (; segment && at.number < number; at.number++) at.offset = segment.read(at.offset).next;
+    this.#reading = at;
   }
 
   /** All records before `number` are delivered: notes it on the disk, and gives back the room of whole segments. */

@@ -66,6 +66,17 @@ describe("the spool", () => {
     second.close();
   });
 
+  it("begins again, after all was delivered, with what comes then", async () => {
+    const spool = await open();
+    spool.append(recordOf(1));
+    assert.deepEqual(readAll(spool), expected(1, 2));
+    spool.delivered(2);
+    spool.rewind();
+    spool.append(recordOf(2));
+    assert.deepEqual(readAll(spool), expected(2, 3));
+    spool.close();
+  });
+
   it("behaves like a list, whatever is done to it", async () => {
     const step = fc.oneof(
       {
