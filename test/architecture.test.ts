@@ -15,8 +15,11 @@ const MAY: Record<string, readonly string[]> = {
   doctor: ["media", "model", "nats"],
   pipeline: ["media", "events"],
   metrics: ["pipeline"],
+  jobs: ["nats"],
+  worker: ["pipeline", "media", "nats", "jobs", "metrics"],
+  inference: ["nats", "model", "metrics"],
   sources: ["pipeline", "media"],
-  operators: ["pipeline", "media", "haar", "model", "events"],
+  operators: ["pipeline", "media", "haar", "model", "events", "nats", "inference"],
   sinks: ["pipeline", "media", "events", "nats"],
   web: ["events"],
 };

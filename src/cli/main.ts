@@ -8,14 +8,32 @@ import * as completion from "./completion.js";
 import * as doctor from "./doctor.js";
 import * as evaluate from "./evaluate.js";
 import * as graph from "./graph.js";
+import * as jobs from "./jobs.js";
 import * as models from "./models.js";
 import * as run from "./run.js";
 import * as schema from "./schema.js";
+import * as submit from "./submit.js";
 import * as sweep from "./sweep.js";
 import * as train from "./train.js";
 import * as validate from "./validate.js";
+import * as worker from "./worker.js";
 
-const VERBS = [run, annotate, validate, graph, evaluate, models, schema, doctor, completion, train, sweep];
+const VERBS = [
+  run,
+  annotate,
+  validate,
+  graph,
+  evaluate,
+  models,
+  schema,
+  doctor,
+  completion,
+  train,
+  sweep,
+  worker,
+  submit,
+  jobs,
+];
 
 /** Exit codes: 0 fine, 1 a run failed, 2 the configuration or usage is wrong. */
 const USAGE = 2;

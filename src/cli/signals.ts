@@ -4,8 +4,11 @@ export class Signals {
   readonly #abort = new AbortController();
   /** Told what the first one does. */
   say: (message: string) => void = () => {};
+  readonly #stopping: string;
 
-  constructor() {
+  /** @param stopping what the first one begins, in a few words */
+  constructor(stopping = "finishing what is under way") {
+    this.#stopping = stopping;
     process.on("SIGINT", this.#onSignal);
     process.on("SIGTERM", this.#onSignal);
   }
@@ -25,7 +28,7 @@ export class Signals {
 
   readonly #onSignal = (): void => {
     if (this.stop.aborted) this.#abort.abort();
-    else this.say("stopping: finishing what is under way (once more to stop at once)");
+    else this.say(`stopping: ${this.#stopping} (once more to stop at once)`);
     this.#stop.abort();
   };
 }

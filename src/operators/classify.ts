@@ -1,17 +1,20 @@
 import { availableParallelism } from "node:os";
-import { Type } from "typebox";
+import { type Static, Type } from "typebox";
+import { openRemoteEngine } from "../inference/index.js";
 import type { Face, FaceFrame, FaceModel } from "../media/frame.js";
 import { Cropper, cropBox } from "../model/crop.js";
 import { type Engine, openEngine } from "../model/engine/index.js";
 import { loadModel, type Model } from "../model/load.js";
+import { natsFields } from "../nats/index.js";
 import { operator } from "../pipeline/component.js";
-import type { EngineStats } from "../pipeline/context.js";
+import type { EngineStats, RunContext } from "../pipeline/context.js";
 import { Duration } from "../pipeline/units.js";
 import { batched, type FaceBatch } from "./batcher.js";
 
 const Options = Type.Object({
   model: Type.Optional(
     Type.String({
+      "x-path": true,
       default: "fer2013-small",
       description: "A model that comes with the package, by name, or the path of a model's folder.",
     }),
@@ -44,11 +47,25 @@ const Options = Type.Object({
     }),
   ),
   engine: Type.Optional(
-    Type.Union([Type.Literal("onnx"), Type.Literal("tfjs")], {
+    Type.Union([Type.Literal("onnx"), Type.Literal("tfjs"), Type.Literal("nats")], {
       default: "onnx",
       description:
-        "`onnx` (onnxruntime-node), or `tfjs`: TensorFlow.js, where `@tensorflow/tfjs-node-gpu`, `-node` or the WebAssembly backend is installed.",
+        "`onnx` (onnxruntime-node), `tfjs`: TensorFlow.js, where `@tensorflow/tfjs-node-gpu`, `-node` or the WebAssembly backend is installed, or `nats`: the workers of `pipeline worker --inference`, and onnxruntime-node here while none answers.",
     }),
+  ),
+  nats: Type.Optional(
+    Type.Object(
+      {
+        ...natsFields,
+        timeout: Type.Optional(
+          Duration({
+            default: "1s",
+            description: "How long an answer may take before another worker is asked.",
+          }),
+        ),
+      },
+      { description: "Where `engine: nats` finds the workers." },
+    ),
   ),
   provider: Type.Optional(
     Type.Union([Type.Literal("cpu"), Type.Literal("webgpu"), Type.Literal("cuda")], {
@@ -57,7 +74,10 @@ const Options = Type.Object({
     }),
   ),
   strict: Type.Optional(
-    Type.Boolean({ default: false, description: "Fails instead of falling back to the CPU." }),
+    Type.Boolean({
+      default: false,
+      description: "Fails instead of falling back to the CPU, or with `engine: nats` to this machine.",
+    }),
   ),
   threads: Type.Optional(
     Type.Integer({ minimum: 1, maximum: 256, description: "CPU threads. Default: half of the cores." }),
@@ -76,13 +96,7 @@ export const classify = operator({
   example: "- { type: classify, model: fer2013-small, batch: { size: 32, maxWait: 15ms } }",
   build: async (options, context) => {
     const model = await loadModel(options.model ?? "fer2013-small", context.baseDir);
-    const engine = await openEngine(model, {
-      engine: options.engine ?? "onnx",
-      provider: options.provider ?? "cpu",
-      threads: options.threads ?? Math.max(1, Math.floor(availableParallelism() / 2)),
-      strict: options.strict ?? false,
-      warn: (message) => context.log.warn(`${context.id}: ${message}`),
-    });
+    const engine = await engineOf(model, options, context);
     context.defer(() => engine.close());
     context.log.debug(`${context.id}: ${model.card.name} ${model.card.version} on ${engine.provider}`);
     const settings = { size: options.batch?.size ?? 32, maxWaitMs: options.batch?.maxWait ?? 15 };
@@ -101,6 +115,30 @@ export const classify = operator({
     return batched(settings, batch, context.occupancy);
   },
 });
+
+function engineOf(model: Model, options: Static<typeof Options>, context: RunContext): Promise<Engine> {
+  const { engine = "onnx", strict = false } = options;
+  const log = {
+    warn: (message: string) => context.log.warn(`${context.id}: ${message}`),
+    info: (message: string) => context.log.info(`${context.id}: ${message}`),
+  };
+  const openHere = (what: "onnx" | "tfjs") =>
+    openEngine(model, {
+      engine: what,
+      provider: options.provider ?? "cpu",
+      threads: options.threads ?? Math.max(1, Math.floor(availableParallelism() / 2)),
+      strict,
+      warn: log.warn,
+    });
+  if (engine !== "nats") return openHere(engine);
+  const { timeout = 1000, ...nats } = options.nats ?? {};
+  return openRemoteEngine(model, {
+    nats,
+    timeoutMs: timeout,
+    ...(!strict && { openLocal: () => openHere("onnx") }),
+    log,
+  });
+}
 
 /** Crops on their way to the engine. */
 class CropBatch implements FaceBatch {
@@ -152,6 +190,7 @@ class CropBatch implements FaceBatch {
     this.#count = 0;
     const begunMs = performance.now();
     const values = await this.#engine.run(this.#crops.subarray(0, count * width * height), count); // it copies them
+    this.#stats.provider = this.#engine.provider; // workers come and go
     this.#stats.batches++;
     this.#stats.faces += this.#flip ? count / 2 : count;
     this.#stats.busyMs += performance.now() - begunMs;

@@ -16,6 +16,7 @@ import { openOpencv } from "./opencv.js";
 const Options = Type.Object({
   cascade: Type.Optional(
     Type.String({
+      "x-path": true,
       default: "frontalface_default",
       description:
         "A cascade that comes with the package, by name, or the path of a cascade file in OpenCV's format.",

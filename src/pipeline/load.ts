@@ -23,6 +23,8 @@ export interface LoadOptions {
   /** A sink that is wanted besides the file's; where the file has one of its type, only the options are set on that. */
   readonly sink?: AddedSink;
   readonly env?: NodeJS.ProcessEnv;
+  /** What `parsePipeline` calls its text in places. */
+  readonly name?: string;
   /** The components there are. */
   readonly registry?: readonly Component[];
 }
@@ -41,7 +43,7 @@ export async function loadPipeline(file: string, options: LoadOptions = {}): Pro
 
 /** As `loadPipeline`, from a text. Paths in it are relative to `baseDir`. */
 export function parsePipeline(text: string, baseDir: string, options: LoadOptions = {}): Plan {
-  return checkPipeline(parseYaml(text, "<pipeline>"), baseDir, options);
+  return checkPipeline(parseYaml(text, options.name ?? "<pipeline>"), baseDir, options);
 }
 
 const KEYS = ["version", "name", "purpose", "retention", "sources", "operators", "sinks"];

@@ -26,6 +26,8 @@ export interface JsonSchema {
   description?: string;
   additionalProperties?: boolean | JsonSchema;
   "x-unit"?: Unit;
+  /** The name of something that comes with the package, or a path: whoever confines paths must look at it. */
+  "x-path"?: true;
   [key: string]: unknown;
 }
 

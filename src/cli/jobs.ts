@@ -1,0 +1,112 @@
+import type { Command } from "commander";
+import { outColours as pc } from "../colours.js";
+import type { Job, JobQueue, JobRecord } from "../jobs/index.js";
+import { redact } from "../media/redact.js";
+import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
+
+export function register(program: Command): void {
+  const jobs = program
+    .command("jobs")
+    .description(
+      "Lists the cameras and recordings in the queue of `pipeline worker`; cancels and retries them.",
+    );
+  jobs.addHelpText(
+    "after",
+    `
+Examples:
+  $ pipeline jobs
+  $ pipeline jobs --json | jq -r '.[] | select(.state == "failed") | .id'
+  $ pipeline jobs cancel door
+  $ pipeline jobs retry monday-mp4`,
+  );
+  addNatsFlags(
+    jobs
+      .command("list", { isDefault: true })
+      .description("Lists jobs: state, worker, tries, reason.")
+      .option("--json", "prints one JSON list"),
+  ).action((flags: NatsFlags & { json?: boolean }) =>
+    withQueue(flags, (queue) => list(queue, flags.json ?? false)),
+  );
+  const each = (name: string, about: string, act: (queue: JobQueue, id: string) => Promise<void>) =>
+    addNatsFlags(jobs.command(name).description(about).argument("<ids...>", "ids of jobs")).action(
+      (ids: string[], flags: NatsFlags) =>
+        withQueue(flags, async (queue) => {
+          for (const id of ids) await act(queue, id);
+        }),
+    );
+  each("cancel", "Ends jobs; a worker that has one stops within seconds.", (queue, id) => queue.cancel(id));
+  each("retry", "Puts jobs that were set aside, cancelled or are done back into the queue.", (queue, id) =>
+    queue.retry(id),
+  );
+  each("remove", "Forgets jobs that neither wait nor run.", (queue, id) => queue.remove(id));
+}
+
+async function withQueue(flags: NatsFlags, act: (queue: JobQueue) => Promise<void>): Promise<void> {
+  const { JobQueue } = await import("../jobs/index.js");
+  const { connectNats } = await import("../nats/index.js");
+  const nats = await connectNats(natsOptions(flags), { name: "ekspresi jobs" });
+  try {
+    await act(await JobQueue.open(nats));
+  } finally {
+    await nats.close();
+  }
+}
+
+async function list(queue: JobQueue, json: boolean): Promise<void> {
+  const records = await queue.list();
+  if (json) {
+    const shown = records.map(({ job: { spec, ...job }, changedAtMs }) => ({
+      ...job,
+      kind: spec.kind,
+      pipeline: spec.file,
+      set: spec.set.map(redact),
+      changed: new Date(changedAtMs).toISOString(),
+    }));
+    process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
+    return;
+  }
+  if (records.length === 0) {
+    process.stdout.write("no jobs; pipeline submit --help says how to add one\n");
+    return;
+  }
+  const rows = [["ID", "KIND", "STATE", "WORKER", "TRIES", "SINCE", ""], ...records.map(rowOf)];
+  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0))) ?? [];
+  for (const [n, row] of rows.entries()) {
+    const line = row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join("  ")
+      .trimEnd();
+    process.stdout.write(`${n === 0 ? pc.dim(line) : PAINT[records[n - 1]?.job.state ?? "queued"](line)}\n`);
+  }
+}
+
+const PAINT: Record<Job["state"], (text: string) => string> = {
+  queued: pc.yellow,
+  running: String,
+  done: pc.dim,
+  failed: pc.red,
+  cancelled: pc.dim,
+};
+
+function rowOf({ job }: JobRecord): string[] {
+  const { id, spec, state, worker = "", tries, since, reason, progress } = job;
+  const fares =
+    state === "running" && progress
+      ? [
+          progress.part === undefined ? "" : `${Math.floor(progress.part * 100)} %`,
+          `${progress.fps.toFixed(0)} fps`,
+          progress.dropped > 0 ? `${(progress.dropped * 100).toFixed(0)} % dropped` : "",
+          `${progress.events} events`,
+        ].filter(Boolean)
+      : [];
+  const why = reason === undefined ? [] : [reason.split("\n").join("; ")];
+  return [id, spec.kind, state, worker, String(tries), ago(since), [...fares, ...why].join(", ")];
+}
+
+/** `12 s`, `5 min`, `3 h`, `2 d`. */
+function ago(iso: string): string {
+  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(iso)) / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
+}

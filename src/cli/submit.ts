@@ -1,0 +1,99 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import type { Command } from "commander";
+import { ConfigError } from "../errors.js";
+import type { JobKind } from "../jobs/index.js";
+import { collect } from "./collect.js";
+import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
+
+interface Flags extends NatsFlags {
+  readonly pipeline: string;
+  readonly id?: string;
+  readonly url?: string;
+  readonly set: string[];
+  readonly check: boolean;
+}
+
+export function register(program: Command): void {
+  const submit = program
+    .command("submit")
+    .description("Puts cameras and recordings in the queue of `pipeline worker`.");
+  submit.addHelpText(
+    "after",
+    `
+The pipeline file's text is sent along. On the worker its paths are relative to the worker's --folder, its variables are
+the ones the worker allows, and \${JOB_ID} is the job's id.
+
+Examples:
+  $ pipeline submit camera --pipeline lobby.yaml --id door --url rtsp://10.0.0.7/stream1
+  $ pipeline submit recording clips/monday.mp4 --pipeline recording.yaml
+  $ pipeline jobs`,
+  );
+  const shared = (command: Command) =>
+    addNatsFlags(
+      command
+        .requiredOption("--pipeline <file>", "pipeline file")
+        .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
+        .option("--no-check", "sends the file as it is, e.g. because only the worker has its variables"),
+    );
+  shared(
+    submit
+      .command("camera")
+      .description("A camera, watched by one worker at a time until the job is cancelled.")
+      .requiredOption("--id <id>", "the job's id, and the first source's")
+      .option("--url <url>", "the first source's address"),
+  )
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ pipeline submit camera --pipeline lobby.yaml --id door --url rtsp://10.0.0.7/1",
+    )
+    .action((flags: Flags & { id: string }) => send("camera", flags.id, flags, cameraSettings(flags)));
+  shared(
+    submit
+      .command("recording")
+      .description("A recording, worked through once; what its sinks write replaces an earlier result.")
+      .argument("<path>", "the recording, as the worker sees it: relative to its --folder")
+      .option("--id <id>", "the job's id (default: made from the recording's name)"),
+  )
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ pipeline submit recording clips/monday.mp4 --pipeline recording.yaml",
+    )
+    .action(async (path: string, flags: Flags) => {
+      const { jobIdOf } = await import("../jobs/index.js");
+      const settings = [...flags.set, `sources.0.path=${JSON.stringify(path)}`];
+      await send("recording", flags.id ?? jobIdOf(path), flags, settings);
+    });
+}
+
+function cameraSettings({ id, url, set }: Flags & { id: string }): string[] {
+  const address = url === undefined ? [] : [`sources.0.url=${JSON.stringify(url)}`];
+  return [...set, `sources.0.id=${JSON.stringify(id)}`, ...address];
+}
+
+async function send(kind: JobKind, id: string, flags: Flags, set: readonly string[]): Promise<void> {
+  const { checkJobId, JobQueue } = await import("../jobs/index.js");
+  const { connectNats } = await import("../nats/index.js");
+  const { loadPipeline } = await import("../pipeline/load.js");
+  checkJobId(id);
+  if (flags.check) {
+    const { nodes } = await loadPipeline(flags.pipeline, { set, env: { ...process.env, JOB_ID: id } });
+    for (const { component, options, id: source } of nodes)
+      if (component.role === "source" && component.live(options) !== (kind === "camera"))
+        throw new ConfigError(
+          "JOB_KIND",
+          `${flags.pipeline}: source ${source} (${component.type}) is ${kind === "camera" ? "no camera; use `pipeline submit recording`" : "no recording; use `pipeline submit camera`"}`,
+        );
+  }
+  const yaml = await readFile(flags.pipeline, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    throw new ConfigError("CONFIG_READ", `${flags.pipeline}: ${cause.message}`, { cause });
+  });
+  const nats = await connectNats(natsOptions(flags), { name: "ekspresi submit" });
+  try {
+    const queue = await JobQueue.open(nats);
+    await queue.submit(id, { kind, file: basename(flags.pipeline), yaml, set: [...set] });
+  } finally {
+    await nats.close();
+  }
+  process.stdout.write(`${id}\n`);
+}

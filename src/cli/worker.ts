@@ -1,0 +1,268 @@
+import { randomBytes } from "node:crypto";
+import { availableParallelism, hostname } from "node:os";
+import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Command, Option } from "commander";
+import { ConfigError, NatsError } from "../errors.js";
+import type { JobKind } from "../jobs/index.js";
+import type { Provider } from "../model/engine/index.js";
+import type { Nats } from "../nats/index.js";
+import type { Log } from "../pipeline/context.js";
+import type { Worker } from "../worker/index.js";
+import { collect } from "./collect.js";
+import { METRICS_HELP } from "./metrics.js";
+import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
+import { Signals } from "./signals.js";
+import { duration, percent, whole } from "./values.js";
+
+interface Flags extends NatsFlags {
+  readonly folder: string;
+  readonly read: string[];
+  readonly env: string[];
+  readonly take?: JobKind[];
+  readonly maxLoad: string;
+  readonly maxDropped: string;
+  readonly tries: string;
+  readonly grace: string;
+  readonly ackWait: string;
+  readonly replicas: string;
+  readonly name?: string;
+  readonly inference?: boolean;
+  readonly model: string[];
+  readonly provider: Provider;
+  readonly threads?: string;
+  readonly strict?: boolean;
+  readonly metrics?: string;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  const worker = program
+    .command("worker")
+    .description(
+      "Works on cameras and recordings that `pipeline submit` has put into the queue on NATS, or runs models for others.",
+    )
+    .option(
+      "--folder <folder>",
+      "the only folder that jobs write to; paths in their pipelines are relative to it",
+      ".",
+    )
+    .option("--read <folder>", "a folder that jobs may read besides (repeatable)", collect, [])
+    .option("--env <name>", "a variable of this environment that pipelines may use (repeatable)", collect, [])
+    .addOption(
+      new Option("--take <kinds...>", "takes only these kinds of job (default: both)").choices([
+        "camera",
+        "recording",
+      ]),
+    )
+    .option(
+      "--max-load <percent>",
+      "takes no more jobs while more of the CPU is in use; 0: never minds",
+      "80",
+    )
+    .option(
+      "--max-dropped <percent>",
+      "takes no more while a camera drops more of its frames, and gives the newest camera back after 30 s; 100: never",
+      "10",
+    )
+    .option("--tries <n>", "sets a job aside after so many failures in a row", "5")
+    .option("--grace <duration>", "how long recordings may go on after Ctrl-C or SIGTERM", "0s")
+    .option(
+      "--ack-wait <duration>",
+      "silence after which a worker's jobs go to others; only where it makes the queue",
+      "10s",
+    )
+    .option("--replicas <n>", "copies of the queue in a cluster; only where it makes the queue", "1")
+    .option("--name <name>", "name in `pipeline jobs` (default: host and a few random letters)")
+    .option("--inference", "runs models for `classify: { engine: nats }` instead of taking jobs")
+    .option(
+      "--model <model>",
+      "with --inference: a model's name or folder (repeatable; default: fer2013-small)",
+      collect,
+      [],
+    )
+    .addOption(
+      new Option("--provider <provider>", "with --inference: what onnxruntime runs on")
+        .choices(["cpu", "cuda", "webgpu"])
+        .default("cpu"),
+    )
+    .option("--threads <n>", "with --inference: CPU threads (default: half of the cores)")
+    .option("--strict", "with --inference: fails where the provider cannot be had, instead of using the CPU")
+    .option("--metrics <[host:]port>", METRICS_HELP)
+    .option("-q, --quiet", "says only what goes wrong")
+    .option("--json", "logs as JSON lines on standard error");
+  addNatsFlags(worker)
+    .addHelpText(
+      "after",
+      `
+Each job runs in a process of its own. Ctrl-C or SIGTERM hands cameras over to other workers at once; a second one ends
+at once. A worker that dies or is cut off loses its jobs after --ack-wait, and stops watching by itself before that.
+
+Examples:
+  $ pipeline worker --folder /srv/ekspresi --env DOOR_URL --metrics 0.0.0.0:9464
+  $ pipeline worker --nats nats://nats:4222 --take camera
+  $ pipeline worker --take recording --grace 10m
+  $ pipeline worker --inference --provider cuda --metrics 9464`,
+    )
+    .action(work);
+}
+
+async function work(flags: Flags): Promise<void> {
+  const { createLog } = await import("./log.js");
+  const options = optionsOf(flags);
+  const log = createLog({ quiet: flags.quiet ?? false, json: flags.json ?? false, around: (say) => say() });
+  const signals = new Signals("handing work over");
+  signals.say = log.info;
+  const state: State = { connected: false };
+  const metrics = await serve(flags.metrics, log, state);
+  let nats: Nats | undefined;
+  try {
+    nats = await connectPatiently(flags, options.worker, log, signals.stop);
+    if (!nats) return;
+    state.connected = true;
+    void watch(nats, log, state);
+    if (flags.inference) await runModels(flags, options.worker, nats, log, state, signals);
+    else {
+      const { Worker } = await import("../worker/index.js");
+      state.worker = await Worker.open({ ...options, nats, log, stop: signals.stop, abort: signals.abort });
+      const takes = options.take.map((kind) => `${kind}s`).join(" and ");
+      const { folder } = options.rules;
+      log.info(`worker ${options.worker} at ${nats.shown}: takes ${takes}; jobs may write in ${folder}`);
+      await state.worker.run();
+    }
+  } finally {
+    await nats?.close();
+    await metrics.close();
+    signals.end();
+  }
+  if (signals.abort.aborted) process.exit(130);
+}
+
+/** What the probes look at. */
+interface State {
+  connected: boolean;
+  worker?: Worker;
+  /** Text of an inference worker's metrics, once its models run. */
+  inference?: () => string;
+}
+
+async function runModels(
+  flags: Flags,
+  name: string,
+  nats: Nats,
+  log: Log,
+  state: State,
+  { stop }: { stop: AbortSignal },
+): Promise<void> {
+  const { serveInference } = await import("./inference.js");
+  const threads =
+    flags.threads === undefined
+      ? Math.max(1, Math.floor(availableParallelism() / 2))
+      : whole("--threads", flags.threads);
+  const models = flags.model.length > 0 ? flags.model : ["fer2013-small"];
+  const { provider, strict = false } = flags;
+  await serveInference({ nats, name, models, provider, threads, strict, log, stop }, (figures) => {
+    state.inference = figures;
+  });
+}
+
+function optionsOf(flags: Flags) {
+  const env: Record<string, string> = {};
+  for (const name of flags.env) {
+    const value = process.env[name];
+    if (value === undefined)
+      throw new ConfigError("WORKER_ENV", `--env ${name}: it is not set; set it or leave it out`);
+    env[name] = value;
+  }
+  const take: JobKind[] = [...new Set(flags.take ?? (["camera", "recording"] as const))];
+  const maxLoad = percent("--max-load", flags.maxLoad);
+  return {
+    worker: flags.name ?? `${hostname().split(".")[0]}-${randomBytes(2).toString("hex")}`,
+    rules: { folder: resolve(flags.folder), read: flags.read.map((folder) => resolve(folder)), env },
+    take,
+    maxLoad: maxLoad === 0 ? Number.POSITIVE_INFINITY : maxLoad,
+    maxDropped: percent("--max-dropped", flags.maxDropped),
+    maxTries: whole("--tries", flags.tries),
+    provenAfterMs: 60_000,
+    retryAfterMs: 1000,
+    graceMs: duration("--grace", flags.grace),
+    queue: {
+      ackWaitMs: duration("--ack-wait", flags.ackWait),
+      replicas: whole("--replicas", flags.replicas),
+    },
+  };
+}
+
+const CONNECT_EVERY_MS = 2000;
+
+/** A worker may be started before its server is: it waits until that is there, or the worker is stopped. */
+async function connectPatiently(
+  flags: Flags,
+  name: string,
+  log: Log,
+  stop: AbortSignal,
+): Promise<Nats | undefined> {
+  const { connectNats } = await import("../nats/index.js");
+  let told = false;
+  while (!stop.aborted) {
+    try {
+      return await connectNats(natsOptions(flags), { name: `ekspresi worker ${name}` });
+    } catch (error) {
+      if (!(error instanceof NatsError) || error.code !== "NATS_UNREACHABLE") throw error;
+      if (!told) log.warn(`${error.message}; trying again until it is there`);
+      told = true;
+      await sleep(CONNECT_EVERY_MS, undefined, { signal: stop }).catch(() => {});
+    }
+  }
+  return undefined;
+}
+
+async function watch(nats: Nats, log: Log, state: State): Promise<void> {
+  const { watchNats } = await import("../nats/index.js");
+  await watchNats(nats, {
+    lost: (message) => {
+      state.connected = false;
+      log.warn(message);
+    },
+    back: (message) => {
+      state.connected = true;
+      log.info(message);
+    },
+    complaint: (message) => log.warn(message),
+  });
+}
+
+/** The worker's own metrics, and those of each job's run. */
+async function serve(
+  listenAt: string | undefined,
+  log: Log,
+  state: State,
+): Promise<{ close(): Promise<void> }> {
+  if (listenAt === undefined) return { close: async () => {} };
+  const { exposition, parseListen, PROCESS_FAMILIES, ProcessFigures, RUN_FAMILIES, serveMetrics } =
+    await import("../metrics/index.js");
+  const { WORKER_FAMILIES } = await import("../worker/index.js");
+  const own = new ProcessFigures();
+  const ofJobs = ({ figures }: Worker) =>
+    exposition(WORKER_FAMILIES, figures) +
+    exposition(
+      RUN_FAMILIES,
+      figures.jobs.flatMap((job) => (job.figures ? [{ run: job.id, figures: job.figures }] : [])),
+    );
+  const server = await serveMetrics(parseListen(listenAt), {
+    metrics: () =>
+      exposition(PROCESS_FAMILIES, own) + (state.worker ? ofJobs(state.worker) : (state.inference?.() ?? "")),
+    waitingFor: () => {
+      if (!state.connected) return ["NATS"];
+      return state.worker || state.inference ? [] : ["starting"];
+    },
+  });
+  log.info(`metrics at ${server.url}/metrics`, { url: server.url });
+  return {
+    close: async () => {
+      own.close();
+      await server.close();
+    },
+  };
+}

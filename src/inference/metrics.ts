@@ -1,0 +1,50 @@
+import type { Family } from "../metrics/index.js";
+import type { InferenceFigures } from "./server.js";
+
+type Figures = readonly InferenceFigures[];
+
+function family(
+  name: string,
+  type: "counter" | "gauge",
+  help: string,
+  value: (figures: InferenceFigures) => number,
+): Family<Figures> {
+  return {
+    name,
+    type,
+    help,
+    read: (all) => all.map((figures) => ({ labels: { model: figures.model }, value: value(figures) })),
+  };
+}
+
+/** What is told of an inference worker. */
+export const INFERENCE_FAMILIES: readonly Family<Figures>[] = [
+  {
+    name: "ekspresi_inference_info",
+    type: "gauge",
+    help: "Always 1; its labels tell the model and what runs it.",
+    read: (all) =>
+      all.map(({ model, version, provider }) => ({ labels: { model, version, provider }, value: 1 })),
+  },
+  family(
+    "ekspresi_inference_requests_total",
+    "counter",
+    "Requests that have arrived.",
+    ({ requests }) => requests,
+  ),
+  family(
+    "ekspresi_inference_refused_total",
+    "counter",
+    "Requests answered with an error, or given up because their asker no longer waited.",
+    ({ refused }) => refused,
+  ),
+  family("ekspresi_inference_batches_total", "counter", "Batches that were run.", ({ batches }) => batches),
+  family("ekspresi_inference_faces_total", "counter", "Faces in those batches.", ({ faces }) => faces),
+  family(
+    "ekspresi_inference_busy_seconds_total",
+    "counter",
+    "Time for which a batch was under way.",
+    ({ busyMs }) => busyMs / 1000,
+  ),
+  family("ekspresi_inference_waiting", "gauge", "Faces that wait for a batch.", ({ waiting }) => waiting),
+];

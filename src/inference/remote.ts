@@ -1,0 +1,190 @@
+import { headers, type Msg } from "@nats-io/transport-node";
+import { messageOf, NatsError, OperatorError } from "../errors.js";
+import type { Engine } from "../model/engine/index.js";
+import type { Model } from "../model/load.js";
+import { connectNats, type Nats, type NatsOptions } from "../nats/index.js";
+import {
+  bytesOf,
+  ERROR_HEADER,
+  floatsOf,
+  PROVIDER_HEADER,
+  type Subjects,
+  subjectsOf,
+  TIMEOUT_HEADER,
+  WORKER_HEADER,
+} from "./protocol.js";
+
+export interface RemoteOptions {
+  readonly nats: NatsOptions;
+  /** How long an answer may take before another worker is asked, ms. */
+  readonly timeoutMs: number;
+  /** Opens the engine of this machine, when nobody else answers; without it a batch that nobody runs is an error. */
+  readonly openLocal?: () => Promise<Engine>;
+  readonly log: { warn(message: string): void; info(message: string): void };
+}
+
+/** After nobody answered, this machine does the work for so long before others are asked again, ms. */
+const AWAY_MS = 5000;
+/** Room for headers in a message. */
+const HEADERS_BYTES = 1024;
+const LEAST_PAYLOAD = 64 * 1024;
+
+/**
+ * An engine whose batches are run by the workers of `pipeline worker --inference`. A batch goes to any of them; when
+ * that one does not answer in time, to one that says that it is there; when none is, to this machine's own engine.
+ * Rejects with `NatsError` where the options are wrong, and where no server is there and there is no `openLocal`.
+ */
+export async function openRemoteEngine(model: Model, options: RemoteOptions): Promise<Engine> {
+  const engine = new RemoteEngine(model, options);
+  await engine.connect();
+  return engine;
+}
+
+class RemoteEngine implements Engine {
+  provider = "nats";
+  readonly #model: Model;
+  readonly #options: RemoteOptions;
+  readonly #subjects: Subjects;
+  #nats: Nats | undefined;
+  #connecting: Promise<void> | undefined;
+  #local: Promise<Engine> | undefined;
+  #awayUntilMs = 0;
+  /** What was last told: whether workers answer. */
+  #told: "there" | "away" | undefined;
+  #closed = false;
+
+  constructor(model: Model, options: RemoteOptions) {
+    this.#model = model;
+    this.#options = options;
+    this.#subjects = subjectsOf(model);
+  }
+
+  async connect(): Promise<void> {
+    try {
+      const nats = await connectNats(this.#options.nats, {
+        name: `ekspresi classify ${this.#model.card.name}`,
+      });
+      if (this.#closed) await nats.close();
+      else this.#nats = nats;
+    } catch (error) {
+      const mayCome = error instanceof NatsError && error.code === "NATS_UNREACHABLE";
+      if (!mayCome || !this.#options.openLocal) throw error;
+      this.#away(messageOf(error));
+    }
+  }
+
+  async run(crops: Float32Array, n: number): Promise<Float32Array> {
+    const own = crops.slice(); // the caller's may change once this returns
+    if (performance.now() >= this.#awayUntilMs) {
+      try {
+        const probabilities = await this.#remote(own, n);
+        this.#awayUntilMs = 0;
+        if (this.#told === "away")
+          this.#options.log.info(`model ${this.#model.card.name}: workers answer again`);
+        this.#told = "there";
+        return probabilities;
+      } catch (error) {
+        if (this.#closed || !this.#options.openLocal)
+          throw new OperatorError(
+            "INFERENCE",
+            `model ${this.#model.card.name}: no worker runs it: ${messageOf(error)}; start \`pipeline worker --inference\``,
+            { cause: error },
+          );
+        this.#away(messageOf(error));
+      }
+    }
+    this.#local ??= this.#options.openLocal?.();
+    const local = await this.#local;
+    if (!local) throw new OperatorError("INFERENCE", `model ${this.#model.card.name}: nobody runs it`);
+    this.provider = `${local.provider} (instead of nats)`;
+    return local.run(own, n);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#connecting;
+    await this.#nats?.close();
+    const local = await this.#local?.catch(() => undefined);
+    await local?.close();
+  }
+
+  #away(why: string): void {
+    this.#awayUntilMs = performance.now() + AWAY_MS;
+    if (this.#told !== "away")
+      this.#options.log.warn(
+        `model ${this.#model.card.name}: ${why}; running it on this machine until a worker answers`,
+      );
+    this.#told = "away";
+  }
+
+  async #remote(crops: Float32Array, n: number): Promise<Float32Array> {
+    const nats = this.#nats;
+    if (!nats) {
+      this.#connecting ??= this.connect().finally(() => {
+        this.#connecting = undefined;
+      });
+      await this.#connecting;
+      if (!this.#nats) throw new OperatorError("INFERENCE", "no NATS server is there");
+      return this.#remote(crops, n);
+    }
+    const { width, height } = this.#model.card.input;
+    const size = width * height;
+    const most = Math.max(1, Math.floor((payloadOf(nats) - HEADERS_BYTES) / (size * 4)));
+    const classes = this.#model.card.labels.length;
+    const probabilities = new Float32Array(n * classes);
+    for (let at = 0; at < n; at += most) {
+      const count = Math.min(most, n - at);
+      const part = await this.#ask(nats, crops.subarray(at * size, (at + count) * size), count);
+      probabilities.set(part, at * classes);
+    }
+    return probabilities;
+  }
+
+  /** Asks any worker, and when that fails one that says it is there. */
+  async #ask({ connection }: Nats, crops: Float32Array, n: number): Promise<Float32Array> {
+    const { timeoutMs } = this.#options;
+    const own = headers();
+    own.set(TIMEOUT_HEADER, String(timeoutMs));
+    const bytes = bytesOf(crops);
+    const ask = async (subject: string) =>
+      this.#read(await connection.request(subject, bytes, { timeout: timeoutMs, headers: own }), n);
+    try {
+      return await ask(this.#subjects.any);
+    } catch (first) {
+      if (isNobody(first)) throw first;
+      try {
+        const worker = await connection.request(this.#subjects.who, undefined, { timeout: timeoutMs });
+        return await ask(this.#subjects.one(worker.string()));
+      } catch {
+        throw first;
+      }
+    }
+  }
+
+  #read(answer: Msg, n: number): Float32Array {
+    const why = answer.headers?.get(ERROR_HEADER);
+    if (why) throw new OperatorError("INFERENCE", why);
+    const probabilities = answer.data.length % 4 === 0 ? floatsOf(answer.data) : new Float32Array();
+    if (probabilities.length !== n * this.#model.card.labels.length || !probabilities.every(Number.isFinite))
+      throw new OperatorError(
+        "INFERENCE",
+        `an answer of ${answer.data.length} bytes is not what was asked for`,
+      );
+    const worker = answer.headers?.get(WORKER_HEADER) ?? "?";
+    this.provider = `nats ${worker} (${answer.headers?.get(PROVIDER_HEADER) ?? "?"})`;
+    return probabilities;
+  }
+}
+
+function payloadOf({ connection }: Nats): number {
+  return Math.max(LEAST_PAYLOAD, connection.info?.max_payload ?? 2 ** 20);
+}
+
+/** Whether the server itself says that nobody listens: then nobody else needs to be asked. */
+function isNobody(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    (error.name === "NoRespondersError" ||
+      (error.cause instanceof Error && error.cause.name === "NoRespondersError"))
+  );
+}

@@ -1,0 +1,361 @@
+import {
+  AckPolicy,
+  type Consumer,
+  type ConsumerInfo,
+  DiscardPolicy,
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+  type JsMsg,
+  jetstream,
+  RetentionPolicy,
+  StorageType,
+} from "@nats-io/jetstream";
+import { type KV, Kvm } from "@nats-io/kv";
+import { EkspresiError, NatsError } from "../errors.js";
+import { type Nats, openJetStream } from "../nats/index.js";
+import { type Job, type JobKind, type JobProgress, type JobSpec, parseJob } from "./job.js";
+
+export const STREAM = "EKSPRESI_JOBS";
+export const BUCKET = "EKSPRESI_JOBS";
+/** Names of the durable consumers, which scalers look at. */
+export const CONSUMERS: Record<JobKind, string> = { camera: "cameras", recording: "recordings" };
+const SUBJECT = "ekspresi.jobs";
+
+/** JetStream's own codes for what is no failure here. */
+const STREAM_NOT_FOUND = 10059;
+const CONSUMER_NOT_FOUND = 10014;
+const WRONG_REVISION = 10071;
+const SUBJECT_FULL = 10077;
+
+/** How the streams are made where there are none yet; what is there is used as it is. */
+export interface QueueSettings {
+  /** How long a worker may be silent before its jobs go to others, ms. */
+  readonly ackWaitMs: number;
+  /** Copies of each message in a cluster. */
+  readonly replicas: number;
+}
+
+export const DEFAULT_QUEUE: QueueSettings = { ackWaitMs: 10_000, replicas: 1 };
+
+/** A job at one revision: the next change must name it, so that of two who change it one fails. */
+export interface JobRecord {
+  readonly job: Job;
+  readonly revision: number;
+  /** When it was last changed, ms since 1970 of the server's clock. */
+  readonly changedAtMs: number;
+}
+
+/** A job as handed to a worker: the message that stands for it, and the worker's claim. */
+export interface Claim {
+  readonly message: JsMsg;
+  readonly record: JobRecord;
+}
+
+/**
+ * Jobs on JetStream. A work queue holds one message a job that waits or runs, and hands it to one worker at a time; a
+ * key-value bucket holds what the job is and how it fares, and its revisions are the fence: who has not the newest one
+ * has lost the job.
+ */
+export class JobQueue {
+  readonly #nats: Nats;
+  readonly #js: JetStreamClient;
+  readonly #jsm: JetStreamManager;
+  readonly #kv: KV;
+  readonly #consumers = new Map<JobKind, Consumer>();
+  /** The server's, which may differ from what was asked for. */
+  readonly ackWaitMs: number;
+
+  private constructor(nats: Nats, jsm: JetStreamManager, js: JetStreamClient, kv: KV, ackWaitMs: number) {
+    this.#nats = nats;
+    this.#jsm = jsm;
+    this.#js = js;
+    this.#kv = kv;
+    this.ackWaitMs = ackWaitMs;
+  }
+
+  /** Opens the queue; makes its streams where there are none. Rejects with `NatsError`. */
+  static async open(nats: Nats, settings: QueueSettings = DEFAULT_QUEUE): Promise<JobQueue> {
+    const jsm = await openJetStream(nats);
+    try {
+      await ensureStream(jsm, settings);
+      const consumers: ConsumerInfo[] = [];
+      for (const kind of ["camera", "recording"] as const)
+        consumers.push(await ensureConsumer(jsm, kind, settings));
+      const js = jetstream(nats.connection);
+      const kv = await new Kvm(js).create(BUCKET, {
+        history: 1,
+        replicas: settings.replicas,
+        allow_direct: false, // only the leader knows the newest revision
+      });
+      const ackWaitMs = Math.min(...consumers.map(({ config }) => (config.ack_wait ?? 0) / 1e6));
+      return new JobQueue(nats, jsm, js, kv, ackWaitMs);
+    } catch (cause) {
+      throw explained(nats, "the job queue cannot be opened", cause);
+    }
+  }
+
+  /**
+   * Adds a job. One of that id which is done, cancelled or set aside is replaced; rejects with `JOB_EXISTS` where it
+   * waits or runs.
+   */
+  async submit(id: string, spec: JobSpec): Promise<void> {
+    const now = new Date().toISOString();
+    const job: Job = { id, spec, state: "queued", tries: 0, failures: 0, submitted: now, since: now };
+    const before = await this.find(id);
+    if (before && (before.job.state === "queued" || before.job.state === "running"))
+      throw new EkspresiError(
+        "JOB_EXISTS",
+        `job ${id} is ${describe(before.job)}; cancel it first (pipeline jobs cancel ${id}) or choose another --id`,
+      );
+    await this.#enqueue(job, before);
+  }
+
+  /** Puts a job that failed, was cancelled or is done back into the queue, its tries forgotten. */
+  async retry(id: string): Promise<void> {
+    const { job, ...before } = await this.#require(id);
+    if (job.state === "running")
+      throw new EkspresiError("JOB_RUNNING", `job ${id} is ${describe(job)}; cancel it first`);
+    const { reason: _reason, worker: _worker, progress: _progress, ...rest } = job;
+    const queued: Job = { ...rest, state: "queued", tries: 0, failures: 0, since: new Date().toISOString() };
+    await this.#enqueue(queued, { job, ...before });
+  }
+
+  /** Ends a job for good; a worker that has it stops within moments. */
+  async cancel(id: string): Promise<void> {
+    for (;;) {
+      const record = await this.#require(id);
+      const { state } = record.job;
+      if (state === "done" || state === "cancelled") return;
+      const { progress: _progress, ...job } = record.job;
+      if (await this.#change(record, { ...job, state: "cancelled", since: new Date().toISOString() })) break;
+    }
+    await this.#dropMessage(id);
+  }
+
+  /** Forgets a job that neither waits nor runs. */
+  async remove(id: string): Promise<void> {
+    const { job } = await this.#require(id);
+    if (job.state === "queued" || job.state === "running")
+      throw new EkspresiError("JOB_RUNNING", `job ${id} is ${describe(job)}; cancel it first`);
+    await this.#kv.purge(id);
+  }
+
+  async find(id: string): Promise<JobRecord | undefined> {
+    const entry = await this.#kv.get(id);
+    const job = entry?.operation === "PUT" ? parseJob(entry.string()) : undefined;
+    if (!entry || !job) return undefined;
+    return { job, revision: entry.revision, changedAtMs: entry.created.getTime() };
+  }
+
+  /** All jobs, by id. */
+  async list(): Promise<JobRecord[]> {
+    const ids: string[] = [];
+    for await (const id of await this.#kv.keys()) ids.push(id);
+    const records: JobRecord[] = [];
+    for (const id of ids.sort()) {
+      const record = await this.find(id);
+      if (record) records.push(record);
+    }
+    return records;
+  }
+
+  /** Messages of a kind that wait for a worker, and those that workers hold. */
+  async waiting(kind: JobKind): Promise<{ waiting: number; held: number }> {
+    const { num_pending, num_ack_pending } = await this.#jsm.consumers.info(STREAM, CONSUMERS[kind]);
+    return { waiting: num_pending, held: num_ack_pending };
+  }
+
+  /** The next job's message, or nothing within `expiresMs`. */
+  async next(kind: JobKind, expiresMs: number): Promise<JsMsg | undefined> {
+    const consumer = this.#consumers.get(kind) ?? (await this.#js.consumers.get(STREAM, CONSUMERS[kind]));
+    this.#consumers.set(kind, consumer);
+    return (await consumer.next({ expires: expiresMs })) ?? undefined;
+  }
+
+  /**
+   * Takes a job over for `worker`. A holder that was lost counts as a failed try. Gives nothing where the job is not to
+   * be run (any more): its message is gone then.
+   */
+  async claim(message: JsMsg, worker: string, maxTries: number): Promise<Claim | undefined> {
+    const id = message.subject.split(".").at(-1) ?? "";
+    for (;;) {
+      const before = await this.find(id);
+      if (!before || (before.job.state !== "queued" && before.job.state !== "running")) {
+        message.term();
+        return undefined;
+      }
+      const { progress: _progress, ...job } = before.job;
+      const lost = job.state === "running";
+      const failures = job.failures + (lost ? 1 : 0);
+      const reason = lost ? `worker ${job.worker ?? "?"} was lost while it had the job` : job.reason;
+      const since = new Date().toISOString();
+      if (failures >= maxTries) {
+        await this.setAside({ message, record: before }, reason ?? "it failed", failures);
+        return undefined;
+      }
+      const running: Job = {
+        ...job,
+        state: "running",
+        tries: job.tries + 1,
+        failures,
+        worker,
+        since,
+        ...(reason !== undefined && { reason }),
+      };
+      const record = await this.#change(before, running);
+      if (record) return { message, record };
+    }
+  }
+
+  /**
+   * Tells the server that the job is still worked on, and how. Gives the new record; nothing where the job was lost: to
+   * another worker, or because a user cancelled it. Rejects where the server does not answer.
+   */
+  async renew({ message, record }: Claim, change: RenewedFields): Promise<JobRecord | undefined> {
+    message.working();
+    const renewed = await this.#change(record, { ...record.job, ...change });
+    if (renewed) return renewed;
+    // An answer that was lost on its way looks like a change by another.
+    const now = await this.find(record.job.id);
+    return now && isSameTry(now.job, record.job) ? this.#change(now, { ...now.job, ...change }) : undefined;
+  }
+
+  /** Gives a job back for another worker, now or after a while. False where it was lost before. */
+  async giveBack(claim: Claim, change: { reason?: string; failures: number }, delayMs = 0): Promise<boolean> {
+    const { worker: _worker, progress: _progress, reason: _reason, ...job } = claim.record.job;
+    const queued: Job = { ...job, ...change, state: "queued", since: new Date().toISOString() };
+    const done = (await this.#change(claim.record, queued)) !== undefined;
+    if (done) claim.message.nak(delayMs);
+    return done;
+  }
+
+  /** Marks a recording as done. False where it was lost before. */
+  async finish({ message, record }: Claim): Promise<boolean> {
+    const { reason: _reason, ...job } = record.job;
+    const done = await this.#change(record, {
+      ...job,
+      state: "done",
+      failures: 0,
+      since: new Date().toISOString(),
+    });
+    if (done) await message.ackAck();
+    return done !== undefined;
+  }
+
+  /** Takes a job that cannot be done out of the queue, its reason kept. False where it was lost before. */
+  async setAside({ message, record }: Claim, reason: string, failures: number): Promise<boolean> {
+    const { progress: _progress, ...job } = record.job;
+    const since = new Date().toISOString();
+    const done = await this.#change(record, { ...job, state: "failed", failures, reason, since });
+    if (done) message.term();
+    return done !== undefined;
+  }
+
+  async #require(id: string): Promise<JobRecord> {
+    const record = await this.find(id);
+    if (record) return record;
+    throw new EkspresiError("JOB_MISSING", `there is no job ${id}; \`pipeline jobs\` lists those there are`);
+  }
+
+  async #enqueue(job: Job, before: JobRecord | undefined): Promise<void> {
+    const { id, spec } = job;
+    try {
+      if (before) await this.#dropMessage(id);
+      const stored = before
+        ? await this.#change(before, job)
+        : await this.#kv.create(id, JSON.stringify(job)).catch(unlessConflict);
+      if (stored === undefined)
+        throw new EkspresiError("JOB_EXISTS", `job ${id} was changed by someone else just now; try again`);
+      await this.#js.publish(`${SUBJECT}.${spec.kind}.${id}`, id);
+    } catch (cause) {
+      if (cause instanceof EkspresiError) throw cause;
+      if (cause instanceof JetStreamApiError && cause.code === SUBJECT_FULL) return; // it waits already
+      throw explained(this.#nats, `job ${id} was not queued`, cause);
+    }
+  }
+
+  async #dropMessage(id: string): Promise<void> {
+    for (const kind of Object.keys(CONSUMERS)) {
+      await this.#jsm.streams.purge(STREAM, { filter: `${SUBJECT}.${kind}.${id}` });
+    }
+  }
+
+  /** Writes a job where nobody else has meanwhile; nothing where somebody has. */
+  async #change(before: JobRecord, job: Job): Promise<JobRecord | undefined> {
+    const revision = await this.#kv
+      .update(job.id, JSON.stringify(job), before.revision, ANSWER_MS)
+      .catch(unlessConflict);
+    return revision === undefined ? undefined : { job, revision, changedAtMs: Date.now() };
+  }
+}
+
+/** How long the server may take to answer a change, ms. */
+const ANSWER_MS = 2000;
+
+/** What a worker tells with each renewal. */
+export interface RenewedFields {
+  readonly progress?: JobProgress;
+  readonly failures?: number;
+}
+
+/** `running on worker a` or `queued`. */
+export function describe({ state, worker }: Job): string {
+  return state === "running" ? `running on ${worker ?? "a worker"}` : state;
+}
+
+function isSameTry(a: Job, b: Job): boolean {
+  return a.state === "running" && a.worker === b.worker && a.tries === b.tries && a.submitted === b.submitted;
+}
+
+function unlessConflict(cause: unknown): undefined {
+  if (cause instanceof JetStreamApiError && cause.code === WRONG_REVISION) return undefined;
+  throw cause;
+}
+
+async function ensureStream(jsm: JetStreamManager, { replicas }: QueueSettings): Promise<void> {
+  try {
+    await jsm.streams.info(STREAM);
+  } catch (cause) {
+    if (!(cause instanceof JetStreamApiError) || cause.code !== STREAM_NOT_FOUND) throw cause;
+    await jsm.streams.add({
+      name: STREAM,
+      description: "Jobs of Ekspresi: one message for each that waits or runs.",
+      subjects: [`${SUBJECT}.*.*`],
+      retention: RetentionPolicy.Workqueue,
+      storage: StorageType.File,
+      // One message a job: a second one is refused, whoever sends it.
+      max_msgs_per_subject: 1,
+      discard: DiscardPolicy.New,
+      discard_new_per_subject: true,
+      num_replicas: replicas,
+    });
+  }
+}
+
+async function ensureConsumer(
+  jsm: JetStreamManager,
+  kind: JobKind,
+  { ackWaitMs }: QueueSettings,
+): Promise<ConsumerInfo> {
+  try {
+    return await jsm.consumers.info(STREAM, CONSUMERS[kind]);
+  } catch (cause) {
+    if (!(cause instanceof JetStreamApiError) || cause.code !== CONSUMER_NOT_FOUND) throw cause;
+    return jsm.consumers.add(STREAM, {
+      durable_name: CONSUMERS[kind],
+      filter_subject: `${SUBJECT}.${kind}.*`,
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: ackWaitMs * 1e6,
+      // Tries are counted with the job: a camera that is handed over again and again has not failed.
+      max_deliver: -1,
+      max_ack_pending: -1,
+    });
+  }
+}
+
+function explained({ shown }: Nats, what: string, cause: unknown): EkspresiError {
+  if (cause instanceof EkspresiError) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new NatsError("NATS_JOBS", `${shown}: ${what}: ${why}`, { cause });
+}

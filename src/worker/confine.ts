@@ -1,0 +1,73 @@
+import { realpathSync } from "node:fs";
+import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { ConfigError } from "../errors.js";
+import { redact } from "../media/redact.js";
+import { type JsonSchema, optionsSchema } from "../pipeline/options.js";
+import type { Plan, PlannedNode } from "../pipeline/plan.js";
+import { placeText } from "../pipeline/yaml.js";
+import type { JobRules } from "./messages.js";
+
+/** Addresses that a job's sources may open. */
+const ADDRESSES = /^(rtsps?|https?):\/\//i;
+
+/**
+ * Throws `ConfigError` where a job's pipeline would touch what its worker does not give it: sinks write only in
+ * `folder`, sources and operators read only there and in `read`. A job comes over the network, so nothing in it is
+ * believed: symbolic links are followed before a path is judged.
+ */
+export function confine(plan: Plan, { folder, read }: JobRules): void {
+  const problems = plan.nodes.flatMap((node) => {
+    const roots = node.component.role === "sink" ? [folder] : [folder, ...read];
+    const device = node.component.type === "webcam" ? ["a job cannot choose its worker's own camera"] : [];
+    return [...device, ...pathsOf(node, plan.baseDir).flatMap((path) => judge(path, node, roots) ?? [])].map(
+      (problem) => `${placeText(node.place)}: ${node.component.type}: ${problem}`,
+    );
+  });
+  if (problems.length > 0) throw new ConfigError("JOB_REFUSED", problems.join("\n"));
+}
+
+function judge(path: string, { component }: PlannedNode, roots: readonly string[]): string | undefined {
+  if (path === "-") return "`-` is not to be had in a job; name a file";
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path))
+    return component.role === "source" && ADDRESSES.test(path)
+      ? undefined
+      : `${redact(path)}: a job's sources may open rtsp, rtsps, http and https, and nothing else`;
+  if (roots.some((root) => isWithin(path, root))) return undefined;
+  const verb = component.role === "sink" ? "write" : "read";
+  return `${path}: this worker lets jobs ${verb} only in ${roots.join(", ")}`;
+}
+
+/** Values of options that are paths, in any depth. */
+function pathsOf({ component, options }: PlannedNode, baseDir: string): string[] {
+  const collect = (schema: JsonSchema, value: unknown): string[] => {
+    if (typeof value === "string") {
+      if (schema["x-unit"] === "path") return [value];
+      // A name of what comes with the package, or a path.
+      return schema["x-path"] === true && /[\\/]|^\./.test(value) ? [resolve(baseDir, value)] : [];
+    }
+    if (Array.isArray(value))
+      return value.flatMap((item) => (schema.items ? collect(schema.items, item) : []));
+    if (typeof value !== "object" || value === null) return [];
+    return Object.entries(value).flatMap(([key, item]) => {
+      const property = schema.properties?.[key];
+      return property ? collect(property, item) : [];
+    });
+  };
+  return collect(optionsSchema(component), options);
+}
+
+/** Whether a file that may not exist yet lies in a folder that does, links followed. */
+function isWithin(path: string, root: string): boolean {
+  const way = relative(realpathSync(root), realOf(path));
+  return way === "" || (!isAbsolute(way) && way !== ".." && !/^\.\.[\\/]/.test(way));
+}
+
+/** The path with the links of as much of it as exists followed. */
+function realOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : resolve(realOf(parent), relative(parent, path));
+  }
+}

@@ -1,0 +1,4 @@
+export { confine } from "./confine.js";
+export type { JobRules } from "./messages.js";
+export { WORKER_FAMILIES } from "./metrics.js";
+export { Worker, type WorkerFigures, type WorkerOptions } from "./worker.js";

@@ -1,0 +1,37 @@
+import type { Family } from "../metrics/index.js";
+import type { WorkerFigures } from "./worker.js";
+
+const KINDS = ["camera", "recording"] as const;
+
+/** What is told of a worker; its jobs' runs are told as any other run, with the job's id as `run`. */
+export const WORKER_FAMILIES: readonly Family<WorkerFigures>[] = [
+  {
+    name: "ekspresi_worker_jobs",
+    type: "gauge",
+    help: "Jobs that this worker has.",
+    read: ({ jobs }) =>
+      KINDS.map((kind) => ({ labels: { kind }, value: jobs.filter((job) => job.kind === kind).length })),
+  },
+  {
+    name: "ekspresi_worker_jobs_left_total",
+    type: "counter",
+    help: "Jobs that have left this worker, by how: done, given back, failed, set aside, lost, cancelled.",
+    read: ({ left }) => left.map(({ kind, outcome, count }) => ({ labels: { kind, outcome }, value: count })),
+  },
+  {
+    name: "ekspresi_worker_load",
+    type: "gauge",
+    help: "Share of the CPU time at hand that is used, 0 to 1; decides whether it takes one more job.",
+    read: ({ load }) => [{ labels: {}, value: load }],
+  },
+  {
+    name: "ekspresi_jobs_waiting",
+    type: "gauge",
+    help: "Jobs in the queue that no worker has taken.",
+    read: ({ waiting }) =>
+      KINDS.flatMap((kind) => {
+        const value = waiting[kind];
+        return value === undefined ? [] : [{ labels: { kind }, value }];
+      }),
+  },
+];

@@ -1,0 +1,54 @@
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { optionsSchema } from "../pipeline/options.js";
+import type { Plan, PlannedNode } from "../pipeline/plan.js";
+
+/** In the worker's folder; holds what recordings have written so far, and what sinks keep for themselves. */
+const OWN = ".ekspresi-jobs";
+
+/** Where one try of a recording puts its output until it is whole. */
+export function outputsOf(folder: string, id: string, tries: number, worker: string): string {
+  return join(folder, OWN, id, `${tries}-${worker.replace(/[^A-Za-z0-9_.-]/g, "_")}`);
+}
+
+/** Removes what earlier tries of a recording left; one that still runs writes into what nobody sees any more. */
+export async function removeOutputs(folder: string, id: string): Promise<void> {
+  await rm(join(folder, OWN, id), { recursive: true, force: true });
+}
+
+/**
+ * The plan with each sink's `path` moved from `folder` to the same place in `outputs`. A sink writes what it likes
+ * there, several files too.
+ */
+export function redirected(plan: Plan, folder: string, outputs: string): Plan {
+  const moved = (node: PlannedNode): PlannedNode => {
+    const { path } = node.options;
+    const isPath = optionsSchema(node.component).properties?.path?.["x-unit"] === "path";
+    if (node.component.role !== "sink" || !isPath || typeof path !== "string") return node;
+    return { ...node, options: { ...node.options, path: join(outputs, relative(folder, path)) } };
+  };
+  return { ...plan, nodes: plan.nodes.map(moved) };
+}
+
+/** Puts each file of a finished recording in its place, replacing what was there at once; then removes the rest. */
+export async function commitOutputs(folder: string, id: string, outputs: string): Promise<void> {
+  for (const file of await filesIn(outputs)) {
+    const place = join(folder, relative(outputs, file));
+    await mkdir(dirname(place), { recursive: true });
+    await rename(file, place);
+  }
+  await removeOutputs(folder, id);
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return []; // its sinks wrote no file
+      throw error;
+    },
+  );
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}

@@ -1,0 +1,201 @@
+import { mkdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { JsMsg } from "@nats-io/jetstream";
+import { messageOf } from "../errors.js";
+import { type JobKind, JobQueue, type QueueSettings } from "../jobs/index.js";
+import type { Nats } from "../nats/index.js";
+import type { Log } from "../pipeline/context.js";
+import { HeldJob, type JobPolicy, type Outcome } from "./held-job.js";
+import { LoadMeter, Room, type RoomSettings } from "./load.js";
+import { monotonicMs } from "./messages.js";
+
+export interface WorkerOptions extends JobPolicy, RoomSettings {
+  readonly nats: Nats;
+  readonly queue: QueueSettings;
+  readonly take: readonly JobKind[];
+  /** How long recordings may go on after a stop, ms. */
+  readonly graceMs: number;
+  readonly log: Log;
+  /** Aborted for a clean end: jobs are handed over. */
+  readonly stop: AbortSignal;
+  /** Aborted to end at once. */
+  readonly abort: AbortSignal;
+}
+
+/** Figures of a worker at one moment. */
+export interface WorkerFigures {
+  readonly jobs: readonly HeldJob[];
+  /** Jobs that have left, by kind and outcome. */
+  readonly left: readonly { readonly kind: JobKind; readonly outcome: Outcome; readonly count: number }[];
+  /** Share of CPU time used, 0 to 1. */
+  readonly load: number;
+  /** Jobs in the whole queue that wait for a worker, as last asked. */
+  readonly waiting: Readonly<Partial<Record<JobKind, number>>>;
+}
+
+/** A pull that waits longer may bring a job to a worker that is gone by then, ms. */
+const PULL_MS = 2000;
+const TICK_MS = 1000;
+const ASK_QUEUE_EVERY = 10;
+/** Between two jobs, so that the workers of a fleet take turns. */
+const TURN_MS = 250;
+/** A camera given back for lack of room is not offered again for so long. */
+const ELSEWHERE_MS = 5000;
+
+/** Takes jobs as long as there is room for them. */
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #queue: JobQueue;
+  readonly #meter = new LoadMeter();
+  readonly #room: Room;
+  readonly #jobs = new Map<HeldJob, Promise<void>>();
+  readonly #left = new Map<string, { kind: JobKind; outcome: Outcome; count: number }>();
+  readonly #waiting: Partial<Record<JobKind, number>> = {};
+  #load = 0;
+  #ticks = 0;
+
+  private constructor(options: WorkerOptions, queue: JobQueue) {
+    this.#options = options;
+    this.#queue = queue;
+    this.#room = new Room(options, availableParallelism());
+  }
+
+  /** Opens the queue. Rejects with `NatsError` where that cannot be. */
+  static async open(options: WorkerOptions): Promise<Worker> {
+    await mkdir(options.rules.folder, { recursive: true });
+    return new Worker(options, await JobQueue.open(options.nats, options.queue));
+  }
+
+  get figures(): WorkerFigures {
+    return {
+      jobs: [...this.#jobs.keys()],
+      left: [...this.#left.values()],
+      load: this.#load,
+      waiting: this.#waiting,
+    };
+  }
+
+  get ackWaitMs(): number {
+    return this.#queue.ackWaitMs;
+  }
+
+  /** Works until `stop` or `abort`. */
+  async run(): Promise<void> {
+    const { take, stop, abort } = this.#options;
+    const timer = setInterval(() => this.#tick(), TICK_MS);
+    const ended = new AbortController();
+    const end = () => ended.abort();
+    for (const signal of [stop, abort]) signal.addEventListener("abort", end, { once: true });
+    if (stop.aborted || abort.aborted) end();
+    try {
+      await Promise.all(take.map((kind) => this.#takeAll(kind, ended.signal)));
+      await this.#handOver();
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  async #takeAll(kind: JobKind, ended: AbortSignal): Promise<void> {
+    while (!ended.aborted) {
+      if (!this.#hasRoom(kind)) {
+        await pause(TURN_MS, ended);
+        continue;
+      }
+      const askedAtMs = monotonicMs();
+      const message = await this.#next(kind, ended);
+      if (!message) continue;
+      // What was delivered long ago may be another's by now: who was halted lets it be.
+      if (monotonicMs() - askedAtMs > PULL_MS + TICK_MS) continue;
+      if (ended.aborted) message.nak();
+      else await this.#begin(message);
+      await pause(TURN_MS, ended);
+    }
+  }
+
+  async #next(kind: JobKind, ended: AbortSignal): Promise<JsMsg | undefined> {
+    try {
+      return await this.#queue.next(kind, PULL_MS);
+    } catch (error) {
+      this.#options.log.debug(`no ${kind} was asked for: ${messageOf(error)}`);
+      await pause(TICK_MS, ended);
+      return undefined;
+    }
+  }
+
+  async #begin(message: JsMsg): Promise<void> {
+    const { log, worker, maxTries } = this.#options;
+    const claimedAtMs = monotonicMs();
+    message.working();
+    try {
+      const claim = await this.#queue.claim(message, worker, maxTries);
+      if (!claim) return;
+      const { id, tries, reason } = claim.record.job;
+      const why = reason === undefined ? "" : `; before: ${reason}`;
+      log.info(`${id}: taken${tries > 1 ? `, try ${tries}${why}` : ""}`, { job: id, tries });
+      const held = new HeldJob(this.#queue, claim, claimedAtMs, this.#options, log);
+      this.#jobs.set(held, this.#follow(held));
+    } catch (error) {
+      log.warn(`${message.subject}: not taken: ${messageOf(error)}`);
+    }
+  }
+
+  async #follow(held: HeldJob): Promise<void> {
+    const outcome = await held.left;
+    this.#jobs.delete(held);
+    const key = `${held.kind} ${outcome}`;
+    const entry = this.#left.get(key) ?? { kind: held.kind, outcome, count: 0 };
+    entry.count++;
+    this.#left.set(key, entry);
+    this.#options.log.info(`${held.id}: ${outcome}`, { job: held.id, outcome });
+  }
+
+  #hasRoom(kind: JobKind): boolean {
+    // A recording takes all that it gets: one at a time.
+    if (kind === "recording" && [...this.#jobs.keys()].some((job) => job.kind === "recording")) return false;
+    return this.#room.forOneMore(this.#load, this.#loaded());
+  }
+
+  #loaded() {
+    const now = monotonicMs();
+    return [...this.#jobs.keys()].map(({ startedAtMs, dropped }) => ({ ageMs: now - startedAtMs, dropped }));
+  }
+
+  #tick(): void {
+    this.#load = this.#meter.sample();
+    const cameras = [...this.#jobs.keys()].filter(({ kind }) => kind === "camera");
+    if (this.#room.tooFull(this.#loaded(), monotonicMs()) && cameras.length > 1)
+      cameras.at(-1)?.giveBack(ELSEWHERE_MS, `worker ${this.#options.worker} could not keep up with it`);
+    if (this.#ticks++ % ASK_QUEUE_EVERY === 0) void this.#askQueue();
+  }
+
+  async #askQueue(): Promise<void> {
+    for (const kind of this.#options.take) {
+      const count = await this.#queue.waiting(kind).catch(() => undefined);
+      if (count) this.#waiting[kind] = count.waiting;
+    }
+  }
+
+  /** Cameras go at once, recordings get `graceMs` to end. */
+  async #handOver(): Promise<void> {
+    const { graceMs, abort } = this.#options;
+    for (const job of this.#jobs.keys()) if (job.kind === "camera") job.giveBack();
+    const all = Promise.all(this.#jobs.values());
+    await Promise.race([all, pause(graceMs, abort)]);
+    for (const job of this.#jobs.keys()) {
+      if (abort.aborted) job.drop();
+      else job.giveBack();
+    }
+    const aborted = new Promise<void>((resolve) =>
+      abort.addEventListener("abort", () => resolve(), { once: true }),
+    );
+    await Promise.race([all, aborted]);
+    for (const job of this.#jobs.keys()) job.drop();
+    await all;
+  }
+}
+
+/** Sleeps, but not past an abort. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal, ref: true }).catch(() => {});
+}

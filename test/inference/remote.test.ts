@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type InferenceFigures, InferenceServer, openRemoteEngine } from "#src/inference/index.js";
+import { type Engine, openEngine } from "#src/model/engine/index.js";
+import { loadModel, type Model } from "#src/model/load.js";
+import { connectNats, type Nats } from "#src/nats/index.js";
+import { NatsServer, needsNatsServer } from "../support/nats-server.js";
+import { TINY_SIZE, writeTinyModel } from "../support/tiny-model.js";
+import { until } from "../support/worker-process.js";
+
+const PIXELS = TINY_SIZE * TINY_SIZE;
+
+describe("inference over NATS", function () {
+  this.timeout(60_000);
+  let server: NatsServer;
+  let model: Model;
+  let local: Engine;
+  let closing: (() => Promise<void>)[];
+  let said: string[];
+
+  before(async function () {
+    needsNatsServer(this);
+    const folder = await mkdtemp(join(tmpdir(), "ekspresi-inference-"));
+    model = await loadModel(await writeTinyModel(folder), "/");
+    local = await openEngine(model);
+  });
+  after(async () => {
+    await local?.close();
+    if (model) await rm(model.folder, { recursive: true, force: true });
+  });
+  beforeEach(async () => {
+    closing = [];
+    said = [];
+    server = await NatsServer.start({ jetstream: false });
+  });
+  afterEach(async () => {
+    for (const close of closing.reverse()) await close();
+    await server.remove();
+  });
+
+  /** An inference worker with a connection of its own, and what takes it away at once. */
+  async function startWorker(name: string, engine: Engine = local) {
+    const nats: Nats = await connectNats({ url: server.url }, { name });
+    const inference = new InferenceServer(nats, model, engine, name);
+    await nats.connection.flush();
+    closing.push(async () => {
+      await nats.close();
+    });
+    return { figures: inference.figures, inference, vanish: () => nats.connection.close() };
+  }
+  async function startAsker({ timeoutMs = 5000, withLocal = true, url = server.url } = {}) {
+    const log = { warn: (m: string) => said.push(`warn ${m}`), info: (m: string) => said.push(`info ${m}`) };
+    // A real engine, so that what it gives is what this machine gives; it is the suite's to close.
+    const openLocal = async (): Promise<Engine> => ({
+      provider: "here",
+      run: (crops, n) => local.run(crops, n),
+      close: async () => {},
+    });
+    const asker = await openRemoteEngine(model, {
+      nats: { url },
+      timeoutMs,
+      log,
+      ...(withLocal && { openLocal }),
+    });
+    closing.push(() => asker.close());
+    return asker;
+  }
+  const crops = (n: number) =>
+    Float32Array.from({ length: n * PIXELS }, (_, i) => Math.sin(i * 12.9898) * 0.99);
+  /** An engine that has begun a batch and never ends it. */
+  const stuck = (): Engine => ({
+    provider: "stuck",
+    run: () => new Promise(() => {}),
+    close: async () => {},
+  });
+  const near = (a: Float32Array, b: Float32Array) => {
+    assert.equal(a.length, b.length);
+    for (const [i, value] of a.entries())
+      assert(Math.abs(value - (b[i] ?? 9)) <= 1e-6, `${i}: ${value}, ${b[i]}`);
+  };
+
+  it("gives what this machine's engine gives, to 1e-6, and tells who gave it", async () => {
+    const { figures } = await startWorker("gpu-1");
+    const asker = await startAsker({ withLocal: false });
+    for (const n of [1, 7, 32]) near(await asker.run(crops(n), n), await local.run(crops(n), n));
+    assert.equal(asker.provider, "nats gpu-1 (onnx cpu)");
+    assert.deepEqual([figures.requests, figures.faces, figures.refused], [3, 40, 0]);
+    assert.deepEqual(said, []);
+  });
+
+  it("takes the crops before it returns, so that the caller may change them", async () => {
+    await startWorker("gpu-1");
+    const asker = await startAsker({ withLocal: false });
+    const given = crops(3);
+    const asked = asker.run(given, 3);
+    given.fill(0);
+    near(await asked, await local.run(crops(3), 3));
+  });
+
+  it("splits a batch that is larger than the server's messages", async () => {
+    await server.remove();
+    server = await NatsServer.start({ jetstream: false, config: "max_payload: 65536" });
+    const { figures } = await startWorker("gpu-1");
+    const asker = await startAsker({ withLocal: false });
+    const n = 600; // 150 KB
+    near(await asker.run(crops(n), n), await local.run(crops(n), n));
+    assert(figures.requests > 2, String(figures.requests));
+  });
+
+  it("asks another worker when one does not answer", async () => {
+    const [bad, good] = [await startWorker("bad", stuck()), await startWorker("good")];
+    const asker = await startAsker({ timeoutMs: 400, withLocal: false });
+    // The server chooses among the group by chance: until the bad one has been chosen.
+    await until("the bad one is asked", async () => {
+      near(await asker.run(crops(2), 2), await local.run(crops(2), 2));
+      return bad.figures.requests > 0;
+    });
+    assert.equal(asker.provider, "nats good (onnx cpu)");
+    assert.equal(good.figures.refused, 0);
+  });
+
+  it("does the work itself when nobody answers, says so once, and goes back to the workers when there is one", async () => {
+    const asker = await startAsker();
+    near(await asker.run(crops(2), 2), await local.run(crops(2), 2));
+    near(await asker.run(crops(2), 2), await local.run(crops(2), 2));
+    assert.equal(asker.provider, "here (instead of nats)");
+    assert.equal(said.length, 1);
+    assert.match(said[0] ?? "", /^warn model tiny: .*; running it on this machine until a worker answers$/);
+    const { figures } = await startWorker("gpu-1");
+    await until("the worker is asked", async () => {
+      await asker.run(crops(1), 1);
+      return figures.requests > 0;
+    });
+    assert.deepEqual(said.slice(1), ["info model tiny: workers answer again"]);
+  });
+
+  it("a worker that vanishes in the middle costs no face", async () => {
+    const worker = await startWorker("gpu-1");
+    const asker = await startAsker({ timeoutMs: 500 });
+    await asker.run(crops(1), 1);
+    await worker.vanish();
+    near(await asker.run(crops(5), 5), await local.run(crops(5), 5));
+  });
+
+  it("begins without a server where it may do the work itself, and fails where it may not", async () => {
+    const nowhere = "nats://127.0.0.1:1";
+    const asker = await startAsker({ url: nowhere });
+    near(await asker.run(crops(2), 2), await local.run(crops(2), 2));
+    await assert.rejects(startAsker({ url: nowhere, withLocal: false }), { name: "NatsError" });
+  });
+
+  it("with nothing to fall back on, says what is to be done", async () => {
+    const asker = await startAsker({ withLocal: false });
+    await assert.rejects(asker.run(crops(1), 1), {
+      name: "OperatorError",
+      message: /^model tiny: no worker runs it: .*; start `pipeline worker --inference`$/,
+    });
+  });
+
+  it("gathers what comes while a batch runs into the next one", async () => {
+    let release = () => {};
+    const sizes: number[] = [];
+    const slow: Engine = {
+      provider: "slow",
+      close: async () => {},
+      run: async (given, n) => {
+        sizes.push(n);
+        if (sizes.length === 1) await new Promise<void>((resolve) => (release = resolve));
+        return local.run(given, n);
+      },
+    };
+    const { figures } = await startWorker("gpu-1", slow);
+    const asker = await startAsker({ withLocal: false });
+    const answers = [1, 2, 3, 4].map((n) => asker.run(crops(n), n));
+    await until("all have arrived", () => figures.requests === 4);
+    release();
+    for (const [i, answer] of (await Promise.all(answers)).entries())
+      near(answer, await local.run(crops(i + 1), i + 1));
+    assert.deepEqual(sizes, [1, 9]);
+    assert.equal(figures.waiting, 0);
+  });
+
+  it("answers damaged requests with what is wrong, and goes on", async () => {
+    const { figures } = await startWorker("gpu-1");
+    const nats = await connectNats({ url: server.url }, { name: "test" });
+    closing.push(() => nats.close());
+    const { subjectsOf } = await import("#src/inference/protocol.js");
+    for (const bytes of [0, 3, PIXELS * 4 + 4]) {
+      const answer = await nats.connection.request(subjectsOf(model).any, new Uint8Array(bytes));
+      assert.equal(answer.headers?.get("Ekspresi-Error"), `${bytes} bytes are no 8x8 crops`);
+    }
+    const nans = new Uint8Array(new Float32Array(PIXELS).fill(Number.NaN).buffer);
+    const answer = await nats.connection.request(subjectsOf(model).any, nans, { timeout: 5000 });
+    assert.match(answer.headers?.get("Ekspresi-Error") ?? "", /not finite/);
+    near(await (await startAsker()).run(crops(1), 1), await local.run(crops(1), 1));
+    const { requests, refused }: InferenceFigures = figures;
+    assert.deepEqual([requests, refused], [5, 4]);
+  });
+});

@@ -1,0 +1,253 @@
+import assert from "node:assert/strict";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EmotionEvent } from "#src/events/event.js";
+import { type Job, JobQueue, type JobSpec } from "#src/jobs/index.js";
+import { connectNats, type Nats } from "#src/nats/index.js";
+import { NatsServer, needsNatsServer } from "../support/nats-server.js";
+import { RECORDING } from "../support/pictures.js";
+import { until, WorkerProcess } from "../support/worker-process.js";
+
+/** Short, so that the tests are; the workers' default is 10 s. */
+const ACK_WAIT_MS = 6000;
+
+const OPERATORS = `
+  - { type: sample, fps: 2 }
+  - { type: detect, minSize: 25%, workers: 1 }
+  - { type: track }
+  - { type: classify, threads: 1 }
+  - { type: events, on: sample, interval: 100ms }`;
+
+/** A stand-in camera that shows a face, about two events a second. */
+const CAMERA: JobSpec = {
+  kind: "camera",
+  file: "lobby.yaml",
+  yaml: `version: 1
+sources: [{ id: cam, type: test, path: face.mp4 }]
+operators:${OPERATORS}
+sinks: [{ type: jsonl, path: "\${JOB_ID}.jsonl" }]
+`,
+  set: [],
+};
+const recording = (
+  sink = "{ type: jsonl, path: rec.jsonl }",
+  source = "path: face.mp4, to: 20s",
+): JobSpec => ({
+  kind: "recording",
+  file: "rec.yaml",
+  yaml: `version: 1
+sources: [{ type: file, ${source} }]
+operators:${OPERATORS}
+sinks: [${sink}]
+`,
+  set: [],
+});
+
+describe("pipeline worker", function () {
+  this.timeout(400_000);
+  let server: NatsServer;
+  let nats: Nats;
+  let queue: JobQueue;
+  let root: string;
+  let workers: WorkerProcess[] = [];
+
+  before(function () {
+    needsNatsServer(this);
+  });
+  beforeEach(async () => {
+    server = await NatsServer.start();
+    nats = await connectNats({ url: server.url }, { name: "test" });
+    queue = await JobQueue.open(nats, { ackWaitMs: ACK_WAIT_MS, replicas: 1 });
+    root = mkdtempSync(join(tmpdir(), "ekspresi-worker-"));
+  });
+  afterEach(async () => {
+    await Promise.all(workers.map((worker) => worker.kill()));
+    workers = [];
+    await nats.close();
+    await server.remove();
+    rmSync(root, { recursive: true, force: true });
+  });
+
+  /** A worker with a folder of its own, so that one sees which worker wrote what. */
+  function startWorker(
+    name: string,
+    flags: readonly string[] = [],
+    folder = mkdtempSync(join(root, `${name}-`)),
+  ) {
+    copyFileSync(RECORDING, join(folder, "face.mp4"));
+    const worker = new WorkerProcess(name, server.url, folder, flags);
+    workers.push(worker);
+    return worker;
+  }
+  const jobOf = async (id: string): Promise<Job> => {
+    const job = (await queue.find(id))?.job;
+    assert(job, `job ${id}`);
+    return job;
+  };
+  /** Wall times, ms, of the events that a worker wrote for a camera. */
+  const eventTimes = ({ folder }: WorkerProcess, id: string): number[] => {
+    const file = join(folder, `${id}.jsonl`);
+    if (!existsSync(file)) return [];
+    const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
+    return lines.map((line) => Date.parse((JSON.parse(line) as EmotionEvent).time));
+  };
+  const lastOf = (times: readonly number[]) => times.at(-1) ?? Number.NEGATIVE_INFINITY;
+  const who = (id: string) => () =>
+    `${id}; the workers said:\n${workers.map(({ said }) => said).join("\n--\n")}`;
+
+  it("shares six cameras between two; one is killed: the other watches them all, none twice at once", async () => {
+    const cameras = ["c1", "c2", "c3", "c4", "c5", "c6"];
+    for (const id of cameras) await queue.submit(id, { ...CAMERA, set: [`sources.0.id=${id}`] });
+    const [a, b] = [startWorker("a"), startWorker("b")];
+    await until(who("each camera is watched"), () =>
+      cameras.every((id) => eventTimes(a, id).length + eventTimes(b, id).length > 0),
+    );
+    const lost = cameras.filter((id) => eventTimes(a, id).length > 0);
+    assert(lost.length > 0 && lost.length < 6, `shared: a has ${lost.join()}`);
+    a.child.kill("SIGKILL");
+    const killedAtMs = Date.now();
+    await until(who("b watches the cameras of a"), () => lost.every((id) => eventTimes(b, id).length > 0));
+    for (const id of cameras) {
+      assert.equal((await jobOf(id)).worker, "b");
+      if (!lost.includes(id)) continue;
+      const [first = 0] = eventTimes(b, id);
+      assert(first > lastOf(eventTimes(a, id)), `${id} was watched twice`);
+      assert(first > killedAtMs, `${id} was watched by both before the death`);
+    }
+    const { tries, failures, reason } = await jobOf(lost[0] ?? "");
+    assert.deepEqual([tries, failures], [2, 1]);
+    assert.equal(reason, "worker a was lost while it had the job");
+  });
+
+  it("halted for longer than its lease, it ends its cameras by itself; awake again, it leaves them to the other", async () => {
+    await queue.submit("door", CAMERA);
+    const a = startWorker("a");
+    await until(who("a watches"), () => eventTimes(a, "door").length > 0);
+    const b = startWorker("b");
+    await until(who("b is there"), () => b.said.includes("jobs may write"));
+    a.child.kill("SIGSTOP");
+    await until(who("b watches"), () => eventTimes(b, "door").length > 0);
+    const [taken = 0] = eventTimes(b, "door");
+    assert(
+      taken > lastOf(eventTimes(a, "door")),
+      "its process had ended before, though its worker stood still",
+    );
+    const seen = eventTimes(a, "door").length;
+    a.child.kill("SIGCONT");
+    await until(who("a noticed"), () => a.said.includes("door: lost"));
+    const more = eventTimes(b, "door").length + 3;
+    await until(who("b goes on"), () => eventTimes(b, "door").length > more);
+    assert.equal(eventTimes(a, "door").length, seen);
+    assert.equal((await jobOf("door")).worker, "b");
+  });
+
+  it("stopped, it hands its camera over at once, which counts as no failure, and exits with 0", async () => {
+    await queue.submit("door", CAMERA);
+    const a = startWorker("a");
+    await until(who("a watches"), () => eventTimes(a, "door").length > 0);
+    const b = startWorker("b");
+    await until(who("b is there"), () => b.said.includes("jobs may write"));
+    a.child.kill("SIGTERM");
+    assert.equal(await a.ended, 0, a.said);
+    await until(who("b watches"), () => eventTimes(b, "door").length > 0);
+    assert((eventTimes(b, "door")[0] ?? 0) > lastOf(eventTimes(a, "door")));
+    const { failures, reason, worker } = await jobOf("door");
+    assert.deepEqual([failures, reason, worker], [0, undefined, "b"]);
+  });
+
+  it("a camera that is cancelled is watched no more, and can be submitted again", async () => {
+    await queue.submit("door", CAMERA);
+    const a = startWorker("a");
+    await until(who("a watches"), () => eventTimes(a, "door").length > 0);
+    await assert.rejects(queue.submit("door", CAMERA), {
+      code: "JOB_EXISTS",
+      message: /running on a; cancel it first/,
+    });
+    await queue.cancel("door");
+    await until(who("a stops"), () => a.said.includes("door: cancelled"));
+    const seen = eventTimes(a, "door").length;
+    await queue.submit("door", CAMERA);
+    await until(who("a watches again"), () => eventTimes(a, "door").length > seen);
+    assert.equal((await jobOf("door")).tries, 1);
+  });
+
+  it("a recording whose worker is killed is done again: one whole output, with the same ids as an undisturbed run", async () => {
+    const shared = mkdtempSync(join(root, "shared-"));
+    const lines = () => readFileSync(join(shared, "rec.jsonl"), "utf8").split("\n").slice(0, -1);
+    const ids = () => lines().map((line) => (JSON.parse(line) as EmotionEvent).id);
+    const pieces = () => readdirSync(join(shared, ".ekspresi-jobs"), { recursive: true, encoding: "utf8" });
+    await queue.submit("calm", recording());
+    startWorker("a", [], shared);
+    await until(who("calm is done"), async () => (await jobOf("calm")).state === "done");
+    const expected = ids();
+    assert(expected.length > 20, String(expected.length));
+    writeFileSync(join(shared, "rec.jsonl"), "an earlier result\n");
+
+    await queue.submit("rec", recording());
+    await until(who("it has begun"), () => pieces().some((file) => file.endsWith("rec.jsonl")));
+    workers[0]?.child.kill("SIGKILL");
+    assert.equal(readFileSync(join(shared, "rec.jsonl"), "utf8"), "an earlier result\n");
+    startWorker("b", [], shared);
+    await until(who("it is done"), async () => (await jobOf("rec")).state === "done");
+    assert.deepEqual(ids(), expected);
+    assert.deepEqual(pieces(), []);
+    assert.equal((await jobOf("rec")).tries, 2);
+    assert.deepEqual(await queue.waiting("recording"), { waiting: 0, held: 0 });
+  });
+
+  it("sets a job aside that fails every time, with the reason; retry tries it again", async () => {
+    await queue.submit("broken", recording(undefined, "path: nothing.mp4"));
+    const a = startWorker("a", ["--tries", "2"]);
+    await until(who("set aside"), async () => (await jobOf("broken")).state === "failed");
+    const { tries, failures, reason } = await jobOf("broken");
+    assert.deepEqual([tries, failures], [2, 2]);
+    assert.match(reason ?? "", /nothing\.mp4: no such file; check `path`$/);
+    assert.deepEqual(await queue.waiting("recording"), { waiting: 0, held: 0 });
+    copyFileSync(RECORDING, join(a.folder, "nothing.mp4"));
+    await queue.retry("broken");
+    await until(who("done"), async () => (await jobOf("broken")).state === "done");
+  });
+
+  it("refuses at once what would leave its folder, and what is no pipeline", async () => {
+    await queue.submit("out", recording("{ type: jsonl, path: ../rec.jsonl }"));
+    await queue.submit("in", recording(undefined, "path: /etc/passwd"));
+    await queue.submit("wrong", { ...recording(), yaml: "version: 1" });
+    const a = startWorker("a");
+    for (const [id, said] of [
+      ["out", /^rec\.yaml:\d+:\d+: jsonl: .*rec\.jsonl: this worker lets jobs write only in /],
+      ["in", /file: \/etc\/passwd: this worker lets jobs read only in /],
+      ["wrong", /rec\.yaml:1:1: `sources` is missing/],
+    ] as const) {
+      const job = await until(who(`${id} is refused`), async () => {
+        const found = await jobOf(id);
+        return found.state === "failed" ? found : undefined;
+      });
+      assert.equal(job.tries, 1);
+      assert.match(job.reason ?? "", said);
+    }
+    assert(!existsSync(join(a.folder, "..", "rec.jsonl")));
+  });
+
+  it("goes on with its cameras while the server is away for less than the ack wait", async () => {
+    await queue.submit("door", CAMERA);
+    const a = startWorker("a");
+    await until(who("a watches"), () => eventTimes(a, "door").length > 0);
+    await server.kill();
+    await server.restart();
+    const seen = eventTimes(a, "door").length;
+    const renewed =
+      (await until("the server is back", () => queue.find("door").catch(() => undefined)))?.revision ?? 0;
+    await until(who("renewed"), async () => ((await queue.find("door"))?.revision ?? 0) > renewed);
+    await until(who("a goes on"), () => eventTimes(a, "door").length > seen);
+    assert.deepEqual([(await jobOf("door")).tries, (await jobOf("door")).worker], [1, "a"]);
+  });
+});
