@@ -78,6 +78,8 @@ export interface RunContext {
   readonly pipeline: { readonly name: string; readonly purpose?: string; readonly retention?: string };
   /** Folder of the pipeline file. */
   readonly baseDir: string;
+  /** Folder for what must outlast the run, such as events that are not sent yet; to be made by who needs it. */
+  readonly stateDir: string;
   /** Aborted when everything must end at once (second Ctrl-C, a failure elsewhere). */
   readonly signal: AbortSignal;
   readonly memory: FrameMemory;

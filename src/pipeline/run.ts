@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import {
   catchError,
@@ -28,6 +29,8 @@ export interface RunOptions {
   readonly stop?: AbortSignal;
   /** Aborted to end at once; what sinks have received is still flushed. */
   readonly abort?: AbortSignal;
+  /** Folder in which components keep what must outlast the run. Default: `.spool` beside the pipeline file. */
+  readonly stateDir?: string;
   /** Told of the running figures before the first frame. */
   readonly started?: (view: RunView) => void;
 }
@@ -87,6 +90,7 @@ export async function runPlan(plan: Plan, options: RunOptions): Promise<RunSumma
 class Run {
   readonly #plan: Plan;
   readonly #log: Log;
+  readonly #stateDir: string;
   readonly #started: RunOptions["started"];
   readonly #memory = new FrameMemory();
   readonly #stats: RunStats & { readonly sources: SourceStats[] };
@@ -105,9 +109,10 @@ class Run {
   readonly #begin = performance.now();
   readonly #occupancy: Occupancy;
 
-  constructor(plan: Plan, { log, stop, abort, started }: RunOptions) {
+  constructor(plan: Plan, { log, stop, abort, stateDir, started }: RunOptions) {
     this.#plan = plan;
     this.#log = log;
+    this.#stateDir = stateDir ?? join(plan.baseDir, ".spool");
     this.#started = started;
     this.#stats = {
       sources: [],
@@ -329,6 +334,7 @@ class Run {
         ...(retention !== undefined && { retention }),
       },
       baseDir,
+      stateDir: this.#stateDir,
       signal: this.#abort.signal,
       memory: this.#memory,
       log: this.#log,

@@ -5,7 +5,7 @@ import type { Plan } from "../pipeline/plan.js";
 import { type RunView, runPlan } from "../pipeline/run.js";
 import { confine } from "./confine.js";
 import { type FromJob, type JobStart, LEASE_OVER, monotonicMs, type ToJob } from "./messages.js";
-import { redirected } from "./outputs.js";
+import { redirected, stateOf } from "./outputs.js";
 
 // One job in a process of its own: what crashes it crashes nothing else. It ends by itself once its lease is over or its
 // worker is gone, so that no camera is watched twice.
@@ -76,6 +76,7 @@ async function run({ id, spec, rules, outputs }: JobStart): Promise<void> {
       log: logToWorker(),
       stop: stop.signal,
       abort: abort.signal,
+      stateDir: stateOf(rules.folder, id),
       started: (started) => {
         view = started;
       },

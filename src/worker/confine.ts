@@ -10,6 +10,12 @@ import type { JobRules } from "./messages.js";
 /** Addresses that a job's sources may open. */
 const ADDRESSES = /^(rtsps?|https?):\/\//i;
 
+/** What is the worker's own, and not for those who send it jobs. */
+const OWN: Readonly<Record<string, string>> = {
+  webcam: "a job cannot choose its worker's own camera",
+  web: "a job cannot open a port of its worker; publish events with `nats` instead",
+};
+
 /**
  * Throws `ConfigError` where a job's pipeline would touch what its worker does not give it: sinks write only in
  * `folder`, sources and operators read only there and in `read`. A job comes over the network, so nothing in it is
@@ -18,10 +24,11 @@ const ADDRESSES = /^(rtsps?|https?):\/\//i;
 export function confine(plan: Plan, { folder, read }: JobRules): void {
   const problems = plan.nodes.flatMap((node) => {
     const roots = node.component.role === "sink" ? [folder] : [folder, ...read];
-    const device = node.component.type === "webcam" ? ["a job cannot choose its worker's own camera"] : [];
-    return [...device, ...pathsOf(node, plan.baseDir).flatMap((path) => judge(path, node, roots) ?? [])].map(
-      (problem) => `${placeText(node.place)}: ${node.component.type}: ${problem}`,
-    );
+    const own = OWN[node.component.type];
+    return [
+      ...(own ? [own] : []),
+      ...pathsOf(node, plan.baseDir).flatMap((path) => judge(path, node, roots) ?? []),
+    ].map((problem) => `${placeText(node.place)}: ${node.component.type}: ${problem}`);
   });
   if (problems.length > 0) throw new ConfigError("JOB_REFUSED", problems.join("\n"));
 }

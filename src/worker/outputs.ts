@@ -3,12 +3,17 @@ import { dirname, join, relative } from "node:path";
 import { optionsSchema } from "../pipeline/options.js";
 import type { Plan, PlannedNode } from "../pipeline/plan.js";
 
-/** In the worker's folder; holds what recordings have written so far, and what sinks keep for themselves. */
+/** In the worker's folder; holds what recordings have written so far. */
 const OWN = ".ekspresi-jobs";
 
 /** Where one try of a recording puts its output until it is whole. */
 export function outputsOf(folder: string, id: string, tries: number, worker: string): string {
   return join(folder, OWN, id, `${tries}-${worker.replace(/[^A-Za-z0-9_.-]/g, "_")}`);
+}
+
+/** Where a job's sinks keep what must outlast a try, such as events that are not sent yet. */
+export function stateOf(folder: string, id: string): string {
+  return join(folder, ".spool", id);
 }
 
 /** Removes what earlier tries of a recording left; one that still runs writes into what nobody sees any more. */

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { PixelFormat } from "#src/media/frame.js";
 import { FrameMemory, FramePool } from "#src/media/pool.js";
 import type { Log, RunContext, SourceContext, SourceStats } from "#src/pipeline/context.js";
@@ -41,6 +42,7 @@ export function testContext(
     id,
     pipeline: { name: "test" },
     baseDir: process.cwd(),
+    stateDir: join(process.cwd(), ".spool"),
     signal: new AbortController().signal,
     memory,
     log: logInto(logged),

@@ -14,6 +14,7 @@ import type { EmotionEvent } from "#src/events/event.js";
 import { type Job, JobQueue, type JobSpec } from "#src/jobs/index.js";
 import { connectNats, type Nats } from "#src/nats/index.js";
 import { NatsServer, needsNatsServer } from "../support/nats-server.js";
+import { storedMessages } from "../support/nats-stream.js";
 import { RECORDING } from "../support/pictures.js";
 import { until, WorkerProcess } from "../support/worker-process.js";
 
@@ -38,6 +39,7 @@ sinks: [{ type: jsonl, path: "\${JOB_ID}.jsonl" }]
 `,
   set: [],
 };
+/** Looks at each frame, so that it takes seconds and can be interrupted. */
 const recording = (
   sink = "{ type: jsonl, path: rec.jsonl }",
   source = "path: face.mp4, to: 20s",
@@ -46,7 +48,7 @@ const recording = (
   file: "rec.yaml",
   yaml: `version: 1
 sources: [{ type: file, ${source} }]
-operators:${OPERATORS}
+operators:${OPERATORS.replace("{ type: sample, fps: 2 }", "{ type: sample, fps: 100 }")}
 sinks: [${sink}]
 `,
   set: [],
@@ -192,13 +194,20 @@ describe("pipeline worker", function () {
     assert(expected.length > 20, String(expected.length));
     writeFileSync(join(shared, "rec.jsonl"), "an earlier result\n");
 
-    await queue.submit("rec", recording());
-    await until(who("it has begun"), () => pieces().some((file) => file.endsWith("rec.jsonl")));
+    const published = async () => {
+      const stored = await storedMessages(server.port, "EMOTION").catch(() => []); // the stream is not there yet
+      return stored.map(({ data }) => (JSON.parse(data) as EmotionEvent).id);
+    };
+    const stream = `{ type: nats, url: "${server.url}", stream: { name: EMOTION, create: true } }`;
+    await queue.submit("rec", recording(`{ type: jsonl, path: rec.jsonl }, ${stream}`));
+    await until(who("some events are published"), async () => (await published()).length > 2);
+    assert(pieces().some((file) => file.endsWith("rec.jsonl")));
     workers[0]?.child.kill("SIGKILL");
     assert.equal(readFileSync(join(shared, "rec.jsonl"), "utf8"), "an earlier result\n");
     startWorker("b", [], shared);
     await until(who("it is done"), async () => (await jobOf("rec")).state === "done");
     assert.deepEqual(ids(), expected);
+    assert.deepEqual(await published(), expected, "none is lost, none is there twice");
     assert.deepEqual(pieces(), []);
     assert.equal((await jobOf("rec")).tries, 2);
     assert.deepEqual(await queue.waiting("recording"), { waiting: 0, held: 0 });
@@ -220,11 +229,13 @@ describe("pipeline worker", function () {
   it("refuses at once what would leave its folder, and what is no pipeline", async () => {
     await queue.submit("out", recording("{ type: jsonl, path: ../rec.jsonl }"));
     await queue.submit("in", recording(undefined, "path: /etc/passwd"));
+    await queue.submit("port", recording('{ type: web, listen: "0.0.0.0:8088", token: secret-secret-secret }'));
     await queue.submit("wrong", { ...recording(), yaml: "version: 1" });
     const a = startWorker("a");
     for (const [id, said] of [
       ["out", /^rec\.yaml:\d+:\d+: jsonl: .*rec\.jsonl: this worker lets jobs write only in /],
       ["in", /file: \/etc\/passwd: this worker lets jobs read only in /],
+      ["port", /web: a job cannot open a port of its worker/],
       ["wrong", /rec\.yaml:1:1: `sources` is missing/],
     ] as const) {
       const job = await until(who(`${id} is refused`), async () => {
@@ -235,6 +246,25 @@ describe("pipeline worker", function () {
       assert.match(job.reason ?? "", said);
     }
     assert(!existsSync(join(a.folder, "..", "rec.jsonl")));
+  });
+
+  it("two cameras of one pipeline have spools of their own", async () => {
+    const yaml = `version: 1
+sources: [{ type: test, size: 160x120, fps: 5 }]
+operators:${OPERATORS}
+sinks: [{ type: nats, url: "${server.url}", stream: { name: EMOTION, create: true } }]
+`;
+    for (const id of ["c1", "c2"])
+      await queue.submit(id, { kind: "camera", file: "lobby.yaml", yaml, set: [] });
+    const { folder } = startWorker("a");
+    for (const id of ["c1", "c2"]) {
+      const job = await until(who(`${id} runs`), async () => {
+        const now = await jobOf(id);
+        return now.failures > 0 || (now.progress?.fps ?? 0) > 0 ? now : undefined;
+      });
+      assert.equal(job.failures, 0, job.reason);
+    }
+    assert.deepEqual(readdirSync(join(folder, ".spool")).sort(), ["c1", "c2"]);
   });
 
   it("goes on with its cameras while the server is away for less than the ack wait", async () => {

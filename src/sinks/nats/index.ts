@@ -27,7 +27,8 @@ const Options = Type.Object({
       {
         path: Type.Optional(
           Path({
-            description: "Its folder, of this sink alone. Default: `.spool/<pipeline>.<id>`.",
+            description:
+              "Its folder, of this sink alone. Default: `.spool/<pipeline>.<id>`, in a worker's job `.spool/<job>/<pipeline>.<id>`.",
             examples: ["out/spool"],
           }),
         ),
@@ -72,7 +73,7 @@ A server that is away at the start is waited for; a wrong login, a certificate t
       spool,
       buffer = 8e6,
     } = options;
-    const { id, pipeline, baseDir, log, signal, stats } = context;
+    const { id, pipeline, stateDir, log, signal, stats } = context;
     const common = {
       id,
       nats: options,
@@ -88,7 +89,7 @@ A server that is away at the start is waited for; a wrong login, a certificate t
           ...common,
           stream,
           spool: {
-            path: spool?.path ?? join(baseDir, ".spool", `${safeToken(pipeline.name)}.${safeToken(id)}`),
+            path: spool?.path ?? join(stateDir, `${safeToken(pipeline.name)}.${safeToken(id)}`),
             maxBytes: spool?.size ?? 256e6,
           },
         })

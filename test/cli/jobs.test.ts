@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { NatsServer, needsNatsServer } from "../support/nats-server.js";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+describe("pipeline submit and jobs", () => {
+  let server: NatsServer;
+  let folder: string;
+
+  before(async function () {
+    needsNatsServer(this);
+    server = await NatsServer.start();
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-jobs-"));
+    const operators = "operators: [{ type: detect }, { type: track }, { type: classify }, { type: events }]";
+    const yaml = (source: string) =>
+      `version: 1\nsources: [${source}]\n${operators}\nsinks: [{ type: console }]\n`;
+    writeFileSync(join(folder, "lobby.yaml"), yaml('{ type: rtsp, url: "rtsp://none" }'));
+    writeFileSync(join(folder, "rec.yaml"), yaml("{ type: file, path: none.mp4 }"));
+  });
+  after(async () => {
+    await server?.remove();
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  });
+
+  function pipeline(...args: string[]): Promise<{ code: number; out: string; said: string }> {
+    const env = { ...process.env, NATS_URL: server.url, NO_COLOR: "1" };
+    return new Promise((resolve) => {
+      const child = execFile(process.execPath, [MAIN, ...args], { cwd: folder, env }, (_error, out, said) =>
+        resolve({ code: child.exitCode ?? -1, out, said }),
+      );
+    });
+  }
+  const jobs = async () => JSON.parse((await pipeline("jobs", "--json")).out) as Record<string, unknown>[];
+
+  it("a camera waits in the queue until it is cancelled; its password is not shown", async () => {
+    assert.match((await pipeline("jobs")).out, /^no jobs; pipeline submit --help/);
+    const url = ["--url", "rtsp://ann:secret@10.0.0.7/1"];
+    const sent = await pipeline("submit", "camera", "--pipeline", "lobby.yaml", "--id", "door", ...url);
+    assert.deepEqual(sent, { code: 0, out: "door\n", said: "" });
+    const listed = await pipeline("jobs");
+    assert.match(listed.out, /^ID\s+KIND\s+STATE\s+.*\ndoor\s+camera\s+queued\s+0\s+\d+ s\n$/);
+    const json = await pipeline("jobs", "--json");
+    assert(!json.out.includes("secret"), json.out);
+    const twice = await pipeline("submit", "camera", "--pipeline", "lobby.yaml", "--id", "door");
+    assert.equal(twice.code, 1);
+    assert.equal(
+      twice.said,
+      "job door is queued; cancel it first (pipeline jobs cancel door) or choose another --id\n",
+    );
+    assert.equal((await pipeline("jobs", "cancel", "door")).code, 0);
+    assert.deepEqual(
+      (await jobs()).map(({ id, state, tries }) => [id, state, tries]),
+      [["door", "cancelled", 0]],
+    );
+    assert.equal((await pipeline("jobs", "retry", "door")).code, 0);
+    assert.deepEqual(
+      (await jobs()).map(({ id, state }) => [id, state]),
+      [["door", "queued"]],
+    );
+  });
+
+  it("a recording is named after its file, and can be removed once it is cancelled", async () => {
+    const sent = await pipeline("submit", "recording", "clips/Monday 1.mp4", "--pipeline", "rec.yaml");
+    assert.deepEqual(sent, { code: 0, out: "Monday-1-mp4\n", said: "" });
+    const early = await pipeline("jobs", "remove", "Monday-1-mp4");
+    assert.deepEqual([early.code, early.said], [1, "job Monday-1-mp4 is queued; cancel it first\n"]);
+    assert.equal((await pipeline("jobs", "cancel", "Monday-1-mp4")).code, 0);
+    assert.equal((await pipeline("jobs", "remove", "Monday-1-mp4")).code, 0);
+    assert((await jobs()).every(({ id }) => id !== "Monday-1-mp4"));
+  });
+
+  it("says in one line what is wrong", async () => {
+    const cases: [string[], number, RegExp][] = [
+      [["jobs", "cancel", "nobody"], 1, /^there is no job nobody; `pipeline jobs` lists those there are\n$/],
+      [["submit", "recording", "a.mp4", "--pipeline", "no.yaml"], 2, /^.*no\.yaml: .*\n$/],
+      [
+        ["submit", "recording", "a.mp4", "--pipeline", "rec.yaml", "--id", "a b"],
+        2,
+        /^job id "a b": letters, .*\n$/,
+      ],
+      [
+        ["submit", "camera", "--pipeline", "rec.yaml", "--id", "door"],
+        2,
+        /is no camera; use `pipeline submit recording`\n$/,
+      ],
+      [["worker", "--max-load", "150"], 2, /^--max-load 150: it must be a percentage from 0 to 100\n$/],
+      [["worker", "--env", "NOT_SET_ANYWHERE"], 2, /^--env NOT_SET_ANYWHERE: it is not set; .*\n$/],
+      [["worker", "--nats", "http://x"], 2, /^.*http:\/\/x.*\n$/],
+      [
+        ["worker", "--inference", "--model", "no-such-model"],
+        1,
+        /^model no-such-model: there is none of that name; .*\n$/,
+      ],
+      [["jobs", "--nats", "nats://127.0.0.1:1"], 1, /^nats:\/\/127\.0\.0\.1:1: .*\n$/],
+    ];
+    for (const [args, code, said] of cases) {
+      const ran = await pipeline(...args);
+      assert.match(ran.said, said);
+      assert.deepEqual([ran.code, ran.out], [code, ""], `${args.join(" ")}: ${ran.said}`);
+    }
+  });
+});
