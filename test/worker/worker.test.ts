@@ -229,7 +229,10 @@ describe("pipeline worker", function () {
   it("refuses at once what would leave its folder, and what is no pipeline", async () => {
     await queue.submit("out", recording("{ type: jsonl, path: ../rec.jsonl }"));
     await queue.submit("in", recording(undefined, "path: /etc/passwd"));
-    await queue.submit("port", recording('{ type: web, listen: "0.0.0.0:8088", token: secret-secret-secret }'));
+    await queue.submit(
+      "port",
+      recording('{ type: web, listen: "0.0.0.0:8088", token: secret-secret-secret }'),
+    );
     await queue.submit("wrong", { ...recording(), yaml: "version: 1" });
     const a = startWorker("a");
     for (const [id, said] of [
