@@ -7,6 +7,7 @@ import { cliPage } from "./cli.js";
 import { componentsPage } from "./components.js";
 import { eventsPage } from "./events.js";
 import { metricsPage } from "./metrics.js";
+import { recipesPage } from "./recipes.js";
 
 /** Every generated file of the repository: absolute path and text. */
 export function generated(root: string): [path: string, text: string][] {
@@ -15,6 +16,7 @@ export function generated(root: string): [path: string, text: string][] {
     [join(root, "docs/reference/cli.md"), cliPage(createProgram())],
     [join(root, "docs/reference/events.md"), eventsPage()],
     [join(root, "docs/reference/metrics.md"), metricsPage()],
+    [join(root, "docs/reference/recipes.md"), recipesPage()],
     [join(root, "schema/pipeline.schema.json"), `${JSON.stringify(pipelineSchema(registry), null, 2)}\n`],
     [join(root, "schema/event.schema.json"), `${JSON.stringify(EmotionEvent, null, 2)}\n`],
   ];

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { loadRecipe } from "#src/cli/recipe.js";
+import { parsePipeline } from "#src/pipeline/load.js";
 
 describe("a recipe's paths", () => {
   let folder: string;
@@ -32,5 +34,23 @@ describe("a recipe's paths", () => {
 
   it("leave the name of a model that comes along", async () => {
     assert.equal((await loadRecipe(file, ["from=fer2013-small"])).from, "fer2013-small");
+  });
+});
+
+describe("the files in docs/training.md", () => {
+  const text = readFileSync(new URL("../../docs/training.md", import.meta.url), "utf8");
+  const [recipe, pipeline] = [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml]) => yaml ?? "");
+
+  it("are a recipe and a pipeline that runs its model", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "ekspresi-training-docs-"));
+    try {
+      await writeFile(join(folder, "mine.yaml"), recipe ?? "");
+      const { name, data } = await loadRecipe(join(folder, "mine.yaml"), []);
+      assert.equal(data.path, join(folder, "faces"));
+      const plan = parsePipeline(pipeline ?? "", folder);
+      assert.match(JSON.stringify(plan), new RegExp(`"model":"\\./runs/${name}/model"`));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

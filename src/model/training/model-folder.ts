@@ -19,6 +19,8 @@ export interface ModelParts {
   readonly epoch: number;
   readonly epochs: number;
   readonly elapsedMs: number;
+  /** What was added to each class's logit at the end. */
+  readonly priorShift?: readonly number[];
 }
 
 /** Writes `model.onnx` and `card.json`; metrics are for `pipeline evaluate --card` to add. Gives the folder. */
@@ -53,6 +55,7 @@ export async function writeModel(parts: ModelParts): Promise<string> {
       hours: Math.round(parts.elapsedMs / 36_000) / 100,
       software: "pipeline train",
       recipe: withoutFolders(recipe),
+      ...(parts.priorShift && { priorShift: parts.priorShift.map((by) => Math.round(by * 1e4) / 1e4) }),
     },
     metrics: [],
     licence: recipe.licence,

@@ -55,6 +55,11 @@ export const Recipe = Type.Object({
     default: false,
     description: "The model looks at each picture and its mirror image and takes the mean: twice the work.",
   }),
+  calibratePrior: Type.Boolean({
+    default: false,
+    description:
+      "At the end shifts the last biases so that each class is as probable as it is frequent among the training labels: for targets or sampling that changed that.",
+  }),
   licence: Type.String({ default: "unstated", description: "Of the weights." }),
   limits: Type.Array(Type.String(), { default: [], description: "What the model must not be used for." }),
 });

@@ -7,18 +7,19 @@ import { type Batch, type BatchSource, batchSource, type FaceDataset, rowsOf } f
 import { Random } from "../data/random.js";
 import { inferenceGraph } from "../layers/inference-graph.js";
 import { chainShape, type Layer, type Shape } from "../layers/layer.js";
-import { parametersOf } from "../layers/parameters.js";
+import { parametersOf, type Values } from "../layers/parameters.js";
 import { loadModel, modelFile } from "../load.js";
 import { readGraph } from "../onnx/read.js";
 import { type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { mixup } from "./mixup.js";
 import { writeModel } from "./model-folder.js";
 import { clipNorm, moveAverage, optimise } from "./optimiser.js";
+import { fitPrior } from "./prior.js";
 import { NORMALISATION, type Recipe, withoutFolders } from "./recipe.js";
 import { afterEpoch, isOver, NO_PLATEAU, rateFactor } from "./schedule.js";
 import { TrainingState } from "./state.js";
 import { TrainingStep } from "./step.js";
-import { largest, type Validation, validate } from "./validate.js";
+import { largest, probabilitiesOf, type Validation, validate } from "./validate.js";
 import { warmStart } from "./warm-start.js";
 
 export interface TrainOptions {
@@ -178,6 +179,7 @@ class Run {
       limits: ____,
       keep: _____,
       mirror: ______,
+      calibratePrior: _______,
       ...decisive
     } = withoutFolders(recipe);
     this.#identity = JSON.stringify({ ...decisive, pictures: dataset.label.length, labels: dataset.labels });
@@ -297,17 +299,37 @@ class Run {
   async #write(): Promise<string> {
     const { epoch, best, elapsedMs } = this.#progress;
     const last = this.#recipe.keep === "last";
+    const values = this.#state.views((last ? this.#model : this.#best).slice());
+    const priorShift = this.#recipe.calibratePrior ? await this.#calibratePrior(values) : undefined;
     return writeModel({
       folder: join(this.#options.out, "model"),
       recipe: this.#recipe,
       dataset: this.#dataset,
       layers: this.#layers,
       input: this.#input,
-      values: this.#state.views(last ? this.#model : this.#best),
+      values,
+      ...(priorShift && { priorShift }),
       epoch: last ? epoch : (best?.epoch ?? epoch),
       epochs: epoch,
       elapsedMs,
     });
+  }
+
+  /** Changes the last layer's biases and gives what it added. */
+  async #calibratePrior(values: Values): Promise<number[]> {
+    const dataset = this.#dataset;
+    const { mirror, data } = this.#recipe;
+    const rows = rowsOf(dataset, data.training);
+    const graph = inferenceGraph(this.#layers, this.#input, values, { mirror });
+    const probabilities = await probabilitiesOf(graph, dataset, rows, this.#options.threads ?? 2);
+    const label = Uint8Array.from(rows, (row) => dataset.label[row] ?? 0);
+    const shift = fitPrior(probabilities, label, dataset.labels.length);
+    const last = this.#state.parameters.findLast(({ role }) => role === "bias");
+    const biases = values.get(last?.name ?? "");
+    shift.forEach((by, c) => {
+      if (biases) biases[c] = (biases[c] ?? 0) + by;
+    });
+    return [...shift];
   }
 
   /** What would be the model now. */

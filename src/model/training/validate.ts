@@ -20,25 +20,39 @@ export async function validate(
   threads: number,
 ): Promise<Validation> {
   const rows = rowsOf(dataset, splits);
-  const session = await InferenceSession.create(model, { intraOpNumThreads: threads });
+  const probabilities = await probabilitiesOf(model, dataset, rows, threads);
+  const classes = dataset.labels.length;
   let loss = 0;
   let correct = 0;
+  for (const [i, row] of rows.entries()) {
+    const own = probabilities.subarray(i * classes, (i + 1) * classes);
+    const label = dataset.label[row] ?? 0;
+    loss -= Math.log(Math.max(1e-12, own[label] ?? 0));
+    if (largest(own) === label) correct += 1;
+  }
+  return { loss: loss / rows.length, accuracy: correct / rows.length, pictures: rows.length };
+}
+
+/** What a network, given as its inference graph, says of these pictures as they are: `[rows, classes]`. */
+export async function probabilitiesOf(
+  model: Uint8Array,
+  dataset: FaceDataset,
+  rows: Uint32Array,
+  threads: number,
+): Promise<Float32Array> {
+  const classes = dataset.labels.length;
+  const probabilities = new Float32Array(rows.length * classes);
+  const session = await InferenceSession.create(model, { intraOpNumThreads: threads });
   try {
-    for (let start = 0; start < rows.length; start += BATCH) {
-      const some = rows.subarray(start, start + BATCH);
-      const probabilities = await predict(session, dataset, some);
-      const classes = dataset.labels.length;
-      for (const [i, row] of some.entries()) {
-        const own = probabilities.subarray(i * classes, (i + 1) * classes);
-        const label = dataset.label[row] ?? 0;
-        loss -= Math.log(Math.max(1e-12, own[label] ?? 0));
-        if (largest(own) === label) correct += 1;
-      }
-    }
+    for (let start = 0; start < rows.length; start += BATCH)
+      probabilities.set(
+        await predict(session, dataset, rows.subarray(start, start + BATCH)),
+        start * classes,
+      );
   } finally {
     await session.release();
   }
-  return { loss: loss / rows.length, accuracy: correct / rows.length, pictures: rows.length };
+  return probabilities;
 }
 
 async function predict(

@@ -3,6 +3,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Default } from "typebox/value";
+import type { ModelCard } from "#src/model/card.js";
+import { readGraph } from "#src/model/onnx/read.js";
 import { Recipe, type TrainOptions, train } from "#src/model/training/index.js";
 import { brightness } from "../../support/brightness.js";
 
@@ -87,6 +89,24 @@ describe("train", function () {
     assert.equal((await run("moved", { resume: true }, at("/mnt/faces.csv"))).finished, true);
     const card = await readFile(join(folder, "moved", "model", "card.json"), "utf8");
     assert.match(card, /"path": "faces\.csv"/);
+  });
+
+  it("shifts the last biases to the labels' frequencies, and nothing else", async () => {
+    await run("plain", { until: 2 });
+    await run("plain", { resume: true });
+    const before = await model("plain");
+    await run("plain", { resume: true }, { calibratePrior: true });
+    const after = await model("plain");
+    const { weights } = readGraph(after, "after");
+    const changed = [...readGraph(before, "before").weights].filter(
+      ([name, { data }]) => data.join() !== weights.get(name)?.data.join(),
+    );
+    assert.deepEqual(
+      changed.map(([, { dims }]) => dims),
+      [[2]],
+    );
+    const card = JSON.parse(await readFile(join(folder, "plain", "model", "card.json"), "utf8")) as ModelCard;
+    assert.equal((card.training.priorShift as number[]).length, 2);
   });
 
   it("says in one line that the loss is no longer a number", async () => {

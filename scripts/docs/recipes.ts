@@ -1,0 +1,31 @@
+import type { TSchema } from "typebox";
+import { SweepDefinition } from "#src/model/sweep/index.js";
+import { Recipe } from "#src/model/training/index.js";
+import type { JsonSchema } from "#src/pipeline/options.js";
+import { fieldsOf, table } from "./fields.js";
+
+/** The reference of what `pipeline train` and `pipeline sweep` read. */
+export function recipesPage(): string {
+  return `# Recipes and sweeps
+
+Generated from the code by \`npm run docs\`. [How to train on your own pictures](../training.md) is a page of its own.
+
+A recipe, for \`pipeline train\`; paths are relative to its file, those given by \`--set\` to the working directory:
+
+${optionsTable(Recipe)}
+
+A sweep, for \`pipeline sweep\`:
+
+${optionsTable(SweepDefinition)}
+`;
+}
+
+function optionsTable(schema: TSchema): string {
+  const fields = fieldsOf(JSON.parse(JSON.stringify(schema)) as JsonSchema);
+  return table(
+    ["option", "value", "default", ""],
+    fields
+      .filter(({ type }) => type !== "mapping")
+      .map(({ name, type, usual, text }) => [name, type, usual, text]),
+  );
+}
