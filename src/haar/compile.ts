@@ -100,9 +100,9 @@ const HIGH_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
 const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
 const LANE_BITS = [1, 0, 2, 0, 4, 0, 8, 0, 16, 0, 32, 0, 64, 0, 128, 0];
 
-/** Totals stay within these; lanes that are out of it begin so low that they cannot come near 0. */
-const MOST_TOTAL = 15000;
-const OUT_OF_IT = -32000;
+/** The most that a stage can add up, and where lanes begin that are out of it: they stay well below 0. */
+const MOST_SPAN = 32000;
+const OUT_OF_IT = -32700;
 /** Odd lanes carry values times this; a power of two, so exact. */
 const HIGH = 65536;
 
@@ -133,8 +133,8 @@ function fixedStage(cascade: Cascade, s: number): FixedStage {
   trees.sort((a, b) => b.span - a.span);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const base = sum(trees.map(({ least }) => least)) - (cascade.stageThreshold[s] ?? 0);
-  const top = base + sum(trees.map(({ span }) => span));
-  const scale = MOST_TOTAL / Math.max(Math.abs(base), Math.abs(top));
+  const spans = sum(trees.map(({ span }) => span));
+  const scale = MOST_SPAN / Math.max(Math.abs(base), spans, spans + base);
   let error = 0.5; // of the base
   const rounded = trees.map(({ firstNode, leaves, least }) => {
     const fixed = leaves.map((leaf) => Math.round((leaf - least) * scale));
@@ -341,7 +341,7 @@ class StageWriter {
 
 /** Whether it pays to ask after tree `t` if any window can still pass. */
 function looksForAnEnd(t: number, trees: number): boolean {
-  return t < trees - 1 && (t & 3) === 3;
+  return t < trees - 1 && (t & 7) === 7;
 }
 
 /**
@@ -355,10 +355,8 @@ function firstStage(shared: Shared): FunctionBody {
   const open = f.local(V128);
   const flat = f.local(I32);
   const writer = new StageWriter(f, shared, block);
-  new NormWriter(f, shared, writer).factors(block.even, block.odd, open);
-  f.get(open).op("i16x8.bitmask").i32(0xff).op("i32.xor").i32(8).op("i32.shl").tee(flat);
-  f.i32(0xff00).op("i32.xor").op("i32.eqz");
-  f.when(() => f.get(flat).return());
+  new NormWriter(f, shared, writer).factors(block.even, block.odd, open, () => f.i32(0xff00).return());
+  f.get(open).op("i16x8.bitmask").i32(0xff).op("i32.xor").i32(8).op("i32.shl").set(flat);
   f.get(block.odd);
   writer.f32(HIGH);
   f.op("f32x4.mul").set(block.odd);
@@ -430,10 +428,11 @@ class NormWriter {
   }
 
   /**
-   * Sets the norm factors of even and of odd lanes, and a 16-bit mask of the windows with enough contrast:
-   * 1 / sqrt(area * squares - sum * sum), in double precision, as OpenCV.
+   * Sets a 16-bit mask of the windows with enough contrast, and when there is one, the norm factors of even and of odd
+   * lanes: 1 / sqrt(area * squares - sum * sum), in double precision, as OpenCV. `giveUp` is to lead elsewhere, from
+   * one construct deeper, when there is none: most pictures are largely flat, and roots and divisions take long.
    */
-  factors(even: number, odd: number, open: number): void {
+  factors(even: number, odd: number, open: number, giveUp: () => void): void {
     const f = this.#f;
     const [low, high] = [f.local(V128), f.local(V128)];
     this.#squares(0);
@@ -442,12 +441,16 @@ class NormWriter {
     f.set(high);
     const sums: [number, number] = [f.local(V128), f.local(V128)];
     this.#sums(sums);
-    const [goodEven, goodOdd] = [f.local(V128), f.local(V128)];
     f.get(low).get(high).shuffle(EVENS_OF_FOUR);
-    this.#fourFactors(sums[0], even, goodEven);
+    const evens = this.#contrasts(sums[0]);
     f.get(low).get(high).shuffle(ODDS_OF_FOUR);
-    this.#fourFactors(sums[1], odd, goodOdd);
-    f.get(goodEven).get(goodOdd).shuffle(EVEN_AND_ODD).set(open);
+    const odds = this.#contrasts(sums[1]);
+    for (const pair of [evens, odds]) this.#areContrasty(pair);
+    f.shuffle(EVEN_AND_ODD).tee(open).op("v128.any_true").op("i32.eqz").when(giveUp);
+    this.#factorsOf(evens);
+    f.set(even);
+    this.#factorsOf(odds);
+    f.set(odd);
   }
 
   get #rectangle() {
@@ -487,37 +490,45 @@ class NormWriter {
     }
   }
 
-  /** From 4 windows' squares on the stack and their sums: factors, 0 where there is too little contrast, and a mask. */
-  #fourFactors(sums: number, factors: number, good: number): void {
-    const f = this.#f;
-    const squares = f.local(V128);
-    f.set(squares);
-    this.#twoFactors(
-      () => f.get(squares),
-      () => f.get(sums),
-    );
-    this.#twoFactors(
-      () => f.get(squares).get(squares).shuffle(HIGH_HALF),
-      () => f.get(sums).get(sums).shuffle(HIGH_HALF),
-    );
-    f.shuffle(LOW_HALVES).tee(factors);
-    // Not-a-number (a negative variance) and infinity (none) fail this comparison, as does too small a variance.
-    this.#stage.f32(largestFactor(this.#area));
-    f.op("f32x4.le").tee(good).get(factors).op("v128.and").set(factors);
-  }
-
-  #twoFactors(squares: () => void, sums: () => void): void {
+  /** From 4 windows' squares on the stack and their sums: two locals with area * squares - sum * sum. */
+  #contrasts(sums: number): [number, number] {
     const f = this.#f;
     const { constants } = this.#shared;
-    const sum = f.local(V128);
+    const [squares, sum] = [f.local(V128), f.local(V128)];
     const signed = this.#area * 255 * 255 < 2 ** 31;
-    f.get(P).memory("v128.load", constants.f64(1));
-    f.get(P).memory("v128.load", constants.f64(this.#area));
-    squares();
-    f.op(signed ? "f64x2.convert_low_i32x4_s" : "f64x2.convert_low_i32x4_u").op("f64x2.mul");
-    sums();
-    f.op("f64x2.convert_low_i32x4_s").tee(sum).get(sum).op("f64x2.mul").op("f64x2.sub");
-    f.op("f64x2.sqrt").op("f64x2.div").op("f32x4.demote_f64x2_zero");
+    const two = (high: boolean): number => {
+      const contrast = f.local(V128);
+      const half = (local: number) => (high ? f.get(local).get(local).shuffle(HIGH_HALF) : f.get(local));
+      half(squares).op(signed ? "f64x2.convert_low_i32x4_s" : "f64x2.convert_low_i32x4_u");
+      f.get(P).memory("v128.load", constants.f64(this.#area)).op("f64x2.mul");
+      half(sums)
+        .op("f64x2.convert_low_i32x4_s")
+        .tee(sum)
+        .get(sum)
+        .op("f64x2.mul")
+        .op("f64x2.sub")
+        .set(contrast);
+      return contrast;
+    };
+    f.set(squares);
+    return [two(false), two(true)];
+  }
+
+  /** A mask of 4 windows that have enough contrast. */
+  #areContrasty(contrasts: readonly [number, number]): void {
+    const f = this.#f;
+    const least = this.#shared.constants.f64(leastContrast(this.#area));
+    for (const contrast of contrasts) f.get(contrast).get(P).memory("v128.load", least).op("f64x2.ge");
+    f.shuffle(EVENS_OF_FOUR);
+  }
+
+  #factorsOf(contrasts: readonly [number, number]): void {
+    const f = this.#f;
+    for (const contrast of contrasts) {
+      f.get(P).memory("v128.load", this.#shared.constants.f64(1));
+      f.get(contrast).op("f64x2.sqrt").op("f64x2.div").op("f32x4.demote_f64x2_zero");
+    }
+    f.shuffle(LOW_HALVES);
   }
 
   get #area(): number {
@@ -526,13 +537,16 @@ class NormWriter {
   }
 }
 
-/** The largest single-precision factor f with `area * f < 0.1`, OpenCV's limit for windows with enough contrast. */
-function largestFactor(area: number): number {
-  const bits = new Uint32Array(1);
-  const value = new Float32Array(bits.buffer);
-  value[0] = 0.1 / area;
-  const factor = () => value[0] ?? 0;
-  while (area * factor() < 0.1) bits[0] = (bits[0] ?? 0) + 1;
-  while (area * factor() >= 0.1) bits[0] = (bits[0] ?? 0) - 1;
-  return factor();
+/**
+ * The least whole number n of which OpenCV says that a window with such an `area * squares - sum * sum` has enough
+ * contrast: `area * (float)(1 / sqrt(n)) < 0.1`. Less contrast never gives a smaller factor, so halving finds it.
+ */
+function leastContrast(area: number): number {
+  let [less, enough] = [0, 2 ** 53];
+  while (enough - less > 1) {
+    const middle = Math.floor((less + enough) / 2);
+    if (area * Math.fround(1 / Math.sqrt(middle)) < 0.1) enough = middle;
+    else less = middle;
+  }
+  return enough;
 }

@@ -32,7 +32,7 @@ const PIXELS_BYTES: usize = 68;
 const COLUMNS: usize = 72; // a strip's columns: i32 address in BLEND, two i16 coefficients, in blocks of 4
 const BLEND: usize = 76; // u16 a source column: two rows blended
 const ENTER: usize = 80; // u8 a row of windows: where the walk enters the strip
-const STATES: usize = 84; // three u8 a block of 8 windows: done, passed, flat
+const STATES: usize = 84; // three u8 a block of 8 windows: done, passed the first stage, passed it or flat
 const VISITED: usize = 88; // u8 a block of 8 windows: those that passed the first stage and were visited
 const FACTORS: usize = 92; // f32 a window: of a block the windows 0, 2, 4, 6, then 1, 3, 5, 7 times 65536
 const OUT: usize = 96; // two i32 a found window: x, y in scaled pixels
@@ -65,6 +65,11 @@ const PIECE_BYTES: usize = 16; // 4 corners
 
 @inline function word(p: usize, field: usize): usize {
   return <usize>load<u32>(p + field);
+}
+
+/** Bytes of a row of SUM and of TILTED; of SQ twice as many. */
+@inline function rowBytes(p: usize): usize {
+  return (word(p, STEP) * word(p, PLANE)) << 1;
 }
 
 @inline function roundHalfEven(x: f64): i32 {
@@ -144,8 +149,10 @@ function resizeRow(p: usize, y: i32, first: i32, count: i32, out: usize): void {
   const r0 = word(p, SRC) + <usize>top * stride + first;
   const columns = word(p, COLUMNS);
   const blend = word(p, BLEND);
-  const last = (load<u32>(columns + (<usize>((count - 1) & ~3) << 3) + (<usize>((count - 1) & 3) << 2)) - blend) >> 1;
-  blendRows(r0, m1 > 0 ? r0 + stride : r0, 256 - m1, m1, blend, min<i32>(<i32>last + 2, <i32>word(p, SRC_WIDTH) - first));
+  const lastEntry = columns + (<usize>((count - 1) & ~3) << 3) + (<usize>((count - 1) & 3) << 2);
+  const last = <i32>((load<u32>(lastEntry) - <u32>blend) >> 1);
+  const reach = min(last + 2, <i32>word(p, SRC_WIDTH) - first);
+  blendRows(r0, m1 > 0 ? r0 + stride : r0, 256 - m1, m1, blend, reach);
   for (let x: usize = 0; x < <usize>count; x += 16) {
     const at = columns + (x << 3);
     const low = i16x8.narrow_i32x4_s(fourPixels(at), fourPixels(at + 32));
@@ -367,6 +374,29 @@ function firstStage(p: usize, parity: usize, block: usize, sumRow: usize, sqRow:
   );
 }
 
+/** Computes a block's first stage unless that was done; its place among the row's blocks. */
+@inline function look(p: usize, parity: usize, block: usize, sumRow: usize, sqRow: usize): usize {
+  const at = parity * BLOCKS + block;
+  const state = word(p, STATES) + at;
+  if (!load<u8>(state)) {
+    const result = firstStage(p, parity, block, sumRow, sqRow);
+    store<u8>(state, 1);
+    store<u8>(state, <u8>result, 2 * BLOCKS);
+    store<u8>(state, <u8>(result | (result >> 8)), 4 * BLOCKS);
+  }
+  return at;
+}
+
+/** Zeroes a byte for each block of a row; `memory.fill` takes longer for so few. */
+@inline function clearBlocks(at: usize): void {
+  for (let i: usize = 0; i < 2 * BLOCKS; i += 16) v128.store(at + i, i32x4.splat(0));
+}
+
+/** Marks visited windows of a block that passed. */
+@inline function visit(visited: usize, windows: i32): void {
+  store<u8>(visited, load<u8>(visited) | <u8>windows);
+}
+
 /**
  * Looks at one row of a strip's windows as OpenCV's loop does: from left to right, skipping the window after one that
  * fails in the first stage. Windows come in two parities; 8 of one parity are computed together, and only when the
@@ -375,30 +405,33 @@ function firstStage(p: usize, parity: usize, block: usize, sumRow: usize, sqRow:
 function walkRow(p: usize, windows: i32, from: i32, sumRow: usize, sqRow: usize): i32 {
   const states = word(p, STATES);
   const visited = word(p, VISITED);
-  memory.fill(states, 0, 2 * BLOCKS);
-  memory.fill(visited, 0, 2 * BLOCKS);
+  clearBlocks(states);
+  clearBlocks(visited);
   let i = from;
   while (i < windows) {
-    const parity = <usize>(i & 1);
-    const k = <usize>(i >> 1);
-    const block = parity * BLOCKS + (k >> 3);
-    const state = states + block;
-    if (!load<u8>(state)) {
-      const result = firstStage(p, parity, k >> 3, sumRow, sqRow);
-      store<u8>(state, 1);
-      store<u8>(state, <u8>result, 2 * BLOCKS);
-      store<u8>(state, <u8>(result >> 8), 4 * BLOCKS);
-    }
-    const lane = <i32>(k & 7);
-    const passed = <i32>load<u8>(state, 2 * BLOCKS) >> lane;
-    const open = (passed | <i32>load<u8>(state, 4 * BLOCKS) >> lane);
+    const lane = (i >> 1) & 7;
+    const at = look(p, i & 1, i >> 4, sumRow, sqRow);
+    const open = <i32>load<u8>(states + at, 4 * BLOCKS) >> lane;
     // Failures from here to the next window that is none: the walk goes on in steps of two, in this parity.
     const fails = ctz(open | (1 << (8 - lane)));
     if (fails) {
       i += 2 * fails;
       continue;
     }
-    if (passed & 1) store<u8>(visited + block, load<u8>(visited + block) | (<u8>1 << <u8>lane));
+    const passed = <i32>load<u8>(states + at, 2 * BLOCKS);
+    // From an even window that does not fail to the next pair of which one fails, the walk visits every window.
+    if (!(i & 1) && i + 1 < windows) {
+      const next = look(p, 1, i >> 4, sumRow, sqRow);
+      const pairs = min(ctz(~(open & (<i32>load<u8>(states + next, 4 * BLOCKS) >> lane))), (windows - i) >> 1);
+      if (pairs) {
+        const run = ((1 << pairs) - 1) << lane;
+        visit(visited + at, passed & run);
+        visit(visited + next, <i32>load<u8>(states + next, 2 * BLOCKS) & run);
+        i += 2 * pairs;
+        continue;
+      }
+    }
+    visit(visited + at, passed & (1 << lane));
     i++;
   }
   return i - windows;
@@ -452,7 +485,7 @@ function finishList(p: usize, end: usize, count: i32): i32 {
 function addRow(p: usize, y: i32, at: usize, column: i32, count: i32): void {
   const step = word(p, STEP);
   const plane = word(p, PLANE);
-  const row = 2 * step * plane;
+  const row = rowBytes(p);
   const bytes = word(p, PIXELS_BYTES);
   const pixels = word(p, PIXELS) + <usize>(y & 1) * bytes;
   const sum = word(p, SUM) + at * row;
@@ -473,7 +506,7 @@ function addRow(p: usize, y: i32, at: usize, column: i32, count: i32): void {
 
 /** The row of zeros that integrals begin with. */
 function clearRow(p: usize): void {
-  const row = 2 * word(p, STEP) * word(p, PLANE);
+  const row = rowBytes(p);
   memory.fill(word(p, SUM), 0, row);
   memory.fill(word(p, SQ), 0, row << 1);
   if (!word(p, TILTED)) return;
@@ -484,7 +517,7 @@ function clearRow(p: usize): void {
 
 /** Moves integral rows `from` to `end` to the top of the memory for them. */
 function moveRows(p: usize, from: usize, end: usize): void {
-  const row = 2 * word(p, STEP) * word(p, PLANE);
+  const row = rowBytes(p);
   memory.copy(word(p, SUM), word(p, SUM) + from * row, (end - from) * row);
   memory.copy(word(p, SQ), word(p, SQ) + from * (row << 1), (end - from) * (row << 1));
   if (word(p, TILTED)) memory.copy(word(p, TILTED), word(p, TILTED) + from * row, (end - from) * row);
@@ -494,7 +527,7 @@ function moveRows(p: usize, from: usize, end: usize): void {
 function scanStrip(p: usize, first: i32, windows: i32, count: i32): i32 {
   const step = <i32>word(p, STEP);
   const height = <i32>word(p, WINDOW_HEIGHT);
-  const row = 2 * word(p, STEP) * word(p, PLANE);
+  const row = rowBytes(p);
   const rows = <i32>word(p, ROWS);
   const bottom = <i32>word(p, HEIGHT) + 1 - height;
   const pixels = (windows - 1) * step + <i32>word(p, WINDOW_WIDTH);
