@@ -1,4 +1,5 @@
 import { annotate } from "./operators/annotate/index.js";
+import { blur } from "./operators/blur/index.js";
 import { classify } from "./operators/classify.js";
 import { detect } from "./operators/detect.js";
 import { events } from "./operators/events.js";
@@ -29,6 +30,7 @@ export const registry = [
   track,
   classify,
   smooth,
+  blur,
   annotate,
   events,
   jsonl,

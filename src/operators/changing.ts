@@ -12,10 +12,10 @@ const COPIES = 4;
  * Runs `change`, which writes into each frame's pixels. A frame that another branch of the graph still holds is copied
  * first: what is drawn, or hidden, is seen only downstream.
  */
-export function changing(
+export function changing<T extends FaceFrame>(
   context: RunContext,
-  change: (item: FaceFrame) => void,
-): OperatorFunction<FaceFrame, FaceFrame> {
+  change: (item: T) => void,
+): OperatorFunction<T, T> {
   const pool = new FramePool(context.memory, COPIES);
   return inOrder(
     (item) => item.frame.source,

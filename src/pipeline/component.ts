@@ -49,6 +49,12 @@ export interface OperatorComponent<
   readonly gives: Out;
   /** Types of operators of which each must stand somewhere before this one. */
   readonly needs?: readonly string[];
+  /** Types of operators that must not come after it: they would read the pixels that it changes. */
+  readonly spoils?: readonly string[];
+  /** True when it hides faces: then no sink may draw or store pictures that do not come through it. */
+  readonly hides?: boolean;
+  /** How many frames of each source it keeps back: pools get so many slots more. */
+  holds?(options: Static<O>): number;
   /**
    * Made once a run. What it opens it closes in `context.defer`. It passes every frame's lease on or releases it, also on
    * error and unsubscription, keeps source order per source, and passes errors on the error channel.

@@ -33,6 +33,7 @@ export function planGraph(
   if (problems.length > 0) return nodes;
   for (const node of sorted) checkEdges(node, byId, registry, problems);
   for (const node of sorted) checkNeeds(node, nodes, problems);
+  if (problems.length === 0) checkHidden(sorted, problems);
   if (problems.length === 0) checkUsed(sorted, problems);
   return sorted;
 }
@@ -164,20 +165,45 @@ function bridge(from: Kind, to: Kind, registry: readonly Component[]): string[] 
 
 function checkNeeds(node: PlannedNode, nodes: readonly PlannedNode[], problems: Problem[]): void {
   if (node.component.role !== "operator") return;
-  const above = new Set<string>();
+  const { type } = node.component;
+  const above = new Map<string, PlannedNode>();
   const climb = (ids: readonly string[]): void => {
-    for (const { id, component, from } of nodes.filter((n) => ids.includes(n.id))) {
-      above.add(component.type);
-      climb(id === node.id ? [] : from);
+    for (const input of nodes.filter((n) => ids.includes(n.id))) {
+      above.set(input.id, input);
+      climb(input.id === node.id ? [] : input.from);
     }
   };
   climb(node.from);
-  for (const type of node.component.needs ?? [])
-    if (!above.has(type))
+  const types = new Set([...above.values()].map(({ component }) => component.type));
+  for (const needed of node.component.needs ?? [])
+    if (!types.has(needed))
       problems.push({
         place: node.place,
-        message: `\`${node.id}\` needs a \`${type}\` operator somewhere before it: add \`- { type: ${type} }\``,
+        message: `\`${node.id}\` needs a \`${needed}\` operator somewhere before it: add \`- { type: ${needed} }\``,
       });
+  for (const { id, component } of above.values())
+    if (component.role === "operator" && component.spoils?.includes(type))
+      problems.push({
+        place: node.place,
+        message: `\`${node.id}\` reads pixels that \`${id}\` before it changes: put \`${node.id}\` before \`${id}\``,
+      });
+}
+
+/** Where faces are hidden, every sink of pictures gets them hidden, on all ways that lead to it. */
+function checkHidden(nodes: readonly PlannedNode[], problems: Problem[]): void {
+  const hiders = nodes.filter(({ component }) => component.role === "operator" && component.hides);
+  if (hiders.length === 0) return;
+  const safe = new Set<string>(); // what gives hidden pictures, or none
+  for (const { id, component, from, place } of nodes) {
+    const allSafe = from.length > 0 && from.every((input) => safe.has(input));
+    const gives = givesOf(component);
+    if (allSafe || gives === "events" || (component.role === "operator" && component.hides)) safe.add(id);
+    if (component.role === "sink" && component.colour && !allSafe)
+      problems.push({
+        place,
+        message: `sink \`${id}\` would get faces that \`${hiders[0]?.id}\` hides elsewhere: give it \`from: [${hiders[0]?.id}]\``,
+      });
+  }
 }
 
 function checkUsed(nodes: readonly PlannedNode[], problems: Problem[]): void {

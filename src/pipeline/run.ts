@@ -251,7 +251,8 @@ class Run {
 
   #addSource(node: PlannedNode, component: SourceComponent): void {
     const live = component.live(node.options);
-    const pool = new FramePool(this.#memory, live ? SLOTS.live : SLOTS.recording, () => this.#changed());
+    const slots = (live ? SLOTS.live : SLOTS.recording) + this.#held();
+    const pool = new FramePool(this.#memory, slots, () => this.#changed());
     this.#pools.set(node.id, pool);
     const stats: SourceStats = {
       id: node.id,
@@ -286,6 +287,15 @@ class Run {
       }),
     );
     this.#share(node, frames);
+  }
+
+  /** Frames of each source that operators keep back. */
+  #held(): number {
+    return this.#plan.nodes.reduce(
+      (sum, { component, options }) =>
+        sum + (component.role === "operator" ? (component.holds?.(options) ?? 0) : 0),
+      0,
+    );
   }
 
   async #addOperator(node: PlannedNode, component: OperatorComponent): Promise<void> {

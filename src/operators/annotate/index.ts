@@ -42,6 +42,7 @@ export const annotate = operator({
   takes: "faces",
   gives: "faces",
   colour: true,
+  spoils: ["detect", "classify", "blur"],
   options: Options,
   example: "- { type: annotate, show: [box, track, label, confidence, bar] }",
   build: ({ show = [...PARTS], text = TEXT }, context) => {

@@ -1,0 +1,68 @@
+import { map, pipe } from "rxjs";
+import { Type } from "typebox";
+import { operator } from "../../pipeline/component.js";
+import { Duration } from "../../pipeline/units.js";
+import { changing } from "../changing.js";
+import { covered } from "./covered.js";
+import { Hider } from "./hide.js";
+
+/** Frames kept back: `detect: { every: 5 }` finds a new face up to four late, and `track` waits for a second hit. */
+const AHEAD = 5;
+
+/** Makes faces unrecognisable before anything draws, stores or shows them. */
+export const blur = operator({
+  type: "blur",
+  summary: "Makes faces unrecognisable.",
+  description:
+    "In the frame where it lies; where another branch of the graph still uses the frame, in a copy. A face is hidden where it is, where it was for `linger`, and, since a detector may find a face late, in the `ahead` frames before it was found; so pictures come that many frames later, also from a camera. What the detector never finds is not hidden. Put it after `classify` and `smooth`, which read pixels, and before whatever draws; a pipeline with `blur` and a sink of pictures that is not behind it is refused.",
+  takes: "faces",
+  gives: "faces",
+  colour: true,
+  hides: true,
+  spoils: ["detect", "classify"],
+  options: Type.Object({
+    style: Type.Optional(
+      Type.Union([Type.Literal("pixelate"), Type.Literal("gaussian"), Type.Literal("solid")], {
+        default: "pixelate",
+        description:
+          "`solid` leaves nothing of the face, `pixelate` six squares across it, `gaussian` a smooth patch; only `solid` is safe from software that guesses faces from what is left.",
+      }),
+    ),
+    tracks: Type.Optional(
+      Type.Array(Type.Integer({ minimum: 1 }), {
+        minItems: 1,
+        description: "Only these tracks; needs `track` before. Default: every face.",
+      }),
+    ),
+    margin: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 3,
+        default: 0.3,
+        description: "Hidden around the face's box on each side, in parts of its size.",
+      }),
+    ),
+    linger: Type.Optional(
+      Duration({ default: "400ms", description: "How long a place stays hidden after a face was there." }),
+    ),
+    ahead: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 60,
+        default: AHEAD,
+        description: "Frames that are kept back, to be hidden where a face is found after them.",
+      }),
+    ),
+  }),
+  example: "- { type: blur, style: pixelate }",
+  holds: ({ ahead = AHEAD }) => ahead,
+  build: ({ style = "pixelate", tracks, margin = 0.3, linger = 400, ahead = AHEAD }, context) => {
+    const chosen = tracks && new Set(tracks);
+    const hider = new Hider(style);
+    return pipe(
+      covered({ margin, lingerMs: linger, ahead, ...(chosen && { chosen }) }),
+      changing(context, ({ frame, cover }) => hider.hide(frame, cover)),
+      map(({ frame, faces, fullScan }) => ({ frame, faces, fullScan })),
+    );
+  },
+});
