@@ -7,6 +7,7 @@ import * as annotate from "./annotate.js";
 import * as completion from "./completion.js";
 import * as doctor from "./doctor.js";
 import * as evaluate from "./evaluate.js";
+import * as events from "./events.js";
 import * as graph from "./graph.js";
 import * as models from "./models.js";
 import * as run from "./run.js";
@@ -15,7 +16,20 @@ import * as sweep from "./sweep.js";
 import * as train from "./train.js";
 import * as validate from "./validate.js";
 
-const VERBS = [run, annotate, validate, graph, evaluate, models, schema, doctor, completion, train, sweep];
+const VERBS = [
+  run,
+  annotate,
+  events,
+  validate,
+  graph,
+  evaluate,
+  models,
+  schema,
+  doctor,
+  completion,
+  train,
+  sweep,
+];
 
 /** Exit codes: 0 fine, 1 a run failed, 2 the configuration or usage is wrong. */
 const USAGE = 2;

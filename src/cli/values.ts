@@ -1,0 +1,28 @@
+import { ConfigError } from "../errors.js";
+import { parseDuration } from "../pipeline/units.js";
+
+// Values of options on the command line; each throws `ConfigError` for what is none.
+
+/** `80` or `80%` as 0.8. */
+export function percent(flag: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)%?$/.exec(text);
+  if (!match || Number(match[1]) > 100) throw wrong(flag, text, "a percentage from 0 to 100");
+  return Number(match[1]) / 100;
+}
+
+/** A whole number of at least 1. */
+export function whole(flag: string, text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw wrong(flag, text, "a whole number of at least 1");
+  return Number(text);
+}
+
+/** `10s` in milliseconds. */
+export function duration(flag: string, text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw wrong(flag, text, "a duration such as 400ms, 10s or 5m");
+  return ms;
+}
+
+function wrong(flag: string, text: string, wanted: string): ConfigError {
+  return new ConfigError("USAGE", `${flag} ${text}: it must be ${wanted}`);
+}
