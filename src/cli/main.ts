@@ -7,6 +7,7 @@ import * as annotate from "./annotate.js";
 import * as completion from "./completion.js";
 import * as doctor from "./doctor.js";
 import * as evaluate from "./evaluate.js";
+import * as events from "./events.js";
 import * as graph from "./graph.js";
 import * as jobs from "./jobs.js";
 import * as models from "./models.js";
@@ -21,6 +22,7 @@ import * as worker from "./worker.js";
 const VERBS = [
   run,
   annotate,
+  events,
   validate,
   graph,
   evaluate,

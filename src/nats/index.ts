@@ -3,13 +3,12 @@ export { type ConnectOptions, connectNats, type Nats, openJetStream, watchNats }
 export { type Greeting, readGreeting } from "./greeting.js";
 export {
   type ContentMode,
-  fromMessage,
   type IncomingMessage,
-  MESSAGE_ID,
   type OutgoingMessage,
-  STRUCTURED_TYPE,
+  readEvent,
   toMessage,
 } from "./message.js";
 export { DEFAULT_URL, type NatsOptions, natsFields } from "./options.js";
 export { ensureStream, StreamOptions } from "./stream.js";
 export { covers, parseSubject, SUBJECT_FIELDS, type SubjectTemplate, safeToken } from "./subject.js";
+export { checkPattern, listen, type Received, replay } from "./subscribe.js";

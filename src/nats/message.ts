@@ -1,13 +1,14 @@
 import { MsgHdrsImpl } from "@nats-io/transport-node";
-import type { EmotionEvent } from "../events/event.js";
+import { NatsError } from "../errors.js";
+import { type EmotionEvent, whyNoEvent } from "../events/index.js";
 
 /** How a CloudEvent becomes a message, by the CloudEvents binding for NATS. */
 export type ContentMode = "structured" | "binary";
 
 /** The `Content-Type` that tells a structured message from a binary one. */
-export const STRUCTURED_TYPE = "application/cloudevents+json";
+const STRUCTURED_TYPE = "application/cloudevents+json";
 /** The header by which JetStream knows a message that it has. */
-export const MESSAGE_ID = "Nats-Msg-Id";
+const MESSAGE_ID = "Nats-Msg-Id";
 
 /** Headers that are bytes already: the client's own take longer to make than the event itself. */
 export class ReadyHeaders extends MsgHdrsImpl {
@@ -47,14 +48,35 @@ export function toMessage(event: EmotionEvent, mode: ContentMode, json?: Uint8Ar
   };
 }
 
-/** What `fromMessage` reads: a message of the client's, or a stored one. */
+/** What `readEvent` reads: a message of the client's, or a stored one. */
 export interface IncomingMessage {
   readonly headers?: Iterable<[string, string[]]> | undefined;
   readonly data: Uint8Array;
 }
 
-/** The event in a message of either mode, not checked. Throws `Error` where the payload is not JSON. */
-export function fromMessage({ headers, data }: IncomingMessage): unknown {
+/** What an emotion event takes at most, many times over. */
+const LARGEST = 256 * 1024;
+
+/**
+ * The event in a message of either mode, checked; further fields are allowed. Throws `NatsError` (`NATS_MESSAGE`) that
+ * says in a few words what is wrong with it.
+ */
+export function readEvent(message: IncomingMessage): EmotionEvent {
+  const wrong = (why: string, cause?: unknown) => new NatsError("NATS_MESSAGE", why, { cause });
+  if (message.data.length > LARGEST) throw wrong(`${message.data.length} bytes are no emotion event`);
+  let value: unknown;
+  try {
+    value = fromMessage(message);
+  } catch (cause) {
+    throw wrong("it is not JSON", cause);
+  }
+  const why = whyNoEvent(value);
+  if (why !== undefined) throw wrong(`no emotion event: ${why}`);
+  return value as EmotionEvent;
+}
+
+/** The event in a message of either mode, not checked. Throws where the payload is not JSON. */
+function fromMessage({ headers, data }: IncomingMessage): unknown {
   const found = new Map<string, string>();
   for (const [name, [value]] of headers ?? []) if (value !== undefined) found.set(name.toLowerCase(), value);
   const payload: unknown = JSON.parse(Buffer.from(data).toString("utf8"));
