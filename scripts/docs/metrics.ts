@@ -1,4 +1,6 @@
+import { INFERENCE_FAMILIES } from "#src/inference/index.js";
 import { PROCESS_FAMILIES, RUN_FAMILIES } from "#src/metrics/index.js";
+import { WORKER_FAMILIES } from "#src/worker/index.js";
 import { table } from "./fields.js";
 
 /** The reference of metrics. */
@@ -20,6 +22,16 @@ it listens on loopback only; nothing there can change a run, and nothing needs a
 The label \`run\` is the pipeline's name; \`source\`, \`sink\` and \`operator\` are ids of the pipeline file.
 
 ${rows(RUN_FAMILIES)}
+
+## Of \`pipeline worker --metrics\`
+Besides those of each job's run, with the job's id as \`run\`. \`/readyz\` waits for NATS.
+
+${rows(WORKER_FAMILIES)}
+
+## Of \`pipeline worker --inference --metrics\`
+The label \`model\` is the model's name.
+
+${rows(INFERENCE_FAMILIES)}
 
 ## Of the process
 

@@ -71,7 +71,7 @@ export function register(program: Command): void {
     .option(
       "--ack-wait <duration>",
       "silence after which a worker's jobs go to others; only where it makes the queue",
-      "10s",
+      "6s",
     )
     .option("--replicas <n>", "copies of the queue in a cluster; only where it makes the queue", "1")
     .option("--name <name>", "name in `pipeline jobs` (default: host and a few random letters)")

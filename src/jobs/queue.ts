@@ -36,7 +36,7 @@ export interface QueueSettings {
   readonly replicas: number;
 }
 
-export const DEFAULT_QUEUE: QueueSettings = { ackWaitMs: 10_000, replicas: 1 };
+export const DEFAULT_QUEUE: QueueSettings = { ackWaitMs: 6000, replicas: 1 };
 
 /** A job at one revision: the next change must name it, so that of two who change it one fails. */
 export interface JobRecord {

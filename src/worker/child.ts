@@ -4,7 +4,8 @@ import { parsePipeline } from "../pipeline/load.js";
 import type { Plan } from "../pipeline/plan.js";
 import { type RunView, runPlan } from "../pipeline/run.js";
 import { confine } from "./confine.js";
-import { type FromJob, type JobStart, LEASE_OVER, monotonicMs, type ToJob } from "./messages.js";
+import { Lease } from "./lease.js";
+import { type FromJob, type JobStart, LEASE_OVER, type ToJob } from "./messages.js";
 import { redirected, stateOf } from "./outputs.js";
 
 // One job in a process of its own: what crashes it crashes nothing else. It ends by itself once its lease is over or its
@@ -16,33 +17,21 @@ const END_MS = 2000;
 
 const stop = new AbortController();
 const abort = new AbortController();
-let leaseTimer: NodeJS.Timeout | undefined;
-let leaseUntilMs = 0;
 let leaseOver = false;
+const lease = new Lease(() => {
+  leaseOver = true;
+  end();
+});
 
 process.on("message", (message: ToJob) => {
   if (message.kind === "stop") stop.abort();
-  else if (message.kind === "lease") holdUntil(message.untilMs);
+  else if (message.kind === "lease") lease.holdUntil(message.untilMs);
   else void run(message);
 });
 // The worker is gone, however it went.
 process.on("disconnect", () => end());
 // Ctrl-C goes to the whole group; the worker says what is to be done.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
-
-function holdUntil(untilMs: number): void {
-  leaseUntilMs = untilMs;
-  clearTimeout(leaseTimer);
-  // A process that was slow to start, or stood still, first reads what has come meanwhile.
-  const wake = () => setImmediate(() => setImmediate(over));
-  leaseTimer = setTimeout(wake, Math.max(0, untilMs - monotonicMs()));
-}
-
-function over(): void {
-  if (monotonicMs() < leaseUntilMs) return;
-  leaseOver = true;
-  end();
-}
 
 /** Ends at once. */
 function end(): void {
@@ -87,7 +76,7 @@ async function run({ id, spec, rules, outputs }: JobStart): Promise<void> {
     refused = error instanceof ConfigError || error instanceof ModelError;
   } finally {
     clearInterval(timer);
-    clearTimeout(leaseTimer);
+    lease.end();
   }
   const figures = view?.figures();
   tell({ kind: "ended", errors, refused, ...(figures && { figures }) });

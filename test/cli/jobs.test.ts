@@ -8,7 +8,8 @@ import { NatsServer, needsNatsServer } from "../support/nats-server.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
-describe("pipeline submit and jobs", () => {
+describe("pipeline submit and jobs", function () {
+  this.timeout(120_000);
   let server: NatsServer;
   let folder: string;
 

@@ -18,9 +18,6 @@ import { storedMessages } from "../support/nats-stream.js";
 import { RECORDING } from "../support/pictures.js";
 import { until, WorkerProcess } from "../support/worker-process.js";
 
-/** Short, so that the tests are; the workers' default is 10 s. */
-const ACK_WAIT_MS = 6000;
-
 const OPERATORS = `
   - { type: sample, fps: 2 }
   - { type: detect, minSize: 25%, workers: 1 }
@@ -68,7 +65,7 @@ describe("pipeline worker", function () {
   beforeEach(async () => {
     server = await NatsServer.start();
     nats = await connectNats({ url: server.url }, { name: "test" });
-    queue = await JobQueue.open(nats, { ackWaitMs: ACK_WAIT_MS, replicas: 1 });
+    queue = await JobQueue.open(nats);
     root = mkdtempSync(join(tmpdir(), "ekspresi-worker-"));
   });
   afterEach(async () => {
