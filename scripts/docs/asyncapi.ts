@@ -1,0 +1,130 @@
+import { EmotionData, EmotionEvent } from "#src/events/event.js";
+import { toMessage } from "#src/nats/message.js";
+import { parseSubject } from "#src/nats/subject.js";
+import { EXAMPLE } from "./example-event.js";
+
+const plain = (schema: object): Record<string, unknown> => JSON.parse(JSON.stringify(schema));
+
+/** A schema for readers, who pass over fields that later versions add: nothing in it is closed. */
+export const open = (schema: object): unknown =>
+  JSON.parse(
+    JSON.stringify(schema, (key, value) =>
+      key === "additionalProperties" && value === false ? undefined : value,
+    ),
+  );
+
+const attributes = Object.entries(
+  (plain(EmotionEvent).properties ?? {}) as Record<string, Record<string, unknown>>,
+).filter(([name]) => name !== "data");
+
+function header(description: string, more: object = {}) {
+  return { type: "string", description, ...more };
+}
+
+const messageId = {
+  "Nats-Msg-Id": header(
+    "The event's id: by it JetStream, and any subscriber, knows an event that came before.",
+  ),
+};
+
+/** What the `nats` sink really sends for the example. */
+function sent(mode: "structured" | "binary") {
+  const { headers, data } = toMessage(EXAMPLE, mode);
+  const lines = Buffer.from(headers.encode()).toString("latin1").split("\r\n").slice(1);
+  const pairs = lines.filter((line) => line !== "").map((line) => line.split(/: (.*)/s).slice(0, 2));
+  return { headers: Object.fromEntries(pairs), payload: JSON.parse(Buffer.from(data).toString()) };
+}
+
+/** What subscribers need to know of the `nats` sink, as AsyncAPI 3: enough to write one without our code. */
+export function asyncapi(version: string): object {
+  const subject = parseSubject("emotion.{source}.{track}");
+  return {
+    asyncapi: "3.0.0",
+    info: {
+      title: "Ekspresi emotion events",
+      version,
+      license: { name: "MIT" },
+      description:
+        "Events that a pipeline's sink `nats` publishes: CloudEvents 1.0 over NATS, by the CloudEvents NATS protocol binding. With core NATS at most once; with `stream`, at least once, and once within the stream's duplicate window. The events of one track come in order. Read messages of either mode: structured where `Content-Type` begins with `application/cloudevents`, binary where there is a header `ce-id`. Header values of the binary mode are percent-encoded. Fields that you do not know are to be passed over.",
+    },
+    defaultContentType: "application/json",
+    servers: {
+      local: {
+        host: "127.0.0.1:4222",
+        protocol: "nats",
+        description:
+          "The sink's default `url`. `tls://` where the server wants TLS, with a client certificate if it asks for one.",
+        security: ["userPassword", "token", "nkey", "credentials", "certificate"].map((name) => ({
+          $ref: `#/components/securitySchemes/${name}`,
+        })),
+      },
+    },
+    channels: {
+      emotion: {
+        address: "emotion.{source}.{track}",
+        description: `The sink's default \`subject\`; a pipeline file may name another. Subscribe to \`${subject.pattern}\` for all, \`emotion.door.*\` for one camera. What cannot stand in a token is percent-encoded: of \`front.door\` comes \`${subject.of({ ...EXAMPLE, data: { ...EXAMPLE.data, camera: "front.door" } })}\`.`,
+        parameters: {
+          source: { description: "Id of the camera or recording in the pipeline file." },
+          track: { description: "Number of the tracked face, from 1 for each source." },
+        },
+        messages: {
+          structured: { $ref: "#/components/messages/structured" },
+          binary: { $ref: "#/components/messages/binary" },
+        },
+      },
+    },
+    operations: {
+      receiveEmotion: {
+        action: "receive",
+        summary: "A face appeared, changed its expression, was sampled, or left.",
+        channel: { $ref: "#/channels/emotion" },
+        bindings: { nats: { queue: "analytics", bindingVersion: "0.1.0" } },
+      },
+    },
+    components: {
+      messages: {
+        structured: {
+          title: "The whole event as JSON (`format: structured`, the default)",
+          contentType: "application/cloudevents+json",
+          headers: {
+            type: "object",
+            required: ["Nats-Msg-Id", "Content-Type"],
+            properties: {
+              ...messageId,
+              "Content-Type": header("", { const: "application/cloudevents+json" }),
+            },
+          },
+          payload: { $ref: "#/components/schemas/EmotionEvent" },
+          examples: [{ name: "changed", ...sent("structured") }],
+        },
+        binary: {
+          title: "`data` as JSON, the rest in headers (`format: binary`)",
+          contentType: "application/json",
+          headers: {
+            type: "object",
+            required: ["Nats-Msg-Id", "ce-id", "ce-source", "ce-specversion", "ce-type"],
+            properties: {
+              ...messageId,
+              ...Object.fromEntries(
+                attributes.map(([name, { description }]) => [
+                  `ce-${name}`,
+                  header(String(description ?? name)),
+                ]),
+              ),
+            },
+          },
+          payload: { $ref: "#/components/schemas/EmotionData" },
+          examples: [{ name: "changed", ...sent("binary") }],
+        },
+      },
+      schemas: { EmotionEvent: open(EmotionEvent), EmotionData: open(EmotionData) },
+      securitySchemes: {
+        userPassword: { type: "userPassword", description: "`user` and `password`." },
+        token: { type: "apiKey", in: "password", description: "`token`." },
+        nkey: { type: "asymmetricEncryption", description: "`nkey`: the seed signs the server's nonce." },
+        credentials: { type: "asymmetricEncryption", description: "`creds`: a JWT and a seed, in one file." },
+        certificate: { type: "X509", description: "`tls.cert` and `tls.key`." },
+      },
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { connect } from "@nats-io/transport-node";
+import { Ajv } from "ajv";
+import addFormats from "ajv-formats";
+import { isEmotionEvent, parseEvent } from "ekspresi/events";
+import { parseSubject, readEvent, toMessage } from "#src/nats/index.js";
+import { EXAMPLE } from "../../scripts/docs/example-event.js";
+import { eventOf } from "../support/event.js";
+import { NatsServer, needsNatsServer } from "../support/nats-server.js";
+
+const root = new URL("../../", import.meta.url);
+
+describe("ekspresi/events", () => {
+  it("checks events: further fields are allowed, what is wrong is named", () => {
+    assert(isEmotionEvent(eventOf(1)));
+    assert.deepEqual(parseEvent({ ...EXAMPLE, later: 1 }), { ...EXAMPLE, later: 1 });
+    const { label: _, ...data } = EXAMPLE.data;
+    assert(!isEmotionEvent({ ...EXAMPLE, data }));
+    assert.throws(() => parseEvent({ ...EXAMPLE, data }), {
+      message: "no emotion event: `data.label` is missing",
+    });
+    assert.throws(() => parseEvent("happy"), TypeError);
+  });
+});
+
+describe("schema/asyncapi.json", () => {
+  interface Message {
+    readonly headers: object;
+    readonly payload: { readonly $ref: string };
+    readonly examples: readonly { readonly headers: Record<string, string>; readonly payload: unknown }[];
+  }
+  const document = JSON.parse(readFileSync(new URL("schema/asyncapi.json", root), "utf8")) as {
+    channels: { emotion: { address: string } };
+    components: { messages: Record<string, Message>; schemas: Record<string, object> };
+  };
+  const { messages, schemas } = document.components;
+  const ajv = new Ajv({ strict: false });
+  addFormats.default(ajv);
+
+  for (const mode of ["structured", "binary"] as const)
+    it(`${mode}: its schemas take what the sink sends, and its example is read as the event it shows`, () => {
+      const { headers, payload, examples } = messages[mode] ?? assert.fail(mode);
+      const schema = schemas[payload.$ref.split("/").at(-1) ?? ""] ?? assert.fail(payload.$ref);
+      for (const event of [EXAMPLE, eventOf(7)]) {
+        const sent = toMessage(event, mode);
+        const text = Buffer.from(sent.headers.encode()).toString("latin1").split("\r\n").slice(1, -2);
+        const pairs = Object.fromEntries(text.map((line) => line.split(/: (.*)/s).slice(0, 2)));
+        assert(ajv.validate(headers, pairs), ajv.errorsText());
+        assert(ajv.validate(schema, JSON.parse(Buffer.from(sent.data).toString())), ajv.errorsText());
+      }
+      assert(!ajv.validate(schema, {}));
+      const [example] = examples;
+      assert(example);
+      const data = Buffer.from(JSON.stringify(example.payload));
+      const found = Object.entries(example.headers).map(([name, value]): [string, string[]] => [
+        name,
+        [value],
+      ]);
+      assert.deepEqual(readEvent({ headers: found, data }), EXAMPLE);
+    });
+
+  it("names the sink's own default subject", () => {
+    assert.equal(parseSubject(document.channels.emotion.address).of(EXAMPLE), "emotion.door.3");
+  });
+});
+
+describe("examples/subscribe.ts", () => {
+  it("prints what a pipeline publishes, and ends with Ctrl-C", async function () {
+    this.timeout(60_000);
+    needsNatsServer(this);
+    const server = await NatsServer.start();
+    const example = fileURLToPath(new URL("examples/subscribe.ts", root));
+    const child = spawn(process.execPath, ["--import", "tsx", example, server.url], {
+      cwd: fileURLToPath(root),
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const connection = await connect({ port: server.port });
+    try {
+      let out = "";
+      child.stdout.on("data", (chunk: Buffer) => {
+        out += chunk;
+      });
+      // Core NATS keeps nothing: it is sent until the example has subscribed.
+      while (!out.includes("\n")) {
+        const { data, headers } = toMessage(EXAMPLE, "structured");
+        connection.publish("emotion.door.3", data, { headers });
+        await connection.flush();
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      assert.equal(out.split("\n")[0], "door #3 changed: happy 82 %");
+      const exit = once(child, "exit");
+      child.kill("SIGINT");
+      assert.deepEqual(await exit, [0, null]);
+    } finally {
+      child.kill("SIGKILL");
+      await connection.close();
+      await server.remove();
+    }
+  });
+});
