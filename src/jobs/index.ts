@@ -1,11 +1,2 @@
 export { checkJobId, Job, type JobKind, type JobProgress, type JobSpec, jobIdOf } from "./job.js";
-export {
-  type Claim,
-  CONSUMERS,
-  DEFAULT_QUEUE,
-  describe,
-  JobQueue,
-  type JobRecord,
-  type QueueSettings,
-  STREAM,
-} from "./queue.js";
+export { type Claim, JobQueue, type JobRecord, type QueueSettings } from "./queue.js";
