@@ -21,6 +21,7 @@ const MAY: Record<string, readonly string[]> = {
   sources: ["pipeline", "media"],
   operators: ["pipeline", "media", "haar", "model", "events", "nats", "inference"],
   sinks: ["pipeline", "media", "events", "nats"],
+  report: ["events"],
   web: ["events"],
 };
 /** Single files that look further, each for one reason. */

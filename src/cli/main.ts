@@ -11,6 +11,7 @@ import * as events from "./events.js";
 import * as graph from "./graph.js";
 import * as jobs from "./jobs.js";
 import * as models from "./models.js";
+import * as report from "./report.js";
 import * as run from "./run.js";
 import * as schema from "./schema.js";
 import * as submit from "./submit.js";
@@ -23,6 +24,7 @@ const VERBS = [
   run,
   annotate,
   events,
+  report,
   validate,
   graph,
   evaluate,
@@ -62,6 +64,7 @@ Examples:
   $ pipeline run pipelines/webcam.yaml
   $ pipeline run pipelines/recording.yaml --set sources.0.path=lobby.mp4
   $ pipeline annotate lobby.mp4
+  $ pipeline report out/lobby.jsonl -o lobby.html
   $ pipeline validate pipelines/*.yaml
   $ pipeline doctor`,
     );

@@ -2,12 +2,12 @@ import { createLogUpdate } from "log-update";
 import { errorColours as pc } from "../colours.js";
 import type { SourceStats } from "../pipeline/context.js";
 import type { RunView } from "../pipeline/run.js";
+import { bar } from "./bar.js";
 import { clock, count } from "./format.js";
 
 const REFRESH_MS = 200;
 /** Without a terminal a plain line is logged so often. */
 const PLAIN_MS = 10_000;
-const BAR = 24;
 
 /** The live figures of a run: redrawn in place on a terminal, a plain line now and then elsewhere. */
 export class StatusLine {
@@ -102,10 +102,8 @@ export class StatusLine {
 
   #progress(mediaMs: number, durationMs: number, speed: number, state: string): string {
     const part = state === "ended" ? 1 : Math.min(1, Math.max(0, mediaMs / durationMs));
-    const full = Math.round(part * BAR);
-    const bar = `${"█".repeat(full)}${pc.dim("░".repeat(BAR - full))}`;
     const left = speed > 0 && part < 1 ? `  ${clock((durationMs - mediaMs) / speed)} left` : "";
-    return `  ${bar} ${String(Math.floor(part * 100)).padStart(3)} %  ${clock(mediaMs)}/${clock(durationMs)}${left}`;
+    return `  ${bar(part)}  ${clock(mediaMs)}/${clock(durationMs)}${left}`;
   }
 }
 

@@ -1,10 +1,9 @@
 import { createLogUpdate } from "log-update";
-import { errorColours as pc } from "../colours.js";
 import type { EpochReport, StepReport } from "../model/training/index.js";
+import { bar } from "./bar.js";
 import { clock } from "./format.js";
 
 const REFRESH_MS = 200;
-const BAR = 24;
 
 /** The figures of a training run: a bar in place on a terminal, and one line an epoch everywhere. */
 export class TrainingView {
@@ -22,12 +21,9 @@ export class TrainingView {
     const now = performance.now();
     if (!this.#wanted || !process.stderr.isTTY || now - this.#drawnMs < REFRESH_MS) return;
     this.#drawnMs = now;
-    const part = batch / batches;
-    const full = Math.round(part * BAR);
-    const bar = `${"█".repeat(full)}${pc.dim("░".repeat(BAR - full))}`;
     const heading = this.heading ? `${this.heading}\n` : "";
     this.#draw(
-      `${heading}epoch ${epoch}/${epochs}  ${bar} ${String(Math.floor(part * 100)).padStart(3)} %  loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  ${imagesPerSecond.toFixed(0)} images/s`,
+      `${heading}epoch ${epoch}/${epochs}  ${bar(batch / batches)}  loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  ${imagesPerSecond.toFixed(0)} images/s`,
     );
   }
 

@@ -1,0 +1,273 @@
+import { createWriteStream } from "node:fs";
+import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, extname, resolve } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { type Command, Option } from "commander";
+import { createLogUpdate } from "log-update";
+import { ConfigError, SinkError } from "../errors.js";
+import { filesOf, isGlob } from "../media/glob.js";
+import type { Clock, Input } from "../report/index.js";
+import { diskReason } from "../sinks/disk.js";
+import { bar } from "./bar.js";
+import { printable } from "./event-table.js";
+import { clock, count, plural } from "./format.js";
+import { Signals } from "./signals.js";
+
+const FORMATS = ["html", "md", "csv"] as const;
+type Format = (typeof FORMATS)[number];
+
+interface Flags {
+  readonly output?: string;
+  readonly format?: Format;
+  readonly title?: string;
+  readonly clock?: Clock;
+  readonly quiet?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command("report")
+    .description("Makes a page, a Markdown text or a table of what a `jsonl` sink has written.")
+    .argument(
+      "<files...>",
+      "events as JSON lines (.gz too), patterns such as 'out/*.jsonl', or - for standard input",
+    )
+    .option("-o, --output <file>", "the report (default: standard output)")
+    .addOption(
+      new Option("--format <format>", "by default what --output ends in, else html").choices(FORMATS),
+    )
+    .option("--title <text>", "what stands above it", "Expression report")
+    .addOption(
+      new Option(
+        "--clock <clock>",
+        "times are those of the day, or of the recording (default: of the recording where events come from one)",
+      ).choices(["wall", "media"]),
+    )
+    .option("-q, --quiet", "says only what goes wrong")
+    .addHelpText(
+      "after",
+      `
+The page needs no other file, no network and no script: expressions over time, by face and over all, changes from one to
+another, where faces were, and the first and last events. Files of any size are read as a stream. Files of one run that
+was rotated belong together: give them in their order, as a pattern does.
+A line that is no event (cut short, damaged) is named on standard error, counted in the report, and passed over.
+The report has its name only once it is whole. Exit codes: 0 fine, 1 nothing could be read or written, 2 the usage is
+wrong, 130 stopped.
+
+Examples:
+  $ pipeline report out/lobby.jsonl -o lobby.html
+  $ pipeline report 'out/lobby*.jsonl' -o lobby.html --title "Lobby, November"
+  $ pipeline report out/lobby.jsonl --format md
+  $ pipeline report out/lobby.jsonl -o lobby.csv
+  $ pipeline events --since 24h --json | pipeline report - -o day.html`,
+    )
+    .action(async (names: string[], flags: Flags) => {
+      const format = formatOf(flags);
+      const inputs = await inputsOf(names, flags.output);
+      const signals = new Signals("nothing is written");
+      try {
+        await write(inputs, format, flags, signals.stop);
+      } finally {
+        signals.end();
+      }
+      if (signals.stop.aborted) process.exitCode = 130;
+    });
+}
+
+function usage(message: string): ConfigError {
+  return new ConfigError("REPORT_USAGE", message);
+}
+
+function formatOf({ output, format }: Flags): Format {
+  if (format) return format;
+  if (output === undefined) {
+    if (process.stdout.isTTY)
+      throw usage("a page is not for a terminal: name a file with -o report.html, or give --format md");
+    return "html";
+  }
+  const ending = extname(output).slice(1).toLowerCase();
+  const found = FORMATS.find((name) => name === ending || (name === "html" && ending === "htm"));
+  if (!found) throw usage(`${output}: the name must end in .html, .md or .csv, or --format says what it is`);
+  return found;
+}
+
+interface SizedInput extends Input {
+  /** Of a file, bytes. */
+  readonly size?: number;
+}
+
+async function inputsOf(names: readonly string[], output: string | undefined): Promise<SizedInput[]> {
+  const inputs: SizedInput[] = [];
+  for (const name of names) {
+    if (name === "-") inputs.push({ name: "standard input", from: process.stdin });
+    else for (const path of await pathsOf(name)) inputs.push(await fileOf(path, output));
+  }
+  if (names.filter((name) => name === "-").length > 1) throw usage("-: standard input can be read once only");
+  return inputs;
+}
+
+/** A name that only looks like a pattern is itself. */
+async function pathsOf(name: string): Promise<string[]> {
+  if (!isGlob(name) || (await stat(name).catch(() => undefined))) return [name];
+  const found = await filesOf(name).catch(() => []);
+  if (found.length === 0) throw usage(`${name}: no file matches`);
+  return found.sort();
+}
+
+async function fileOf(path: string, output: string | undefined): Promise<SizedInput> {
+  if (output !== undefined && resolve(path) === resolve(output))
+    throw usage(`${path}: the report would replace it; name another`);
+  const info = await stat(path).catch(() => undefined);
+  if (!info) throw usage(`${path}: there is no such file`);
+  if (info.isDirectory()) throw usage(`${path}: is a folder; '${path}/*.jsonl' names the files in it`);
+  return { name: path, from: path, ...(info.isFile() && { size: info.size }) };
+}
+
+async function write(
+  inputs: readonly SizedInput[],
+  format: Format,
+  { output, title = "", clock: chosen, quiet }: Flags,
+  signal: AbortSignal,
+): Promise<void> {
+  const { csvOf, htmlOf, markdownOf, readEvents, summarise } = await import("../report/index.js");
+  const progress = new Progress(inputs, !quiet);
+  const read = readEvents(inputs, {
+    signal,
+    onBroken: (place, why) => progress.broken(place, why),
+    onBytes: (bytes) => progress.read(bytes),
+  });
+  const events = progress.counting(read);
+  const whole = async function* () {
+    const names = inputs.map(({ name }) => basename(name).replace(/(\.jsonl|\.ndjson|\.json)?(\.gz)?$/, ""));
+    const summary = await summarise(events, names, chosen);
+    progress.check();
+    const heading = { title, broken: progress.odd };
+    if (!signal.aborted) yield format === "html" ? htmlOf(summary, heading) : markdownOf(summary, heading);
+  };
+  const text = format === "csv" ? csvOf(events) : whole();
+  try {
+    if (output === undefined) await print(text);
+    else await save(output, text, signal, () => progress.check());
+  } finally {
+    progress.end();
+  }
+  if (signal.aborted) return;
+  progress.check();
+  const from = output === undefined ? "" : `${output}: `;
+  progress.say(`${from}${[plural(progress.events, "event"), ...progress.notes()].join("; ")}`);
+}
+
+/** A reader that has gone (`| head`) ends it without a word. */
+async function print(text: AsyncIterable<string>): Promise<void> {
+  try {
+    await pipeline(Readable.from(text), process.stdout, { end: false });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EPIPE" && code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
+  }
+}
+
+/** Writes beside the name and takes it once all is there and `check` finds nothing wrong. */
+async function save(
+  path: string,
+  text: AsyncIterable<string>,
+  signal: AbortSignal,
+  check: () => void,
+): Promise<void> {
+  const part = `${path}.part`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await pipeline(Readable.from(text), createWriteStream(part));
+    check();
+    if (!signal.aborted) await rename(part, path);
+  } catch (cause) {
+    const { syscall } = cause as NodeJS.ErrnoException;
+    if (syscall === undefined) throw cause;
+    throw new SinkError("REPORT_WRITE", `${path} cannot be written: ${diskReason(cause)}`, { cause });
+  } finally {
+    await rm(part, { force: true });
+  }
+}
+
+const REFRESH_MS = 200;
+/** So many lines that are no events are named; then they are counted only. */
+const NAMED = 5;
+
+/** What was read so far, on a terminal in place; and what had to be passed over. */
+class Progress {
+  events = 0;
+  /** Lines that are no events. */
+  odd = 0;
+  readonly #inputs: readonly SizedInput[];
+  readonly #total: number | undefined;
+  readonly #wanted: boolean;
+  readonly #draw = createLogUpdate(process.stderr, { showCursor: true });
+  readonly #startMs = performance.now();
+  #bytes = 0;
+  #drawnMs = 0;
+  #shown = false;
+
+  constructor(inputs: readonly SizedInput[], wanted: boolean) {
+    this.#inputs = inputs;
+    this.#wanted = wanted;
+    const sizes = inputs.map(({ size }) => size);
+    this.#total = sizes.includes(undefined) ? undefined : sizes.reduce<number>((sum, n) => sum + (n ?? 0), 0);
+  }
+
+  async *counting<T>(batches: AsyncIterable<readonly T[]>): AsyncGenerator<readonly T[]> {
+    for await (const batch of batches) {
+      this.events += batch.length;
+      this.#show();
+      yield batch;
+    }
+  }
+
+  read(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  broken(place: string, why: string): void {
+    if (++this.odd <= NAMED) this.#tell(`${printable(place)}: passed over: ${why}`);
+    if (this.odd === NAMED) this.#tell("further lines that are no events are counted only");
+  }
+
+  /** Throws where there was something, and not one event in it. */
+  check(): void {
+    if (this.events > 0 || this.odd === 0) return;
+    const names = this.#inputs.map(({ name }) => name).join(", ");
+    throw new SinkError(
+      "REPORT_EVENTS",
+      `${names}: no emotion event in ${plural(this.odd, "line")}; a \`jsonl\` sink writes such files`,
+    );
+  }
+
+  notes(): string[] {
+    return this.odd > 0 ? [`${plural(this.odd, "line")} passed over`] : [];
+  }
+
+  say(text: string): void {
+    if (this.#wanted) this.#tell(text);
+  }
+
+  end(): void {
+    if (this.#shown) this.#draw.clear();
+    this.#shown = false;
+  }
+
+  #tell(text: string): void {
+    this.end();
+    process.stderr.write(`${text}\n`);
+  }
+
+  #show(): void {
+    const now = performance.now();
+    if (!this.#wanted || !process.stderr.isTTY || now - this.#drawnMs < REFRESH_MS) return;
+    this.#drawnMs = now;
+    const events = `${count(this.events)} events`;
+    const part = this.#total ? Math.min(1, this.#bytes / this.#total) : 0;
+    const left = ((now - this.#startMs) * (1 - part)) / part;
+    this.#draw(part > 0 ? `${bar(part)}  ${events}  ${clock(left)} left` : events);
+    this.#shown = true;
+  }
+}

@@ -1,0 +1,164 @@
+import { coloursOf } from "../events/palette.js";
+import { type Axis, changeTable, heatMap, type Lane, type Legend, laneChart, shareChart } from "./chart.js";
+import { count, elapsed, moment, percent, plural } from "./format.js";
+import { STYLE } from "./style.js";
+import { COLUMNS, SHOWN_CAMERAS, SHOWN_TRACKS, type Summary } from "./summary.js";
+import { escaped } from "./text.js";
+
+/** Nothing is loaded and nothing runs: the page is what it says, wherever it is opened. */
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
+
+/** What stands above the figures. */
+export interface Heading {
+  readonly title: string;
+  /** Lines that were no events. */
+  readonly broken: number;
+}
+
+/** The report as one page that needs no other file. */
+export function htmlOf(summary: Summary, heading: Heading): string {
+  const title = escaped(heading.title);
+  const content =
+    summary.events === 0 ? "<p>There is no event in it.</p>" : sections(summary, heading.broken).join("\n");
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}"><title>${title}</title><style>${STYLE}</style></head>
+<body><main><header><h1>${title}</h1>${about(summary)}</header>
+${content}
+<footer>An expression is what people would see in a face, not what a person feels, and models are wrong often. An expression counts until the track's next event; who was lost and found again is a new track. ${summary.clock === "wall" ? "Times are UTC." : "Times are counted from the start of the recording."}</footer>
+</main></body></html>
+`;
+}
+
+function sections(summary: Summary, broken: number): string[] {
+  const legend = { labels: summary.labels, colours: coloursOf(summary.labels) };
+  const { clock, fromMs, toMs, cameras } = summary;
+  const axis = { clock, fromMs, toMs };
+  return [
+    figures(summary, broken),
+    `<div style="--names:${cameras.size === 1 ? 3.2 : 10}rem">${section("Share of each expression", shareOf(summary, legend, axis))}${cameras.size === 1 ? "" : section("Cameras", camerasOf(summary, legend, axis))}${section("Tracks", tracksOf(summary, legend, axis))}</div>`,
+    `<div class="pair">${section("Changes", changesOf(summary))}${section("Where faces were", mapsOf(summary))}</div>`,
+    section("Events", tableOf(summary, legend)),
+  ];
+}
+
+const section = (title: string, content: string) => `<section><h2>${title}</h2>${content}</section>`;
+const note = (text: string) => `<p class="note">${text}</p>`;
+
+/** Where it comes from, and what it may be used for. */
+function about({ inputs, models, purposes, retentions, clock, fromMs, toMs, events }: Summary): string {
+  const list = (names: Iterable<string>) => escaped([...names].join("; "));
+  const [some, more] = [inputs.slice(0, 5), inputs.length - 5];
+  const rows: [string, string][] = [
+    ["from", list(some) + (more > 0 ? ` and ${count(more)} more` : "")],
+    [
+      "time",
+      events > 0 ? `${moment(fromMs, clock)} to ${moment(toMs, clock)}${clock === "wall" ? " UTC" : ""}` : "",
+    ],
+    ["model", list(models)],
+    ["purpose", list(purposes)],
+    ["to be kept", list(retentions)],
+  ];
+  const shown = rows
+    .filter(([, text]) => text !== "")
+    .map(([name, text]) => `<div><dt>${name}</dt><dd>${text}</dd></div>`);
+  return `<dl>${shown.join("")}</dl>`;
+}
+
+function figures(summary: Summary, broken: number): string {
+  const { events, cameras, tracks, fromMs, toMs } = summary;
+  const inView = summary.totals().reduce((sum, ms) => sum + ms, 0);
+  const shown: [string, string][] = [
+    [count(tracks), tracks === 1 ? "track" : "tracks"],
+    [elapsed(inView), "of faces in view"],
+    [elapsed(toMs - fromMs), "from first to last event"],
+    [count(events), events === 1 ? "event" : "events"],
+    ...(cameras.size > 1 ? [[count(cameras.size), "cameras"] satisfies [string, string]] : []),
+    ...(broken > 0 ? [[count(broken), "lines passed over"] satisfies [string, string]] : []),
+  ];
+  return `<div class="figures">${shown.map(([value, what]) => `<div><b>${value}</b><span>${what}</span></div>`).join("")}</div>`;
+}
+
+function shareOf(summary: Summary, legend: Legend, axis: Axis): string {
+  const totals = summary.totals();
+  const all = totals.reduce((sum, ms) => sum + ms, 0);
+  const entries = summary.labels.map((label, i) => {
+    const ms = totals[i] ?? 0;
+    return `<li${ms > 0 ? "" : ' class="none"'}>${swatch(legend, i)}${escaped(label)}<b>${percent(ms / all)}</b><span>${elapsed(ms)}</span></li>`;
+  });
+  return `<ul class="legend">${entries.join("")}</ul>${shareChart(summary.timeline, legend, axis)}`;
+}
+
+function swatch({ colours }: Legend, label: number): string {
+  return `<i style="background:${colours[label] ?? "#999999"}"></i>`;
+}
+
+/** Those with faces longest in view first. */
+function busiest({ cameras }: Summary) {
+  return [...cameras].sort(([, a], [, b]) => b.totalMs - a.totalMs).slice(0, SHOWN_CAMERAS);
+}
+
+function cameraNote({ cameras }: Summary): string {
+  return cameras.size > SHOWN_CAMERAS
+    ? note(`The ${SHOWN_CAMERAS} busiest of ${count(cameras.size)} cameras.`)
+    : "";
+}
+
+function camerasOf(summary: Summary, legend: Legend, axis: Axis): string {
+  const { fromMs, toMs } = axis;
+  const lanes = busiest(summary).map(([camera, { timeline }]) => ({ camera, timeline, fromMs, toMs }));
+  return `${cameraNote(summary)}${laneChart(lanes, legend, axis)}`;
+}
+
+function tracksOf(summary: Summary, legend: Legend, axis: Axis): string {
+  const one = summary.cameras.size === 1;
+  const lanes = summary.longestTracks().map(
+    ({ camera, track, timeline, fromMs, toMs }): Lane => ({
+      camera: one ? "" : camera,
+      ...{ track, timeline, fromMs, toMs },
+    }),
+  );
+  const bound =
+    summary.tracks > lanes.length
+      ? note(
+          `The ${SHOWN_TRACKS} that were longest in view, of ${count(summary.tracks)}; all other figures count every one.`,
+        )
+      : "";
+  return `${bound}${laneChart(lanes, legend, axis)}`;
+}
+
+function changesOf({ changes, labels }: Summary): string {
+  return `${note("How often the expression at the left became the one above.")}${changeTable(changes, labels)}`;
+}
+
+function mapsOf(summary: Summary): string {
+  const maps = busiest(summary).map(([name, { heat, totalMs, tracks, aspect }]) => {
+    const caption = `<b>${escaped(name)}</b> ${plural(tracks, "track")}, ${elapsed(totalMs)} in view`;
+    return `<figure>${heatMap(heat, COLUMNS, aspect, name)}<figcaption>${caption}</figcaption></figure>`;
+  });
+  return `${cameraNote(summary)}<div class="maps">${maps.join("")}</div>`;
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  appeared: "appeared",
+  changed: "became",
+  sample: "is",
+  left: "left",
+};
+
+function tableOf(summary: Summary, legend: Legend): string {
+  const shown = summary.table();
+  const several = summary.cameras.size > 1;
+  const rows = shown.map(({ atMs, camera, track, kind, label, confidence }) => {
+    const where = several ? `<td>${escaped(camera)}</td>` : "";
+    return `<tr><td class="at">${moment(atMs, summary.clock)}</td>${where}<td>#${track}</td><td class="dim">${KINDS[kind] ?? ""}</td><td>${swatch(legend, summary.labels.indexOf(label))}${escaped(label)}</td><td class="number">${percent(confidence)}</td></tr>`;
+  });
+  const bound =
+    shown.length < summary.events
+      ? note(
+          `The first and the last ${count(shown.length / 2)} of ${count(summary.events)}; <code>--format csv</code> gives all.`,
+        )
+      : "";
+  const head = `<tr><th>time</th>${several ? "<th>camera</th>" : ""}<th>track</th><th></th><th>expression</th><th class="number">confidence</th></tr>`;
+  return `${bound}<div class="scroll"><table class="events"><thead>${head}</thead><tbody>${rows.join("")}</tbody></table></div>`;
+}

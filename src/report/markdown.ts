@@ -1,0 +1,73 @@
+import { count, elapsed, moment, percent, plural } from "./format.js";
+import type { Heading } from "./html.js";
+import { SHOWN_TRACKS, type Summary } from "./summary.js";
+import { plain } from "./text.js";
+
+/** The report as Markdown (GitHub's tables), without pictures. */
+export function markdownOf(summary: Summary, { title, broken }: Heading): string {
+  const parts = [
+    `# ${plain(title)}`,
+    ...(summary.events === 0 ? ["There is no event in it."] : tables(summary)),
+    ...(broken > 0 ? [`${plural(broken, "line")} passed over: no events.`] : []),
+  ];
+  return `${parts.join("\n\n")}\n`;
+}
+
+function tables(summary: Summary): string[] {
+  const { clock, fromMs, toMs, cameras, changes } = summary;
+  const totals = summary.totals();
+  const all = totals.reduce((sum, ms) => sum + ms, 0);
+  const labels = summary.labels.map(plain);
+  const shown =
+    summary.tracks > SHOWN_TRACKS ? `, the ${SHOWN_TRACKS} longest of ${count(summary.tracks)}` : "";
+  return [
+    `${plural(summary.events, "event")}, ${plural(summary.tracks, "track")}, ${plural(cameras.size, "camera")}; ${moment(fromMs, clock)} to ${moment(toMs, clock)}${clock === "wall" ? " UTC" : " of the recording"} (${elapsed(toMs - fromMs)}); ${elapsed(all)} of faces in view.`,
+    ...notes(summary),
+    "## Expressions",
+    table(
+      ["expression", "time", "share"],
+      labels.map((label, n) => [label, elapsed(totals[n] ?? 0), percent((totals[n] ?? 0) / all)]),
+    ),
+    "## Cameras",
+    table(
+      ["camera", "events", "tracks", "time with faces"],
+      [...cameras].map(([name, { events, tracks, totalMs }]) => [
+        plain(name),
+        count(events),
+        count(tracks),
+        elapsed(totalMs),
+      ]),
+    ),
+    "## Changes, from row to column",
+    table(
+      ["", ...labels],
+      labels.map((label, from) => [
+        label,
+        ...labels.map((_, to) => (from === to ? "" : count(changes[from]?.[to] ?? 0))),
+      ]),
+    ),
+    `## Tracks${shown}`,
+    table(
+      ["camera", "track", "from", "in view"],
+      summary
+        .longestTracks()
+        .map(({ camera, track, fromMs: from, totalMs }) => [
+          plain(camera),
+          String(track),
+          moment(from, clock),
+          elapsed(totalMs),
+        ]),
+    ),
+  ];
+}
+
+function notes({ models, purposes, retentions }: Summary): string[] {
+  const list = (what: string, names: ReadonlySet<string>) =>
+    names.size > 0 ? [`${what}: ${[...names].map(plain).join("; ")}.`] : [];
+  return [...list("Model", models), ...list("Purpose", purposes), ...list("To be kept", retentions)];
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,153 @@
+import { createReadStream } from "node:fs";
+import type { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { DataError, messageOf } from "../errors.js";
+import type { EmotionData } from "../events/event.js";
+
+/** Longer lines are no events; what has no line ends must not fill the memory. */
+const MAX_LINE = 1 << 20;
+const CHUNK = 1 << 18;
+/** The most that a `Date` can hold, ms. */
+const MAX_TIME_MS = 8.64e15;
+
+export interface Input {
+  /** What messages call it. */
+  readonly name: string;
+  /** A file, gzip's where the name ends in `.gz`, or standard input. */
+  readonly from: string | Readable;
+}
+
+/** An event as the report needs it. */
+export interface Seen {
+  /** Which of the inputs it stands in, from 0. */
+  readonly input: number;
+  /** Milliseconds since 1970. */
+  readonly timeMs: number;
+  readonly data: Pick<
+    EmotionData,
+    | "camera"
+    | "track"
+    | "kind"
+    | "label"
+    | "confidence"
+    | "probabilities"
+    | "mediaTimeMs"
+    | "box"
+    | "relativeBox"
+    | "model"
+    | "purpose"
+    | "retention"
+  >;
+}
+
+export interface Reading {
+  /** Told of each line that is no event, where it stands and why; it is passed over. */
+  readonly onBroken?: (place: string, why: string) => void;
+  /** Told how many bytes of files were read since the last time, as they lie on the disk. */
+  readonly onBytes?: (bytes: number) => void;
+  /** Ends the reading early. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The events of all inputs in the order of their lines, about 256 KiB of them at a time. Throws `DataError` where an
+ * input cannot be read on.
+ */
+export async function* readEvents(
+  inputs: readonly Input[],
+  reading: Reading = {},
+): AsyncGenerator<readonly Seen[]> {
+  for (const [input, { name, from }] of inputs.entries()) {
+    let number = 0;
+    for await (const lines of linesOf(name, from, reading)) {
+      const events: Seen[] = [];
+      for (const line of lines) {
+        number++;
+        if (line?.trim() === "") continue;
+        const found = line === undefined ? `longer than ${MAX_LINE} characters` : parse(line);
+        if (typeof found === "string") reading.onBroken?.(`${name}:${number}`, found);
+        else events.push({ input, ...found });
+      }
+      if (events.length > 0) yield events;
+    }
+  }
+}
+
+/** Lines as they come, several at a time; `undefined` stands for one that is too long. */
+async function* linesOf(
+  name: string,
+  from: string | Readable,
+  { onBytes, signal }: Reading,
+): AsyncGenerator<(string | undefined)[]> {
+  const file = typeof from === "string" ? createReadStream(from, { highWaterMark: CHUNK }) : undefined;
+  const raw = file ?? (from as Readable);
+  const text = typeof from === "string" && from.endsWith(".gz") ? raw.pipe(createGunzip()) : raw;
+  if (text !== raw) raw.once("error", (error: Error) => text.destroy(error));
+  text.setEncoding("utf8");
+  const stop = () => text.destroy();
+  signal?.addEventListener("abort", stop);
+  let told = 0;
+  let rest = "";
+  let tooLong = false;
+  try {
+    for await (const chunk of text) {
+      const lines: (string | undefined)[] = (rest + chunk).split("\n");
+      rest = lines.pop() ?? "";
+      if (tooLong && lines.length > 0) {
+        lines[0] = undefined;
+        tooLong = false;
+      }
+      yield lines;
+      if (rest.length > MAX_LINE) {
+        tooLong = true;
+        rest = "";
+      }
+      if (file) onBytes?.(file.bytesRead - told);
+      told = file?.bytesRead ?? 0;
+    }
+    if (tooLong) yield [undefined];
+    else if (rest !== "") yield [rest];
+  } catch (cause) {
+    if (!signal?.aborted)
+      throw new DataError("EVENTS_READ", `${name}: cannot be read on: ${messageOf(cause)}`, { cause });
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    raw.destroy();
+  }
+}
+
+const KINDS = ["appeared", "changed", "sample", "left"];
+
+/** An event, or what is wrong with the line. Fields that a later version adds do no harm. */
+function parse(line: string): Omit<Seen, "input"> | string {
+  let event: { time?: unknown; data?: Partial<Seen["data"]> } | null;
+  try {
+    event = JSON.parse(line) as typeof event;
+  } catch {
+    return "not JSON (cut short?)";
+  }
+  const data = event?.data;
+  if (typeof data !== "object" || data === null) return "no emotion event: it has no `data`";
+  const timeMs = typeof event?.time === "string" ? Date.parse(event.time) : Number.NaN;
+  if (!Number.isFinite(timeMs)) return "`time` is no date";
+  if (typeof data.camera !== "string") return "`data.camera` is no text";
+  if (!Number.isSafeInteger(data.track)) return "`data.track` is no whole number";
+  if (!KINDS.includes(String(data.kind))) return `\`data.kind\` is none of ${KINDS.join(", ")}`;
+  if (typeof data.label !== "string") return "`data.label` is no text";
+  if (!isPart(data.confidence)) return "`data.confidence` is not between 0 and 1";
+  if (!(Math.abs(data.mediaTimeMs ?? Number.NaN) <= MAX_TIME_MS)) return "`data.mediaTimeMs` is no time";
+  if (!isBox(data.box)) return "`data.box` is no box";
+  if (!isBox(data.relativeBox)) return "`data.relativeBox` is no box";
+  const { probabilities } = data;
+  if (typeof probabilities !== "object" || probabilities === null) return "`data.probabilities` is missing";
+  if (!Object.values(probabilities).every(isPart)) return "`data.probabilities` are not between 0 and 1";
+  return { timeMs, data: data as Seen["data"] };
+}
+
+function isPart(value: unknown): boolean {
+  return typeof value === "number" && value >= 0 && value <= 1;
+}
+
+function isBox(box: Partial<EmotionData["box"]> | null | undefined): boolean {
+  return [box?.x, box?.y, box?.width, box?.height].every(Number.isFinite);
+}

@@ -1,0 +1,15 @@
+/** Control characters, line separators, and marks that turn the direction of text. */
+const UNSEEN = /[\p{Cc}\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Text from outside as HTML: it is shown as it is, and does nothing. */
+export function escaped(text: string): string {
+  return text.replace(UNSEEN, "\ufffd").replace(/[&<>"'`]/g, (mark) => `&#${mark.charCodeAt(0)};`);
+}
+
+/** Text from outside in a line of Markdown, with nothing that Markdown or HTML would act on. */
+export function plain(text: string): string {
+  return text
+    .replace(UNSEEN, " ")
+    .replace(/\s+/g, " ")
+    .replace(/[\\`*_{}[\]()#+!|~<>&:@]/g, (mark) => `&#${mark.charCodeAt(0)};`);
+}

@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { EmotionData } from "#src/events/event.js";
+import { eventOf } from "../support/event.js";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+const lineOf = (n: number, data: Partial<EmotionData> = {}) => `${JSON.stringify(eventOf(n, data))}\n`;
+
+describe("pipeline report", function () {
+  this.timeout(60_000);
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    writeFileSync(
+      join(folder, "lobby.jsonl"),
+      lineOf(1, { kind: "appeared" }) + lineOf(50) + lineOf(100, { kind: "left" }),
+    );
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  function start(...args: string[]) {
+    return spawn(process.execPath, [MAIN, "report", ...args], {
+      cwd: folder,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+  }
+
+  async function report(args: readonly string[], input = "") {
+    const child = start(...args);
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.stdin.on("error", () => {}); // it may not be read
+    child.stdin.end(input);
+    const [code] = (await once(child, "close")) as [number];
+    return { code, stdout, stderr };
+  }
+
+  it("writes what the name asks for, and to standard output where there is none", async () => {
+    for (const [name, begin] of [
+      ["page.html", "<!doctype html>"],
+      ["text.md", "# Lobby"],
+      ["deep/table.csv", "time,camera,"],
+    ] as const) {
+      const { code, stdout, stderr } = await report(["lobby.jsonl", "-o", name, "--title", "Lobby"]);
+      assert.deepEqual([code, stdout, stderr], [0, "", `${name}: 3 events\n`]);
+      assert(readFileSync(join(folder, name), "utf8").startsWith(begin), name);
+    }
+    const page = await report(["lobby.jsonl", "-q"]);
+    assert.match(page.stdout, /^<!doctype html>/);
+    assert.equal(page.stderr, "");
+    assert.match((await report(["lobby.jsonl", "--format", "csv"])).stdout, /^time,.*\r\n(.*\r\n){3}$/);
+    assert.deepEqual(readdirSync(folder).sort(), ["deep", "lobby.jsonl", "page.html", "text.md"]);
+  });
+
+  it("reads standard input, several files, and patterns", async () => {
+    writeFileSync(join(folder, "hall.jsonl"), lineOf(7));
+    const piped = await report(["-", "lobby.jsonl", "--format", "csv"], lineOf(1) + lineOf(2));
+    assert.equal(piped.stdout.trim().split("\r\n").length, 1 + 5);
+    const pattern = await report(["*.jsonl", "--format", "md"]);
+    assert.match(pattern.stdout, /^4 events, 2 tracks/m);
+  });
+
+  it("names lines that are no events, counts them, and goes on; with none at all fails", async () => {
+    writeFileSync(join(folder, "cut.jsonl"), `${lineOf(1)}no\n${lineOf(2)}${lineOf(3).slice(0, 40)}`);
+    const { code, stdout, stderr } = await report(["cut.jsonl", "--format", "md"]);
+    assert.equal(code, 0);
+    assert.match(
+      stderr,
+      /^cut\.jsonl:2: passed over: not JSON.*\ncut\.jsonl:4: passed over: .*\n2 events; 2 lines passed over\n$/,
+    );
+    assert.match(stdout, /2 lines passed over: no events/);
+    writeFileSync(join(folder, "many.jsonl"), `${lineOf(1)}${"{}\n".repeat(1000)}`);
+    assert.equal((await report(["many.jsonl", "-o", "a.md"])).stderr.trim().split("\n").length, 5 + 1 + 1);
+    writeFileSync(join(folder, "notes.txt"), "dear diary\n");
+    const none = await report(["notes.txt", "-o", "none.html"]);
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /notes\.txt: no emotion event in 1 line; a `jsonl` sink writes such files\n$/);
+    assert(!existsSync(join(folder, "none.html")));
+  });
+
+  it("says what is wrong with the usage in one line, and exits with 2", async () => {
+    for (const [args, message] of [
+      [["nothing.jsonl"], /nothing\.jsonl: there is no such file/],
+      [["*.log"], /\*\.log: no file matches/],
+      [["."], /is a folder; '\.\/\*\.jsonl' names the files in it/],
+      [["lobby.jsonl", "-o", "a.pdf"], /a\.pdf: the name must end in \.html, \.md or \.csv/],
+      [["lobby.jsonl", "-o", "lobby.jsonl", "--format", "md"], /the report would replace it/],
+      [["-", "-"], /standard input can be read once only/],
+    ] as const) {
+      const { code, stderr } = await report(args);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, message);
+      assert.equal(stderr.trim().split("\n").length, 1, stderr);
+    }
+  });
+
+  it("ends without a word when its reader has gone", async () => {
+    writeFileSync(join(folder, "long.jsonl"), lineOf(1).repeat(20_000));
+    const child = start("long.jsonl", "--format", "csv", "-q");
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.stdout.once("data", () => child.stdout.destroy());
+    const [code] = (await once(child, "close")) as [number];
+    assert.deepEqual([code, stderr], [0, ""]);
+  });
+
+  it("stopped by Ctrl-C writes nothing and exits with 130", async () => {
+    const child = start("-", "-o", "page.html");
+    child.stdin.on("error", () => {});
+    child.stdin.write(lineOf(1));
+    while (!existsSync(join(folder, "page.html.part")))
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    child.kill("SIGINT");
+    const [code] = (await once(child, "close")) as [number];
+    assert.equal(code, 130);
+    assert.deepEqual(readdirSync(folder), ["lobby.jsonl"]);
+  });
+
+  it("on a full disk says so in one line, exits with 1, and leaves nothing", async function () {
+    const small = join(folder, "small");
+    mkdirSync(small);
+    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=4k", "tmpfs", small]).status !== 0) this.skip(); // needs root
+    try {
+      const { code, stderr } = await report(["lobby.jsonl", "-o", "small/page.html", "-q"]);
+      assert.deepEqual([code, stderr], [1, "small/page.html cannot be written: the disk is full\n"]);
+      assert.deepEqual(readdirSync(small), []);
+    } finally {
+      spawnSync("umount", [small]);
+    }
+  });
+});

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { gzipSync } from "node:zlib";
+import fc from "fast-check";
+import { readEvents } from "#src/report/read.js";
+import { eventOf } from "../support/event.js";
+
+const lineOf = (n: number) => JSON.stringify(eventOf(n, { camera: "Tür, 門" }));
+
+/** Media times of what was read, and the places and reasons of what was not. */
+async function read(...inputs: (string | Readable)[]) {
+  const named = inputs.map((from, i) => ({ name: `input${i}`, from }));
+  const broken: string[] = [];
+  const times: number[] = [];
+  const onBroken = (place: string, why: string) => broken.push(`${place}: ${why}`);
+  for await (const events of readEvents(named, { onBroken }))
+    times.push(...events.map(({ data }) => data.mediaTimeMs));
+  return { times, broken };
+}
+
+const stream = (...chunks: (string | Buffer)[]) => Readable.from(chunks.map((chunk) => Buffer.from(chunk)));
+
+describe("reading events", () => {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("gives the same events however the bytes come, characters cut in two included", async () => {
+    const bytes = Buffer.from(`${lineOf(1)}\n\n${lineOf(2)}\r\n${lineOf(3)}`);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: bytes.length }), { maxLength: 8 }),
+        async (cuts) => {
+          const places = [0, ...cuts.sort((a, b) => a - b), bytes.length];
+          const chunks = places.slice(1).map((end, i) => bytes.subarray(places[i], end));
+          const { times, broken } = await read(stream(...chunks.filter(({ length }) => length > 0)));
+          assert.deepEqual(times, [40, 80, 120]);
+          assert.deepEqual(broken, []);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it("names a last line that was cut short, and what else is no event, and reads on", async () => {
+    const odd = (change: object) =>
+      JSON.stringify({ ...eventOf(1), data: { ...eventOf(1).data, ...change } });
+    const lines = [
+      lineOf(1),
+      "{}",
+      '"text"',
+      odd({ confidence: 2 }),
+      odd({ kind: "gone" }),
+      odd({ box: { x: 1 } }),
+      odd({ mediaTimeMs: 1e300 }),
+      JSON.stringify({ ...eventOf(1), time: "soon" }),
+      lineOf(2),
+      lineOf(3).slice(0, 100),
+    ];
+    const { times, broken } = await read(stream(lines.join("\n")));
+    assert.deepEqual(times, [40, 80]);
+    assert.deepEqual(broken, [
+      "input0:2: no emotion event: it has no `data`",
+      "input0:3: no emotion event: it has no `data`",
+      "input0:4: `data.confidence` is not between 0 and 1",
+      "input0:5: `data.kind` is none of appeared, changed, sample, left",
+      "input0:6: `data.box` is no box",
+      "input0:7: `data.mediaTimeMs` is no time",
+      "input0:8: `time` is no date",
+      "input0:10: not JSON (cut short?)",
+    ]);
+  });
+
+  it("does not keep a line without an end", async () => {
+    const endless = Array.from({ length: 40 }, () => Buffer.alloc(1 << 17, "x"));
+    const { times, broken } = await read(stream(`${lineOf(1)}\n`, ...endless, `\n${lineOf(2)}\n`));
+    assert.deepEqual(times, [40, 80]);
+    assert.deepEqual(broken, ["input0:2: longer than 1048576 characters"]);
+  });
+
+  it("reads several inputs in order, gzip's too, and ends when told to", async () => {
+    const [plain, zipped] = [join(folder, "a.jsonl"), join(folder, "b.jsonl.gz")];
+    writeFileSync(plain, `${lineOf(1)}\n`);
+    writeFileSync(zipped, gzipSync(`${lineOf(2)}\n`));
+    assert.deepEqual((await read(plain, zipped)).times, [40, 80]);
+    const abort = new AbortController();
+    const silent = new Readable({ read() {} });
+    silent.push(`${lineOf(1)}\n`);
+    let events = 0;
+    for await (const some of readEvents([{ name: "-", from: silent }], { signal: abort.signal })) {
+      events += some.length;
+      abort.abort();
+    }
+    assert.equal(events, 1);
+  });
+
+  it("says which input cannot be read on", async () => {
+    const path = join(folder, "broken.jsonl.gz");
+    const whole = gzipSync(Array.from({ length: 100 }, (_, i) => lineOf(i)).join("\n"));
+    writeFileSync(path, whole.subarray(0, whole.length - 20));
+    await assert.rejects(read(path), { code: "EVENTS_READ", message: /^input0: cannot be read on: / });
+  });
+});
