@@ -20,7 +20,7 @@ export async function examine(): Promise<Check[]> {
     checkOptional(
       "opencv",
       ["@u4/opencv4nodejs"],
-      "for `detect: { engine: opencv }`: apt-get install libopencv-dev (or brew install opencv), then npm install @u4/opencv4nodejs",
+      "for `detect: { engine: opencv }`: apt-get install g++ make python3 libopencv-dev, then OPENCV4NODEJS_DISABLE_AUTOBUILD=1 JOBS=max npm install @u4/opencv4nodejs",
     ),
     checkGpu(),
     checkCameras(),

@@ -1,72 +1,135 @@
-import { ConfigError } from "../errors.js";
-import type { Detection } from "../haar/index.js";
-import type { FaceDetector } from "./detect.js";
+import { createRequire } from "node:module";
+import { ConfigError, messageOf, OperatorError } from "../errors.js";
+import type { Detection, ScanOptions } from "../haar/index.js";
+import type { Box, Frame } from "../media/frame.js";
 
 // The part of @u4/opencv4nodejs that is used here; it is an optional peer, so its own types may be absent.
-interface Rect {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
+interface Mat {
+  release(): void;
 }
 interface Classifier {
-  detectMultiScaleAsync(mat: object, options: object): Promise<{ objects: Rect[]; numDetections: number[] }>;
+  detectMultiScaleAsync(mat: Mat, options: object): Promise<{ objects: Box[]; numDetections: number[] }>;
 }
 interface OpenCv {
   readonly CV_8UC1: number;
   readonly CascadeClassifier: new (file: string) => Classifier;
-  readonly Mat: new (data: Buffer, rows: number, cols: number, type: number) => object;
+  readonly Mat: new (data: Buffer, rows: number, cols: number, type: number) => Mat;
   readonly Size: new (width: number, height: number) => object;
+  setNumThreads(count: number): void;
 }
 
-/** Detection by OpenCV itself. Throws `ConfigError` where `@u4/opencv4nodejs` is not installed or does not load. */
-export async function openOpencv(cascadeFile: string): Promise<FaceDetector> {
-  const cv = await importOpencv();
-  const idle: Classifier[] = []; // one for each call under way: a shared one gives wrong boxes
-  return {
-    detect: async (frame, region, { scaleFactor = 1.1, minNeighbors = 5, minSize, maxSize }) => {
-      // OpenCV reads a copy: it works in a thread of its own, and a Mat does not keep its buffer alive.
-      const pixels = Buffer.alloc(region.width * region.height);
-      const { luma, width } = frame;
-      for (let row = 0; row < region.height; row++) {
-        const at = (region.y + row) * width + region.x;
-        pixels.set(luma.subarray(at, at + region.width), row * region.width);
-      }
-      const classifier = idle.pop() ?? new cv.CascadeClassifier(cascadeFile);
-      try {
-        const mat = new cv.Mat(pixels, region.height, region.width, cv.CV_8UC1);
-        const { objects, numDetections } = await classifier.detectMultiScaleAsync(mat, {
-          scaleFactor,
-          minNeighbors,
-          ...(minSize && { minSize: new cv.Size(minSize.width, minSize.height) }),
-          ...(maxSize && { maxSize: new cv.Size(maxSize.width, maxSize.height) }),
-        });
-        if (pixels.length === 0) return []; // keeps the buffer reachable until here
-        return objects.map(
-          (box, i): Detection => ({
-            x: box.x + region.x,
-            y: box.y + region.y,
-            width: box.width,
-            height: box.height,
-            neighbors: numDetections[i] ?? 1,
-          }),
-        );
-      } finally {
-        idle.push(classifier);
-      }
-    },
-  };
+interface Waiting {
+  readonly resolve: (classifier: Classifier) => void;
+  readonly reject: (error: Error) => void;
 }
 
-async function importOpencv(): Promise<OpenCv> {
-  const name = "@u4/opencv4nodejs";
+/** Detection by OpenCV itself, a frame a thread of libuv's pool: 4 of them unless `UV_THREADPOOL_SIZE` says more. */
+export class OpencvPool {
+  readonly #cv: OpenCv;
+  readonly #workers: number;
+  /** One for each call under way: a shared one gives wrong boxes. */
+  readonly #idle: Classifier[];
+  readonly #waiting: Waiting[] = [];
+  #scratch = Buffer.alloc(0);
+  #closed = false;
+
+  /** Throws `ConfigError` where `@u4/opencv4nodejs` is not installed or does not load. */
+  constructor(cascadeFile: string, workers: number) {
+    this.#cv = requireOpencv();
+    this.#cv.setNumThreads(1); // frames are scanned side by side already
+    this.#workers = workers;
+    this.#idle = Array.from({ length: workers }, () => new this.#cv.CascadeClassifier(cascadeFile));
+  }
+
+  /** Boxes in pixels of the frame. Rejects with `OperatorError` when the pool was closed. */
+  async detect(frame: Frame, region: Box, options: ScanOptions): Promise<Detection[]> {
+    const { scaleFactor = 1.1, minNeighbors = 5, minSize, maxSize } = options;
+    const sizeOf = ({ width, height }: { width: number; height: number }) => new this.#cv.Size(width, height);
+    const classifier = await this.#take();
+    const mat = this.#matOf(frame, region);
+    try {
+      const { objects, numDetections } = await classifier.detectMultiScaleAsync(mat, {
+        scaleFactor,
+        minNeighbors,
+        ...(minSize && { minSize: sizeOf(minSize) }),
+        ...(maxSize && { maxSize: sizeOf(maxSize) }),
+      });
+      return objects.map(({ x, y, width, height }, i) => ({
+        ...{ x: x + region.x, y: y + region.y, width, height },
+        neighbors: numDetections[i] ?? 1,
+      }));
+    } finally {
+      mat.release();
+      this.#giveBack(classifier);
+    }
+  }
+
+  /** Refuses what waits; resolves once no call is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const { reject } of this.#waiting.splice(0)) reject(closed());
+    const underWay = this.#workers - this.#idle.length;
+    for (let i = 0; i < underWay; i++) await this.#next();
+  }
+
+  async #take(): Promise<Classifier> {
+    if (this.#closed) throw closed();
+    return this.#idle.pop() ?? this.#next();
+  }
+
+  #next(): Promise<Classifier> {
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  #giveBack(classifier: Classifier): void {
+    const next = this.#waiting.shift();
+    if (next) next.resolve(classifier);
+    else this.#idle.push(classifier);
+  }
+
+  #matOf({ luma, width }: Frame, region: Box): Mat {
+    const bytes = region.width * region.height;
+    if (this.#scratch.length < bytes) this.#scratch = Buffer.alloc(bytes);
+    for (let row = 0; row < region.height; row++) {
+      const at = (region.y + row) * width + region.x;
+      this.#scratch.set(luma.subarray(at, at + region.width), row * region.width);
+    }
+    // A Mat copies what it is made of, so the next call may write over it.
+    return new this.#cv.Mat(this.#scratch, region.height, region.width, this.#cv.CV_8UC1);
+  }
+}
+
+const closed = () => new OperatorError("OPENCV_CLOSED", "detect: the detector was closed");
+
+const NAME = "@u4/opencv4nodejs";
+const INSTEAD = "or leave `engine` out: our own kernel gives the same boxes";
+
+function requireOpencv(): OpenCv {
+  const require = createRequire(import.meta.url);
+  let entry: string;
   try {
-    const module = (await import(name)) as { default?: OpenCv } & OpenCv;
-    return module.default ?? module;
+    entry = require.resolve(NAME);
   } catch (cause) {
+    // Left to itself the package builds an OpenCV of its own, from sources that it fetches.
     throw new ConfigError(
       "OPENCV_MISSING",
-      `detect: engine opencv needs ${name}, which is not installed here; run \`apt-get install libopencv-dev\` (or \`brew install opencv\`) and \`npm install ${name}\`, or leave \`engine\` out`,
+      `detect: engine opencv needs ${NAME}, which is not installed here; run \`apt-get install g++ make python3 libopencv-dev\` and \`OPENCV4NODEJS_DISABLE_AUTOBUILD=1 JOBS=max npm install ${NAME}\`, ${INSTEAD}`,
+      { cause },
+    );
+  }
+  try {
+    // What it logs goes to standard output, among a sink's events.
+    const build = createRequire(entry)("@u4/opencv-build") as { Log: { silence?: boolean } };
+    build.Log.silence = true;
+    // It tells V8 of its memory in the middle of a collection, which ends the process; we release every Mat ourselves.
+    process.env.OPENCV4NODEJS_DISABLE_EXTERNAL_MEM_TRACKING ??= "1";
+    // Its ES module does not find the addon, its CommonJS one does.
+    return require(NAME) as OpenCv;
+  } catch (cause) {
+    const [why] = messageOf(cause).split("\n");
+    throw new ConfigError(
+      "OPENCV_BROKEN",
+      `detect: engine opencv: ${NAME} is installed but does not load (${why}); build it: \`OPENCV4NODEJS_DISABLE_AUTOBUILD=1 JOBS=max npm rebuild ${NAME}\`, ${INSTEAD}`,
       { cause },
     );
   }

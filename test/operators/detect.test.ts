@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { concat, from, lastValueFrom, map, NEVER, tap, throwError, toArray } from "rxjs";
 import sharp from "sharp";
@@ -140,16 +141,51 @@ describe("detect", () => {
     });
   });
 
-  it("says how to get OpenCV where it is asked for and not installed", async function () {
-    const there = await import("@u4/opencv4nodejs" as string).then(
-      () => true,
-      () => false,
-    );
-    if (there) this.skip();
-    const { context } = testContext();
-    await assert.rejects(async () => detect.build({ engine: "opencv" }, context), {
-      code: "OPENCV_MISSING",
-      message: /apt-get install libopencv-dev.*npm install @u4\/opencv4nodejs/,
+  describe("with engine opencv", () => {
+    let there: boolean;
+    before(() => {
+      try {
+        createRequire(import.meta.url).resolve("@u4/opencv4nodejs");
+        there = true;
+      } catch {
+        there = false;
+      }
+    });
+
+    it("says how to get OpenCV where it is not installed", async function () {
+      if (there) this.skip();
+      const { context } = testContext();
+      await assert.rejects(async () => detect.build({ engine: "opencv" }, context), {
+        code: "OPENCV_MISSING",
+        message:
+          /`apt-get install .*libopencv-dev` and `OPENCV4NODEJS_DISABLE_AUTOBUILD=1 .*npm install @u4\/opencv4nodejs`/,
+      });
+    });
+
+    it("gives the boxes of our own kernel, for full scans and between", async function () {
+      if (!there) this.skip(); // @u4/opencv4nodejs is not installed
+      for (const every of [1, 3]) {
+        const options = { minSize: { unit: "%", value: 35 }, every } as const;
+        const [theirs, ours] = [
+          await detected({ ...options, engine: "opencv" }, ["a", "b"]),
+          await detected(options, ["a", "b"]),
+        ];
+        assert.ok(theirs.every(({ faces }) => faces.length === 1));
+        if (every === 1) assert.deepEqual(theirs, ours);
+      }
+    });
+
+    it("gives every lease back when it is closed at work", async function () {
+      if (!there) this.skip(); // @u4/opencv4nodejs is not installed
+      const test = testContext({ slots: 12 });
+      const operate = await detect.build({ engine: "opencv", workers: 2 }, test.context);
+      concat(from(frames(test)), NEVER)
+        .pipe(operate)
+        .subscribe()
+        .unsubscribe();
+      await test.close();
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(test.pool.free, 12);
     });
   });
 });
