@@ -1,10 +1,17 @@
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { connect, headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
+import type { EmotionEvent } from "#src/events/event.js";
 import { LineFile } from "#src/sinks/line-file.js";
+import { nats } from "#src/sinks/nats/index.js";
+import { testContext } from "../test/support/context.js";
 import { eventOf } from "../test/support/event.js";
+import { NatsServer } from "../test/support/nats-server.js";
 import type { Bench, Benchmark, Row } from "./benchmark.js";
-import { type Contender, compare, timed } from "./measure.js";
+import { type Contender, compare, type Run, timed } from "./measure.js";
 
 const EXPRESSIONS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"];
 const probabilities = Object.fromEntries(
@@ -13,8 +20,9 @@ const probabilities = Object.fromEntries(
 
 export const sinks: Benchmark = {
   name: "sinks",
-  summary: "Events a second into a file of JSON lines, each line whole with the system before the next.",
-  seconds: 15,
+  summary:
+    "Events a second into a file of JSON lines, and to NATS until its server, on the same cores, has confirmed the last.",
+  seconds: 90,
   run: async (bench) => {
     const count = bench.quick ? 10_000 : 100_000;
     const rounds = bench.quick ? 1 : 5;
@@ -25,8 +33,24 @@ export const sinks: Benchmark = {
           stream(bench, count),
         ])),
       );
+    const skipped: string[] = [];
+    const server = await NatsServer.start().catch(
+      (error: Error) => void skipped.push(`nats: ${error.message}`),
+    );
+    if (server)
+      try {
+        const jet = ["nats, into a stream", "events", rounds] as const;
+        rows.push(
+          ...(await compare(bench, ...jet, jetStream(bench, server, count), [bareJetStream(server, count)])),
+        );
+        const core = ["nats, without a stream", "events", rounds] as const;
+        const many = 3 * count;
+        rows.push(...(await compare(bench, ...core, coreNats(server, many), [bareCore(server, many)])));
+      } finally {
+        await server.remove();
+      }
     const bytes = JSON.stringify(eventOf(1, { probabilities })).length + 1;
-    return { conditions: { event: `${bytes} bytes, seven probabilities` }, rows, skipped: [] };
+    return { conditions: { event: `${bytes} bytes, seven probabilities` }, rows, skipped };
   },
 };
 
@@ -56,4 +80,94 @@ function stream(bench: Bench, count: number): Contender {
         await once(out, "finish");
       }),
   };
+}
+
+/** Each event first on the disk, then to the server, until it has acknowledged the last. */
+function jetStream(bench: Bench, { url, port }: NatsServer, count: number): Contender {
+  return {
+    name: "ekspresi",
+    run: async () => {
+      const spool = { path: join(bench.folder, "spool") };
+      const run = await publish({ url, stream: { name: "EMOTION", create: true }, spool }, count);
+      await empty(port);
+      await rm(spool.path, { recursive: true });
+      return run;
+    },
+  };
+}
+
+function coreNats({ url }: NatsServer, count: number): Contender {
+  return { name: "ekspresi", run: () => publish({ url }, count) };
+}
+
+async function publish(options: Parameters<typeof nats.build>[0], count: number): Promise<Run> {
+  const sink = await nats.build(options, testContext({ id: "bench" }).context);
+  return timed(count, async () => {
+    for (let i = 0; i < count; i++) {
+      const kept = sink.write(eventOf(i, { probabilities, track: i % 10 }));
+      if (kept) await kept;
+      // As in a run, where frames come from outside: what has arrived is looked at now and then.
+      if (i % 100 === 99) await new Promise(setImmediate);
+    }
+    await sink.close(true);
+  });
+}
+
+/** The client's own `publish`, 1024 at a time under way, nothing on our disk. */
+function bareJetStream({ port }: NatsServer, count: number): Contender {
+  return {
+    name: "the client's own publish, without a spool",
+    run: async () => {
+      const connection = await connect({ port });
+      await (await jetstreamManager(connection)).streams.add({ name: "EMOTION", subjects: ["emotion.>"] });
+      const js = jetstream(connection);
+      const run = await timed(count, async () => {
+        let underWay: Promise<unknown>[] = [];
+        for (let i = 0; i < count; i++) {
+          const { subject, data, ...options } = bareMessage(i);
+          underWay.push(js.publish(subject, data, options));
+          if (underWay.length < 1024) continue;
+          await Promise.all(underWay);
+          underWay = [];
+        }
+        await Promise.all(underWay);
+      });
+      await connection.close();
+      await empty(port);
+      return run;
+    },
+  };
+}
+
+function bareCore({ port }: NatsServer, count: number): Contender {
+  return {
+    name: "the client's own publish, unbounded",
+    run: async () => {
+      const connection: NatsConnection = await connect({ port });
+      const run = await timed(count, async () => {
+        for (let i = 0; i < count; i++) {
+          const { subject, data, ...options } = bareMessage(i);
+          connection.publish(subject, data, options);
+          if (i % 100 === 99) await new Promise(setImmediate);
+        }
+        await connection.flush();
+      });
+      await connection.close();
+      return run;
+    },
+  };
+}
+
+function bareMessage(i: number): { subject: string; data: string; headers: MsgHdrs } {
+  const event: EmotionEvent = eventOf(i, { probabilities, track: i % 10 });
+  const own = headers();
+  own.set("Nats-Msg-Id", event.id);
+  own.set("Content-Type", "application/cloudevents+json");
+  return { subject: `emotion.door.${event.data.track}`, data: JSON.stringify(event), headers: own };
+}
+
+async function empty(port: number): Promise<void> {
+  const connection = await connect({ port });
+  await (await jetstreamManager(connection)).streams.delete("EMOTION");
+  await connection.close();
 }

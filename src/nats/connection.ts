@@ -3,7 +3,6 @@ import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import {
   type Authenticator,
-  connect,
   credsAuthenticator,
   type NatsConnection,
   type NodeConnectionOptions,
@@ -13,6 +12,7 @@ import { ConfigError, messageOf, NatsError } from "../errors.js";
 import { type Address, hostPort, parseAddresses, shownAddresses } from "./address.js";
 import { readGreeting } from "./greeting.js";
 import { DEFAULT_URL, type NatsOptions } from "./options.js";
+import { connectOnce } from "./transport.js";
 
 export interface ConnectOptions {
   /** What the server's monitoring shows, e.g. `ekspresi lobby nats`. */
@@ -61,7 +61,7 @@ export async function connectNats(options: NatsOptions, wanted: ConnectOptions):
     ...(await encryption(options, addresses)),
   };
   try {
-    const connection = await connect(settings);
+    const connection = await connectOnce(settings);
     return { connection, shown, close: (timeoutMs = CLOSE_MS) => closed(connection, timeoutMs) };
   } catch (cause) {
     throw await explained(cause, addresses, shown, options, timeout);

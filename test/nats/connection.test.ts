@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nkeys } from "@nats-io/transport-node";
@@ -50,6 +52,22 @@ describe("a connection to NATS", () => {
       await failure({ url: "nats://no-such-host.invalid" }),
       /^NATS_UNREACHABLE .*(no such host|looked up)/,
     );
+  });
+
+  it("that nobody answers is given up in time, and nothing of it stays open", async () => {
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const closed: Promise<unknown>[] = [];
+    silent.on("connection", (socket) => closed.push(once(socket.resume(), "close")));
+    const { port } = silent.address() as AddressInfo;
+    assert.equal(
+      await failure({ url: `nats://127.0.0.1:${port}` }, 200),
+      `NATS_UNREACHABLE nats://127.0.0.1:${port}: no answer within 0.2 s`,
+    );
+    assert(closed.length > 0);
+    await Promise.all(closed);
+    silent.close();
+    await once(silent, "close");
   });
 
   it("takes the first of several servers that answers", async () => {
