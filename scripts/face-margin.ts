@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { loadRecipe } from "#src/cli/recipe.js";
 import { type Detection, ImageDetector, loadCascade } from "#src/haar/index.js";
 import type { Box } from "#src/media/frame.js";
-import { Cropper, cropBox, type Picture } from "#src/model/crop.js";
+import { Cropper, cropBox, type Picture } from "#src/model/crop/index.js";
 import { type FaceDataset, readDataset, rowsOf } from "#src/model/data/index.js";
 import { Random } from "#src/model/data/random.js";
 import { openEngine } from "#src/model/engine/index.js";

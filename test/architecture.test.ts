@@ -39,7 +39,7 @@ const DOORS: Record<string, readonly string[]> = {
 function imports(): { file: string; to: string }[] {
   const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
     .map((name) => name.replaceAll("\\", "/"))
-    .filter((name) => name.endsWith(".ts") && !name.startsWith("haar/kernel/"));
+    .filter((name) => name.endsWith(".ts") && !/(^haar|crop)\/kernel\//.test(name));
   return files.flatMap((file) => {
     const text = readFileSync(join(SRC, file), "utf8");
     const found = text.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*)"(\.[^"]+)"/g);

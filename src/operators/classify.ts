@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { type Static, Type } from "typebox";
 import { openRemoteEngine } from "../inference/index.js";
 import type { Face, FaceFrame, FaceModel } from "../media/frame.js";
-import { Cropper, cropBox } from "../model/crop.js";
+import { Cropper, cropBox } from "../model/crop/index.js";
 import { type Engine, openEngine } from "../model/engine/index.js";
 import { loadModel, type Model } from "../model/load.js";
 import { natsFields } from "../nats/index.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Box } from "#src/media/frame.js";
-import { Cropper, cropBox } from "#src/model/crop.js";
+import { Cropper, cropBox } from "#src/model/crop/index.js";
 
 const input = { width: 8, height: 8, channels: 1, scale: 1, offset: 0 } as const;
 
@@ -55,8 +55,10 @@ describe("a crop", () => {
     fc.assert(
       fc.property(picture, box, ({ luma, width, height }, place) => {
         const values = crop(luma, width, height, place);
-        for (const [i, value] of plain(luma, width, height, place).entries())
-          assert.ok(Math.abs((values[i] ?? 0) - value) < 1e-2, `pixel ${i}: ${values[i]} for ${value}`);
+        for (const [i, value] of plain(luma, width, height, place).entries()) {
+          // The kernel's weights are whole numbers of 1/16384.
+          assert.ok(Math.abs((values[i] ?? 0) - value) < 0.1, `pixel ${i}: ${values[i]} for ${value}`);
+        }
       }),
       { numRuns: 200 },
     );

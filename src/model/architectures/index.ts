@@ -2,8 +2,8 @@ import type { Layer } from "../layers/layer.js";
 import { small } from "./small.js";
 import { study } from "./study.js";
 
-/** Networks by name: from the number of classes and the dropout rate to a list of layers. */
+/** Networks by name: from the number of classes, the dropout rate and the width multiplier to a list of layers. */
 export const ARCHITECTURES = { small, study } satisfies Record<
   string,
-  (classes: number, dropout: number) => Layer[]
+  (classes: number, dropout: number, width?: number) => Layer[]
 >;

@@ -9,17 +9,19 @@ import {
   relu,
   residual,
 } from "../layers/layer.js";
+import { widened } from "./width.js";
 
-/** Residual network of `fer2013-small`: 0.94 M parameters, 57 M multiply-adds at 48x48 and 7 classes. */
-export function small(classes: number, rate: number): Layer[] {
+/** Residual network of `fer2013-small`: 0.94 M parameters, 57 M multiply-adds at 48x48, 7 classes and width 1. */
+export function small(classes: number, rate: number, width = 1): Layer[] {
+  const [first, second, third, fourth] = widened([24, 40, 80, 160] as const, width);
   return [
-    conv(24, 3),
+    conv(first, 3),
     batchNorm(),
     relu(),
-    ...block(24, 40, 2),
-    ...block(40, 80, 2),
-    ...block(80, 160, 2),
-    ...block(160, 160, 1),
+    ...block(first, second, 2),
+    ...block(second, third, 2),
+    ...block(third, fourth, 2),
+    ...block(fourth, fourth, 1),
     globalAvgPool(),
     dropout(rate),
     linear(classes),

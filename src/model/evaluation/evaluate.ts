@@ -1,5 +1,5 @@
 import { DataError } from "../../errors.js";
-import { Cropper } from "../crop.js";
+import { Cropper } from "../crop/index.js";
 import type { FaceDataset } from "../data/index.js";
 import type { Engine } from "../engine/index.js";
 import type { Model } from "../load.js";

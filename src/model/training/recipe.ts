@@ -12,6 +12,12 @@ export const Recipe = Type.Object({
     default: "small",
     description: "The network.",
   }),
+  width: Type.Number({
+    default: 1,
+    minimum: 0.1,
+    maximum: 8,
+    description: "Channels of its hidden layers, times this: work and parameters go with the square.",
+  }),
   from: Type.Optional(
     Type.String({
       description:

@@ -90,7 +90,7 @@ export async function train(
       "DATA_VALIDATION",
       `${dataset.name}: ${both.join(", ")} stands both in \`data.training\` and in \`validation\`; a network is not judged on what it learns from`,
     );
-  const layers = ARCHITECTURES[recipe.architecture](dataset.labels.length, recipe.dropout);
+  const layers = ARCHITECTURES[recipe.architecture](dataset.labels.length, recipe.dropout, recipe.width);
   const input: Shape = [1, dataset.height, dataset.width];
   chainShape(layers, input);
   const state = new TrainingState(parametersOf(layers, input), recipe.seed);

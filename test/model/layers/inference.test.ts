@@ -58,4 +58,18 @@ describe("the inference graph", function () {
       [936_511, 56_716_384],
     ]);
   });
+
+  it("of half the width has about a quarter of the weights and of the work", () => {
+    for (const name of ["study", "small"] as const) {
+      const [whole = [], half = []] = [1, 0.5].map((width) => {
+        const layers = ARCHITECTURES[name](7, 0, width);
+        const weights = parametersOf(layers, INPUT).filter(isLearnt);
+        return [weights.reduce((sum, { size }) => sum + size, 0), multiplyAdds(layers, INPUT)];
+      });
+      for (const [i, count] of whole.entries()) {
+        const share = (half[i] ?? 0) / count;
+        assert.ok(share > 0.2 && share < 0.32, `${name}: ${share}`);
+      }
+    }
+  });
 });
