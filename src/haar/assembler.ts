@@ -1,14 +1,15 @@
 /**
- * A writer of WebAssembly binary code, as far as the cascade compiler (compile.ts) needs it: functions of i32 and v128,
- * one imported memory. Opcodes are those of the core specification 2.0 (SIMD included).
+ * A writer of WebAssembly binary code, as far as the cascade compiler (compile.ts) needs it: functions of i32, i64
+ * and v128, one imported memory. Opcodes are those of the core specification 2.0 (SIMD included).
  */
 export const I32 = 0x7f;
+export const I64 = 0x7e;
 export const V128 = 0x7b;
-export type ValueType = typeof I32 | typeof V128;
+export type ValueType = typeof I32 | typeof I64 | typeof V128;
 
 export interface Signature {
   readonly parameters: readonly ValueType[];
-  readonly result: ValueType;
+  readonly result?: ValueType;
 }
 
 /** SIMD opcodes, after the prefix 0xfd. */
@@ -50,12 +51,15 @@ const SIMD = {
 /** With their alignment: any. */
 const MEMORY = {
   "i32.load": [0x28, 0],
+  "i64.load": [0x29, 0],
   "i32.store": [0x36, 0],
+  "i64.store": [0x37, 0],
+  "i32.store8": [0x3a, 0],
   "v128.load": [0xfd, 0, 0],
   "v128.store": [0xfd, 11, 0],
 } as const;
 
-const I32_OPS = {
+const SCALAR = {
   "i32.eqz": 0x45,
   "i32.lt_u": 0x49,
   "i32.add": 0x6a,
@@ -63,9 +67,18 @@ const I32_OPS = {
   "i32.or": 0x72,
   "i32.xor": 0x73,
   "i32.shl": 0x74,
+  "i64.eqz": 0x50,
+  "i64.ctz": 0x7a,
+  "i64.and": 0x83,
+  "i64.or": 0x84,
+  "i64.xor": 0x85,
+  "i64.shl": 0x86,
+  "i64.shr_u": 0x88,
+  "i32.wrap_i64": 0xa7,
+  "i64.extend_i32_u": 0xad,
 } as const;
 
-export type Op = keyof typeof SIMD | keyof typeof I32_OPS;
+export type Op = keyof typeof SIMD | keyof typeof SCALAR;
 
 function unsigned(value: number): number[] {
   const bytes: number[] = [];
@@ -117,8 +130,12 @@ export class FunctionBody {
     return this.#emit(0x41, ...signed(value));
   }
 
+  i64(value: number): this {
+    return this.#emit(0x42, ...signed(value));
+  }
+
   op(name: Op): this {
-    if (name in I32_OPS) return this.#emit(I32_OPS[name as keyof typeof I32_OPS]);
+    if (name in SCALAR) return this.#emit(SCALAR[name as keyof typeof SCALAR]);
     return this.#emit(0xfd, ...unsigned(SIMD[name as keyof typeof SIMD]));
   }
 
@@ -225,8 +242,7 @@ export class ModuleWriter {
         0x60,
         ...unsigned(parameters.length),
         ...parameters,
-        1,
-        result,
+        ...(result === undefined ? [0] : [1, result]),
       ]),
     );
     section(2, [memory, ...imports]);
@@ -245,10 +261,10 @@ export class ModuleWriter {
     return Uint8Array.from(out);
   }
 
-  #type({ parameters, result }: Signature): number {
-    const key = (signature: Signature) => `${signature.parameters}>${signature.result}`;
-    const at = this.#types.findIndex((type) => key(type) === key({ parameters, result }));
-    return at >= 0 ? at : this.#types.push({ parameters, result }) - 1;
+  #type(signature: Signature): number {
+    const key = ({ parameters, result }: Signature) => `${parameters}>${result}`;
+    const at = this.#types.findIndex((type) => key(type) === key(signature));
+    return at >= 0 ? at : this.#types.push(signature) - 1;
   }
 }
 

@@ -1,7 +1,7 @@
-import { FunctionBody, I32, ModuleWriter, type Signature, V128 } from "./assembler.js";
+import { FunctionBody, I32, I64, ModuleWriter, type Signature, V128 } from "./assembler.js";
 import type { Cascade } from "./cascade.js";
 import { type Corner, type Feature, featureOf, type Piece, uprightPieces } from "./features.js";
-import { type Geometry, geometryOf, PARAMETER_BYTES, placeOf, type Step } from "./layout.js";
+import { type Geometry, geometryOf, PARAMETER_BYTES, placeOf, STRIP, type Step } from "./layout.js";
 import { bits, type Tables, writeTables } from "./tables.js";
 
 /** A cascade made ready to run: structured-cloneable, for worker threads. */
@@ -43,12 +43,12 @@ export async function compileCascade(cascade: Cascade): Promise<CompiledCascade>
 
 /** The parameter that all functions begin with: the address of the parameter block. */
 const P = 0;
-const SETTLE: Signature = { parameters: [I32, I32, I32, I32, I32, I32, I32], result: I32 };
-const FIRST: Signature = { parameters: [I32, I32, I32, I32, I32, I32], result: I32 };
+const SETTLE: Signature = { parameters: [I32, I32, I32, I32, I32, I32], result: I32 };
+const FIRST: Signature = { parameters: [I32, I32, I32, I32, I32, I32] };
 const LATER: Signature = { parameters: [I32, I32, I32], result: I32 };
 
-// Bytes of an entry of the list of blocks of windows that later stages work on.
-const ENTRY = { even: 0, odd: 16, a: 32, b: 36, alive: 48, bytes: 64 };
+// Bytes of an entry of the list of windows that later stages work on, 64 of a row; the kernel writes it.
+const ENTRY = { a: 0, factors: 4, alive: 16, bytes: 32 };
 
 /** Numbers that the code loads, each as a whole vector of it and kept once. */
 class Constants {
@@ -96,6 +96,8 @@ interface Shared {
 const EVEN_AND_ODD = [0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13, 30, 31];
 const EVENS_OF_FOUR = [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27];
 const ODDS_OF_FOUR = EVENS_OF_FOUR.map((byte) => byte + 4);
+const FIRST_PAIRS = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
+const SECOND_PAIRS = FIRST_PAIRS.map((byte) => byte + 8);
 const HIGH_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
 const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
 const LANE_BITS = [1, 0, 2, 0, 4, 0, 8, 0, 16, 0, 32, 0, 64, 0, 128, 0];
@@ -146,13 +148,12 @@ function fixedStage(cascade: Cascade, s: number): FixedStage {
 
 /** The locals (or parameters) that a block of 8 windows is in. */
 interface BlockLocals {
-  /** Addresses of its first window in the first and in the second half of the integral's planes. */
+  /** Address of its first window in the integral. */
   readonly a: number;
-  readonly b: number;
   /** Norm factors of even lanes, and of odd lanes times `HIGH`. */
   readonly even: number;
   readonly odd: number;
-  /** Address where these two are kept. */
+  /** Address of the norm factors in the windows' order. */
   readonly factors: number;
 }
 
@@ -207,10 +208,17 @@ class StageWriter {
     this.i16(guard);
     f.op("i16x8.le_s").tee(this.#value).op("v128.any_true");
     f.when(() => {
-      f.get(P).i32(s).get(this.#block.a).get(this.#block.b).get(this.#block.factors);
+      f.get(P).i32(s).get(this.#block.a).get(this.#block.factors);
       f.get(this.#value).op("i16x8.bitmask").get(pass).call(settle).set(pass);
     });
     f.get(pass);
+  }
+
+  /** Multiplies odd lanes' norm factors with `HIGH`. */
+  raise(odd: number): void {
+    this.f.get(odd);
+    this.f32(HIGH);
+    this.f.op("f32x4.mul").set(odd);
   }
 
   /** A whole number in all lanes. */
@@ -275,8 +283,7 @@ class StageWriter {
 
   #load(corner: Corner): void {
     const { geometry, step } = this.#shared;
-    const { half, offset } = placeOf(geometry, step, corner);
-    this.f.get(half ? this.#block.b : this.#block.a).memory("v128.load", offset);
+    this.f.get(this.#block.a).memory("v128.load", placeOf(geometry, step, corner));
   }
 
   /** A feature that fits 16 bits. Corners that count alike are summed first. */
@@ -345,41 +352,72 @@ function looksForAnEnd(t: number, trees: number): boolean {
 }
 
 /**
- * Norm factors and the first stage of a block. Parameters: P, the block's addresses in the two halves of the sums'
- * planes, and of the squares', and where to keep the factors. Result: bits of the windows that pass, and above them
- * of those with too little contrast.
+ * Norm factors and the first stage of a row of windows. Parameters: P, where the row begins in the integrals of sums
+ * and of squares, where to keep the factors, where to keep a bit for each window that passes (and `STRIP / 8` bytes
+ * further one for each that passes or has too little contrast), and where these bits end.
  */
 function firstStage(shared: Shared): FunctionBody {
   const f = new FunctionBody(FIRST);
-  const block = { a: 1, b: 2, factors: 5, even: f.local(V128), odd: f.local(V128) };
+  const [a, squares, factors, states, end] = [1, 2, 3, 4, 5];
+  const block = { a, factors, even: f.local(V128), odd: f.local(V128) };
   const open = f.local(V128);
   const flat = f.local(I32);
+  const pass = f.local(I32);
   const writer = new StageWriter(f, shared, block);
-  new NormWriter(f, shared, writer).factors(block.even, block.odd, open, () => f.i32(0xff00).return());
-  f.get(open).op("i16x8.bitmask").i32(0xff).op("i32.xor").i32(8).op("i32.shl").set(flat);
-  f.get(block.odd);
-  writer.f32(HIGH);
-  f.op("f32x4.mul").set(block.odd);
-  f.get(block.factors).get(block.even).memory("v128.store", ENTRY.even);
-  f.get(block.factors).get(block.odd).memory("v128.store", ENTRY.odd);
-  f.get(open);
-  writer.stage(0, () => f.get(flat).return());
-  f.get(flat).op("i32.or");
+  const advance = (local: number, bytes: number) => f.get(local).i32(bytes).op("i32.add").set(local);
+  f.loop(() => {
+    f.i32(0).set(pass);
+    f.i32(0xff).set(flat);
+    f.block(() => {
+      new NormWriter(f, shared, writer, squares).factors(block.even, block.odd, open, () => f.br(1));
+      f.get(open).op("i16x8.bitmask").i32(0xff).op("i32.xor").set(flat);
+      f.get(factors).get(block.even).get(block.odd).shuffle(FIRST_PAIRS).memory("v128.store", 0);
+      f.get(factors).get(block.even).get(block.odd).shuffle(SECOND_PAIRS).memory("v128.store", 16);
+      writer.raise(block.odd);
+      f.get(open);
+      writer.stage(0, () => f.br(1));
+      f.set(pass);
+    });
+    f.get(states).get(pass).memory("i32.store8", 0);
+    f.get(states)
+      .get(pass)
+      .get(flat)
+      .op("i32.or")
+      .memory("i32.store8", STRIP / 8);
+    advance(a, 16);
+    advance(squares, 32);
+    advance(factors, 32);
+    advance(states, 1);
+    f.get(states).get(end).op("i32.lt_u").brIf(0);
+  });
   return f;
 }
 
 /**
- * One later stage, for all blocks of a list: so its code stays in the processor's nearest cache. Parameters: P, and
- * where the list begins and ends. Entries without a window that passes go; the result is the list's new end.
+ * One later stage, for all windows of a list: so its code stays in the processor's nearest cache. Parameters: P, and
+ * where the list begins and ends. Entries without a window that passes go; the result is the list's new end. Of an
+ * entry's windows, each block of 8 begins at the first that is not yet looked at: survivors come in clusters, which
+ * blocks at fixed places would cut.
  */
 function laterStage(shared: Shared, s: number): FunctionBody {
   const f = new FunctionBody(LATER);
   const [entry, end] = [1, 2];
   const kept = f.local(I32);
+  const [rest, survivors, first] = [f.local(I64), f.local(I64), f.local(I64)];
   const lanes = f.local(V128);
-  const alive = f.local(I32);
-  const block = { a: f.local(I32), b: f.local(I32), even: f.local(V128), odd: f.local(V128), factors: entry };
+  const [near, far] = [f.local(V128), f.local(V128)];
+  const block = { a: f.local(I32), even: f.local(V128), odd: f.local(V128), factors: f.local(I32) };
   const writer = new StageWriter(f, shared, block);
+  const address = (base: number, shift: number) =>
+    f
+      .get(entry)
+      .memory("i32.load", base)
+      .get(first)
+      .op("i32.wrap_i64")
+      .i32(shift)
+      .op("i32.shl")
+      .op("i32.add");
+  const eightFrom = () => f.get(first).op("i64.shr_u").op("i32.wrap_i64").i32(0xff).op("i32.and");
   f.get(entry).set(kept);
   f.get(entry)
     .get(end)
@@ -387,19 +425,30 @@ function laterStage(shared: Shared, s: number): FunctionBody {
     .op("i32.eqz")
     .when(() => f.get(kept).return());
   f.loop(() => {
-    f.block(() => {
-      f.get(entry).memory("i32.load", ENTRY.a).set(block.a);
-      f.get(entry).memory("i32.load", ENTRY.b).set(block.b);
-      f.get(entry).memory("v128.load", ENTRY.even).set(block.even);
-      f.get(entry).memory("v128.load", ENTRY.odd).set(block.odd);
-      f.get(entry).memory("i32.load", ENTRY.alive).op("i16x8.splat");
-      f.constant(LANE_BITS).tee(lanes).op("v128.and").get(lanes).op("i16x8.eq");
-      writer.stage(s, () => f.br(1));
-      f.tee(alive).op("i32.eqz").brIf(0);
-      f.get(kept).get(block.even).memory("v128.store", ENTRY.even);
-      f.get(kept).get(block.odd).memory("v128.store", ENTRY.odd);
-      f.get(kept).get(entry).memory("v128.load", ENTRY.a).memory("v128.store", ENTRY.a);
-      f.get(kept).get(alive).memory("i32.store", ENTRY.alive);
+    f.get(entry).memory("i64.load", ENTRY.alive).set(rest);
+    f.i64(0).set(survivors);
+    f.loop(() => {
+      f.get(rest).op("i64.ctz").set(first);
+      f.block(() => {
+        address(ENTRY.a, 1).set(block.a);
+        address(ENTRY.factors, 2).tee(block.factors).memory("v128.load", 0).set(near);
+        f.get(block.factors).memory("v128.load", 16).set(far);
+        f.get(near).get(far).shuffle(EVENS_OF_FOUR).set(block.even);
+        f.get(near).get(far).shuffle(ODDS_OF_FOUR).set(block.odd);
+        writer.raise(block.odd);
+        f.get(rest);
+        eightFrom().op("i16x8.splat");
+        f.constant(LANE_BITS).tee(lanes).op("v128.and").get(lanes).op("i16x8.eq");
+        writer.stage(s, () => f.br(1));
+        f.op("i64.extend_i32_u").get(first).op("i64.shl").get(survivors).op("i64.or").set(survivors);
+      });
+      f.get(rest).i64(0xff).get(first).op("i64.shl").i64(-1).op("i64.xor").op("i64.and").tee(rest);
+      f.op("i64.eqz").op("i32.eqz").brIf(0);
+    });
+    f.get(survivors).op("i64.eqz").op("i32.eqz");
+    f.when(() => {
+      f.get(kept).get(entry).memory("v128.load", 0).memory("v128.store", 0);
+      f.get(kept).get(survivors).memory("i64.store", ENTRY.alive);
       f.get(kept).i32(ENTRY.bytes).op("i32.add").set(kept);
     });
     f.get(entry).i32(ENTRY.bytes).op("i32.add").tee(entry).get(end).op("i32.lt_u").brIf(0);
@@ -420,11 +469,14 @@ class NormWriter {
   readonly #f: FunctionBody;
   readonly #shared: Shared;
   readonly #stage: StageWriter;
+  readonly #squaresAt: number;
 
-  constructor(f: FunctionBody, shared: Shared, stage: StageWriter) {
+  /** @param squaresAt holds the address of the block's first window in the integral of squares. */
+  constructor(f: FunctionBody, shared: Shared, stage: StageWriter, squaresAt: number) {
     this.#f = f;
     this.#shared = shared;
     this.#stage = stage;
+    this.#squaresAt = squaresAt;
   }
 
   /**
@@ -461,12 +513,11 @@ class NormWriter {
   /** Sums of squares in 4 windows; squares lie as sums do, but take twice the bytes. */
   #squares(lane: number): void {
     const f = this.#f;
-    const [qa, qb] = [3, 4];
     const { geometry, step } = this.#shared;
     const { x, y, width, height } = this.#rectangle;
     const load = (column: number, line: number) => {
-      const { half, offset } = placeOf(geometry, step, { x: column, y: line, tilted: false });
-      return f.get(half ? qb : qa).memory("v128.load", 2 * offset + lane);
+      const offset = 2 * placeOf(geometry, step, { x: column, y: line, tilted: false });
+      return f.get(this.#squaresAt).memory("v128.load", offset + lane);
     };
     load(x, y);
     load(x + width, y).op("i32x4.sub");

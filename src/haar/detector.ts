@@ -2,7 +2,15 @@ import { ModelError } from "../errors.js";
 import type { Box } from "../media/frame.js";
 import type { CompiledCascade } from "./compile.js";
 import { type Detection, groupBoxes, roundHalfEven } from "./group.js";
-import { type Capacity, geometryOf, type Layout, layOut, MAX_FOUND, ROWS_TOGETHER } from "./layout.js";
+import {
+  type Capacity,
+  FACTORS_BYTES,
+  geometryOf,
+  type Layout,
+  layOut,
+  MAX_FOUND,
+  ROWS_TOGETHER,
+} from "./layout.js";
 import { type Scale, type ScanOptions, scalesOf } from "./scales.js";
 
 interface Kernel {
@@ -111,8 +119,8 @@ export class Detector {
       layout.blend,
       layout.enter,
       layout.states,
-      layout.visited,
       layout.factors,
+      FACTORS_BYTES,
       layout.out,
       MAX_FOUND,
       layout.data + tables.stages,

@@ -2,9 +2,8 @@ import type { Cascade } from "./cascade.js";
 import type { Corner } from "./features.js";
 
 // Sizes that the kernel (src/haar/kernel/index.ts) shares.
-/** Windows of one parity in a strip. */
-export const TILE = 128;
-const BLOCKS = TILE / 8;
+/** Pixels from one strip to the next: 256 windows or 128, whole words of 64 bits. */
+export const STRIP = 256;
 /** From a parameter block to the cascade's data. */
 export const PARAMETER_BYTES = 256;
 /** Raw windows of one scale that are kept; more than any real picture gives. */
@@ -14,17 +13,19 @@ const ROWS_BETWEEN_MOVES = 64;
 
 /** Window rows whose later stages are run together. */
 export const ROWS_TOGETHER = 16;
-const ENTRY_BYTES = 64;
+const ENTRY_BYTES = 32;
+/** Norm factors of one row of a strip's windows: a block of 8 may begin at the last one. */
+export const FACTORS_BYTES = (STRIP + 8) * 4;
 
 export type Step = 1 | 2;
 
 /**
  * How the integral images of a strip lie in memory: the same for every picture, so that code compiled for a cascade
- * holds these offsets. Columns are dealt out to `2 * step` planes, column c to plane c mod `2 * step`: then windows
- * of one parity, those that the walk visits together, find their corners side by side.
+ * holds these offsets. Where windows stand 2 pixels apart, even columns lie before odd ones: the corners of
+ * neighbouring windows are then side by side.
  */
 export interface Geometry {
-  /** Bytes of a plane of one row, by step; of squares twice as many. */
+  /** Bytes of the columns that lie side by side in one row, by step; of squares twice as many. */
   readonly plane: readonly [number, number];
   /** Rows there is room for. */
   readonly rows: number;
@@ -34,32 +35,20 @@ export interface Geometry {
 
 export function geometryOf(cascade: Pick<Cascade, "width" | "height">): Geometry {
   const planeOf = (step: Step) => {
-    const columns = (2 * TILE - 1) * step + cascade.width + 1;
-    // 24 more: rows are made 32 pixels at a time, and corners lie to the right of the last 8 windows.
-    return (Math.ceil(columns / (2 * step)) * 2 + 48 + 15) & ~15;
+    const columns = STRIP - step + cascade.width + 1;
+    // 24 more: rows are made 16 pixels at a time, and a block of 8 windows may begin at the last one.
+    return (Math.ceil(columns / step) * 2 + 48 + 15) & ~15;
   };
   const plane: [number, number] = [planeOf(1), planeOf(2)];
   const rows = cascade.height + 1 + ROWS_BETWEEN_MOVES;
-  return { plane, rows, bytes: (rows * Math.max(2 * plane[0], 4 * plane[1]) + 63) & ~63 };
+  return { plane, rows, bytes: (rows * Math.max(plane[0], 2 * plane[1]) + 63) & ~63 };
 }
 
-/** Where a corner lies: bytes from one of two addresses, those of the window in the first and second half of the planes. */
-export function placeOf(
-  geometry: Geometry,
-  step: Step,
-  { x, y, tilted }: Corner,
-): { half: 0 | 1; offset: number } {
-  const planes = 2 * step;
-  const plane = x % planes;
-  const bytes = geometry.plane[step - 1] ?? 0;
-  return {
-    half: plane < step ? 0 : 1,
-    offset:
-      (tilted ? geometry.bytes : 0) +
-      y * planes * bytes +
-      (plane % step) * bytes +
-      Math.floor(x / planes) * 2,
-  };
+/** Where a corner lies: bytes from the place of its window's first pixel. */
+export function placeOf(geometry: Geometry, step: Step, { x, y, tilted }: Corner): number {
+  const plane = geometry.plane[step - 1] ?? 0;
+  const column = (x % step) * plane + Math.floor(x / step) * 2;
+  return (tilted ? geometry.bytes : 0) + y * step * plane + column;
 }
 
 /** The largest picture that a scratch region has room for. */
@@ -89,7 +78,6 @@ export interface Layout {
   readonly line: number;
   readonly enter: number;
   readonly states: number;
-  readonly visited: number;
   readonly factors: number;
   readonly list: number;
   readonly out: number;
@@ -114,7 +102,7 @@ export function layOut(
     next += (bytes + 63) & ~63;
     return at;
   };
-  const columns = (2 * TILE - 1) * 2 + cascade.width;
+  const columns = STRIP - 1 + cascade.width;
   const pixelsBytes = (columns + 63) & ~31;
   const line = (columns + 33) * 4;
   const layout = {
@@ -127,10 +115,9 @@ export function layOut(
     linesTilted: take(3 * line),
     line,
     enter: take(capacity.height),
-    states: take(6 * BLOCKS),
-    visited: take(2 * BLOCKS),
-    factors: take(2 * TILE * 4),
-    list: take(2 * BLOCKS * ROWS_TOGETHER * ENTRY_BYTES),
+    states: take(2 * (STRIP / 8)),
+    factors: take(ROWS_TOGETHER * FACTORS_BYTES),
+    list: take((STRIP / 64) * ROWS_TOGETHER * ENTRY_BYTES),
     out: take(MAX_FOUND * 8),
     sum: take(geometry.bytes),
     tilted: cascade.hasTilted ? take(geometry.bytes) : 0,

@@ -1,6 +1,6 @@
 import type { Cascade } from "./cascade.js";
 import type { Feature, Piece } from "./features.js";
-import { type Geometry, placeOf, type Step } from "./layout.js";
+import { type Geometry, placeOf } from "./layout.js";
 
 /** Where a cascade's tables lie in its data, bytes. */
 export interface Tables {
@@ -46,16 +46,10 @@ export function writeTables(
   }
   const placed = ([1, 2] as const).map((step) => {
     const at = here();
-    for (const piece of pieces) words.push(...piece.map((corner) => packed(geometry, step, corner)));
+    for (const piece of pieces) words.push(...piece.map((corner) => placeOf(geometry, step, corner)));
     return at;
   });
   return { stages, trees, leaves, nodes, pieces: [placed[0] ?? 0, placed[1] ?? 0] };
-}
-
-/** Offsets are even: the lowest bit says from which of the two addresses. */
-function packed(geometry: Geometry, step: Step, corner: Piece[number]): number {
-  const { half, offset } = placeOf(geometry, step, corner);
-  return offset | half;
 }
 
 const f32 = new Float32Array(1);

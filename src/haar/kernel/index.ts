@@ -1,6 +1,6 @@
 // The Haar kernel, compiled by AssemblyScript to WebAssembly with SIMD (`npm run build:kernel`).
 //
-// A scaled picture is looked at in upright strips ("tiles") of fixed width, so that the integral images of the rows
+// A scaled picture is looked at in upright strips of fixed width, so that the integral images of the rows
 // that a window covers stay in the processor's nearest cache. A strip is walked from top to bottom: a row of the
 // picture is resized, added to the integral images, and the row of windows that it completes is looked at. What the
 // cascade does in a window is compiled for the cascade (src/haar/compile.ts) and reached through a table.
@@ -20,10 +20,10 @@ const HEIGHT: usize = 20;
 const STEP: usize = 24; // pixels between windows: 1 or 2
 const WINDOW_WIDTH: usize = 28;
 const WINDOW_HEIGHT: usize = 32;
-const PLANE: usize = 36; // bytes of one column plane of a row of SUM
+const PLANE: usize = 36; // bytes of the columns of SUM that lie side by side
 const ROWS: usize = 40; // rows that SUM, SQ and TILTED have room for
-const SUM: usize = 44; // the integral image, u16 (modulo 65536), its columns dealt out to 2 * step planes a row
-const SQ: usize = 48; // the integral image of squares, i32, dealt out likewise
+const SUM: usize = 44; // the integral image, u16 (modulo 65536); with step 2, a row's even columns before its odd ones
+const SQ: usize = 48; // the integral image of squares, i32, its columns as those of SUM
 const TILTED: usize = 52; // the tilted integral image, as SUM; 0 where the cascade has no tilted feature
 const LINES_TILTED: usize = 56; // three lines of i32
 const LINE: usize = 60; // bytes of such a line
@@ -31,10 +31,10 @@ const PIXELS: usize = 64; // u8: the newest row of the scaled strip; the one abo
 const PIXELS_BYTES: usize = 68;
 const COLUMNS: usize = 72; // a strip's columns: i32 address in BLEND, two i16 coefficients, in blocks of 4
 const BLEND: usize = 76; // u16 a source column: two rows blended
-const ENTER: usize = 80; // u8 a row of windows: where the walk enters the strip
-const STATES: usize = 84; // three u8 a block of 8 windows: done, passed the first stage, passed it or flat
-const VISITED: usize = 88; // u8 a block of 8 windows: those that passed the first stage and were visited
-const FACTORS: usize = 92; // f32 a window: of a block the windows 0, 2, 4, 6, then 1, 3, 5, 7 times 65536
+const ENTER: usize = 80; // u8 a row of windows: whether the walk skips the strip's first one
+const STATES: usize = 84; // of a row, a bit a window: passed the first stage; then, passed it or flat
+const FACTORS: usize = 88; // f32 a window: norm factors, of the rows that wait for the later stages
+const FACTORS_BYTES: usize = 92; // of one row
 const OUT: usize = 96; // two i32 a found window: x, y in scaled pixels
 const OUT_MAX: usize = 100;
 const STAGES: usize = 104; // the cascade as tables, for what is to be decided exactly
@@ -43,20 +43,19 @@ const LEAVES: usize = 112;
 const NODES: usize = 116;
 const PIECES: usize = 120; // for this step
 const FIRST: usize = 124; // table index of the compiled first stage; the later stages follow
-const LIST: usize = 128; // blocks of windows that wait for the later stages
+const LIST: usize = 128; // windows that wait for the later stages
 const ROWS_TOGETHER: usize = 132; // window rows whose later stages are run together
 
-const TILE: i32 = 128; // windows of one parity in a strip: layout.ts has the same
-const BLOCKS: usize = 16; // of 8 windows
+const STRIP: i32 = 256; // pixels from one strip to the next: layout.ts has the same
 
-// One entry of LIST: norm factors as in FACTORS, addresses of the block's first window in the first and second half of
-// the planes, its place in the scaled picture, and the windows alive.
-const ENTRY_A: usize = 32;
-const ENTRY_B: usize = 36;
-const ENTRY_X: usize = 40;
-const ENTRY_Y: usize = 44;
-const ENTRY_ALIVE: usize = 48;
-const ENTRY_BYTES: usize = 64;
+// One entry of LIST, 64 windows of a row: where the first one lies in SUM, its norm factor, its place in the scaled
+// picture, and a bit for each window alive.
+const ENTRY_A: usize = 0;
+const ENTRY_FACTORS: usize = 4;
+const ENTRY_X: usize = 8;
+const ENTRY_Y: usize = 12;
+const ENTRY_ALIVE: usize = 16;
+const ENTRY_BYTES: usize = 32;
 
 const STAGE_BYTES: usize = 12; // first tree, end, threshold
 const TREE_BYTES: usize = 8; // first node, first leaf
@@ -69,7 +68,7 @@ const PIECE_BYTES: usize = 16; // 4 corners
 
 /** Bytes of a row of SUM and of TILTED; of SQ twice as many. */
 @inline function rowBytes(p: usize): usize {
-  return (word(p, STEP) * word(p, PLANE)) << 1;
+  return word(p, STEP) * word(p, PLANE);
 }
 
 @inline function roundHalfEven(x: f64): i32 {
@@ -183,10 +182,6 @@ function resizeRow(p: usize, y: i32, first: i32, count: i32, out: usize): void {
   return v128.shuffle<i32>(v, v, 3, 3, 3, 3);
 }
 
-@inline function low(v: v128): v128 {
-  return v128.and(v, i32x4.splat(0xffff));
-}
-
 /** Stores a row of an integral: what stood above it and what this row adds. */
 @inline function put16(at: usize, row: usize, value: v128): void {
   v128.store(at, i16x8.add(v128.load(at - row), value));
@@ -196,81 +191,51 @@ function resizeRow(p: usize, y: i32, first: i32, count: i32, out: usize): void {
   v128.store(at, i32x4.add(v128.load(at - row), value));
 }
 
-/** Adds a row of pixels below the row above `sum` and `sq`; two planes: even columns, odd columns. */
-function integrateTwo(pixels: usize, count: usize, sum: usize, sq: usize, plane: usize): void {
-  const row = plane << 1;
+/**
+ * Adds a row of pixels below the row above `sum` and `sq`, whose rows take `row` bytes, and twice as many. Pixels are
+ * summed in pairs; what ends between the two of a pair is the pair less its second pixel.
+ */
+function integrate(pixels: usize, count: usize, sum: usize, sq: usize, row: usize, step: i32): void {
   let carry = i16x8.splat(0);
   let carrySq = i32x4.splat(0);
+  const plane = row >> 1;
+  const rowSq = row << 1;
   for (let x: usize = 0; x < count; x += 16) {
     const v = v128.load(pixels + x);
-    const odd = i16x8.shr_u(v, 8);
-    const pairs = i16x8.add(prefix16(i16x8.add(v128.and(v, i16x8.splat(0xff)), odd)), carry);
+    const second = i16x8.shr_u(v, 8);
+    const pairs = i16x8.add(prefix16(i16x8.add(v128.and(v, i16x8.splat(0xff)), second)), carry);
     carry = last16(pairs);
-    const at = sum + x;
-    put16(at + 2, row, pairs); // column 0 of an integral stays 0
-    put16(at + plane, row, i16x8.sub(pairs, odd));
+    const halves = i16x8.sub(pairs, second);
 
     const a = i16x8.extend_low_i8x16_u(v);
     const b = i16x8.extend_high_i8x16_u(v);
-    const squares0 = i32x4.add(prefix32(i32x4.dot_i16x8_s(a, a)), carrySq);
-    const squares1 = i32x4.add(prefix32(i32x4.dot_i16x8_s(b, b)), last32(squares0));
-    carrySq = last32(squares1);
-    const odds = i16x8.mul(odd, odd);
-    const to = sq + (x << 1);
-    put32(to + 4, row << 1, squares0);
-    put32(to + 20, row << 1, squares1);
-    put32(to + row, row << 1, i32x4.sub(squares0, i32x4.extend_low_i16x8_u(odds)));
-    put32(to + row + 16, row << 1, i32x4.sub(squares1, i32x4.extend_high_i16x8_u(odds)));
+    const pairs0 = i32x4.add(prefix32(i32x4.dot_i16x8_s(a, a)), carrySq);
+    const pairs1 = i32x4.add(prefix32(i32x4.dot_i16x8_s(b, b)), last32(pairs0));
+    carrySq = last32(pairs1);
+    const seconds = i16x8.mul(second, second);
+    const halves0 = i32x4.sub(pairs0, i32x4.extend_low_i16x8_u(seconds));
+    const halves1 = i32x4.sub(pairs1, i32x4.extend_high_i16x8_u(seconds));
+
+    // Column 0 of an integral stays 0.
+    if (step == 1) {
+      const at = sum + (x << 1);
+      put16(at + 2, row, v128.shuffle<i16>(halves, pairs, 0, 8, 1, 9, 2, 10, 3, 11));
+      put16(at + 18, row, v128.shuffle<i16>(halves, pairs, 4, 12, 5, 13, 6, 14, 7, 15));
+      const to = sq + (x << 2);
+      put32(to + 4, rowSq, v128.shuffle<i32>(halves0, pairs0, 0, 4, 1, 5));
+      put32(to + 20, rowSq, v128.shuffle<i32>(halves0, pairs0, 2, 6, 3, 7));
+      put32(to + 36, rowSq, v128.shuffle<i32>(halves1, pairs1, 0, 4, 1, 5));
+      put32(to + 52, rowSq, v128.shuffle<i32>(halves1, pairs1, 2, 6, 3, 7));
+    } else {
+      put16(sum + x + 2, row, pairs);
+      put16(sum + x + plane, row, halves);
+      const to = sq + (x << 1);
+      put32(to + 4, rowSq, pairs0);
+      put32(to + 20, rowSq, pairs1);
+      put32(to + row, rowSq, halves0);
+      put32(to + row + 16, rowSq, halves1);
+    }
   }
-}
-
-/** The same with four planes: column c to plane c mod 4. */
-function integrateFour(pixels: usize, count: usize, sum: usize, sq: usize, plane: usize): void {
-  const row = plane << 2;
-  let carry = i16x8.splat(0);
-  let carrySq = i32x4.splat(0);
-  for (let x: usize = 0; x < count; x += 32) {
-    const v = v128.load(pixels + x);
-    const w = v128.load(pixels + x, 16);
-    const oddV = i16x8.shr_u(v, 8);
-    const oddW = i16x8.shr_u(w, 8);
-    const pairsV = i16x8.add(v128.and(v, i16x8.splat(0xff)), oddV);
-    const pairsW = i16x8.add(v128.and(w, i16x8.splat(0xff)), oddW);
-    const third = i16x8.narrow_i32x4_s(i32x4.shr_u(pairsV, 16), i32x4.shr_u(pairsW, 16)); // third and fourth column
-    const quads = i16x8.add(
-      prefix16(i16x8.add(i16x8.narrow_i32x4_s(low(pairsV), low(pairsW)), third)),
-      carry,
-    );
-    carry = last16(quads);
-    const at = sum + (x >> 1);
-    const half = i16x8.sub(quads, third);
-    put16(at + 2, row, quads);
-    put16(at + plane, row, i16x8.sub(half, i16x8.narrow_i32x4_s(low(oddV), low(oddW))));
-    put16(at + 2 * plane, row, half);
-    put16(at + 3 * plane, row, i16x8.sub(quads, i16x8.narrow_i32x4_s(i32x4.shr_u(oddV, 16), i32x4.shr_u(oddW, 16))));
-
-    carrySq = squaresOfFour(v, oddV, sq + x, plane << 1, carrySq);
-    carrySq = squaresOfFour(w, oddW, sq + x + 16, plane << 1, carrySq);
-  }
-}
-
-@inline function squaresOfFour(v: v128, odd: v128, to: usize, plane: usize, carry: v128): v128 {
-  const a = i16x8.extend_low_i8x16_u(v);
-  const b = i16x8.extend_high_i8x16_u(v);
-  const pairsA = i32x4.dot_i16x8_s(a, a);
-  const pairsB = i32x4.dot_i16x8_s(b, b);
-  const first = v128.shuffle<i32>(pairsA, pairsB, 0, 2, 4, 6);
-  const third = v128.shuffle<i32>(pairsA, pairsB, 1, 3, 5, 7);
-  const quads = i32x4.add(prefix32(i32x4.add(first, third)), carry);
-  const half = i32x4.sub(quads, third);
-  const second = low(odd);
-  const fourth = i32x4.shr_u(odd, 16);
-  const row = plane << 2;
-  put32(to + 4, row, quads);
-  put32(to + plane, row, i32x4.sub(half, i32x4.dot_i16x8_s(second, second)));
-  put32(to + 2 * plane, row, half);
-  put32(to + 3 * plane, row, i32x4.sub(quads, i32x4.dot_i16x8_s(fourth, fourth)));
-  return last32(quads);
 }
 
 /**
@@ -298,7 +263,7 @@ function deal(line: usize, out: usize, plane: usize, columns: usize, planes: usi
 }
 
 /** What a stage's trees add up to in one window, in double precision, and single precision within, as in OpenCV. */
-function stageTotal(p: usize, stage: usize, a: usize, b: usize, factor: f32): f64 {
+function stageTotal(p: usize, stage: usize, a: usize, factor: f32): f64 {
   let total: f64 = 0;
   const end = load<u32>(stage, 4);
   for (let t = load<u32>(stage); t < end; t++) {
@@ -307,14 +272,14 @@ function stageTotal(p: usize, stage: usize, a: usize, b: usize, factor: f32): f6
     let next: i32 = 0;
     do {
       const node = root + NODE_BYTES * <usize>next;
-      next = feature(p, node, a, b) * factor < load<f32>(node, 12) ? load<i32>(node, 16) : load<i32>(node, 20);
+      next = feature(p, node, a) * factor < load<f32>(node, 12) ? load<i32>(node, 16) : load<i32>(node, 20);
     } while (next > 0);
     total += <f64>load<f32>(word(p, LEAVES) + ((<usize>load<u32>(tree, 4) + <usize>(-next)) << 2));
   }
   return total;
 }
 
-function feature(p: usize, node: usize, a: usize, b: usize): f32 {
+function feature(p: usize, node: usize, a: usize): f32 {
   const pieces = word(p, PIECES);
   let piece = load<u32>(node, 24);
   let value: f32 = 0;
@@ -323,118 +288,77 @@ function feature(p: usize, node: usize, a: usize, b: usize): f32 {
     let sum: i32 = 0;
     for (; piece < end; piece++) {
       const corners = pieces + PIECE_BYTES * <usize>piece;
-      sum += <i32><u16>(corner(corners, a, b) - corner(corners + 4, a, b) - corner(corners + 8, a, b) + corner(corners + 12, a, b));
+      sum += <i32><u16>(corner(corners, a) - corner(corners + 4, a) - corner(corners + 8, a) + corner(corners + 12, a));
     }
     value += load<f32>(node + (r << 2)) * <f32>sum;
   }
   return value;
 }
 
-@inline function corner(at: usize, a: usize, b: usize): i32 {
-  const offset = load<u32>(at);
-  return <i32>load<u16>((offset & 1 ? b : a) + <usize>(offset & ~1));
+@inline function corner(at: usize, a: usize): i32 {
+  return <i32>load<u16>(a + <usize>load<u32>(at));
 }
 
 /**
  * Decides again, exactly, the windows of a block whose total came too near the threshold for 16 bits to tell: those
  * in `near`. Returns `pass` put right.
  */
-export function settle(p: usize, s: i32, a: usize, b: usize, factors: usize, near: i32, pass: i32): i32 {
+export function settle(p: usize, s: i32, a: usize, factors: usize, near: i32, pass: i32): i32 {
   const stage = word(p, STAGES) + STAGE_BYTES * <usize>s;
   const threshold = <f64>load<f32>(stage, 8);
   while (near) {
     const lane = <usize>ctz(near);
     near &= near - 1;
-    let factor = load<f32>(factors + ((lane >> 1) << 2) + ((lane & 1) << 4));
-    if (lane & 1) factor /= 65536;
-    const total = stageTotal(p, stage, a + (lane << 1), b + (lane << 1), factor);
+    const total = stageTotal(p, stage, a + (lane << 1), load<f32>(factors + (lane << 2)));
     pass = total >= threshold ? pass | (1 << <i32>lane) : pass & ~(1 << <i32>lane);
   }
   return pass;
 }
 
-/** Bytes from the first to the second half of a window's planes: odd windows begin in the second half. */
-@inline function acrossHalves(planes: usize, parity: usize, entry: usize): usize {
-  return parity ? entry - planes : planes;
+/**
+ * Of 64 windows, those that OpenCV's loop skips: each that comes after one that is looked at and `fails` in the first
+ * stage. `skip` is 1 when the first one is skipped. Like characters after a backslash, some of which are backslashes:
+ * every second one of a run, and what comes after a run of odd length (Langdale and Lemire 2019).
+ */
+@inline function skipped(fails: u64, skip: u64): u64 {
+  const follow = (fails << 1) | skip;
+  const oddStarts = fails & 0xaaaaaaaaaaaaaaaa & ~follow;
+  return (0x5555555555555555 ^ ((oddStarts + fails) << 1)) & follow;
 }
 
-/** Runs the compiled first stage on a block of 8 windows of one parity: bits that pass, and above them bits of flat ones. */
-function firstStage(p: usize, parity: usize, block: usize, sumRow: usize, sqRow: usize): i32 {
-  const half = word(p, STEP) * word(p, PLANE);
-  const a = sumRow + parity * half + (block << 4);
-  const qa = sqRow + ((parity * half) << 1) + (block << 5);
-  return call_indirect<i32>(
-    <u32>word(p, FIRST),
-    p,
-    a,
-    a + acrossHalves(half, parity, 2),
-    qa,
-    qa + acrossHalves(half << 1, parity, 4),
-    word(p, FACTORS) + ((parity * BLOCKS + block) << 5),
-  );
-}
-
-/** Computes a block's first stage unless that was done; its place among the row's blocks. */
-@inline function look(p: usize, parity: usize, block: usize, sumRow: usize, sqRow: usize): usize {
-  const at = parity * BLOCKS + block;
-  const state = word(p, STATES) + at;
-  if (!load<u8>(state)) {
-    const result = firstStage(p, parity, block, sumRow, sqRow);
-    store<u8>(state, 1);
-    store<u8>(state, <u8>result, 2 * BLOCKS);
-    store<u8>(state, <u8>(result | (result >> 8)), 4 * BLOCKS);
-  }
-  return at;
-}
-
-/** Zeroes a byte for each block of a row; `memory.fill` takes longer for so few. */
-@inline function clearBlocks(at: usize): void {
-  for (let i: usize = 0; i < 2 * BLOCKS; i += 16) v128.store(at + i, i32x4.splat(0));
-}
-
-/** Marks visited windows of a block that passed. */
-@inline function visit(visited: usize, windows: i32): void {
-  store<u8>(visited, load<u8>(visited) | <u8>windows);
+/** Whether the window after these 64 is skipped. */
+@inline function skipsNext(fails: u64, skip: u64): u64 {
+  const oddStarts = fails & 0xaaaaaaaaaaaaaaaa & ~((fails << 1) | skip);
+  return u64(oddStarts + fails < fails);
 }
 
 /**
- * Looks at one row of a strip's windows as OpenCV's loop does: from left to right, skipping the window after one that
- * fails in the first stage. Windows come in two parities; 8 of one parity are computed together, and only when the
- * walk first needs one of them. Marks the windows that were visited and passed; returns where the next strip goes on.
+ * Runs the first stage on a row of a strip's windows, and appends to the list at `end` those that pass it and that
+ * OpenCV looks at. `first` is the number of the strip's first window in the picture. Returns the list's new end.
  */
-function walkRow(p: usize, windows: i32, from: i32, sumRow: usize, sqRow: usize): i32 {
+function lookAtRow(p: usize, first: i32, y: i32, windows: i32, sumRow: usize, sqRow: usize, listed: i32, end: usize): usize {
   const states = word(p, STATES);
-  const visited = word(p, VISITED);
-  clearBlocks(states);
-  clearBlocks(visited);
-  let i = from;
-  while (i < windows) {
-    const lane = (i >> 1) & 7;
-    const at = look(p, i & 1, i >> 4, sumRow, sqRow);
-    const open = <i32>load<u8>(states + at, 4 * BLOCKS) >> lane;
-    // Failures from here to the next window that is none: the walk goes on in steps of two, in this parity.
-    const fails = ctz(open | (1 << (8 - lane)));
-    if (fails) {
-      i += 2 * fails;
-      continue;
-    }
-    const passed = <i32>load<u8>(states + at, 2 * BLOCKS);
-    // From an even window that does not fail to the next pair of which one fails, the walk visits every window.
-    if (!(i & 1) && i + 1 < windows) {
-      const next = look(p, 1, i >> 4, sumRow, sqRow);
-      const pairs = min(ctz(~(open & (<i32>load<u8>(states + next, 4 * BLOCKS) >> lane))), (windows - i) >> 1);
-      if (pairs) {
-        const run = ((1 << pairs) - 1) << lane;
-        visit(visited + at, passed & run);
-        visit(visited + next, <i32>load<u8>(states + next, 2 * BLOCKS) & run);
-        i += 2 * pairs;
-        continue;
-      }
-    }
-    visit(visited + at, passed & (1 << lane));
-    i++;
+  const factors = word(p, FACTORS) + <usize>listed * word(p, FACTORS_BYTES);
+  const step = <i32>word(p, STEP);
+  const enter = word(p, ENTER) + y;
+  call_indirect<void>(<u32>word(p, FIRST), p, sumRow, sqRow, factors, states, states + ((windows + 7) >> 3));
+  let skip = <u64>load<u8>(enter);
+  for (let w = 0; w < windows; w += 64) {
+    const at = states + (w >> 3);
+    const fails = ~load<u64>(at, STRIP / 8) & ~skip;
+    let alive = load<u64>(at) & ~skipped(fails, skip);
+    skip = skipsNext(fails, skip);
+    if (windows - w < 64) alive &= (<u64>1 << (windows - w)) - 1;
+    if (!alive) continue;
+    store<u32>(end, sumRow + (w << 1), ENTRY_A);
+    store<u32>(end, factors + (w << 2), ENTRY_FACTORS);
+    store<i32>(end, (first + w) * step, ENTRY_X);
+    store<i32>(end, y, ENTRY_Y);
+    store<u64>(end, alive, ENTRY_ALIVE);
+    end += ENTRY_BYTES;
   }
-  return i - windows;
+  store<u8>(enter, <u8>skip);
+  return end;
 }
 
 @inline function found(p: usize, count: i32, x: i32, y: i32): i32 {
@@ -446,45 +370,20 @@ function walkRow(p: usize, windows: i32, from: i32, sumRow: usize, sqRow: usize)
   return count + 1;
 }
 
-/** Appends a row's blocks with visited windows to the list at `end`; `first` is the picture's number of its first window. */
-function listRow(p: usize, first: i32, y: i32, sumRow: usize, end: usize): usize {
-  const step = word(p, STEP);
-  const half = step * word(p, PLANE);
-  const visited = word(p, VISITED);
-  const factors = word(p, FACTORS);
-  for (let i: usize = 0; i < 2 * BLOCKS; i++) {
-    const alive = load<u8>(visited + i);
-    if (!alive) continue;
-    const parity = i / BLOCKS;
-    const block = i % BLOCKS;
-    const a = sumRow + parity * half + (block << 4);
-    v128.store(end, v128.load(factors + (i << 5)));
-    v128.store(end, v128.load(factors + (i << 5), 16), 16);
-    store<u32>(end, a, ENTRY_A);
-    store<u32>(end, a + acrossHalves(half, parity, 2), ENTRY_B);
-    store<i32>(end, (first + <i32>((block << 4) + parity)) * <i32>step, ENTRY_X);
-    store<i32>(end, y, ENTRY_Y);
-    store<i32>(end, alive, ENTRY_ALIVE);
-    end += ENTRY_BYTES;
-  }
-  return end;
-}
-
 /** Runs the compiled later stages on the list, and adds the windows that pass them all to the found ones. */
 function finishList(p: usize, end: usize, count: i32): i32 {
   const list = word(p, LIST);
   const step = <i32>word(p, STEP);
   const last = call_indirect<usize>(<u32>word(p, FIRST) + 1, p, list, end);
   for (let entry = list; entry < last; entry += ENTRY_BYTES)
-    for (let alive = load<i32>(entry, ENTRY_ALIVE); alive; alive &= alive - 1)
-      count = found(p, count, load<i32>(entry, ENTRY_X) + 2 * step * ctz(alive), load<i32>(entry, ENTRY_Y));
+    for (let alive = load<u64>(entry, ENTRY_ALIVE); alive; alive &= alive - 1)
+      count = found(p, count, load<i32>(entry, ENTRY_X) + step * <i32>ctz(alive), load<i32>(entry, ENTRY_Y));
   return count;
 }
 
 /** Makes integral row `y + 1` of a strip, at row `at` of the memory for them, from row `y` of the scaled picture. */
 function addRow(p: usize, y: i32, at: usize, column: i32, count: i32): void {
   const step = word(p, STEP);
-  const plane = word(p, PLANE);
   const row = rowBytes(p);
   const bytes = word(p, PIXELS_BYTES);
   const pixels = word(p, PIXELS) + <usize>(y & 1) * bytes;
@@ -493,15 +392,14 @@ function addRow(p: usize, y: i32, at: usize, column: i32, count: i32): void {
   resizeRow(p, y, column, count, pixels);
   store<u16>(sum, 0);
   store<i32>(sq, 0);
-  if (step == 1) integrateTwo(pixels, count, sum, sq, plane);
-  else integrateFour(pixels, count, sum, sq, plane);
+  integrate(pixels, count, sum, sq, row, <i32>step);
   if (!word(p, TILTED)) return;
   const lines = word(p, LINES_TILTED);
   const line = word(p, LINE);
   const newest = lines + <usize>((y + 1) % 3) * line;
   const pixelsUp = word(p, PIXELS) + <usize>((y + 1) & 1) * bytes;
   tiltRow(newest, lines + <usize>(y % 3) * line, lines + <usize>((y + 2) % 3) * line, pixels, pixelsUp, count);
-  deal(newest, word(p, TILTED) + at * row, plane, count + 1, 2 * step);
+  deal(newest, word(p, TILTED) + at * row, word(p, PLANE), count + 1, step);
 }
 
 /** The row of zeros that integrals begin with. */
@@ -551,9 +449,7 @@ function scanStrip(p: usize, first: i32, windows: i32, count: i32): i32 {
     }
     const sumRow = word(p, SUM) + <usize>(y - top) * row;
     const sqRow = word(p, SQ) + <usize>(y - top) * (row << 1);
-    const enter = word(p, ENTER) + y;
-    store<u8>(enter, <u8>walkRow(p, windows, load<u8>(enter), sumRow, sqRow));
-    end = listRow(p, first, y, sumRow, end);
+    end = lookAtRow(p, first, y, windows, sumRow, sqRow, listed, end);
     if (++listed == <i32>word(p, ROWS_TOGETHER)) {
       count = finishList(p, end, count);
       end = word(p, LIST);
@@ -571,7 +467,8 @@ export function scan(p: usize): i32 {
   const windows = (right + step - 1) / step;
   memory.fill(word(p, ENTER), 0, bottom);
   let count = 0;
-  for (let first = 0; first < windows; first += 2 * TILE)
-    count = scanStrip(p, first, min(windows - first, 2 * TILE), count);
+  const most = STRIP / step;
+  for (let first = 0; first < windows; first += most)
+    count = scanStrip(p, first, min(windows - first, most), count);
   return count;
 }
