@@ -103,14 +103,15 @@ export function layOut(
     return at;
   };
   const columns = STRIP - 1 + cascade.width;
-  const pixelsBytes = (columns + 63) & ~31;
+  const pixelsBytes = (columns + 15) & ~15;
+  const strips = Math.ceil(capacity.width / STRIP);
   const line = (columns + 33) * 4;
   const layout = {
     parameters: take(PARAMETER_BYTES),
     data: take(dataBytes),
-    columns: take((columns + 32) * 8),
+    columns: take((capacity.width + 32) * 8),
     blend: take((capacity.width + 32) * 2),
-    pixels: take(2 * pixelsBytes),
+    pixels: take(strips * (capacity.height + 1) * pixelsBytes),
     pixelsBytes,
     linesTilted: take(3 * line),
     line,

@@ -1,8 +1,9 @@
 // The Haar kernel, compiled by AssemblyScript to WebAssembly with SIMD (`npm run build:kernel`).
 //
-// A scaled picture is looked at in upright strips of fixed width, so that the integral images of the rows
-// that a window covers stay in the processor's nearest cache. A strip is walked from top to bottom: a row of the
-// picture is resized, added to the integral images, and the row of windows that it completes is looked at. What the
+// The picture is resized in whole rows, which is how memory is read fastest, into upright strips of fixed width. They
+// are narrow enough that the integral images of the rows that a window covers stay in the processor's nearest cache.
+// A strip is walked from top to bottom: a row is added to the integral images, and the row of windows that it completes
+// is looked at. What the
 // cascade does in a window is compiled for the cascade (src/haar/compile.ts) and reached through a table.
 //
 // It keeps no state: everything it reads and writes lies in the memory it imports, at addresses which the caller
@@ -27,9 +28,9 @@ const SQ: usize = 48; // the integral image of squares, i32, its columns as thos
 const TILTED: usize = 52; // the tilted integral image, as SUM; 0 where the cascade has no tilted feature
 const LINES_TILTED: usize = 56; // three lines of i32
 const LINE: usize = 60; // bytes of such a line
-const PIXELS: usize = 64; // u8: the newest row of the scaled strip; the one above it PIXELS_BYTES further
-const PIXELS_BYTES: usize = 68;
-const COLUMNS: usize = 72; // a strip's columns: i32 address in BLEND, two i16 coefficients, in blocks of 4
+const PIXELS: usize = 64; // u8: the scaled picture, strip by strip; above each strip is a row of zeros
+const PIXELS_BYTES: usize = 68; // of a row of a strip
+const COLUMNS: usize = 72; // the scaled picture's columns: i32 address in BLEND, two i16 coefficients, in blocks of 4
 const BLEND: usize = 76; // u16 a source column: two rows blended
 const ENTER: usize = 80; // u8 a row of windows: whether the walk skips the strip's first one
 const STATES: usize = 84; // of a row, a bit a window: passed the first stage; then, passed it or flat
@@ -75,29 +76,25 @@ const PIECE_BYTES: usize = 16; // 4 corners
   return <i32>nearest<f64>(x);
 }
 
-/** Fills the column table of a strip that begins at scaled column `left`. Returns the first source column it reads. */
-function writeColumns(p: usize, left: i32, count: i32): i32 {
+/** Fills the column table: where in BLEND each column of the scaled picture is interpolated. */
+function writeColumns(p: usize): void {
   const srcWidth = <i32>word(p, SRC_WIDTH);
-  const scale: f64 = 1.0 / (<f64><i32>word(p, WIDTH) / <f64>srcWidth);
+  const width = <i32>word(p, WIDTH);
+  const scale: f64 = 1.0 / (<f64>width / <f64>srcWidth);
   const blend = word(p, BLEND);
   const table = word(p, COLUMNS);
-  const padded = (count + 15) & ~15; // rows are made 16 pixels at a time
-  const most = left + count - 1;
-  let first = 0;
-  for (let i = 0; i < padded; i++) {
-    const x = min(left + i, most);
-    const at: f64 = scale * (<f64>x + 0.5) - 0.5;
+  // Rows are made 16 pixels at a time.
+  for (let i = 0; i < width + 16; i++) {
+    const at: f64 = scale * (<f64>min(i, width - 1) + 0.5) - 0.5;
     let column = <i32>floor<f64>(at);
     let c1: i32 = 0;
     if (column < 0) column = 0;
     else if (column < srcWidth - 1) c1 = roundHalfEven((at - <f64>column) * 256.0);
     else column = srcWidth - 1;
-    if (i == 0) first = column;
     const entry = table + (<usize>(i & ~3) << 3) + (<usize>(i & 3) << 2);
-    store<u32>(entry, <u32>blend + ((column - first) << 1));
+    store<u32>(entry, <u32>blend + (column << 1));
     store<i32>(entry, (256 - c1) | (c1 << 16), 16);
   }
-  return first;
 }
 
 /** Blends two source rows into 16-bit values, less 32768 so that they fit a signed product. */
@@ -134,29 +131,37 @@ function blendRows(r0: usize, r1: usize, m0: i32, m1: i32, out: usize, width: i3
   return i32x4.shr_s(i32x4.add(i32x4.dot_i16x8_s(pairs, v128.load(column, 16)), round), 16);
 }
 
-/** Resizes row `y` of the strip into `out`: from source column `first` on, `count` pixels. */
-function resizeRow(p: usize, y: i32, first: i32, count: i32, out: usize): void {
+/** Resizes the picture into strips. */
+function resize(p: usize): void {
+  writeColumns(p);
   const srcHeight = <i32>word(p, SRC_HEIGHT);
   const stride = word(p, SRC_STRIDE);
-  const scale: f64 = 1.0 / (<f64><i32>word(p, HEIGHT) / <f64>srcHeight);
-  const at: f64 = scale * (<f64>y + 0.5) - 0.5;
-  let top = <i32>floor<f64>(at);
-  let m1: i32 = 0;
-  if (top < 0) top = 0;
-  else if (top < srcHeight - 1) m1 = roundHalfEven((at - <f64>top) * 256.0);
-  else top = srcHeight - 1;
-  const r0 = word(p, SRC) + <usize>top * stride + first;
+  const height = <i32>word(p, HEIGHT);
+  const width = <usize>word(p, WIDTH);
+  const scale: f64 = 1.0 / (<f64>height / <f64>srcHeight);
   const columns = word(p, COLUMNS);
   const blend = word(p, BLEND);
-  const lastEntry = columns + (<usize>((count - 1) & ~3) << 3) + (<usize>((count - 1) & 3) << 2);
-  const last = <i32>((load<u32>(lastEntry) - <u32>blend) >> 1);
-  const reach = min(last + 2, <i32>word(p, SRC_WIDTH) - first);
-  blendRows(r0, m1 > 0 ? r0 + stride : r0, 256 - m1, m1, blend, reach);
-  for (let x: usize = 0; x < <usize>count; x += 16) {
-    const at = columns + (x << 3);
-    const low = i16x8.narrow_i32x4_s(fourPixels(at), fourPixels(at + 32));
-    const high = i16x8.narrow_i32x4_s(fourPixels(at + 64), fourPixels(at + 96));
-    v128.store(out + x, i8x16.narrow_i16x8_u(low, high));
+  const bytes = word(p, PIXELS_BYTES);
+  const strip = bytes * <usize>(height + 1);
+  for (let y = 0; y < height; y++) {
+    const at: f64 = scale * (<f64>y + 0.5) - 0.5;
+    let top = <i32>floor<f64>(at);
+    let m1: i32 = 0;
+    if (top < 0) top = 0;
+    else if (top < srcHeight - 1) m1 = roundHalfEven((at - <f64>top) * 256.0);
+    else top = srcHeight - 1;
+    const r0 = word(p, SRC) + <usize>top * stride;
+    blendRows(r0, m1 > 0 ? r0 + stride : r0, 256 - m1, m1, blend, <i32>word(p, SRC_WIDTH));
+    let out = word(p, PIXELS) + <usize>(y + 1) * bytes;
+    for (let left: usize = 0; left < width; left += STRIP) {
+      for (let x: usize = 0; x < min(bytes, width - left); x += 16) {
+        const at = columns + ((left + x) << 3);
+        const low = i16x8.narrow_i32x4_s(fourPixels(at), fourPixels(at + 32));
+        const high = i16x8.narrow_i32x4_s(fourPixels(at + 64), fourPixels(at + 96));
+        v128.store(out + x, i8x16.narrow_i16x8_u(low, high));
+      }
+      out += strip;
+    }
   }
 }
 
@@ -381,15 +386,12 @@ function finishList(p: usize, end: usize, count: i32): i32 {
   return count;
 }
 
-/** Makes integral row `y + 1` of a strip, at row `at` of the memory for them, from row `y` of the scaled picture. */
-function addRow(p: usize, y: i32, at: usize, column: i32, count: i32): void {
+/** Makes integral row `y + 1` of a strip, at row `at` of the memory for them, from its row of `pixels`. */
+function addRow(p: usize, y: i32, at: usize, pixels: usize, count: i32): void {
   const step = word(p, STEP);
   const row = rowBytes(p);
-  const bytes = word(p, PIXELS_BYTES);
-  const pixels = word(p, PIXELS) + <usize>(y & 1) * bytes;
   const sum = word(p, SUM) + at * row;
   const sq = word(p, SQ) + at * (row << 1);
-  resizeRow(p, y, column, count, pixels);
   store<u16>(sum, 0);
   store<i32>(sq, 0);
   integrate(pixels, count, sum, sq, row, <i32>step);
@@ -397,20 +399,21 @@ function addRow(p: usize, y: i32, at: usize, column: i32, count: i32): void {
   const lines = word(p, LINES_TILTED);
   const line = word(p, LINE);
   const newest = lines + <usize>((y + 1) % 3) * line;
-  const pixelsUp = word(p, PIXELS) + <usize>((y + 1) & 1) * bytes;
-  tiltRow(newest, lines + <usize>(y % 3) * line, lines + <usize>((y + 2) % 3) * line, pixels, pixelsUp, count);
+  const up = lines + <usize>(y % 3) * line;
+  const up2 = lines + <usize>((y + 2) % 3) * line;
+  tiltRow(newest, up, up2, pixels, pixels - word(p, PIXELS_BYTES), count);
   deal(newest, word(p, TILTED) + at * row, word(p, PLANE), count + 1, step);
 }
 
-/** The row of zeros that integrals begin with. */
-function clearRow(p: usize): void {
+/** The row of zeros that integrals begin with, and the one above a strip's `pixels`. */
+function clearRow(p: usize, pixels: usize): void {
   const row = rowBytes(p);
   memory.fill(word(p, SUM), 0, row);
   memory.fill(word(p, SQ), 0, row << 1);
   if (!word(p, TILTED)) return;
   memory.fill(word(p, TILTED), 0, row);
   memory.fill(word(p, LINES_TILTED), 0, 3 * word(p, LINE));
-  memory.fill(word(p, PIXELS), 0, 2 * word(p, PIXELS_BYTES));
+  memory.fill(pixels, 0, word(p, PIXELS_BYTES));
 }
 
 /** Moves integral rows `from` to `end` to the top of the memory for them. */
@@ -428,9 +431,10 @@ function scanStrip(p: usize, first: i32, windows: i32, count: i32): i32 {
   const row = rowBytes(p);
   const rows = <i32>word(p, ROWS);
   const bottom = <i32>word(p, HEIGHT) + 1 - height;
-  const pixels = (windows - 1) * step + <i32>word(p, WINDOW_WIDTH);
-  const column = writeColumns(p, first * step, pixels);
-  clearRow(p);
+  const columns = (windows - 1) * step + <i32>word(p, WINDOW_WIDTH);
+  const bytes = word(p, PIXELS_BYTES);
+  const pixels = word(p, PIXELS) + <usize>(first * step / STRIP) * bytes * (word(p, HEIGHT) + 1);
+  clearRow(p, pixels);
   // Integral rows [top, made) of the strip are in memory.
   let top = 0;
   let made = 1;
@@ -445,7 +449,7 @@ function scanStrip(p: usize, first: i32, windows: i32, count: i32): i32 {
         moveRows(p, y - top, made - top);
         top = y;
       }
-      addRow(p, made - 1, made - top, column, pixels);
+      addRow(p, made - 1, made - top, pixels + <usize>made * bytes, columns);
     }
     const sumRow = word(p, SUM) + <usize>(y - top) * row;
     const sqRow = word(p, SQ) + <usize>(y - top) * (row << 1);
@@ -466,6 +470,7 @@ export function scan(p: usize): i32 {
   const bottom = <i32>word(p, HEIGHT) + 1 - <i32>word(p, WINDOW_HEIGHT);
   const windows = (right + step - 1) / step;
   memory.fill(word(p, ENTER), 0, bottom);
+  resize(p);
   let count = 0;
   const most = STRIP / step;
   for (let first = 0; first < windows; first += most)
