@@ -76,7 +76,7 @@ async function checkModel(name: string): Promise<Check> {
       name: `model ${name}`,
       required: true,
       state: "ok",
-      detail: `${version}, ${labels.length} labels, ${model.card.files.length} files unaltered${quality}`,
+      detail: `${version}, ${labels.length} labels, ${model.card.files.length === 1 ? "its file" : "its files"} unaltered${quality}`,
     };
   } catch (error) {
     return {

@@ -1,5 +1,5 @@
 import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
-import { access, constants } from "node:fs/promises";
+import { access, chmod, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
@@ -33,6 +33,7 @@ async function search(): Promise<Ffmpeg> {
   if (onPath) return describe(onPath, "PATH");
   try {
     const { default: installer } = await import("@ffmpeg-installer/ffmpeg");
+    await makeExecutable(installer.path);
     return await describe(installer.path, "package");
   } catch (cause) {
     throw new SourceError(
@@ -55,6 +56,11 @@ async function which(name: string): Promise<string | undefined> {
     }
   }
   return undefined;
+}
+
+/** Its install script does this, but not everybody lets npm run those. */
+async function makeExecutable(path: string): Promise<void> {
+  await access(path, constants.X_OK).catch(() => chmod(path, 0o755));
 }
 
 async function describe(path: string, origin: Ffmpeg["origin"]): Promise<Ffmpeg> {

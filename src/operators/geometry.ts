@@ -2,11 +2,21 @@ import type { Box } from "../media/frame.js";
 
 /** Intersection over union, 0 to 1. */
 export function iou(a: Box, b: Box): number {
+  const both = intersection(a, b);
+  return both === 0 ? 0 : both / (a.width * a.height + b.width * b.height - both);
+}
+
+/** How much of the smaller box lies in the larger, 0 to 1. */
+export function covered(a: Box, b: Box): number {
+  const both = intersection(a, b);
+  return both === 0 ? 0 : both / Math.min(a.width * a.height, b.width * b.height);
+}
+
+/** Pixels that both boxes hold. */
+function intersection(a: Box, b: Box): number {
   const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
   const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
-  if (width <= 0 || height <= 0) return 0;
-  const both = width * height;
-  return both / (a.width * a.height + b.width * b.height - both);
+  return Math.max(0, width) * Math.max(0, height);
 }
 
 /** The box grown by `fraction` of its size on each side, in whole pixels, cut off at the frame's edges. */

@@ -3,6 +3,7 @@ import { Type } from "typebox";
 import type { Box, Face, FaceFrame } from "../media/frame.js";
 import { operator } from "../pipeline/component.js";
 import { Duration } from "../pipeline/units.js";
+import { covered } from "./geometry.js";
 import { assign } from "./hungarian.js";
 
 /** Gives each face a number that stays with it from frame to frame. */
@@ -10,7 +11,7 @@ export const track = operator({
   type: "track",
   summary: "Gives each face a number that stays with it.",
   description:
-    "Faces are matched to tracks by where each track should be by now, at least total cost (Hungarian method). A track outlives `maxGap` without a match; its number is never given again. A face is passed on from its `minHits`-th match on, so that one-frame mistakes of the detector never become a track.",
+    "Faces are matched to tracks by where each track should be by now, at least total cost (Hungarian method). A track outlives `maxGap` without a match; its number is never given again. A face is passed on from its `minHits`-th match on, so that one-frame mistakes of the detector never become a track. Nor does a second box over a face that has a track: detectors give those now and then, while two faces side by side hardly overlap.",
   takes: "faces",
   gives: "faces",
   options: Type.Object({
@@ -31,13 +32,22 @@ export const track = operator({
         description: "How far a face may be from where it was expected, in face widths.",
       }),
     ),
+    maxOverlap: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        default: 0.3,
+        description:
+          "A track begins only where other faces cover no more of the box than this, as a part of the smaller one. 1 lets all begin.",
+      }),
+    ),
   }),
   example: "- { type: track, maxGap: 1s }",
-  build: ({ maxGap = 1000, minHits = 2, maxDistance = 0.8 }) => {
+  build: (options) => {
     const trackers = new Map<string, Tracker>();
     return map((item: FaceFrame): FaceFrame => {
       const { source } = item.frame;
-      const tracker = trackers.get(source) ?? new Tracker(maxGap, minHits, maxDistance);
+      const tracker = trackers.get(source) ?? new Tracker(options);
       trackers.set(source, tracker);
       return { ...item, faces: tracker.follow(item.faces, item.frame.mediaTimeMs) };
     });
@@ -60,34 +70,51 @@ const NEWEST = 0.4;
 /** A size that differs by more than this ratio is another face. */
 const MAX_SIZE_RATIO = 2;
 
+interface TrackerOptions {
+  /** ms */
+  readonly maxGap?: number;
+  readonly minHits?: number;
+  readonly maxDistance?: number;
+  readonly maxOverlap?: number;
+}
+
 /** The tracks of one source. */
 class Tracker {
   readonly #maxGapMs: number;
   readonly #minHits: number;
   readonly #maxDistance: number;
+  readonly #maxOverlap: number;
   #tracks: Track[] = [];
   #lastId = 0;
 
-  constructor(maxGapMs: number, minHits: number, maxDistance: number) {
-    this.#maxGapMs = maxGapMs;
+  constructor({ maxGap = 1000, minHits = 2, maxDistance = 0.8, maxOverlap = 0.3 }: TrackerOptions) {
+    this.#maxGapMs = maxGap;
     this.#minHits = minHits;
     this.#maxDistance = maxDistance;
+    this.#maxOverlap = maxOverlap;
   }
 
   follow(faces: readonly Face[], nowMs: number): Face[] {
     this.#tracks = this.#tracks.filter((known) => nowMs - known.seenMs <= this.#maxGapMs);
     const costs = this.#tracks.map((known) => faces.map((face) => this.#cost(known, face.box, nowMs)));
     const faceOf = assign(costs);
-    const trackOf = new Map<number, Track>();
+    const trackOf = new Map<Face, Track>();
     for (const [t, known] of this.#tracks.entries()) {
-      const f = faceOf[t] ?? -1;
-      const face = faces[f];
-      if (!face) continue;
-      this.#move(known, face.box, nowMs);
-      trackOf.set(f, known);
+      const face = faces[faceOf[t] ?? -1];
+      if (face) trackOf.set(face, known);
     }
-    return faces.flatMap((face, f) => {
-      const known = trackOf.get(f) ?? this.#begin(face.box, nowMs);
+    const taken = faces.filter((face) => trackOf.get(face)?.id !== undefined).map(({ box }) => box);
+    // Those without a number yet, the surest first: of two boxes over one face the other gets none.
+    const fresh = faces.filter((face) => trackOf.get(face)?.id === undefined);
+    for (const face of fresh.sort((a, b) => b.score - a.score)) {
+      if (taken.some((box) => covered(box, face.box) > this.#maxOverlap)) trackOf.delete(face);
+      else if (!trackOf.has(face)) trackOf.set(face, this.#begin(face.box, nowMs));
+      if (trackOf.has(face)) taken.push(face.box);
+    }
+    return faces.flatMap((face) => {
+      const known = trackOf.get(face);
+      if (!known) return [];
+      this.#move(known, face.box, nowMs);
       if (known.id === undefined && known.hits >= this.#minHits) known.id = ++this.#lastId;
       return known.id === undefined ? [] : [{ ...face, track: known.id }];
     });
@@ -109,7 +136,7 @@ class Tracker {
     if (elapsed > 0) {
       const vx = (centreX(box) - centreX(known.box)) / elapsed;
       const vy = (centreY(box) - centreY(known.box)) / elapsed;
-      const weight = known.hits === 1 ? 1 : NEWEST;
+      const weight = known.hits === 1 ? 1 : NEWEST; // the first movement is all there is to go by
       known.vx += weight * (vx - known.vx);
       known.vy += weight * (vy - known.vy);
     }
@@ -119,7 +146,7 @@ class Tracker {
   }
 
   #begin(box: Box, nowMs: number): Track {
-    const fresh: Track = { id: undefined, box, seenMs: nowMs, hits: 1, vx: 0, vy: 0 };
+    const fresh: Track = { id: undefined, box, seenMs: nowMs, hits: 0, vx: 0, vy: 0 };
     this.#tracks.push(fresh);
     return fresh;
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { grown, iou } from "#src/operators/geometry.js";
+import { covered, grown, iou } from "#src/operators/geometry.js";
 
 const box = fc.record({
   x: fc.integer({ min: 0, max: 60 }),
@@ -27,6 +27,26 @@ describe("iou", () => {
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+describe("covered", () => {
+  it("is the part of the smaller box that both hold: 1 where it lies inside the other, never below iou", () => {
+    fc.assert(
+      fc.property(box, box, (a, b) => {
+        const part = covered(a, b);
+        assert.equal(part, covered(b, a));
+        assert.ok(part >= iou(a, b) && part <= 1);
+        const around = { x: a.x - 1, y: a.y - 2, width: a.width + 3, height: a.height + 3 };
+        assert.equal(covered(a, around), 1);
+      }),
+    );
+    const [a, b] = [
+      { x: 0, y: 0, width: 10, height: 10 },
+      { x: 5, y: 0, width: 10, height: 20 },
+    ];
+    assert.equal(covered(a, b), 0.5);
+    assert.equal(covered(a, { ...b, x: 10 }), 0);
   });
 });
 

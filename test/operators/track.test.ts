@@ -64,6 +64,30 @@ describe("track", () => {
     assert.deepEqual(await follow(frames, { minHits: 2 }), [[], [1], [1], [1], [1]]);
   });
 
+  it("begins no track on a second box over a face, however often the detector gives it", async () => {
+    const twice = [faceAt(201, 121, 162), faceAt(211, 166, 130)];
+    const frames = [[faceAt(211, 166, 130)], twice, twice, [...twice].reverse(), twice];
+    assert.deepEqual(await follow(frames), [[1], [1], [1], [1], [1]]);
+    assert.deepEqual((await follow(frames, { minHits: 1, maxOverlap: 1 })).at(-1)?.length, 2);
+  });
+
+  it("of two boxes that begin over one face follows the surer one", async () => {
+    const twice = [faceAt(201, 121, 162, { score: 6 }), faceAt(211, 166, 130, { score: 40 })];
+    const operate = track.build({ minHits: 1 }, testContext().context);
+    assert.ok(typeof operate === "function");
+    const { pool } = testContext();
+    const { faces } = await lastValueFrom(from([facesOf(frameOf(pool, 0), twice)]).pipe(operate));
+    assert.deepEqual(
+      faces.map(({ score, track }) => ({ score, track })),
+      [{ score: 40, track: 1 }],
+    );
+  });
+
+  it("follows faces that come to overlap after they had their numbers", async () => {
+    const frames = [0, 1, 2, 3, 4, 5].map((i) => [faceAt(100 + i * 14, 100, 60), faceAt(190, 100, 60)]);
+    for (const ids of await follow(frames)) assert.deepEqual(ids, [1, 2]);
+  });
+
   it("takes a face far away, or of another size, for another one", async () => {
     const frames = [[faceAt(30, 30)], [faceAt(80, 30)], [faceAt(80, 30, 60)]];
     assert.deepEqual(await follow(frames), [[1], [2], [3]]);

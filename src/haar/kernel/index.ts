@@ -1,4 +1,4 @@
-// The Haar kernel, compiled by AssemblyScript to WebAssembly with SIMD (`npm run build:kernel`).
+// The Haar kernel, compiled by AssemblyScript to WebAssembly with SIMD (`npm run build`).
 //
 // The picture is resized in whole rows, which is how memory is read fastest, into upright strips of fixed width. They
 // are narrow enough that the integral images of the rows that a window covers stay in the processor's nearest cache.
