@@ -10,6 +10,7 @@ import type { Component } from "./pipeline/component.js";
 import { consoleSink } from "./sinks/console.js";
 import { jsonl } from "./sinks/jsonl.js";
 import { nats } from "./sinks/nats/index.js";
+import { subtitles } from "./sinks/subtitles/index.js";
 import { video } from "./sinks/video.js";
 import { web } from "./sinks/web/index.js";
 import { file } from "./sources/file.js";
@@ -37,6 +38,7 @@ export const registry = [
   nats,
   consoleSink,
   video,
+  subtitles,
   web,
   // Each keeps its own options' type; to the loader they are all alike.
 ] as unknown as readonly Component[];

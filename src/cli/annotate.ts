@@ -1,19 +1,22 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of pipeline files
-import { stat } from "node:fs/promises";
-import { basename, dirname, extname, join, resolve } from "node:path";
+import { rm } from "node:fs/promises";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { ConfigError, messageOf } from "../errors.js";
-import { filesOf, isGlob } from "../media/glob.js";
+import { CONTAINERS, muxerOf } from "../media/containers.js";
+import type { Added } from "../pipeline/load.js";
 import type { Plan } from "../pipeline/plan.js";
-import type { RunSummary } from "../pipeline/run.js";
+import type { RunSummary, RunView } from "../pipeline/run.js";
+import { eventsPart, type FileFlags, isDone, type Job, jobsOf, softText } from "./annotate-files.js";
+import { addTrack, nameBeside } from "./annotate-finish.js";
+import { AnnotateProgress } from "./annotate-progress.js";
 import { collect } from "./collect.js";
 import { clock, plural } from "./format.js";
 import { Signals } from "./signals.js";
 
-interface Flags {
-  readonly output?: string;
-  readonly outDir?: string;
+interface Flags extends FileFlags {
+  readonly soft?: boolean;
   readonly pipeline?: string;
   readonly codec?: string;
   readonly quality?: string;
@@ -23,7 +26,7 @@ interface Flags {
   readonly json?: boolean;
 }
 
-const SHIPPED = fileURLToPath(new URL("../../pipelines/annotate.yaml", import.meta.url));
+const shipped = (name: string) => fileURLToPath(new URL(`../../pipelines/${name}`, import.meta.url));
 
 export function register(program: Command): void {
   program
@@ -38,6 +41,13 @@ export function register(program: Command): void {
     )
     .option("--out-dir <folder>", "puts annotated recordings there, under their own names")
     .option(
+      "--soft",
+      "adds a track of subtitles that can be switched off, and copies everything else as it is",
+    )
+    .option("--events", "writes the events beside it: <output's name>.jsonl")
+    .option("--vtt", "writes WebVTT subtitles beside it: <output's name>.vtt")
+    .option("--csv", "writes the events as a table beside it: <output's name>.csv")
+    .option(
       "-p, --pipeline <file>",
       "a pipeline that reads ${VIDEO} and writes ${OUT} (default: pipelines/annotate.yaml)",
     )
@@ -50,26 +60,31 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
-A recording whose annotated one is there, and not older, is skipped. While one is made it is called <name>.part.<extension>;
+With --soft nothing is encoded. In Matroska boxes and labels follow the faces; in MP4 and QuickTime, whose subtitles have
+no places, labels stand below one another. A --pipeline for it is one like pipelines/subtitles.yaml.
+
+A recording whose files are all there, and not older, is skipped. While one is made it is called <name>.part.<extension>;
 what is found under the other name is whole. A recording that fails does not keep the others from being made.
 Ctrl-C ends cleanly: what was done is left in the .part file.
 Exit codes: 0 fine, 1 something failed, 2 the usage is wrong, 130 stopped.
 
 Examples:
   $ pipeline annotate lobby.mp4
-  $ pipeline annotate lobby.mp4 -o seen.mkv --codec libx265
+  $ pipeline annotate lobby.mp4 --soft
+  $ pipeline annotate lobby.mp4 -o seen.mkv --codec libx265 --events --vtt
   $ pipeline annotate recordings/*.mp4 --out-dir annotated
   $ pipeline annotate lobby.mp4 --set operators.detect.every=5 --set operators.annotate.text=4%`,
     )
     .action(async (names: string[], flags: Flags) => {
       const jobs = await jobsOf(names, flags);
+      if (flags.soft) checkSoft(jobs, flags);
       const signals = new Signals();
       const failed: string[] = [];
+      const progress = new AnnotateProgress(jobs);
       try {
-        for (const [i, job] of jobs.entries()) {
+        for (const job of jobs) {
           if (signals.stop.aborted) break;
-          const position = jobs.length > 1 ? `[${i + 1}/${jobs.length}] ` : "";
-          const reason = await annotate(job, position, flags, signals);
+          const reason = await annotate(job, progress, flags, signals);
           if (reason !== undefined) failed.push(`${job.input}: ${reason}`);
         }
       } finally {
@@ -86,75 +101,45 @@ Examples:
     });
 }
 
-interface Job {
-  readonly input: string;
-  readonly output: string;
-}
-
-/** Containers that an annotated recording may have; whatever else comes in, Matroska takes its sound. */
-const CONTAINERS = [".mp4", ".m4v", ".mov", ".mkv"];
-
-async function jobsOf(names: readonly string[], { output, outDir }: Flags): Promise<Job[]> {
+function checkSoft(jobs: readonly Job[], { codec, quality }: Flags): void {
   const fail = (message: string): never => {
     throw new ConfigError("ANNOTATE_USAGE", message);
   };
-  const found: string[] = [];
-  for (const name of names) {
-    // A name that only looks like a pattern is itself.
-    const files = isGlob(name) && !(await exists(name)) ? await filesOf(name).catch(() => []) : [name];
-    if (files.length === 0) fail(`${name}: no file matches`);
-    found.push(...files.sort());
-  }
-  // `*.mp4` also finds what an earlier run made.
-  const inputs = found.length > 1 ? found.filter((name) => !/\.(annotated|part)\.[^.]+$/.test(name)) : found;
-  const ignored = found.length - inputs.length;
-  if (ignored > 0) process.stderr.write(`${plural(ignored, "file")} made by an earlier run left out\n`);
-  if (output !== undefined && outDir !== undefined) fail("--output and --out-dir: give one of them");
-  if (output !== undefined && inputs.length > 1)
-    fail(`--output names one file, but there are ${inputs.length} recordings; give --out-dir`);
-  const jobs = inputs.map((input) => ({ input, output: output ?? outputOf(input, outDir) }));
-  const taken = new Map<string, string>();
-  for (const job of jobs) {
-    const path = resolve(job.output);
-    if (path === resolve(job.input))
-      fail(`${job.input}: the annotated recording would replace it; name another`);
-    const other = taken.get(path);
-    if (other !== undefined) fail(`${other} and ${job.input} would both become ${job.output}`);
-    taken.set(path, job.input);
-  }
-  return jobs;
-}
-
-function outputOf(input: string, outDir: string | undefined): string {
-  const own = extname(input);
-  const stem = basename(input, own);
-  const extension = CONTAINERS.includes(own.toLowerCase()) ? own : ".mkv";
-  return outDir === undefined
-    ? join(dirname(input), `${stem}.annotated${extension}`)
-    : join(outDir, `${stem}${extension}`);
+  if (codec !== undefined || quality !== undefined)
+    fail(`${codec === undefined ? "--quality" : "--codec"}: nothing is encoded with --soft; leave it out`);
+  for (const { output } of jobs)
+    if (!muxerOf(output)) fail(`${output}: the name must end in ${CONTAINERS.join(", ")}`);
 }
 
 /** Makes one annotated recording. Returns why it failed. */
 async function annotate(
-  { input, output }: Job,
-  position: string,
+  job: Job,
+  progress: AnnotateProgress,
   flags: Flags,
   signals: Signals,
 ): Promise<string | undefined> {
+  const { input } = job;
+  const position = progress.next(job);
   const say = (text: string) => {
     if (!flags.quiet && !flags.json) process.stderr.write(`${position}${text}\n`);
   };
-  if (!flags.force && (await isDone(input, output))) {
-    say(`${input}: done already (${output}); --force does it again`);
+  if (!flags.force && (await isDone(job))) {
+    progress.skipped(job);
+    say(`${input}: done already (${job.output}); --force does it again`);
     return undefined;
   }
-  const [{ runShown }, plan] = await Promise.all([import("./run-shown.js"), planOf(input, output, flags)]);
-  if (position) say(input);
+  if (position && !process.stderr.isTTY) say(input);
+  const [{ runShown }, plan] = await Promise.all([import("./run-shown.js"), planOf(job, flags)]);
   try {
-    const summary = await runShown(plan, flags, signals);
+    await rm(eventsPart(job), { force: true }); // what another run left would be appended to
+    const heading = position === "" ? {} : { heading: (view: RunView) => progress.heading(view) };
+    const summary = await runShown(plan, { ...flags, ...heading }, signals);
     const [error] = summary.errors;
     if (error) return error.message;
-    if (!signals.stop.aborted) say(doneLine(input, output, summary));
+    if (signals.stop.aborted) return undefined;
+    if (flags.soft) await addTrack(job, summary, signals.abort);
+    await nameBeside(job);
+    say(doneLine(job, summary));
     return undefined;
   } catch (error) {
     if (error instanceof ConfigError) throw error; // the same for every recording
@@ -163,29 +148,18 @@ async function annotate(
   }
 }
 
-function doneLine(input: string, output: string, { sources, faces, seconds }: RunSummary): string {
+function doneLine({ input, output, beside }: Job, { sources, faces, seconds }: RunSummary): string {
   const [source] = sources;
   const { decoded = 0, mediaTimeMs = 0 } = source ?? {};
   const speed = (mediaTimeMs / 1000 / Math.max(seconds, 0.001)).toFixed(1);
-  return `${input} -> ${output}: ${plural(decoded, "frame")}, ${plural(faces, "face")}, ${clock(seconds * 1000)} (${speed}x real time)`;
+  const made = [output, ...Object.values(beside)].join(", ");
+  return `${input} -> ${made}: ${plural(decoded, "frame")}, ${plural(faces, "face")}, ${clock(seconds * 1000)} (${speed}x real time)`;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-async function isDone(input: string, output: string): Promise<boolean> {
-  const [from, to] = await Promise.all([input, output].map((path) => stat(path).catch(() => undefined)));
-  return from !== undefined && to !== undefined && to.mtimeMs >= from.mtimeMs;
-}
-
-async function planOf(input: string, output: string, flags: Flags): Promise<Plan> {
+async function planOf(job: Job, flags: Flags): Promise<Plan> {
   const { loadPipeline } = await import("../pipeline/load.js");
-  const file = flags.pipeline ?? SHIPPED;
-  const [video, out] = [resolve(input), resolve(output)];
+  const file = flags.pipeline ?? shipped(flags.soft ? "subtitles.yaml" : "annotate.yaml");
+  const [video, out] = [resolve(job.input), resolve(flags.soft ? softText(job) : job.output)];
   const plan = await loadPipeline(file, {
     env: { ...process.env, VIDEO: video, OUT: out },
     set: [
@@ -193,6 +167,7 @@ async function planOf(input: string, output: string, flags: Flags): Promise<Plan
       ...(flags.codec === undefined ? [] : [`sinks.video.codec=${JSON.stringify(flags.codec)}`]),
       ...(flags.quality === undefined ? [] : [`sinks.video.quality=${flags.quality}`]),
     ],
+    add: addedOf(job),
   });
   const has = (role: string, path: string) =>
     plan.nodes.some(({ component, options }) => component.role === role && options.path === path);
@@ -201,5 +176,33 @@ async function planOf(input: string, output: string, flags: Flags): Promise<Plan
       "ANNOTATE_PIPELINE",
       `${file}: a pipeline for \`annotate\` has a source with \`path: "\${VIDEO}"\` and a sink with \`path: "\${OUT}"\``,
     );
+  const hider = plan.nodes.find(({ component }) => component.role === "operator" && component.hides);
+  if (flags.soft && hider)
+    throw new ConfigError(
+      "ANNOTATE_SOFT",
+      `${file}: --soft copies the pictures as they are, with the faces that \`${hider.id}\` would hide; leave out one of them`,
+    );
   return plan;
+}
+
+function addedOf(job: Job): Added[] {
+  const { events, csv, vtt } = job.beside;
+  const more = (
+    section: Added["section"],
+    type: string,
+    options: Added["options"],
+    place: string,
+  ): Added => ({
+    ...{ section, type, options, place, present: section === "operators" ? "keep" : "more" },
+  });
+  const place = events === undefined ? "--csv" : "--events";
+  return [
+    ...(vtt === undefined ? [] : [more("sinks", "subtitles", { path: resolve(vtt) }, "--vtt")]),
+    ...(events === undefined && csv === undefined
+      ? []
+      : [
+          more("operators", "events", { on: "both" }, place),
+          more("sinks", "jsonl", { path: resolve(eventsPart(job)) }, place),
+        ]),
+  ];
 }

@@ -1,5 +1,5 @@
 import type { Plan } from "../pipeline/plan.js";
-import { type RunSummary, runPlan } from "../pipeline/run.js";
+import { type RunSummary, type RunView, runPlan } from "../pipeline/run.js";
 import { createLog } from "./log.js";
 import { openRunMetrics } from "./metrics.js";
 import type { Signals } from "./signals.js";
@@ -10,12 +10,14 @@ export interface ShowFlags {
   readonly json?: boolean;
   /** Where the metrics page is to be, as `--metrics` takes it. */
   readonly metrics?: string;
+  /** What stands above the figures on a terminal. */
+  readonly heading?: (view: RunView) => string;
 }
 
 /** Runs a plan with its log and its figures on standard error; with `--json` its summary too. */
 export async function runShown(
   plan: Plan,
-  { quiet = false, json = false, metrics: address }: ShowFlags,
+  { quiet = false, json = false, metrics: address, heading }: ShowFlags,
   signals: Signals,
 ): Promise<RunSummary> {
   const status = new StatusLine(!quiet && !json);
@@ -28,7 +30,7 @@ export async function runShown(
       stop: signals.stop,
       abort: signals.abort,
       started: (view) => {
-        status.start(view);
+        status.start(view, heading);
         metrics.started(view);
       },
     });

@@ -16,6 +16,7 @@ export class StatusLine {
   readonly #rates = new Map<string, Rate>();
   #timer: NodeJS.Timeout | undefined;
   #view: RunView | undefined;
+  #heading: ((view: RunView) => string) | undefined;
   #shown = "";
   #restore = () => {};
 
@@ -23,9 +24,11 @@ export class StatusLine {
     this.#wanted = wanted;
   }
 
-  start(view: RunView): void {
+  /** @param heading what stands above the figures, asked for each time */
+  start(view: RunView, heading?: (view: RunView) => string): void {
     if (!this.#wanted) return;
     this.#view = view;
+    this.#heading = heading;
     for (const source of view.stats.sources) this.#rateOf(source); // so that the first line has figures
     this.#timer = setInterval(() => this.#tick(), process.stderr.isTTY ? REFRESH_MS : PLAIN_MS);
     this.#timer.unref();
@@ -64,7 +67,10 @@ export class StatusLine {
   #tick(): void {
     if (!this.#view) return;
     const { stats, leased, slots, backlog } = this.#view;
-    const lines = stats.sources.map((source) => this.#sourceLine(source));
+    const lines = [
+      ...(this.#heading ? [this.#heading(this.#view)] : []),
+      ...stats.sources.map((source) => this.#sourceLine(source)),
+    ];
     const waiting = backlog() > 0 ? `  ${backlog()} events waiting` : "";
     lines.push(
       pc.dim(

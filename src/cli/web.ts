@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { InvalidArgumentError } from "commander";
-import type { AddedSink } from "../pipeline/load.js";
+import type { Added } from "../pipeline/load.js";
 
 /** `host:port`, or a port alone. */
 export function webAddress(text: string): string {
@@ -12,13 +12,15 @@ export function webAddress(text: string): string {
 }
 
 /** The sink that `--web` adds. A token that had to be made is printed: without it nobody could see the page. */
-export function webSink(given: string | true): AddedSink {
+export function webSink(given: string | true): Added {
   const listen = given === true ? undefined : given;
   const own = listen === undefined || /^(localhost|127\.[\d.]+|\[::1\]):/.test(listen);
   const set = process.env.EKSPRESI_WEB_TOKEN;
   const token = set || (own ? undefined : randomBytes(18).toString("base64url"));
   if (token && !set) process.stderr.write(`--web: the page asks for this token: ${token}\n`);
   return {
+    section: "sinks",
+    present: "set",
     type: "web",
     place: "--web",
     options: { ...(listen !== undefined && { listen }), ...(token && { token }) },

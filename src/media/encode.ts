@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Writable } from "node:stream";
+import { subtitleOptions } from "./containers.js";
 import type { VideoEncoder } from "./encoders.js";
 import type { Ffmpeg } from "./ffmpeg.js";
 import { rawFrameHead, rawHead, TICKS_PER_MS } from "./matroska.js";
@@ -133,7 +134,7 @@ function argsOf(job: EncodeJob, ffmpeg: Ffmpeg): string[] {
     // Our times as they are: ffmpeg would make the first picture's the start.
     ...["-copyts", "-f", "matroska", "-i", "pipe:0"],
     ...(recording ? inputOf(recording, startMs) : []),
-    ...["-map", "0:v", ...(recording ? copied(muxer, recording) : [])],
+    ...["-map", "0:v", ...(recording ? copied(muxer, recording, video) : [])],
     ...(filters.length > 0 ? ["-vf", filters.join(",")] : []),
     ...["-c:v", encoder.name, ...encoder.options, ...colourOptions(video)],
     ...(encoder.filters.length > 0 ? [] : ["-pix_fmt", "yuv420p"]),
@@ -155,11 +156,12 @@ function inputOf({ url, fromMs }: RecordingRef, startMs: number): string[] {
   ];
 }
 
-/** Everything but pictures. Only Matroska holds any kind of subtitles, and attachments. */
-function copied(muxer: string, { fromMs }: RecordingRef): string[] {
+/** Everything but pictures. Only Matroska holds attachments. */
+function copied(muxer: string, { fromMs }: RecordingRef, { subtitles }: VideoInfo): string[] {
   return [
     ...["-map", "1:a?", "-c:a", "copy"],
-    ...(muxer === "matroska" ? ["-map", "1:s?", "-c:s", "copy", "-map", "1:t?", "-c:t", "copy"] : []),
+    ...subtitleOptions(muxer, subtitles, 1),
+    ...(muxer === "matroska" ? ["-map", "1:t?", "-c:t", "copy"] : []),
     ...(fromMs === undefined ? [] : ["-copypriorss", "0"]), // not from the keyframe before it on
     ...["-map_metadata", "1", "-map_chapters", "1"],
   ];

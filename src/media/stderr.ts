@@ -57,6 +57,7 @@ export class StderrReader {
   #timeBase: Rational = { num: 0, den: 1 };
   #frameRate: Rational | undefined;
   #pixels: StreamPixels | undefined;
+  readonly #subtitles: string[] = [];
   readonly #said = new StderrTail();
   readonly #onNote: (note: FrameNote) => void;
 
@@ -82,6 +83,7 @@ export class StderrReader {
       ...(this.#frameRate && { frameRate: this.#frameRate }),
       sampleAspect,
       startMs: this.#startMs,
+      subtitles: this.#subtitles,
       colour: decodedColour(this.#pixels, pixelFormat),
       bits: bitsOf(this.#pixels?.format ?? pixelFormat),
     };
@@ -100,6 +102,8 @@ export class StderrReader {
     if (start) this.#startMs = Number(start[1]) * 1000;
     if (/^ +Stream #0.*: Video: /.test(line) && !line.includes("(attached pic)"))
       this.#pixels ??= parseStreamPixels(line);
+    const [, subtitles] = /^ +Stream #0.*: Subtitle: (\w+)/.exec(line) ?? [];
+    if (subtitles !== undefined) this.#subtitles.push(subtitles);
     if (/^\s*$|^ {2}|^Press |^Input #|^Output #|^Stream mapping|^video:/.test(line)) return;
     this.#said.add(line);
   }

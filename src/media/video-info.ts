@@ -27,6 +27,8 @@ export interface VideoInfo {
   readonly bits: number;
   /** Earliest time of any stream in the container, ms: players call it 0:00. */
   readonly startMs: number;
+  /** ffmpeg's names of the codecs of its streams of subtitles, in their order. */
+  readonly subtitles: readonly string[];
 }
 
 /** A part of a recording that ffmpeg can open once more. */
@@ -36,6 +38,15 @@ export interface RecordingRef {
   /** What begins and ends it, counted from the recording's start; absent where that is its own. */
   readonly fromMs?: number;
   readonly toMs?: number;
+}
+
+/** Some containers begin at any time; a start that others tell is kept, so that every time stays what it was. */
+const KEPT_START_MS = 1000;
+
+/** The recording's time, ms, that is 0 of what is made of it. */
+export function zeroOf({ startMs }: VideoInfo, { fromMs }: RecordingRef): number {
+  if (fromMs !== undefined) return startMs + fromMs;
+  return startMs >= 0 && startMs < KEPT_START_MS ? 0 : startMs;
 }
 
 /** An input's pixels, as ffmpeg's `Stream` line tells of them. */

@@ -20,8 +20,8 @@ import {
 export interface LoadOptions {
   /** `a.b=value` settings that override the file. */
   readonly set?: readonly string[];
-  /** A sink that is wanted besides the file's; where the file has one of its type, only the options are set on that. */
-  readonly sink?: AddedSink;
+  /** Components that are wanted besides the file's. */
+  readonly add?: readonly Added[];
   readonly env?: NodeJS.ProcessEnv;
   /** What `parsePipeline` calls its text in places. */
   readonly name?: string;
@@ -29,9 +29,12 @@ export interface LoadOptions {
   readonly registry?: readonly Component[];
 }
 
-export interface AddedSink {
+export interface Added {
+  readonly section: "operators" | "sinks";
   readonly type: string;
   readonly options: Readonly<Record<string, unknown>>;
+  /** Where the file has one of its type: `set` the options on that, `keep` that as it is, or have one `more`. */
+  readonly present: "set" | "keep" | "more";
   /** Where it was asked for, for messages, e.g. `--web`. */
   readonly place: string;
 }
@@ -64,7 +67,7 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
     place: `--set ${setting.slice(0, setting.indexOf("="))}`,
     path: applySetting(root, setting),
   }));
-  if (options.sink) settings.push(addSink(root, options.sink));
+  for (const added of options.add ?? []) settings.push(add(root, added));
   const yaml = withSettings(file, settings);
   const value = substitute(yaml, root, options.env ?? process.env, problems) as Record<string, unknown>;
   checkHead(yaml, value, problems);
@@ -89,15 +92,16 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
   };
 }
 
-/** Puts a sink into a configuration; gives what was asked for and where it stands. */
-function addSink(root: Record<string, unknown>, { type, options, place }: AddedSink) {
-  root.sinks ??= [];
-  const { sinks } = root;
-  if (!Array.isArray(sinks)) return { place, path: ["sinks"] }; // what is wrong with it is told later
-  const present = sinks.findIndex((item: unknown) => isMapping(item) && item.type === type);
-  if (present < 0) return { place, path: ["sinks", sinks.push({ type, ...options }) - 1] };
-  Object.assign(sinks[present] as object, options);
-  return { place, path: ["sinks", present, Object.keys(options)[0] ?? "type"] };
+/** Puts a component into a configuration; gives what was asked for and where it stands. */
+function add(root: Record<string, unknown>, { section, type, options, present, place }: Added) {
+  root[section] ??= [];
+  const list = root[section];
+  if (!Array.isArray(list)) return { place, path: [section] }; // what is wrong with it is told later
+  const at =
+    present === "more" ? -1 : list.findIndex((item: unknown) => isMapping(item) && item.type === type);
+  if (at < 0) return { place, path: [section, list.push({ type, ...options }) - 1] };
+  if (present === "set") Object.assign(list[at] as object, options);
+  return { place, path: [section, at, (present === "set" && Object.keys(options)[0]) || "type"] };
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {

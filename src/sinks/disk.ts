@@ -9,6 +9,7 @@ export function diskReason(cause: unknown): string {
     EROFS: "the file system is read-only",
     EISDIR: "it is a folder",
     ENOTDIR: "a part of its path is a file",
+    EEXIST: "a part of its path is a file",
     EDQUOT: "the quota is used up",
   };
   return known[code ?? ""] ?? messageOf(cause);

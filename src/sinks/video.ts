@@ -1,15 +1,18 @@
 import { mkdir, rename, rm } from "node:fs/promises";
-import { dirname, extname } from "node:path";
+import { dirname } from "node:path";
 import { Type } from "typebox";
 import { ConfigError, messageOf, SinkError } from "../errors.js";
+import { CONTAINERS, muxerOf } from "../media/containers.js";
 import { Encoding } from "../media/encode.js";
 import { findEncoder, type VideoEncoder } from "../media/encoders.js";
 import { type Ffmpeg, findFfmpeg } from "../media/ffmpeg.js";
 import type { FaceFrame, Frame } from "../media/frame.js";
-import type { RecordingRef, VideoInfo } from "../media/video-info.js";
+import { zeroOf } from "../media/video-info.js";
 import { sink } from "../pipeline/component.js";
 import type { RunContext, SourceStats } from "../pipeline/context.js";
 import { Path } from "../pipeline/units.js";
+import { diskReason } from "./disk.js";
+import { isWhole, ownPath, partName } from "./part-file.js";
 
 const Options = Type.Object({
   path: Path({
@@ -37,29 +40,22 @@ const Options = Type.Object({
   ),
 });
 
-const MUXERS: Readonly<Record<string, string>> = {
-  ".mp4": "mp4",
-  ".m4v": "mp4",
-  ".mov": "mov",
-  ".mkv": "matroska",
-};
-
 /** Writes what it is given as a recording. */
 export const video = sink({
   type: "video",
   summary: "Writes pictures to a recording, with the sound of the one they came from.",
   description:
-    "Every picture keeps its own time, so a variable frame rate stays as it is. Of a recording, sound and subtitles are copied, chapters, metadata, colour tags and the shape of pixels kept; a rotation is carried out. Pictures have 8 bits a sample, whatever the recording's had, and an odd width or height is made even by a black line. A recording without times of its own to go by (`loop`, standard input) and a camera give no sound. While it is written it is called `<name>.part.<extension>`; it takes its name once it is whole, so after a failure or Ctrl-C the part that was done is found under the other. With the ffmpeg of the npm package (2018) the last picture of an `.mp4` or `.mov` has no length, and players may leave one or two out: prefer ffmpeg 5.1 or newer on PATH.",
+    "Every picture keeps its own time, so a variable frame rate stays as it is. Of a recording, sound is copied, subtitles as far as the container can hold them; chapters, metadata, colour tags and the shape of pixels are kept; a rotation is carried out. Pictures have 8 bits a sample, whatever the recording's had, and an odd width or height is made even by a black line. A recording without times of its own to go by (`loop`, standard input) and a camera give no sound. While it is written it is called `<name>.part.<extension>`; it takes its name once it is whole, so after a failure or Ctrl-C the part that was done is found under the other. With the ffmpeg of the npm package (2018) the last picture of an `.mp4` or `.mov` has no length, and players may leave one or two out: prefer ffmpeg 5.1 or newer on PATH.",
   takes: "faces",
   colour: true,
   options: Options,
   example: "- { type: video, path: out/lobby.mp4 }",
   build: async ({ path, codec = "libx264", quality, preset }, context) => {
-    const muxer = MUXERS[extname(path).toLowerCase()];
+    const muxer = muxerOf(path);
     if (!muxer)
       throw new ConfigError(
         "VIDEO_CONTAINER",
-        `${context.id}: ${path}: the name must end in ${Object.keys(MUXERS).join(", ")}; Matroska (.mkv) takes any sound`,
+        `${context.id}: ${path}: the name must end in ${CONTAINERS.join(", ")}; Matroska (.mkv) takes any sound`,
       );
     const ffmpeg = await findFfmpeg();
     const wish = {
@@ -70,12 +66,7 @@ export const video = sink({
     const encoder = await findEncoder(ffmpeg, wish);
     const files = new Map<string, VideoFile>();
     const open = async (frame: Frame) => {
-      const own = path.replaceAll("{source}", frame.source);
-      if ([...files.values()].some((file) => file.path === own))
-        throw new SinkError(
-          "VIDEO_SOURCES",
-          `${context.id}: pictures of several sources arrive for ${path}; put {source} into its name, or take one source with \`from\``,
-        );
+      const own = ownPath(path, frame.source, files.values(), context.id);
       const file = await VideoFile.open(own, frame, { context, ffmpeg, encoder, muxer });
       files.set(frame.source, file);
       return file;
@@ -99,15 +90,6 @@ interface Means {
   readonly muxer: string;
 }
 
-/** Some containers begin at any time; a start that others tell is kept, so that every time stays what it was. */
-const KEPT_START_MS = 1000;
-
-/** The recording's time that is 0 of what is made of it. */
-function startOf({ startMs }: VideoInfo, { fromMs }: RecordingRef): number {
-  if (fromMs !== undefined) return startMs + fromMs;
-  return startMs >= 0 && startMs < KEPT_START_MS ? 0 : startMs;
-}
-
 /** The recording made of one source. */
 class VideoFile {
   readonly path: string;
@@ -129,7 +111,7 @@ class VideoFile {
     this.#source = source;
     this.#width = frame.width;
     this.#height = frame.height;
-    this.#startMs = recording ? startOf(video, recording) : frame.mediaTimeMs;
+    this.#startMs = recording ? zeroOf(video, recording) : frame.mediaTimeMs;
     const { width, height } = frame;
     this.#encoding = new Encoding(means.ffmpeg, {
       ...{ width, height, video, path: part, encoder: means.encoder, muxer: means.muxer },
@@ -142,14 +124,13 @@ class VideoFile {
     const { context } = means;
     const source = context.stats.sources.find(({ id }) => id === frame.source);
     if (!source) throw new SinkError("VIDEO_SOURCE", `${context.id}: there is no source ${frame.source}`);
-    const extension = extname(path);
-    const part = `${path.slice(0, path.length - extension.length)}.part${extension}`;
+    const part = partName(path);
     try {
       await mkdir(dirname(path), { recursive: true });
       // A run that was killed may have left one, and its ffmpeg may still be at it.
       await rm(part, { force: true });
     } catch (cause) {
-      throw new SinkError("SINK_OPEN", `${context.id}: ${path} cannot be written: ${messageOf(cause)}`, {
+      throw new SinkError("SINK_OPEN", `${context.id}: ${path} cannot be written: ${diskReason(cause)}`, {
         cause,
       });
     }
@@ -172,10 +153,8 @@ class VideoFile {
   }
 
   async close(whole: boolean): Promise<void> {
-    const { live, ending } = this.#source;
-    const done = whole && (ending === "end" || (live && ending === "stopped"));
-    if (!ending) return this.#encoding.kill();
-    if (!done) {
+    if (!this.#source.ending) return this.#encoding.kill();
+    if (!isWhole(whole, this.#source)) {
       await this.#encoding.stop();
       this.#context.log.warn(
         `${this.#context.id}: ${this.path} is not whole; what was done, ${(this.#lastMs / 1000).toFixed(1)} s, is in ${this.#part}`,

@@ -73,6 +73,7 @@ async function read(
     colour: { range: "pc", matrix: 6 }, // what `writePlanes` makes
     bits: 8,
     startMs: 0,
+    subtitles: [],
   };
   const decoding: Promise<Decoded>[] = [];
   let skipped = 0;

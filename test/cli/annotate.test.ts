@@ -1,14 +1,26 @@
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { EmotionEvent } from "#src/events/event.js";
+import { findFfmpeg } from "#src/media/ffmpeg.js";
 import { RECORDING } from "../support/pictures.js";
 import { hasFfprobe, make, probe } from "../support/probe.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const SUBTITLES = fileURLToPath(new URL("../../pipelines/subtitles.yaml", import.meta.url));
+const { path: FFMPEG } = await findFfmpeg();
 
 describe("pipeline annotate", function () {
   this.timeout(120_000);
@@ -33,6 +45,14 @@ describe("pipeline annotate", function () {
     return { child, ended };
   }
 
+  /** Hashes of all packets of pictures. */
+  function pictures(path: string): string {
+    const args = ["-v", "error", "-select_streams", "v", "-show_packets", "-show_data_hash", "md5"];
+    return execFileSync("ffprobe", [...args, "-show_entries", "packet=data_hash", "-of", "csv", path], {
+      encoding: "utf8",
+    });
+  }
+
   it("makes the annotated recording beside the input, and does not make it again unless told to", async () => {
     const first = await start("man.mp4").ended;
     assert.equal(first.code, 0, first.stderr);
@@ -42,6 +62,66 @@ describe("pipeline annotate", function () {
     assert.equal(again.code, 0);
     assert.match(again.stderr, /done already \(man\.annotated\.mp4\); --force does it again/);
     assert.match((await start("man.mp4", "--force").ended).stderr, /25 frames/);
+  });
+
+  it("with --soft copies every stream as it is and adds labels that can be switched off", async () => {
+    const source = join(folder, "man.mp4");
+    const sound = ["-f", "lavfi", "-i", "sine=frequency=440:duration=1"];
+    for (const [name, codec] of [
+      ["tone.mp4", "mov_text"],
+      ["tone.mkv", "ass"],
+    ] as const) {
+      const tone = await make(join(folder, name), "-i", source, ...sound, "-c:v", "copy", "-c:a", "aac");
+      const { code, stderr } = await start(name, "--soft", "-o", `soft-${name}`).ended;
+      assert.equal(code, 0, stderr);
+      const [before, after] = [probe(tone), probe(join(folder, `soft-${name}`))];
+      assert.deepEqual(
+        after.streams.map(({ codec_name }) => codec_name),
+        [...before.streams.map(({ codec_name }) => codec_name), codec],
+      );
+      assert.deepEqual(after.times, before.times);
+      assert.deepEqual(after.sound, before.sound);
+      assert.equal(pictures(tone), pictures(join(folder, `soft-${name}`)));
+      const said = execFileSync(
+        FFMPEG,
+        ["-v", "error", "-i", `soft-${name}`, "-map", "0:s:0", "-f", "srt", "-"],
+        {
+          cwd: folder,
+          encoding: "utf8",
+        },
+      );
+      assert.match(
+        said,
+        /00:00:00,0\d\d --> 00:00:0\d,\d+\n.*#1 (happy|neutral|sad|angry|fear|surprise|disgust) \d+ %/,
+      );
+    }
+    assert.deepEqual(readdirSync(folder).sort(), [
+      "man.mp4",
+      "soft-tone.mkv",
+      "soft-tone.mp4",
+      "tone.mkv",
+      "tone.mp4",
+    ]);
+  });
+
+  it("writes events, subtitles and a table beside it, and makes them again when one is gone", async () => {
+    const beside = ["--soft", "--events", "--vtt", "--csv"];
+    const first = await start("man.mp4", ...beside).ended;
+    assert.equal(first.code, 0, first.stderr);
+    const made = ["csv", "jsonl", "mp4", "vtt"].map((ending) => `man.annotated.${ending}`);
+    assert.deepEqual(readdirSync(folder).sort(), [...made, "man.mp4"]);
+    const read = (ending: string) => readFileSync(join(folder, `man.annotated.${ending}`), "utf8");
+    const events = read("jsonl")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as EmotionEvent);
+    assert.deepEqual([events[0]?.data.kind, events.at(-1)?.data.kind], ["appeared", "left"]);
+    assert.equal(read("csv").trim().split("\r\n").length, 1 + events.length);
+    assert.match(read("vtt"), /^WEBVTT\n\n00:00:00\.0\d\d --> .*\n#1 \w+ \d+ %\n/);
+    assert.match((await start("man.mp4", ...beside).ended).stderr, /done already/);
+    rmSync(join(folder, "man.annotated.csv"));
+    assert.equal((await start("man.mp4", "--soft", "--csv", "-q").ended).code, 0);
+    assert.deepEqual(readdirSync(folder).sort(), [...made, "man.mp4"]);
   });
 
   it("goes on after a bad file and ends with a list and exit code 1", async () => {
@@ -62,6 +142,20 @@ describe("pipeline annotate", function () {
     assert.match(await wrong("man.mp4", "-o", "man.mp4"), /would replace it/);
     assert.match(await wrong("man.mp4", RECORDING, "-o", "x.mp4"), /--output names one file/);
     assert.match(await wrong("*.avi"), /no file matches/);
+    assert.match(
+      await wrong("man.mp4", "--soft", "--codec", "libx264"),
+      /--codec: nothing is encoded with --soft/,
+    );
+    assert.match(await wrong("man.mp4", "--soft", "-o", "x.vtt"), /x\.vtt: the name must end in \.mp4/);
+    const hides = readFileSync(SUBTITLES, "utf8").replace(
+      "- { type: smooth }",
+      "- { type: smooth }\n  - { type: blur }",
+    );
+    writeFileSync(join(folder, "blur.yaml"), hides);
+    assert.match(
+      await wrong("man.mp4", "--soft", "-p", "blur.yaml"),
+      /--soft copies the pictures as they are, with the faces that `blur` would hide/,
+    );
     assert.match(await wrong("man.mp4", "--codec", "h263"), /no video encoder `h263`.*it has .*libx264/);
   });
 

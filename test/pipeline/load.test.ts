@@ -49,7 +49,7 @@ describe("a pipeline file", () => {
     const sinksOf = (text: string, options: Record<string, unknown>) =>
       parsePipeline(text, "/", {
         registry: components,
-        sink: { type: "screen", place: "--screen", options },
+        add: [{ section: "sinks", present: "set", type: "screen", place: "--screen", options }],
       }).nodes.flatMap(({ id, component, options }) => (component.role === "sink" ? [{ id, options }] : []));
     const own = { id: "lines", options: { path: resolve("/out.jsonl"), rotate: 10_000_000 } };
     assert.deepEqual(sinksOf(TEXT, { port: 7 }), [own, { id: "screen", options: { port: 7 } }]);
@@ -58,6 +58,23 @@ describe("a pipeline file", () => {
     assert.deepEqual(sinksOf(with8, {}), [own, { id: "mine", options: { port: 8 } }]);
     assert.deepEqual(sinksOf(TEXT.split("sinks:")[0] ?? "", {}), [{ id: "screen", options: {} }]);
     assert.throws(() => sinksOf(TEXT, { port: "x" }), /^ConfigError: --screen: screen: /);
+  });
+
+  it("gets an operator that it lacks, and one more of a sink that it has", () => {
+    const nodesOf = (text: string) =>
+      parsePipeline(text, "/", {
+        registry: components,
+        add: [
+          { section: "operators", present: "keep", type: "tell", place: "--tell", options: {} },
+          { section: "sinks", present: "more", type: "lines", place: "--tell", options: { path: "/more" } },
+        ],
+      }).nodes.map(({ id }) => id);
+    const ids = nodesOf(TEXT);
+    assert.deepEqual(ids.slice(-3), ["tell", "lines", "lines-2"]);
+    assert.equal(ids.length, 7);
+    const silent = TEXT.split("sinks:")[0]?.replace(/^ *- \{? ?(id: \w+, )?type: tell.*$\n?/m, "") ?? "";
+    assert.doesNotMatch(silent, /tell/);
+    assert.deepEqual(nodesOf(silent).slice(-2)[0], "tell");
   });
 
   it("takes variables in --set, too", () => {

@@ -181,6 +181,30 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     assert.equal(after.sound.length, before.sound.length);
   });
 
+  it("keeps subtitles, whatever container they are in", async () => {
+    const srt = join(folder, "said.srt");
+    writeFileSync(srt, "1\n00:00:00,500 --> 00:00:01,500\nGood day\n\n");
+    const said = (name: string) =>
+      probe(join(folder, name)).streams.filter((s) => s.codec_type === "subtitle");
+    const args = ["-i", man, "-i", srt, "-map", "0:v", "-map", "0:a", "-map", "1", "-c", "copy"];
+    await make(join(folder, "said.mp4"), ...args, "-c:s", "mov_text", "-metadata:s:s:0", "language=eng");
+    await make(join(folder, "said.mkv"), ...args, "-c:s", "ass");
+    for (const [input, output, codec] of [
+      ["said.mp4", "said-out.mp4", "mov_text"],
+      ["said.mp4", "said-mp4.mkv", "subrip"],
+      ["said.mkv", "said-out.mkv", "ass"],
+      ["said.mkv", "said-mkv.mp4", "mov_text"],
+    ] as const) {
+      assert.deepEqual((await through(input, output)).errors, []);
+      assert.deepEqual(
+        said(output).map(({ codec_name }) => codec_name),
+        [codec],
+        `${input} to ${output}`,
+      );
+    }
+    assert.equal(said("said-out.mp4")[0]?.tags?.language, "eng");
+  });
+
   it("cuts sound and chapters where the source begins and ends", async () => {
     const { errors } = await through("man.mp4", "part-of-it.mp4", ", from: 1s, to: 2s");
     assert.deepEqual(errors, []);

@@ -1,0 +1,67 @@
+import { createWriteStream } from "node:fs";
+import { rename, rm } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { messageOf, SinkError } from "../errors.js";
+import { muxerOf } from "../media/containers.js";
+import type { RunSummary } from "../pipeline/run.js";
+import { diskReason } from "../sinks/disk.js";
+import { partName } from "../sinks/part-file.js";
+import { eventsPart, type Job, softText } from "./annotate-files.js";
+
+/** The recording as it was, with a track of what the run wrote. */
+export async function addTrack(job: Job, { sources }: RunSummary, signal: AbortSignal): Promise<void> {
+  const { addSubtitles } = await import("../media/mux.js");
+  const { findFfmpeg } = await import("../media/ffmpeg.js");
+  const { zeroOf } = await import("../media/video-info.js");
+  const { video, recording } = sources[0] ?? {};
+  const { output } = job;
+  const muxer = muxerOf(output);
+  if (!video || !recording || !muxer || recording.fromMs !== undefined || recording.toMs !== undefined)
+    throw new SinkError(
+      "ANNOTATE_SOFT",
+      `${output}: --soft takes a whole recording; leave out \`from\` and \`to\``,
+    );
+  const part = partName(output);
+  const subtitles = softText(job);
+  try {
+    await addSubtitles(
+      await findFfmpeg(),
+      {
+        url: recording.url,
+        video,
+        startMs: zeroOf(video, recording),
+        subtitles,
+        title: "Expressions",
+        muxer,
+        path: part,
+      },
+      signal,
+    );
+    await rename(part, output);
+    await rm(subtitles);
+  } catch (cause) {
+    throw new SinkError("ANNOTATE_SOFT", `${output} cannot be written: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Gives what was written beside the recording its name. */
+export async function nameBeside(job: Job): Promise<void> {
+  const { events, csv } = job.beside;
+  if (events === undefined && csv === undefined) return;
+  const written = eventsPart(job);
+  try {
+    if (csv !== undefined) {
+      const { csvOf, readEvents } = await import("../report/index.js");
+      const rows = csvOf(readEvents([{ name: written, from: written }]));
+      await pipeline(Readable.from(rows), createWriteStream(partName(csv)));
+      await rename(partName(csv), csv);
+    }
+    if (events !== undefined) await rename(written, events);
+    else await rm(written);
+  } catch (cause) {
+    throw new SinkError("ANNOTATE_BESIDE", `${csv ?? events} cannot be written: ${diskReason(cause)}`, {
+      cause,
+    });
+  }
+}

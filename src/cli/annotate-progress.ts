@@ -1,0 +1,42 @@
+import type { RunView } from "../pipeline/run.js";
+import type { Job } from "./annotate-files.js";
+import { clock } from "./format.js";
+
+/** How far many recordings are, by their sizes. */
+export class AnnotateProgress {
+  readonly #jobs: readonly Job[];
+  #total: number;
+  #done = 0;
+  #number = 0;
+  #job: Job | undefined;
+  readonly #startMs = performance.now();
+
+  constructor(jobs: readonly Job[]) {
+    this.#jobs = jobs;
+    this.#total = jobs.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Begins the next one; gives its number, nothing where there is one only. */
+  next(job: Job): string {
+    this.#done += this.#job?.size ?? 0;
+    this.#job = job;
+    this.#number++;
+    return this.#jobs.length > 1 ? `[${this.#number}/${this.#jobs.length}] ` : "";
+  }
+
+  /** It took no time: it says nothing of those to come. */
+  skipped(job: Job): void {
+    this.#total -= job.size;
+    this.#job = undefined;
+  }
+
+  /** `[3/12] lobby.mp4  12:03 left in all`. */
+  heading({ stats }: RunView): string {
+    const { mediaTimeMs = 0, durationMs = 0 } = stats.sources[0] ?? {};
+    const part = durationMs > 0 ? Math.min(1, Math.max(0, mediaTimeMs / durationMs)) : 0;
+    const done = this.#done + part * (this.#job?.size ?? 0);
+    const leftMs = ((performance.now() - this.#startMs) * (this.#total - done)) / done;
+    const left = done > 0 ? `  ${clock(leftMs)} left in all` : "";
+    return `[${this.#number}/${this.#jobs.length}] ${this.#job?.input ?? ""}${left}`;
+  }
+}

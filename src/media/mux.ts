@@ -1,0 +1,57 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { subtitleOptions } from "./containers.js";
+import type { Ffmpeg } from "./ffmpeg.js";
+import { StderrTail } from "./stderr.js";
+import type { VideoInfo } from "./video-info.js";
+
+export interface MuxJob {
+  /** The recording, as ffmpeg takes it. */
+  readonly url: string;
+  readonly video: VideoInfo;
+  /** Its time that is 0 of the output and of the subtitles, ms. */
+  readonly startMs: number;
+  /** The subtitles' file: `.srt` or `.ass`. */
+  readonly subtitles: string;
+  /** What players call them. */
+  readonly title: string;
+  /** ffmpeg's name of the container. */
+  readonly muxer: string;
+  /** The file that is written, over what is there. */
+  readonly path: string;
+}
+
+/**
+ * Copies a recording as it is, no stream decoded, with one more track of subtitles, the first and shown by default.
+ * Ends ffmpeg when `signal` aborts. Rejects with what ffmpeg said where it fails.
+ */
+export async function addSubtitles(ffmpeg: Ffmpeg, job: MuxJob, signal: AbortSignal): Promise<void> {
+  const said = new StderrTail();
+  const child = spawn(ffmpeg.path, argsOf(job), { stdio: ["ignore", "ignore", "pipe"], windowsHide: true });
+  const stop = () => child.kill("SIGKILL");
+  signal.addEventListener("abort", stop);
+  if (signal.aborted) stop();
+  createInterface(child.stderr).on("line", (line) => said.add(line));
+  try {
+    const [code] = (await once(child, "close")) as [number | null];
+    if (code !== 0 || said.writeFailed)
+      throw new Error(said.reason("first") ?? `ffmpeg ended with code ${code}`);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function argsOf({ url, video, startMs, subtitles, title, muxer, path }: MuxJob): string[] {
+  return [
+    ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning", "-y", "-copyts"],
+    ...["-itsoffset", String(-startMs / 1000), "-i", url, "-i", `file:${subtitles}`],
+    ...["-map", "0:v", "-map", "0:a?", "-c", "copy"],
+    ...["-map", "1:s", "-c:s:0", muxer === "matroska" ? "ass" : "mov_text"],
+    ...["-metadata:s:s:0", `title=${title}`, "-metadata:s:s:0", `handler_name=${title}`],
+    ...["-disposition:s:0", "default"],
+    ...subtitleOptions(muxer, video.subtitles, 0, 1),
+    ...(muxer === "matroska" ? ["-map", "0:t?"] : ["-movflags", "+faststart"]),
+    ...["-max_muxing_queue_size", "9999", "-f", muxer, `file:${path}`],
+  ];
+}

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Face } from "#src/media/frame.js";
+import { subtitles } from "#src/sinks/subtitles/index.js";
+import { testContext } from "../../support/context.js";
+import { faceAt, facesOf, frameOf } from "../../support/frames.js";
+import { hasFfprobe } from "../../support/probe.js";
+
+const HOSTILE = "<b>{\\fs99}-->\n\n& sad";
+const MODEL = { name: "m", version: "1", labels: ["happy", HOSTILE] };
+
+describe("the subtitles sink", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const face = (track: number, label: number, x: number, more: Partial<Face> = {}) =>
+    faceAt(x, 24, 16, { track, label, model: MODEL, smoothed: Float32Array.of(0.75, 0.25), ...more });
+
+  /** A second of two faces, the left one happy; the other changes its label after half of it. */
+  async function write(name: string, ending?: "end" | "stopped", source = "test") {
+    const { context, pool, logged } = testContext();
+    const [stats] = context.stats.sources;
+    const sink = await subtitles.build({ path: join(folder, name) }, context);
+    for (let n = 0; n < 25; n++) {
+      const item = facesOf(frameOf(pool, n, { source }), [face(2, n < 12 ? 0 : 1, 50), face(1, 0, 12)]);
+      await sink.write(item);
+      item.frame.release();
+    }
+    if (stats && ending) stats.ending = ending;
+    await sink.close(true);
+    return { logged, text: (file = name) => readFileSync(join(folder, file), "utf8") };
+  }
+
+  it("writes WebVTT above the faces", async () => {
+    const { text } = await write("a.vtt", "end");
+    assert.equal(
+      text(),
+      `WEBVTT
+
+00:00:00.000 --> 00:00:00.480 line:26.3% position:65.6% align:start
+#2 happy 75 %
+
+00:00:00.000 --> 00:00:01.000 line:26.3% position:6.3% align:start
+#1 happy 75 %
+
+00:00:00.480 --> 00:00:01.000 line:26.3% position:65.6% align:start
+#2 &#60;b&#62;{\\fs99}--&#62; &#38; sad 25 %
+`,
+    );
+  });
+
+  it("writes SubRip from left to right", async () => {
+    const { text } = await write("a.srt", "end");
+    assert.equal(
+      text(),
+      `1
+00:00:00,000 --> 00:00:00,480
+#1 happy 75 %
+#2 happy 75 %
+
+2
+00:00:00,480 --> 00:00:01,000
+#1 happy 75 %
+#2  b  \\fs99 --  & sad 25 %
+
+`,
+    );
+  });
+
+  it("writes boxes and labels in the expression's colour as ASS", async () => {
+    const { text } = await write("a.ass", "end");
+    const lines = text().split("\n");
+    assert(lines.includes("PlayResX: 64") && lines.includes("PlayResY: 48"));
+    assert.equal(lines.filter((line) => line.startsWith("Dialogue: ")).length, 6);
+    const box = "{\\an7\\pos(4,16)\\1a&HFF&\\3c&H009FE6&\\p1}m 0 0 l 16 0 16 16 0 16{\\p0}";
+    assert(lines.includes(`Dialogue: 0,0:00:00.00,0:00:01.00,Box,,0,0,0,,${box}`), text());
+    assert.equal(lines.at(-2)?.split("}").at(-1), "#2 <b>  fs99 --> & sad 25 %");
+  });
+
+  it("writes what ffmpeg reads with the same times", async function () {
+    if (!hasFfprobe) this.skip(); // ffprobe is not installed
+    for (const [name, expected] of [
+      ["a.vtt", ["0.000000,0.480000", "0.000000,1.000000", "0.480000,0.520000"]],
+      ["a.srt", ["0.000000,0.480000", "0.480000,0.520000"]],
+    ] as const) {
+      await write(name, "end");
+      const args = ["-v", "error", "-show_entries", "packet=pts_time,duration_time", "-of", "csv=p=0"];
+      const read = execFileSync("ffprobe", [...args, join(folder, name)], { encoding: "utf8" });
+      assert.deepEqual(read.match(/[\d.]+,[\d.]+/g), expected, name);
+    }
+  });
+
+  it("has its name only once the recording was read to its end", async () => {
+    const stopped = await write("a.vtt", "stopped");
+    assert.deepEqual(readdirSync(folder), ["a.part.vtt"]);
+    assert.match(stopped.text("a.part.vtt"), /#1 happy/);
+    assert.match(stopped.logged.join(), /warn .*a\.vtt is not whole; what was done is in .*a\.part\.vtt/);
+    await write("a.vtt", "end");
+    assert.deepEqual(readdirSync(folder), ["a.vtt"]);
+  });
+
+  it("says in one line what is wrong with a name, with the faces, or with two sources", async () => {
+    const { context, pool } = testContext();
+    assert.throws(
+      () => subtitles.build({ path: "a.txt" }, context),
+      /a\.txt: the name must end in \.vtt, \.srt, \.ass/,
+    );
+    const sink = await subtitles.build({ path: join(folder, "b.vtt") }, context);
+    const without = facesOf(frameOf(pool, 0), [faceAt(20, 20)]);
+    await assert.rejects(async () => sink.write(without), /faces have no number; put a `track` operator/);
+    without.frame.release();
+    const other = facesOf(frameOf(pool, 0, { source: "other" }), []);
+    await assert.rejects(async () => sink.write(other), /put \{source\} into its name|no source other/);
+    other.frame.release();
+    await sink.close(false);
+    const full = await subtitles.build({ path: "/dev/full/a.vtt" }, context);
+    const item = facesOf(frameOf(pool, 0), []);
+    await assert.rejects(
+      async () => full.write(item),
+      /a\.vtt cannot be written: a part of its path is a file/,
+    );
+    item.frame.release();
+    assert(!existsSync(join(folder, "b.vtt")));
+  });
+});
