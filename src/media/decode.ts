@@ -1,9 +1,9 @@
 import { Observable } from "rxjs";
 import { messageOf, SourceError } from "../errors.js";
-import { ByteReader } from "./bytes.js";
 import { type MediaClock, recordingClock } from "./clock.js";
 import { endProcess, type Ffmpeg, type FfmpegProcess, findFfmpeg, spawnFfmpeg } from "./ffmpeg.js";
 import { Frame, frameBytes, type PixelFormat } from "./frame.js";
+import { BytePipe } from "./pipe.js";
 import type { FramePool } from "./pool.js";
 import { withRemedy } from "./remedy.js";
 import { type FrameNote, StderrReader } from "./stderr.js";
@@ -81,11 +81,9 @@ async function run(
   emit: (frame: Frame) => void,
 ): Promise<void> {
   const ffmpeg = await findFfmpeg();
-  const session = new Session(
-    input,
-    context,
-    spawnFfmpeg(ffmpeg, argsOf(input, context, ffmpeg), input.stdin),
-  );
+  const pictures = await BytePipe.open();
+  const child = spawnFfmpeg(ffmpeg, argsOf(input, context, ffmpeg), pictures, input.stdin);
+  const session = new Session(input, context, child, pictures);
   const end = () => session.end();
   signal.addEventListener("abort", end, { once: true });
   context.stop.addEventListener("abort", end, { once: true });
@@ -125,7 +123,7 @@ class Session {
   readonly #context: DecodeContext;
   readonly #child: FfmpegProcess;
   readonly #stderr: StderrReader;
-  readonly #bytes: ByteReader;
+  readonly #bytes: BytePipe;
   readonly #notes: FrameNote[] = [];
   readonly #exit: Promise<number | null>;
   readonly #clock: MediaClock;
@@ -136,7 +134,7 @@ class Session {
   #stalledAfterMs = 0;
   #ending = false;
 
-  constructor(input: DecodeInput, context: DecodeContext, child: FfmpegProcess) {
+  constructor(input: DecodeInput, context: DecodeContext, child: FfmpegProcess, pictures: BytePipe) {
     this.#input = input;
     this.#context = context;
     this.#child = child;
@@ -145,7 +143,7 @@ class Session {
       this.#notes.push(note);
       this.#notify();
     });
-    this.#bytes = new ByteReader(child.stdout);
+    this.#bytes = pictures;
     child.stderr.setEncoding("utf8");
     child.stderr.on("data", (text: string) => this.#stderr.push(text));
     child.stderr.once("close", () => {
@@ -173,6 +171,7 @@ class Session {
 
   async close(): Promise<void> {
     clearTimeout(this.#watchdog);
+    this.#bytes.close();
     await endProcess(this.#child);
   }
 

@@ -4,6 +4,7 @@ import { delimiter, join } from "node:path";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { messageOf, SourceError } from "../errors.js";
+import type { BytePipe } from "./pipe.js";
 
 export interface Ffmpeg {
   readonly path: string;
@@ -86,22 +87,29 @@ async function describe(path: string, origin: Ffmpeg["origin"]): Promise<Ffmpeg>
   }
 }
 
-export type FfmpegProcess = ChildProcessByStdio<null, Readable, Readable>;
+export type FfmpegProcess = ChildProcessByStdio<null, null, Readable>;
 
 /**
- * Starts ffmpeg with its picture pipe on stdout. Standard input is our own when `stdin` is set, else closed. It ends
+ * Starts ffmpeg with `pictures` as its stdout. Standard input is our own when `stdin` is set, else closed. It ends
  * with us: its pipe breaks when we are killed.
  */
-export function spawnFfmpeg(ffmpeg: Ffmpeg, args: readonly string[], stdin = false): FfmpegProcess {
-  return spawn(ffmpeg.path, args, {
-    stdio: [stdin ? "inherit" : "ignore", "pipe", "pipe"],
+export function spawnFfmpeg(
+  ffmpeg: Ffmpeg,
+  args: readonly string[],
+  pictures: BytePipe,
+  stdin = false,
+): FfmpegProcess {
+  const child = spawn(ffmpeg.path, args, {
+    stdio: [stdin ? "inherit" : "ignore", pictures.childEnd, "pipe"],
     windowsHide: true,
-  }) as FfmpegProcess;
+  }) as unknown as FfmpegProcess;
+  pictures.childEnd.destroy();
+  return child;
 }
 
 const GRACE_MS = 2000;
 
-/** Ends a process: asks first, then kills. Resolves when it is gone. */
+/** Ends a process: asks first, then kills. Resolves when it is gone. Close its pipe before: a full one would keep it. */
 export function endProcess(child: FfmpegProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
     return Promise.resolve();
@@ -112,6 +120,5 @@ export function endProcess(child: FfmpegProcess): Promise<void> {
       resolve();
     });
     child.kill("SIGTERM");
-    child.stdout.resume(); // a full pipe would keep it from noticing
   });
 }

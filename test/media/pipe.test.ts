@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import fc from "fast-check";
+import { BytePipe } from "#src/media/pipe.js";
+
+/** A child that writes `bytes` bytes, each the last digits of its place, and says on stderr how many it got rid of. */
+const WRITER = `
+  const { writeSync } = require("node:fs");
+  const bytes = Number(process.argv[1]);
+  const chunk = Buffer.alloc(50000);
+  for (let at = 0; at < bytes; ) {
+    const count = Math.min(chunk.length, bytes - at);
+    for (let i = 0; i < count; i++) chunk[i] = (at + i) % 251;
+    at += writeSync(1, chunk, 0, count);
+    writeSync(2, at + "\\n");
+  }`;
+
+function write(pipe: BytePipe, bytes: number) {
+  const child = spawn(process.execPath, ["-e", WRITER, String(bytes)], {
+    stdio: ["ignore", pipe.childEnd, "pipe"],
+  });
+  pipe.childEnd.destroy();
+  return child;
+}
+
+describe("the pipe from a child process", () => {
+  it("gives the child's bytes in the pieces that are asked for, and then no more", async () => {
+    const sizes = fc.array(fc.record({ size: fc.integer({ min: 0, max: 300_000 }), skipped: fc.boolean() }), {
+      minLength: 1,
+      maxLength: 6,
+    });
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.integer({ min: 0, max: 10 }), async (pieces, left) => {
+        const pipe = await BytePipe.open();
+        const child = write(pipe, pieces.reduce((sum, { size }) => sum + size, 0) + left);
+        let at = 0;
+        for (const { size, skipped } of pieces) {
+          const target = new Uint8Array(new SharedArrayBuffer(size));
+          assert.equal(await (skipped ? pipe.skip(size) : pipe.read(target)), true);
+          if (!skipped) assert.ok(target.every((value, i) => value === (at + i) % 251));
+          at += size;
+        }
+        assert.equal(await pipe.read(new Uint8Array(left + 1)), false);
+        pipe.close();
+        if (child.exitCode === null) await once(child, "exit");
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  it("takes no more from the child than was asked for and the system holds", async () => {
+    const pipe = await BytePipe.open();
+    const child = write(pipe, 20_000_000);
+    let said = "";
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+    assert.equal(await pipe.skip(1), true);
+    // It is stuck once it has written nothing for a while.
+    for (let before = -1; said.length !== before; ) {
+      before = said.length;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    assert.ok(Number(said.trim().split("\n").at(-1)) < 2_000_000, said);
+    pipe.close();
+    await once(child, "exit");
+  });
+
+  it("ends for a reader who waits when the child is killed", async () => {
+    const pipe = await BytePipe.open();
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], {
+      stdio: ["ignore", pipe.childEnd, "ignore"],
+    });
+    pipe.childEnd.destroy();
+    const reading = pipe.read(new Uint8Array(10));
+    child.kill("SIGKILL");
+    assert.equal(await reading, false);
+    pipe.close();
+  });
+});
