@@ -1,6 +1,6 @@
 import { FunctionBody, I32, I64, ModuleWriter, type Signature, V128 } from "./assembler.js";
 import type { Cascade } from "./cascade.js";
-import { type Corner, type Feature, featureOf, type Piece, uprightPieces } from "./features.js";
+import { type Corner, type Feature, featureOf, type Part, type Piece, uprightPieces } from "./features.js";
 import { type Geometry, geometryOf, PARAMETER_BYTES, placeOf, STRIP, type Step } from "./layout.js";
 import { bits, type Tables, writeTables } from "./tables.js";
 
@@ -28,8 +28,9 @@ export async function compileCascade(cascade: Cascade): Promise<CompiledCascade>
   const writer = new ModuleWriter();
   const settle = writer.import("settle", SETTLE);
   const constants = new Constants();
+  const fixed = Array.from(cascade.stageThreshold, (_, s) => fixedStage(cascade, s));
   for (const step of [1, 2] as const) {
-    const shared = { cascade, features, geometry, step, constants, settle };
+    const shared = { cascade, features, stages: fixed, geometry, step, constants, settle };
     writer.add(firstStage(shared), `first${step}`);
     const stages: number[] = [];
     for (let s = 1; s < cascade.stageThreshold.length; s++) stages.push(writer.add(laterStage(shared, s)));
@@ -84,6 +85,7 @@ const UNREAD = PARAMETER_BYTES - 16;
 interface Shared {
   readonly cascade: Cascade;
   readonly features: readonly Feature[];
+  readonly stages: readonly FixedStage[];
   readonly geometry: Geometry;
   readonly step: Step;
   readonly constants: Constants;
@@ -105,6 +107,7 @@ const LANE_BITS = [1, 0, 2, 0, 4, 0, 8, 0, 16, 0, 32, 0, 64, 0, 128, 0];
 /** The most that a stage can add up, and where lanes begin that are out of it: they stay well below 0. */
 const MOST_SPAN = 32000;
 const OUT_OF_IT = -32700;
+const SCALES_TRIED = 64;
 /** Odd lanes carry values times this; a power of two, so exact. */
 const HIGH = 65536;
 
@@ -120,10 +123,8 @@ interface FixedTree {
   readonly firstNode: number;
   /** What the tree adds at each of its leaves. */
   readonly leaves: readonly number[];
-  readonly most: number;
 }
 
-/** The trees that can change the total most come first, so that hopeless windows are given up early. */
 function fixedStage(cascade: Cascade, s: number): FixedStage {
   const trees: { firstNode: number; leaves: number[]; least: number; span: number }[] = [];
   for (let t = cascade.stageFirst[s] ?? 0; t < (cascade.stageFirst[s + 1] ?? 0); t++) {
@@ -132,18 +133,29 @@ function fixedStage(cascade: Cascade, s: number): FixedStage {
     const least = Math.min(...leaves);
     trees.push({ firstNode, leaves, least, span: Math.max(...leaves) - least });
   }
-  trees.sort((a, b) => b.span - a.span);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const base = sum(trees.map(({ least }) => least)) - (cascade.stageThreshold[s] ?? 0);
   const spans = sum(trees.map(({ span }) => span));
-  const scale = MOST_SPAN / Math.max(Math.abs(base), spans, spans + base);
-  let error = 0.5; // of the base
-  const rounded = trees.map(({ firstNode, leaves, least }) => {
-    const fixed = leaves.map((leaf) => Math.round((leaf - least) * scale));
-    error += Math.max(...leaves.map((leaf, i) => Math.abs((leaf - least) * scale - (fixed[i] ?? 0))));
-    return { firstNode, leaves: fixed, most: Math.max(...fixed) };
-  });
-  return { base: Math.round(base * scale), trees: rounded, guard: Math.ceil(error) };
+  const most = MOST_SPAN / Math.max(Math.abs(base), spans, spans + base);
+  const lost = (value: number, scale: number) => Math.abs(value * scale - Math.round(value * scale));
+  const errorAt = (scale: number) =>
+    sum(trees.map(({ leaves, least }) => Math.max(...leaves.map((leaf) => lost(leaf - least, scale))))) +
+    lost(base, scale);
+  // A little less than the largest scale may lose much less, and then less is to be decided again.
+  let [scale, error] = [most, errorAt(most)];
+  for (let i = 1; i < SCALES_TRIED; i++) {
+    const candidate = most * (1 - i / (8 * SCALES_TRIED));
+    const its = errorAt(candidate);
+    if (its < error) [scale, error] = [candidate, its];
+  }
+  return {
+    base: Math.round(base * scale),
+    trees: trees.map(({ firstNode, leaves, least }) => ({
+      firstNode,
+      leaves: leaves.map((leaf) => Math.round((leaf - least) * scale)),
+    })),
+    guard: Math.ceil(error),
+  };
 }
 
 /** The locals (or parameters) that a block of 8 windows is in. */
@@ -165,6 +177,7 @@ class StageWriter {
   readonly #total: number;
   readonly #value: number;
   readonly #other: number;
+  readonly #parts: number[] = [];
 
   constructor(f: FunctionBody, shared: Shared, block: BlockLocals) {
     this.f = f;
@@ -177,30 +190,23 @@ class StageWriter {
 
   /**
    * Runs stage `s` in the lanes of the 16-bit mask on the stack. Leaves the bits of the windows that pass on the
-   * stack; `giveUp` is to lead elsewhere, from one construct deeper, as soon as none can.
+   * stack.
    */
-  stage(s: number, giveUp: () => void): void {
+  stage(s: number): void {
     const { f } = this;
-    const { cascade, settle } = this.#shared;
-    const { base, trees, guard } = fixedStage(cascade, s);
+    const { stages, settle } = this.#shared;
+    const { base, trees, guard } = stages[s] ?? { base: 0, trees: [], guard: 0 };
     f.set(this.#value);
     this.i16(base);
     this.i16(OUT_OF_IT);
     f.get(this.#value).op("v128.bitselect").set(this.#total);
-    let rest = trees.reduce((sum, { most }) => sum + most, 0);
-    for (const [t, tree] of trees.entries()) {
+    for (const tree of trees) {
       f.get(this.#total);
       this.#tree(tree, 0);
       f.op("i16x8.add").set(this.#total);
       // V8 does all loads of a straight run of code first, and spills what it has no register for. It keeps stores in
       // their order: one after each tree makes it finish the tree.
       f.get(P).get(this.#total).memory("v128.store", UNREAD);
-      rest -= tree.most;
-      if (!looksForAnEnd(t, trees.length)) continue;
-      f.get(this.#total);
-      this.i16(-guard - rest - 1);
-      f.op("i16x8.gt_s").op("v128.any_true").op("i32.eqz");
-      f.when(giveUp);
     }
     const pass = f.local(I32);
     f.get(this.#total).op("i16x8.bitmask").i32(0xff).op("i32.xor").set(pass);
@@ -258,15 +264,25 @@ class StageWriter {
     const compare = below ? "f32x4.lt" : "f32x4.ge";
     const feature = features[cascade.nodeFeature[node] ?? 0];
     if (!feature) return;
-    if (feature.corners) {
-      this.#mergedCorners(feature.corners);
-      f.set(this.#value);
+    if (feature.parts) {
+      const parts = feature.parts.map((part, i) => {
+        this.#mergedCorners(part);
+        const value = this.#part(i);
+        f.set(value);
+        return value;
+      });
+      const inLanes = (shift: "i32x4.shl" | "i32x4.shr_s") => {
+        for (const [i, value] of parts.entries()) {
+          f.get(value).i32(16).op(shift).op("f32x4.convert_i32x4_s");
+          if (i > 0) f.op("f32x4.add");
+        }
+      };
       // Both halves times 65536; the odd lanes' factor has that in it.
-      f.get(this.#value).i32(16).op("i32x4.shl").op("f32x4.convert_i32x4_s");
+      inLanes("i32x4.shl");
       f.get(this.#block.even).op("f32x4.mul");
       this.f32(threshold * HIGH);
       f.tee(this.#other).op(compare);
-      f.get(this.#value).i32(16).op("i32x4.shr_s").op("f32x4.convert_i32x4_s");
+      inLanes("i32x4.shr_s");
       f.get(this.#block.odd).op("f32x4.mul").get(this.#other).op(compare);
     } else {
       this.#weightedRectangles(feature, "even");
@@ -281,13 +297,19 @@ class StageWriter {
     f.shuffle(EVEN_AND_ODD);
   }
 
+  /** A local for the `i`-th part of a feature. */
+  #part(i: number): number {
+    this.#parts[i] ??= this.f.local(V128);
+    return this.#parts[i];
+  }
+
   #load(corner: Corner): void {
     const { geometry, step } = this.#shared;
     this.f.get(this.#block.a).memory("v128.load", placeOf(geometry, step, corner));
   }
 
-  /** A feature that fits 16 bits. Corners that count alike are summed first. */
-  #mergedCorners(corners: NonNullable<Feature["corners"]>): void {
+  /** A part of a feature. Corners that count alike are summed first. */
+  #mergedCorners(corners: Part): void {
     const { f } = this;
     const counts = [...new Set(corners.map(({ count }) => Math.abs(count)))].sort((a, b) => b - a);
     for (const [i, count] of counts.entries()) {
@@ -346,11 +368,6 @@ class StageWriter {
   }
 }
 
-/** Whether it pays to ask after tree `t` if any window can still pass. */
-function looksForAnEnd(t: number, trees: number): boolean {
-  return t < trees - 1 && (t & 7) === 7;
-}
-
 /**
  * Norm factors and the first stage of a row of windows. Parameters: P, where the row begins in the integrals of sums
  * and of squares, where to keep the factors, where to keep a bit for each window that passes (and `STRIP / 8` bytes
@@ -375,7 +392,7 @@ function firstStage(shared: Shared): FunctionBody {
       f.get(factors).get(block.even).get(block.odd).shuffle(SECOND_PAIRS).memory("v128.store", 16);
       writer.raise(block.odd);
       f.get(open);
-      writer.stage(0, () => f.br(1));
+      writer.stage(0);
       f.set(pass);
     });
     f.get(states).get(pass).memory("i32.store8", 0);
@@ -417,7 +434,6 @@ function laterStage(shared: Shared, s: number): FunctionBody {
       .i32(shift)
       .op("i32.shl")
       .op("i32.add");
-  const eightFrom = () => f.get(first).op("i64.shr_u").op("i32.wrap_i64").i32(0xff).op("i32.and");
   f.get(entry).set(kept);
   f.get(entry)
     .get(end)
@@ -429,19 +445,16 @@ function laterStage(shared: Shared, s: number): FunctionBody {
     f.i64(0).set(survivors);
     f.loop(() => {
       f.get(rest).op("i64.ctz").set(first);
-      f.block(() => {
-        address(ENTRY.a, 1).set(block.a);
-        address(ENTRY.factors, 2).tee(block.factors).memory("v128.load", 0).set(near);
-        f.get(block.factors).memory("v128.load", 16).set(far);
-        f.get(near).get(far).shuffle(EVENS_OF_FOUR).set(block.even);
-        f.get(near).get(far).shuffle(ODDS_OF_FOUR).set(block.odd);
-        writer.raise(block.odd);
-        f.get(rest);
-        eightFrom().op("i16x8.splat");
-        f.constant(LANE_BITS).tee(lanes).op("v128.and").get(lanes).op("i16x8.eq");
-        writer.stage(s, () => f.br(1));
-        f.op("i64.extend_i32_u").get(first).op("i64.shl").get(survivors).op("i64.or").set(survivors);
-      });
+      address(ENTRY.a, 1).set(block.a);
+      address(ENTRY.factors, 2).tee(block.factors).memory("v128.load", 0).set(near);
+      f.get(block.factors).memory("v128.load", 16).set(far);
+      f.get(near).get(far).shuffle(EVENS_OF_FOUR).set(block.even);
+      f.get(near).get(far).shuffle(ODDS_OF_FOUR).set(block.odd);
+      writer.raise(block.odd);
+      f.get(rest).get(first).op("i64.shr_u").op("i32.wrap_i64").i32(0xff).op("i32.and");
+      f.op("i16x8.splat").constant(LANE_BITS).tee(lanes).op("v128.and").get(lanes).op("i16x8.eq");
+      writer.stage(s);
+      f.op("i64.extend_i32_u").get(first).op("i64.shl").get(survivors).op("i64.or").set(survivors);
       f.get(rest).i64(0xff).get(first).op("i64.shl").i64(-1).op("i64.xor").op("i64.and").tee(rest);
       f.op("i64.eqz").op("i32.eqz").brIf(0);
     });

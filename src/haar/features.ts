@@ -16,11 +16,14 @@ export interface Feature {
   /** Its rectangles, each in pieces that lie side by side, and what they count for. */
   readonly rectangles: readonly { readonly weight: number; readonly pieces: readonly Piece[] }[];
   /**
-   * Its corners and how often each counts, those that rectangles share merged; only where the value of the feature
-   * always fits a signed 16-bit number, so that arithmetic modulo 65536 gives that value itself.
+   * The same value as a sum of parts: corners and how often each counts, those that rectangles share merged. A part's
+   * value always fits a signed 16-bit number, so that arithmetic modulo 65536 gives that value itself. Absent where
+   * weights are not whole, and where tilted rectangles would have to be cut.
    */
-  readonly corners: readonly (Corner & { readonly count: number })[] | undefined;
+  readonly parts: readonly Part[] | undefined;
 }
+
+export type Part = readonly (Corner & { readonly count: number })[];
 
 interface Rectangle {
   readonly x: number;
@@ -32,6 +35,8 @@ interface Rectangle {
 
 const MAX_PIXEL = 255;
 const MAX_PIECE = Math.floor(65535 / MAX_PIXEL); // pixels
+/** Up to here single precision, in which OpenCV adds a feature's rectangles, holds every whole number. */
+const MAX_EXACT = 2 ** 24;
 
 export function featureOf(cascade: Cascade, index: number): Feature {
   const tilted = cascade.tilted[index] === 1;
@@ -45,9 +50,52 @@ export function featureOf(cascade: Cascade, index: number): Feature {
     pieces: tilted ? tiltedPieces(rectangle) : uprightPieces(rectangle),
   }));
   const whole = used.every(({ weight }) => Number.isInteger(weight));
-  const narrow = whole && MAX_PIXEL * (tilted ? mostOfTilted(used) : mostOfUpright(used)) <= 32767;
-  return { rectangles, corners: narrow ? mergeCorners(rectangles) : undefined };
+  const exact =
+    used.reduce((sum, r) => sum + 2 * Math.abs(r.weight) * r.width * r.height, 0) < MAX_EXACT / MAX_PIXEL;
+  if (!whole || !exact) return { rectangles, parts: undefined };
+  if (!tilted) return { rectangles, parts: uprightParts(used) };
+  return { rectangles, parts: fits(mostOfTilted(used)) ? [mergeCorners(rectangles)] : undefined };
 }
+
+const fits = (most: number) => MAX_PIXEL * most <= 32767;
+
+/** Cuts a feature in two until its parts fit: where that leaves the fewest corners, or where it comes closest. */
+function uprightParts(rectangles: readonly Rectangle[]): Part[] {
+  if (fits(mostOfUpright(rectangles)))
+    return [mergeCorners(rectangles.map((r) => ({ weight: r.weight, pieces: uprightPieces(r) })))];
+  let best: { halves: Rectangle[][]; most: number; corners: number } | undefined;
+  for (const axis of ["x", "y"] as const)
+    for (const at of between(rectangles, axis)) {
+      const halves = cut(rectangles, axis, at);
+      const most = Math.max(...halves.map(mostOfUpright));
+      const corners = halves.reduce((sum, half) => sum + cornersOf(half), 0);
+      const closer = !best || (fits(best.most) ? fits(most) && corners < best.corners : most < best.most);
+      if (closer) best = { halves, most, corners };
+    }
+  return best ? best.halves.flatMap(uprightParts) : [];
+}
+
+/** Lines to cut rectangles on: their own edges, and the middle of all. */
+function between(rectangles: readonly Rectangle[], axis: "x" | "y"): number[] {
+  const side = axis === "x" ? "width" : "height";
+  const edges = rectangles.flatMap((r) => [r[axis], r[axis] + r[side]]);
+  const [first, last] = [Math.min(...edges), Math.max(...edges)];
+  return [...new Set([(first + last) >> 1, ...edges])].filter((at) => first < at && at < last);
+}
+
+function cut(rectangles: readonly Rectangle[], axis: "x" | "y", at: number): Rectangle[][] {
+  const side = axis === "x" ? "width" : "height";
+  const within = (from: number, to: number) =>
+    rectangles.flatMap((r) => {
+      const start = Math.max(r[axis], from);
+      const length = Math.min(r[axis] + r[side], to) - start;
+      return length > 0 ? [{ ...r, [axis]: start, [side]: length }] : [];
+    });
+  return [within(0, at), within(at, Number.POSITIVE_INFINITY)];
+}
+
+const cornersOf = (rectangles: readonly Rectangle[]) =>
+  mergeCorners(rectangles.map((r) => ({ weight: r.weight, pieces: uprightPieces(r) }))).length;
 
 /** A rectangle cut into strips of at most 257 pixels. */
 export function uprightPieces({ x, y, width, height }: Omit<Rectangle, "weight">): Piece[] {
