@@ -29,6 +29,13 @@ export interface Plane {
   readonly stride: number;
 }
 
+/** The windows that passed at one scale. */
+export interface ScaleWindows {
+  /** Its number among the scales of the scan. */
+  readonly scale: number;
+  readonly windows: readonly Box[];
+}
+
 /** Finds faces with a cascade in luma planes that lie in one WebAssembly memory. Not for concurrent use. */
 export class Detector {
   readonly #compiled: CompiledCascade;
@@ -66,29 +73,37 @@ export class Detector {
     new Int32Array(this.#memory.buffer, this.#layout.data, data.length).set(data);
   }
 
-  /** Boxes as OpenCV's `detectMultiScale` gives them, in pixels of the plane. The scratch must have room for the scan. */
-  detect(plane: Plane, options: ScanOptions): Detection[] {
-    const raw: Box[] = [];
-    for (const scale of scalesOf(this.#compiled.cascade, plane, options)) this.#scan(plane, scale, raw);
-    const boxes = groupBoxes(raw, options.minNeighbors ?? 5);
-    return boxes.map((box) => clip(box, plane));
+  /**
+   * Windows that pass the cascade, in pixels of the plane, at those scales that `next` names until it names one that
+   * does not exist: detectors of one picture may share the scales out. The scratch must have room for the scan.
+   */
+  scan(plane: Plane, options: ScanOptions, next: () => number): ScaleWindows[] {
+    const scales = scalesOf(this.#compiled.cascade, plane, options);
+    const all: ScaleWindows[] = [];
+    for (let i = next(), scale = scales[i]; scale; i = next(), scale = scales[i]) {
+      const windows = this.#scanAt(plane, scale);
+      if (windows.length > 0) all.push({ scale: i, windows });
+    }
+    return all;
   }
 
-  #scan(plane: Plane, scale: Scale, raw: Box[]): void {
+  #scanAt(plane: Plane, scale: Scale): Box[] {
     const layout = this.#layout;
     if (!layout) throw new ModelError("HAAR_SCRATCH", "the detector was given no scratch memory");
     const { cascade } = this.#compiled;
-    if (scale.width < cascade.width || scale.height < cascade.height) return;
+    if (scale.width < cascade.width || scale.height < cascade.height) return [];
     this.#writeParameters(layout, plane, scale);
     const count = Math.min(this.#kernel.scan(layout.parameters), MAX_FOUND);
     const found = new Int32Array(this.#memory.buffer, layout.out, 2 * count);
     const width = roundHalfEven(Math.fround(cascade.width * scale.factor));
     const height = roundHalfEven(Math.fround(cascade.height * scale.factor));
+    const windows: Box[] = [];
     for (let i = 0; i < found.length; i += 2) {
       const x = roundHalfEven(Math.fround((found[i] ?? 0) * scale.factor));
       const y = roundHalfEven(Math.fround((found[i + 1] ?? 0) * scale.factor));
-      raw.push({ x, y, width, height });
+      windows.push({ x, y, width, height });
     }
+    return windows;
   }
 
   #writeParameters(layout: Layout, plane: Plane, scale: Scale): void {
@@ -142,6 +157,13 @@ const STAGES = ["first1", "later1", "first2", "later2"] as const;
 /** Bytes of scratch that a detector needs for pictures of up to `capacity`. */
 export function scratchBytes({ cascade, data }: CompiledCascade, capacity: Capacity): number {
   return layOut(cascade, data.byteLength, capacity).bytes;
+}
+
+/** Boxes as OpenCV's `detectMultiScale` gives them, in pixels of the plane, from the windows of all scales. */
+export function boxesOf(all: readonly ScaleWindows[], plane: Plane, minNeighbors = 5): Detection[] {
+  const ordered = [...all].sort((a, b) => a.scale - b.scale);
+  const raw = ordered.flatMap(({ windows }) => windows);
+  return groupBoxes(raw, minNeighbors).map((box) => clip(box, plane));
 }
 
 function clip(box: Detection, plane: Plane): Detection {

@@ -1,7 +1,7 @@
 import { FrameMemory } from "../media/pool.js";
 import type { Cascade } from "./cascade.js";
 import { type CompiledCascade, compileCascade } from "./compile.js";
-import { Detector, scratchBytes } from "./detector.js";
+import { boxesOf, Detector, scratchBytes } from "./detector.js";
 import type { Detection } from "./group.js";
 import { type Capacity, NO_CAPACITY, withPicture } from "./layout.js";
 import type { ScanOptions } from "./scales.js";
@@ -34,7 +34,13 @@ export class ImageDetector {
     const picture = this.#room(width * height);
     this.#memory.view(picture.offset, width * height).set(gray.subarray(0, width * height));
     this.#prepare(width, height);
-    return this.#detector.detect({ offset: picture.offset, width, height, stride: width }, options);
+    const plane = { offset: picture.offset, width, height, stride: width };
+    let next = 0;
+    return boxesOf(
+      this.#detector.scan(plane, options, () => next++),
+      plane,
+      options.minNeighbors,
+    );
   }
 
   #room(bytes: number): { offset: number; bytes: number } {

@@ -4,16 +4,23 @@ import { messageOf, OperatorError } from "../errors.js";
 import type { FrameMemory } from "../media/pool.js";
 import type { Cascade } from "./cascade.js";
 import { type CompiledCascade, compileCascade } from "./compile.js";
-import { type Plane, scratchBytes } from "./detector.js";
+import { boxesOf, type Plane, type ScaleWindows, scratchBytes } from "./detector.js";
 import type { Detection } from "./group.js";
 import { type Capacity, NO_CAPACITY, withPicture } from "./layout.js";
-import type { ScanOptions } from "./scales.js";
+import { type ScanOptions, scalesOf } from "./scales.js";
 import { kernelModule } from "./wasm.js";
 import type { Answer, Job, WorkerSetup } from "./worker.js";
 
 interface Task {
   readonly plane: Plane;
   readonly options: ScanOptions;
+  readonly scales: number;
+  /** Which of the counters says what scale comes next; -1 while the task waits. */
+  counter: number;
+  /** Workers on it. */
+  members: number;
+  readonly found: ScaleWindows[];
+  error: string | undefined;
   resolve(boxes: Detection[]): void;
   reject(error: Error): void;
 }
@@ -26,8 +33,9 @@ interface Member {
 }
 
 /**
- * Worker threads that run a cascade on planes lying in a frame memory, first come, first served. Planes are read in
- * place: they must not change until the promise settles.
+ * Worker threads that run a cascade on planes lying in a frame memory, first come, first served. A worker for which no
+ * plane waits helps with one that is under way: each takes the next scale, the largest picture first. Planes are read
+ * in place: they must not change until the promise settles.
  */
 export class HaarPool {
   readonly workers: number;
@@ -35,6 +43,8 @@ export class HaarPool {
   readonly #memory: FrameMemory;
   readonly #members: Member[] = [];
   readonly #waiting: Task[] = [];
+  readonly #underWay: Task[] = [];
+  readonly #counters: Int32Array;
   #capacity: Capacity = NO_CAPACITY;
   #broken: OperatorError | undefined;
 
@@ -42,6 +52,7 @@ export class HaarPool {
     this.#compiled = compiled;
     this.#memory = memory;
     this.workers = workers;
+    this.#counters = new Int32Array(new SharedArrayBuffer(4 * workers));
   }
 
   /** Starts `workers` threads (default: as many as there are cores). */
@@ -52,7 +63,8 @@ export class HaarPool {
   ): Promise<HaarPool> {
     const compiled = await compileCascade(cascade);
     const pool = new HaarPool(compiled, memory, workers);
-    const setup: WorkerSetup = { compiled, memory: memory.memory, wasm: await kernelModule() };
+    const wasm = await kernelModule();
+    const setup: WorkerSetup = { compiled, memory: memory.memory, wasm, counters: pool.#counters };
     for (let i = 0; i < workers; i++) pool.#start(setup);
     return pool;
   }
@@ -66,7 +78,9 @@ export class HaarPool {
   detect(plane: Plane, options: ScanOptions = {}): Promise<Detection[]> {
     return new Promise((resolve, reject) => {
       if (this.#broken) return reject(this.#broken);
-      this.#waiting.push({ plane, options, resolve, reject });
+      const scales = scalesOf(this.#compiled.cascade, plane, options).length;
+      const rest = { counter: -1, members: 0, found: [], error: undefined };
+      this.#waiting.push({ plane, options, scales, ...rest, resolve, reject });
       this.#dispatch();
     });
   }
@@ -74,8 +88,9 @@ export class HaarPool {
   /** Ends every worker; what still waits is rejected. */
   async close(): Promise<void> {
     this.#fail(new OperatorError("HAAR_CLOSED", "detect: the detector was closed"));
-    for (const member of this.#members) if (member.scratch) this.#memory.free(member.scratch);
-    await Promise.all(this.#members.splice(0).map((member) => member.worker.terminate()));
+    const members = this.#members.splice(0);
+    await Promise.all(members.map((member) => member.worker.terminate()));
+    for (const { scratch } of members) if (scratch) this.#memory.free(scratch);
   }
 
   #start(setup: WorkerSetup): void {
@@ -90,16 +105,36 @@ export class HaarPool {
   #dispatch(): void {
     for (const member of this.#members) {
       if (member.task) continue;
-      const task = this.#waiting.shift();
+      const task = this.#waiting.shift() ?? this.#underWay.find((other) => this.#hasWork(other));
       if (!task) return;
       try {
-        const job: Job = { plane: task.plane, options: task.options, ...this.#fit(member, task) };
-        member.task = task;
-        member.worker.postMessage(job);
+        this.#assign(member, task);
       } catch (error) {
-        task.reject(error instanceof Error ? error : new Error(String(error)));
+        // Without memory for a first worker there is none; a second one is merely not had.
+        if (task.members === 0) task.reject(error instanceof Error ? error : new Error(String(error)));
       }
     }
+  }
+
+  #assign(member: Member, task: Task): void {
+    const scratch = this.#fit(member, task);
+    if (task.members === 0) this.#begin(task);
+    const job: Job = { plane: task.plane, options: task.options, counter: task.counter, ...scratch };
+    member.worker.postMessage(job);
+    member.task = task;
+    task.members++;
+  }
+
+  /** Whether scales are left that no worker has taken. */
+  #hasWork(task: Task): boolean {
+    return task.error === undefined && Atomics.load(this.#counters, task.counter) < task.scales;
+  }
+
+  #begin(task: Task): void {
+    const taken = this.#underWay.map(({ counter }) => counter);
+    task.counter = this.#counters.findIndex((_, i) => !taken.includes(i));
+    Atomics.store(this.#counters, task.counter, 0);
+    this.#underWay.push(task);
   }
 
   /** Gives a worker a larger scratch region where this task needs one. */
@@ -108,6 +143,7 @@ export class HaarPool {
     this.#capacity = wanted;
     if (member.scratch && withPicture(member.capacity, task.plane) === member.capacity) return {};
     if (member.scratch) this.#memory.free(member.scratch);
+    member.scratch = undefined;
     member.capacity = wanted;
     member.scratch = this.#memory.allocate(scratchBytes(this.#compiled, wanted));
     return { scratch: { offset: member.scratch.offset, capacity: member.capacity } };
@@ -116,9 +152,15 @@ export class HaarPool {
   #settle(member: Member, answer: Answer): void {
     const task = member.task;
     member.task = undefined;
+    if (!task) return;
+    if ("found" in answer) task.found.push(...answer.found);
+    else task.error ??= answer.error;
+    task.members--;
+    if (task.members === 0) this.#underWay.splice(this.#underWay.indexOf(task), 1);
     this.#dispatch();
-    if ("boxes" in answer) task?.resolve(answer.boxes);
-    else task?.reject(new OperatorError("HAAR_WORKER", `detect: ${answer.error}`));
+    if (task.members > 0) return;
+    if (task.error === undefined) task.resolve(boxesOf(task.found, task.plane, task.options.minNeighbors));
+    else task.reject(new OperatorError("HAAR_WORKER", `detect: ${task.error}`));
   }
 
   #died(why: string, cause?: unknown): void {

@@ -1,8 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "../errors.js";
 import type { CompiledCascade } from "./compile.js";
-import { Detector, type Plane } from "./detector.js";
-import type { Detection } from "./group.js";
+import { Detector, type Plane, type ScaleWindows } from "./detector.js";
 import type { Capacity } from "./layout.js";
 import type { ScanOptions } from "./scales.js";
 
@@ -10,26 +9,31 @@ export interface WorkerSetup {
   readonly compiled: CompiledCascade;
   readonly memory: WebAssembly.Memory;
   readonly wasm: WebAssembly.Module;
+  /** A counter for each picture that may be under way: the next scale that nobody has taken. */
+  readonly counters: Int32Array;
 }
 
 export interface Job {
   readonly plane: Plane;
   readonly options: ScanOptions;
+  /** The picture's counter. */
+  readonly counter: number;
   /** A new scratch region, where this worker's last one was too small. */
   readonly scratch?: { readonly offset: number; readonly capacity: Capacity };
 }
 
-export type Answer = { readonly boxes: Detection[] } | { readonly error: string };
+export type Answer = { readonly found: ScaleWindows[] } | { readonly error: string };
 
 const port = parentPort;
 if (port) {
-  const { compiled, memory, wasm } = workerData as WorkerSetup;
+  const { compiled, memory, wasm, counters } = workerData as WorkerSetup;
   const detector = await Detector.create(compiled, memory, wasm);
-  port.on("message", ({ plane, options, scratch }: Job) => {
+  port.on("message", ({ plane, options, counter, scratch }: Job) => {
     let answer: Answer;
     try {
       if (scratch) detector.useScratch(scratch.offset, scratch.capacity);
-      answer = { boxes: detector.detect(plane, options) };
+      const next = () => Atomics.add(counters, counter, 1);
+      answer = { found: detector.scan(plane, options, next) };
     } catch (error) {
       answer = { error: messageOf(error) };
     }

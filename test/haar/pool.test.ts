@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { HaarPool, ImageDetector, loadCascade, type Plane } from "#src/haar/index.js";
+import { FrameMemory } from "#src/media/pool.js";
+import { picture } from "../support/pictures.js";
+
+const CASCADE = new URL("../../models/haarcascades/haarcascade_frontalface_default.xml", import.meta.url)
+  .pathname;
+const [width, height] = [480, 360];
+const OPTIONS = { minSize: { width: 30, height: 30 } };
+
+describe("the detector's workers", function () {
+  this.timeout(60_000);
+  let grays: Uint8Array[];
+
+  before(async () => {
+    grays = await Promise.all([2, 10, 20].map((at) => picture(at, width, height, 2)));
+  });
+
+  async function open(workers: number) {
+    const memory = new FrameMemory();
+    const planes = grays.map((gray): Plane => {
+      const { offset } = memory.allocate(gray.length);
+      memory.view(offset, gray.length).set(gray);
+      return { offset, width, height, stride: width };
+    });
+    return { pool: await HaarPool.create(await loadCascade(CASCADE), memory, workers), planes };
+  }
+
+  it("find the same boxes, in the same order, however many share a picture", async () => {
+    const alone = await ImageDetector.create(await loadCascade(CASCADE));
+    const expected = grays.map((gray) => alone.detect(gray, width, height, OPTIONS));
+    assert.ok(expected.every((boxes) => boxes.length >= 4));
+    for (const workers of [1, 3]) {
+      const { pool, planes } = await open(workers);
+      // One at a time all workers share it; together some have one of their own.
+      for (const [i, plane] of planes.entries())
+        assert.deepEqual(await pool.detect(plane, OPTIONS), expected[i], `${workers} workers`);
+      const together = await Promise.all([...planes, ...planes].map((plane) => pool.detect(plane, OPTIONS)));
+      assert.deepEqual(together, [...expected, ...expected], `${workers} workers`);
+      await pool.close();
+    }
+  });
+
+  it("take pictures of any size after one another", async () => {
+    const { pool, planes } = await open(2);
+    const part = (plane: Plane, side: number): Plane => ({ ...plane, width: side, height: side });
+    const [plane] = planes;
+    assert.ok(plane);
+    assert.deepEqual(await pool.detect(part(plane, 10)), []);
+    const all = await pool.detect(plane, OPTIONS);
+    await Promise.all([40, 200, 90].map((side) => pool.detect(part(plane, side))));
+    assert.deepEqual(await pool.detect(plane, OPTIONS), all);
+    await pool.close();
+  });
+
+  it("reject what is under way and what comes later once they are closed", async () => {
+    const { pool, planes } = await open(2);
+    const [plane] = planes;
+    assert.ok(plane);
+    const running = assert.rejects(pool.detect(plane), /the detector was closed/);
+    await pool.close();
+    await running;
+    await assert.rejects(pool.detect(plane), /the detector was closed/);
+  });
+});
