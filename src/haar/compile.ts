@@ -125,6 +125,8 @@ interface FixedTree {
   readonly leaves: readonly number[];
 }
 
+const rounding = (value: number) => Math.round(value) - value;
+
 function fixedStage(cascade: Cascade, s: number): FixedStage {
   const trees: { firstNode: number; leaves: number[]; least: number; span: number }[] = [];
   for (let t = cascade.stageFirst[s] ?? 0; t < (cascade.stageFirst[s + 1] ?? 0); t++) {
@@ -137,24 +139,34 @@ function fixedStage(cascade: Cascade, s: number): FixedStage {
   const base = sum(trees.map(({ least }) => least)) - (cascade.stageThreshold[s] ?? 0);
   const spans = sum(trees.map(({ span }) => span));
   const most = MOST_SPAN / Math.max(Math.abs(base), spans, spans + base);
-  const lost = (value: number, scale: number) => Math.abs(value * scale - Math.round(value * scale));
-  const errorAt = (scale: number) =>
-    sum(trees.map(({ leaves, least }) => Math.max(...leaves.map((leaf) => lost(leaf - least, scale))))) +
-    lost(base, scale);
+  /** By how much a total may be too small and too large, that of the base not counted. */
+  const errorsAt = (scale: number): [number, number] => {
+    let [least, most] = [0, 0];
+    for (const tree of trees) {
+      const errors = tree.leaves.map((leaf) => rounding((leaf - tree.least) * scale));
+      least += Math.min(...errors);
+      most += Math.max(...errors);
+    }
+    return [least, most];
+  };
   // A little less than the largest scale may lose much less, and then less is to be decided again.
-  let [scale, error] = [most, errorAt(most)];
+  let scale = most;
+  let [low, high] = errorsAt(most);
   for (let i = 1; i < SCALES_TRIED; i++) {
     const candidate = most * (1 - i / (8 * SCALES_TRIED));
-    const its = errorAt(candidate);
-    if (its < error) [scale, error] = [candidate, its];
+    const [less, more] = errorsAt(candidate);
+    if (more - less < high - low) [scale, low, high] = [candidate, less, more];
   }
+  // The base is moved so that totals may be as much too small as too large.
+  const exact = base * scale;
+  const fixed = Math.round(exact - (low + high) / 2);
   return {
-    base: Math.round(base * scale),
+    base: fixed,
     trees: trees.map(({ firstNode, leaves, least }) => ({
       firstNode,
       leaves: leaves.map((leaf) => Math.round((leaf - least) * scale)),
     })),
-    guard: Math.ceil(error),
+    guard: Math.ceil(Math.max(Math.abs(fixed - exact + low), Math.abs(fixed - exact + high)) + 1e-6),
   };
 }
 
