@@ -5,6 +5,7 @@ import { subtitleOptions } from "./containers.js";
 import type { VideoEncoder } from "./encoders.js";
 import type { Ffmpeg } from "./ffmpeg.js";
 import { rawFrameHead, rawHead, TICKS_PER_MS } from "./matroska.js";
+import { endLastPicture } from "./mp4.js";
 import { StderrTail } from "./stderr.js";
 import type { RecordingRef, VideoInfo } from "./video-info.js";
 
@@ -92,6 +93,9 @@ export class Encoding {
       throw new Error(
         `${this.frames} pictures were given, ${this.#encoded} were encoded; ${this.#said.reason("first")}`,
       );
+    const { muxer, path, video } = this.#job;
+    const { num, den } = video.frameRate ?? USUAL_FPS;
+    if (muxer !== "matroska") await endLastPicture(path, den / num);
   }
 
   /** Ends early with a file that can be played: nothing more of the recording is copied. */
@@ -136,7 +140,7 @@ function argsOf(job: EncodeJob, ffmpeg: Ffmpeg): string[] {
     ...(recording ? inputOf(recording, startMs) : []),
     ...["-map", "0:v", ...(recording ? copied(muxer, recording, video) : [])],
     ...(filters.length > 0 ? ["-vf", filters.join(",")] : []),
-    ...["-c:v", encoder.name, ...encoder.options, ...colourOptions(video)],
+    ...["-c:v", encoder.name, ...encoder.options, ...rateOptions(encoder, video), ...colourOptions(video)],
     ...(encoder.filters.length > 0 ? [] : ["-pix_fmt", "yuv420p"]),
     ...(ffmpeg.has.fpsMode ? ["-fps_mode", "passthrough"] : ["-vsync", "passthrough"]),
     ...["-enc_time_base", `${num}:${den}`, "-max_muxing_queue_size", "9999"],
@@ -165,6 +169,15 @@ function copied(muxer: string, { fromMs }: RecordingRef, { subtitles }: VideoInf
     ...(fromMs === undefined ? [] : ["-copypriorss", "0"]), // not from the keyframe before it on
     ...["-map_metadata", "1", "-map_chapters", "1"],
   ];
+}
+
+/** What is taken for the rate where the recording has none. */
+const USUAL_FPS = { num: 30, den: 1 };
+
+/** ffmpeg of 2018 tells these encoders the unit of time instead, and they claim a level that no player has. */
+function rateOptions({ name }: VideoEncoder, { frameRate: { num, den } = USUAL_FPS }: VideoInfo): string[] {
+  const [, number] = /^libx(264|265)$/.exec(name) ?? [];
+  return number ? [`-x${number}-params`, `fps=${num}/${den}`] : [];
 }
 
 function colourOptions({ colour: { range, matrix, primaries, transfer } }: VideoInfo): string[] {

@@ -45,7 +45,7 @@ export const video = sink({
   type: "video",
   summary: "Writes pictures to a recording, with the sound of the one they came from.",
   description:
-    "Every picture keeps its own time, so a variable frame rate stays as it is. Of a recording, sound is copied, subtitles as far as the container can hold them; chapters, metadata, colour tags and the shape of pixels are kept; a rotation is carried out. Pictures have 8 bits a sample, whatever the recording's had, and an odd width or height is made even by a black line. A recording without times of its own to go by (`loop`, standard input) and a camera give no sound. While it is written it is called `<name>.part.<extension>`; it takes its name once it is whole, so after a failure or Ctrl-C the part that was done is found under the other. With the ffmpeg of the npm package (2018) the last picture of an `.mp4` or `.mov` has no length, and players may leave one or two out: prefer ffmpeg 5.1 or newer on PATH.",
+    "Every picture keeps its own time, so a variable frame rate stays as it is. Of a recording, sound is copied, subtitles as far as the container can hold them; chapters, metadata, colour tags and the shape of pixels are kept; a rotation is carried out. Pictures have 8 bits a sample, whatever the recording's had, and an odd width or height is made even by a black line. A recording without times of its own to go by (`loop`, standard input) and a camera give no sound. While it is written it is called `<name>.part.<extension>`; it takes its name once it is whole, so after a failure or Ctrl-C the part that was done is found under the other.",
   takes: "faces",
   colour: true,
   options: Options,

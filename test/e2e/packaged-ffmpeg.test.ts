@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { EmotionEvent } from "#src/events/event.js";
 import { RECORDING } from "../support/pictures.js";
+import { hasFfprobe, make, probe } from "../support/probe.js";
 
 const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 
@@ -59,5 +60,26 @@ sinks: [{ type: jsonl, path: ${name}.jsonl }]
     const packaged = await events("packaged", { PATH: "" });
     assert.ok(packaged.length >= 6, `${packaged.length} events`);
     assert.deepEqual(packaged, await events("path", {}));
+  });
+
+  it("annotates with every picture, time and length, and a level that players have", async function () {
+    if (!hasFfprobe) this.skip(); // ffprobe is not installed
+    const fixed = ["-t", "1", "-preset", "ultrafast"];
+    const tone = ["-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac", "-shortest"];
+    await make(join(folder, "fixed.mp4"), "-i", RECORDING, ...tone, ...fixed);
+    const select = ["-vf", "select='not(mod(n,3))+lt(mod(n,25),9)'", "-fps_mode", "vfr"];
+    await make(join(folder, "variable.mp4"), "-i", RECORDING, ...select, ...fixed);
+    for (const name of ["fixed", "variable"]) {
+      const file = join(folder, `${name}.mp4`);
+      await pipeline(["annotate", file, "-q", "--set", "operators.detect.every=10"], { PATH: "" });
+      const [before, after] = [probe(file), probe(join(folder, `${name}.annotated.mp4`))];
+      assert.deepEqual(after.times, before.times);
+      assert.deepEqual(after.sound, before.sound);
+      // The package's counts the 1024 samples before the sound begins.
+      const longer = after.durationSeconds - before.durationSeconds;
+      assert(longer >= 0 && longer < 0.03, `${name}: ${longer} s longer`);
+      assert.equal(Number(after.video.duration).toFixed(2), Number(before.video.duration).toFixed(2), name);
+      assert((after.video.level ?? 99) <= 31, `${name}: level ${after.video.level}`);
+    }
   });
 });

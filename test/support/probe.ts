@@ -14,6 +14,7 @@ interface Stream {
   avg_frame_rate?: string;
   nb_frames?: string;
   duration?: string;
+  level?: number;
   color_range?: string;
   color_space?: string;
   color_transfer?: string;
