@@ -1,6 +1,7 @@
 import { MsgHdrsImpl } from "@nats-io/transport-node";
 import { NatsError } from "../errors.js";
 import { type EmotionEvent, whyNoEvent } from "../events/index.js";
+import { dataJson, eventJson } from "../events/json.js";
 
 /** How a CloudEvent becomes a message, by the CloudEvents binding for NATS. */
 export type ContentMode = "structured" | "binary";
@@ -33,19 +34,37 @@ export interface OutgoingMessage {
  */
 export function toMessage(event: EmotionEvent, mode: ContentMode, json?: Uint8Array): OutgoingMessage {
   const start = `NATS/1.0\r\n${MESSAGE_ID}: ${headerValue(event.id)}\r\n`;
-  if (mode === "structured")
-    return {
-      headers: new ReadyHeaders(Buffer.from(`${start}Content-Type: ${STRUCTURED_TYPE}\r\n\r\n`, "latin1")),
-      data: json ?? Buffer.from(JSON.stringify(event)),
-    };
+  if (mode === "structured") {
+    const head = `${start}Content-Type: ${STRUCTURED_TYPE}\r\n\r\n`;
+    return json ? { headers: new ReadyHeaders(encode(head)), data: json } : message(head, eventJson(event));
+  }
   const { data, ...attributes } = event;
-  let text = start;
+  let head = start;
   for (const [name, value] of Object.entries(attributes))
-    if (value !== undefined) text += `ce-${name}: ${headerValue(value)}\r\n`;
-  return {
-    headers: new ReadyHeaders(Buffer.from(`${text}\r\n`, "latin1")),
-    data: Buffer.from(JSON.stringify(data)),
-  };
+    if (value !== undefined) head += `ce-${name}: ${headerValue(value)}\r\n`;
+  return message(`${head}\r\n`, dataJson(data));
+}
+
+/** @param head ASCII, so that it has as many bytes as characters */
+function message(head: string, data: string): OutgoingMessage {
+  const bytes = encode(head + data);
+  return { headers: new ReadyHeaders(bytes.subarray(0, head.length)), data: bytes.subarray(head.length) };
+}
+
+const PIECE = 64 * 1024;
+let piece = Buffer.alloc(0);
+let used = 0;
+
+/** The bytes of a text, in a piece of memory that many texts share: one for each would take longer than the text. */
+function encode(text: string): Uint8Array {
+  const most = text.length * 3;
+  if (piece.length - used < most) {
+    piece = Buffer.allocUnsafeSlow(Math.max(PIECE, most));
+    used = 0;
+  }
+  const start = used;
+  used += piece.write(text, start);
+  return piece.subarray(start, used);
 }
 
 /** What `readEvent` reads: a message of the client's, or a stored one. */

@@ -1,4 +1,5 @@
 import { Type } from "typebox";
+import { eventJson } from "../events/json.js";
 import { sink } from "../pipeline/component.js";
 import { Bytes, Duration, Path } from "../pipeline/units.js";
 import { LineFile } from "./line-file.js";
@@ -41,13 +42,13 @@ export const jsonl = sink({
   build: async ({ path, rotate, fsync = "never" }, context) => {
     if (path === "-") {
       const output = openOutput(context.id);
-      return { write: (event) => output.write(`${JSON.stringify(event)}\n`), close: () => output.close() };
+      return { write: (event) => output.write(`${eventJson(event)}\n`), close: () => output.close() };
     }
     const file = await LineFile.open(context.id, path, {
       fsync,
       ...(rotate?.size !== undefined && { maxBytes: rotate.size }),
       ...(rotate?.every !== undefined && { maxAgeMs: rotate.every }),
     });
-    return { write: (event) => file.append(JSON.stringify(event)), close: () => file.close() };
+    return { write: (event) => file.append(eventJson(event)), close: () => file.close() };
   },
 });

@@ -80,13 +80,12 @@ export class CoreDelivery implements Delivery, LinkOwner {
     const item = { subject: subject.of(event), message: toMessage(event, mode) };
     if (this.#bytes < bufferBytes) return this.#put(item);
     this.#sayFull();
-    if (!this.#settings.dropsOldest || this.#queue.length === 0)
-      return this.#room().then(() => this.#put(item));
+    if (!this.#settings.dropsOldest) return this.#room().then(() => this.#put(item));
     while (this.#bytes >= bufferBytes && this.#queue.length > 0) {
       this.#queuedBytes -= sizeOf(this.#queue.shift());
       this.#dropped++;
     }
-    this.#put(item);
+    return this.#put(item);
   }
 
   figures(): Record<string, number> {
@@ -95,13 +94,18 @@ export class CoreDelivery implements Delivery, LinkOwner {
 
   async close(): Promise<void> {
     const { signal, id, log } = this.#settings;
+    const failed = this.#failure;
     const left = () => this.#queue.length + this.#open.events;
-    if (this.#queue.length > 0 && !this.#failure)
-      log.info(`${id}: waiting for the server to take ${left()} events`);
+    if (this.#queue.length > 0 && !failed) log.info(`${id}: waiting for the server to take ${left()} events`);
     this.#ask();
-    for (let before = left(); before > 0 && !signal.aborted && !this.#failure; before = left()) {
-      await this.#change.wait(DRAIN_MS);
-      if (left() >= before) break;
+    let least = left();
+    for (let since = performance.now(); left() > 0 && !signal.aborted && !this.#failure; ) {
+      const waitMs = since + DRAIN_MS - performance.now();
+      if (waitMs <= 0) break;
+      await this.#change.wait(waitMs);
+      if (left() >= least) continue;
+      least = left();
+      since = performance.now();
     }
     const lost = left();
     await this.#link.close();
@@ -111,13 +115,12 @@ export class CoreDelivery implements Delivery, LinkOwner {
         "SINK_UNSENT",
         `${id}: ${lost} events are lost, for the server did not take them (${this.#link.trouble ?? "it does not answer"}); \`stream\` would keep them`,
       );
+    if (this.#failure && !failed) throw this.#failure; // `take` could not tell of it any more
   }
 
   async opened(nats: Nats): Promise<void> {
     this.#nats = nats;
-    for (const item of this.#queue.splice(0)) this.#send(nats, item);
-    this.#queuedBytes = 0;
-    this.#ask();
+    this.#sendQueued();
     this.#change.tell();
   }
 
@@ -147,8 +150,13 @@ export class CoreDelivery implements Delivery, LinkOwner {
     return this.#queuedBytes + this.#open.bytes;
   }
 
+  /** Half of the buffer may be under way; the rest waits here, where a server that hangs leaves it to be dropped. */
+  get #maySend(): boolean {
+    return this.#nats !== undefined && this.#open.bytes < this.#settings.bufferBytes / 2;
+  }
+
   #put(item: Waiting): void {
-    if (this.#nats) {
+    if (this.#nats && this.#maySend && this.#queue.length === 0) {
       this.#send(this.#nats, item);
       // Soon, for the last events before a pause; at once, where much has been sent.
       if (this.#unasked.bytes >= ASK_BYTES) this.#ask();
@@ -157,6 +165,17 @@ export class CoreDelivery implements Delivery, LinkOwner {
       this.#queue.push(item);
       this.#queuedBytes += sizeOf(item);
     }
+    if (this.#failure) throw this.#failure;
+  }
+
+  #sendQueued(): void {
+    while (this.#nats && this.#maySend) {
+      const item = this.#queue.shift();
+      if (!item) break;
+      this.#queuedBytes -= sizeOf(item);
+      this.#send(this.#nats, item);
+    }
+    this.#ask();
   }
 
   #send({ connection }: Nats, item: Waiting): void {
@@ -165,12 +184,14 @@ export class CoreDelivery implements Delivery, LinkOwner {
       connection.publish(subject, message.data, { headers: message.headers });
     } catch (cause) {
       if (cause instanceof Error && cause.name === "ClosedConnectionError") {
-        this.#queue.push(item);
+        this.#nats = undefined; // of which `lost` will tell
+        this.#queue.unshift(item);
         this.#queuedBytes += sizeOf(item);
-        return;
+      } else {
+        const what = `an event of ${message.data.length} bytes cannot be sent: ${messageOf(cause)}`;
+        this.#failure ??= new SinkError("SINK_WRITE", `${this.#settings.id}: ${what}`, { cause });
       }
-      const what = `an event of ${message.data.length} bytes cannot be sent: ${messageOf(cause)}`;
-      throw new SinkError("SINK_WRITE", `${this.#settings.id}: ${what}`, { cause });
+      return;
     }
     this.#unasked.events++;
     this.#unasked.bytes += sizeOf(item);
@@ -199,6 +220,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
         if (this.#nats !== nats) return;
         this.#open.events -= events;
         this.#open.bytes -= bytes;
+        if (this.#queue.length > 0) this.#sendQueued();
         this.#change.tell();
       },
       () => clearTimeout(late), // the connection has ended, and `lost` has counted
@@ -220,7 +242,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
 
   #sayFull(): void {
     const { id, log, bufferBytes, dropsOldest } = this.#settings;
-    if (!this.#fullSaid && !this.#nats)
+    if (!this.#fullSaid)
       log.warn(
         `${id}: the buffer is full (${bufferBytes} bytes): ${dropsOldest ? "its oldest events are dropped" : "the sources wait"}`,
       );

@@ -2,6 +2,7 @@ import type { StreamInfo } from "@nats-io/jetstream";
 import { createInbox, type Msg } from "@nats-io/transport-node";
 import { messageOf, SinkError } from "../../errors.js";
 import type { EmotionEvent } from "../../events/event.js";
+import { eventJson } from "../../events/json.js";
 import {
   type ContentMode,
   ensureStream,
@@ -121,7 +122,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
 
   take(event: EmotionEvent): void | Promise<void> {
     if (this.#failure) throw this.#failure;
-    const json = Buffer.from(JSON.stringify(event));
+    const json = Buffer.from(eventJson(event));
     if (this.#spool.hasRoom(json)) return this.#append(event, json);
     if (!this.#fullSaid)
       this.#settings.log.warn(
