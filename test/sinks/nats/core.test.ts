@@ -38,7 +38,7 @@ describe("the nats sink without a stream", function () {
     const frames: number[] = [];
     connection = await connect({ port: server.port, reconnectTimeWait: 20, maxReconnectAttempts: -1 });
     connection.subscribe("emotion.>", {
-      callback: (_, message) => frames.push(message.json<EmotionEvent>().data.frame),
+      callback: (_, message) => void frames.push(message.json<EmotionEvent>().data.frame),
     });
     await connection.flush();
     return frames;
