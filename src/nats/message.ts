@@ -36,7 +36,9 @@ export function toMessage(event: EmotionEvent, mode: ContentMode, json?: Uint8Ar
   const start = `NATS/1.0\r\n${MESSAGE_ID}: ${headerValue(event.id)}\r\n`;
   if (mode === "structured") {
     const head = `${start}Content-Type: ${STRUCTURED_TYPE}\r\n\r\n`;
-    return json ? { headers: new ReadyHeaders(encode(head)), data: json } : message(head, eventJson(event));
+    return json
+      ? { headers: new ReadyHeaders(Buffer.from(head, "latin1")), data: json }
+      : message(head, eventJson(event));
   }
   const { data, ...attributes } = event;
   let head = start;
@@ -47,24 +49,25 @@ export function toMessage(event: EmotionEvent, mode: ContentMode, json?: Uint8Ar
 
 /** @param head ASCII, so that it has as many bytes as characters */
 function message(head: string, data: string): OutgoingMessage {
-  const bytes = encode(head + data);
-  return { headers: new ReadyHeaders(bytes.subarray(0, head.length)), data: bytes.subarray(head.length) };
+  const at = encode(head + data);
+  const dataAt = at + head.length;
+  return { headers: new ReadyHeaders(piece.subarray(at, dataAt)), data: piece.subarray(dataAt, used) };
 }
 
 const PIECE = 64 * 1024;
 let piece = Buffer.alloc(0);
 let used = 0;
 
-/** The bytes of a text, in a piece of memory that many texts share: one for each would take longer than the text. */
-function encode(text: string): Uint8Array {
+/** Writes a text behind others into `piece`, for memory of its own would take longer, and tells where it begins. */
+function encode(text: string): number {
   const most = text.length * 3;
   if (piece.length - used < most) {
     piece = Buffer.allocUnsafeSlow(Math.max(PIECE, most));
     used = 0;
   }
-  const start = used;
-  used += piece.write(text, start);
-  return piece.subarray(start, used);
+  const at = used;
+  used += piece.write(text, at);
+  return at;
 }
 
 /** What `readEvent` reads: a message of the client's, or a stored one. */
