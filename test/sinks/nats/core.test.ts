@@ -7,6 +7,7 @@ import { nats } from "#src/sinks/nats/index.js";
 import { testContext } from "../../support/context.js";
 import { eventOf } from "../../support/event.js";
 import { freePort, NatsServer, needsNatsServer } from "../../support/nats-server.js";
+import { until } from "../../support/worker-process.js";
 
 type Options = Parameters<typeof nats.build>[0];
 
@@ -15,6 +16,7 @@ describe("the nats sink without a stream", function () {
   let server: NatsServer;
   let monitoring: number;
   let connection: NatsConnection | undefined;
+  const sinks: Sink<EmotionEvent>[] = [];
   before(function () {
     needsNatsServer(this);
   });
@@ -26,11 +28,13 @@ describe("the nats sink without a stream", function () {
     await connection?.close();
     connection = undefined;
     await server.remove();
+    for (const sink of sinks.splice(0)) await Promise.resolve(sink.close(false)).catch(() => {}); // after a failure
   });
 
   async function opened(options: Partial<Options> = {}, { live = false } = {}) {
     const { context, logged } = testContext({ id: "nats", live });
     const sink = await nats.build({ url: server.url, ...options }, context);
+    sinks.push(sink);
     return { sink, logged };
   }
   /** Numbers of the events that come from now on. */
@@ -54,16 +58,13 @@ describe("the nats sink without a stream", function () {
     return in_msgs;
   }
   const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
-  const until = async (what: () => boolean) => {
-    while (!what()) await sleep(5);
-  };
 
   it("gives every event in order to who listens", async () => {
     const frames = await listening();
     const { sink } = await opened();
     await write(sink, 0, 5000);
     await sink.close(true);
-    await until(() => frames.length >= 5000);
+    await until("all events come", () => frames.length >= 5000);
     assert.deepEqual(frames, numbers(0, 5000));
     assert.deepEqual(sink.figures?.(), { waiting: 0, dropped: 0, unconfirmed: 0 });
   });
@@ -87,7 +88,9 @@ describe("the nats sink without a stream", function () {
     const writing = (async () => {
       for (; written < 100; written++) await recording.sink.write(eventOf(written));
     })();
-    await until(() => recording.logged.some((line) => /buffer is full .*: the sources wait$/.test(line)));
+    await until("the buffer is full", () =>
+      recording.logged.some((line) => /buffer is full .*: the sources wait$/.test(line)),
+    );
     const before = written;
     await sleep(50);
     assert.equal(written, before);
@@ -124,11 +127,18 @@ describe("the nats sink without a stream", function () {
     await server.kill();
     await write(sink, 500, 1000);
     await server.restart();
-    await until(() => logged.some((line) => line === `info nats: ${server.url}: connected`));
-    await connection?.flush();
+    await until("it is connected again", () =>
+      logged.some((line) => line === `info nats: ${server.url}: connected`),
+    );
+    await until("the listener is back", () =>
+      connection?.flush().then(
+        () => true,
+        () => false,
+      ),
+    );
     await write(sink, 1000, 1500);
     await sink.close(true);
-    await until(() => frames.at(-1) === 1499);
+    await until("the last comes", () => frames.at(-1) === 1499);
     assert.deepEqual(
       frames,
       frames.toSorted((a, b) => a - b),
@@ -140,7 +150,9 @@ describe("the nats sink without a stream", function () {
   it("at its end says how many events are lost with a server that is away", async () => {
     const { sink, logged } = await opened();
     await server.stop();
-    await until(() => logged.some((line) => /connection lost; events wait in memory/.test(line)));
+    await until("it has noticed", () =>
+      logged.some((line) => /connection lost; events wait in memory/.test(line)),
+    );
     await write(sink, 0, 10);
     await assert.rejects(Promise.resolve(sink.close(true)), {
       code: "SINK_UNSENT",
