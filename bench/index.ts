@@ -11,6 +11,7 @@ import { classify } from "./classify.js";
 import { decode } from "./decode.js";
 import { growth } from "./growth.js";
 import { haar } from "./haar.js";
+import { handover } from "./handover.js";
 import { job } from "./job.js";
 import { latency } from "./latency.js";
 import { machine } from "./machine.js";
@@ -27,6 +28,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   latency,
   cameras,
   sinks,
+  handover,
   growth,
   memory,
 ];

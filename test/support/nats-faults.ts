@@ -50,7 +50,7 @@ export async function faultRound({ seed, events, longestHaltMs = 7000 }: FaultRo
   const begin = performance.now();
   const folder = mkdtempSync(join(tmpdir(), "ekspresi-faults-"));
   const server = await NatsServer.start();
-  const publisher = new Publisher(await program(folder), server.url, folder, events, random);
+  const publisher = new Publisher(await publisherProgram(folder), server.url, folder, events, random);
   const faults: string[] = [];
   const limit = new AbortController();
   const timer = setTimeout(
@@ -70,7 +70,7 @@ export async function faultRound({ seed, events, longestHaltMs = 7000 }: FaultRo
     await Promise.race([hung, Promise.all([ordeal, publisher.through(ordeal)])]);
     const stored = await storedMessages(server.port, "EMOTION");
     const seconds = (performance.now() - begin) / 1000;
-    return { faults, starts: publisher.starts, seconds, ...compare(stored, events) };
+    return { faults, starts: publisher.starts, seconds, ...compareStored(stored, events) };
   } finally {
     clearTimeout(timer);
     await publisher.kill();
@@ -120,7 +120,7 @@ async function troublePublisher(
 }
 
 /** The publisher as one file of JavaScript, which starts five times as fast. */
-async function program(folder: string): Promise<string> {
+export async function publisherProgram(folder: string): Promise<string> {
   const outfile = join(folder, "publisher.mjs");
   const require = `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`;
   await build({
@@ -224,7 +224,8 @@ class Publisher {
   }
 }
 
-function compare(
+/** What is amiss with a stream in which events 0 to `events` - 1 should be. */
+export function compareStored(
   stored: readonly { readonly headers: Record<string, string>; readonly data: string }[],
   events: number,
 ): Pick<FaultFigures, "stored" | "lost" | "doubled" | "misplaced"> {

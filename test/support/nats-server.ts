@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -21,24 +21,44 @@ export class NatsServer {
   readonly port: number;
   readonly folder: string;
   readonly #configured: boolean;
+  readonly #host: string;
+  #at: readonly string[];
   #child: ChildProcess | undefined;
   #said = "";
 
-  private constructor(port: number, folder: string, configured: boolean) {
+  private constructor(
+    port: number,
+    folder: string,
+    configured: boolean,
+    { at = [], host = "127.0.0.1" }: { readonly at?: readonly string[]; readonly host?: string } = {},
+  ) {
     this.port = port;
     this.folder = folder;
     this.#configured = configured;
+    this.#at = at;
+    this.#host = host;
   }
 
   /**
    * @param config lines of a server's configuration, e.g. `authorization { user: a, password: b }`
    * @param jetstream off where false
+   * @param at what to put before the command line, e.g. to have it run in a network namespace
+   * @param host where it listens
    */
-  static async start({ config = "", jetstream = true } = {}): Promise<NatsServer> {
+  static async start({
+    config = "",
+    jetstream = true,
+    ...where
+  }: {
+    config?: string;
+    jetstream?: boolean;
+    at?: readonly string[];
+    host?: string;
+  } = {}): Promise<NatsServer> {
     const folder = mkdtempSync(join(tmpdir(), "ekspresi-nats-"));
     const store = jetstream ? `jetstream { store_dir: "${join(folder, "js")}" }` : "";
     writeFileSync(join(folder, "server.conf"), `${store}\n${config}\n`);
-    const server = new NatsServer(await freePort(), folder, true);
+    const server = new NatsServer(await freePort(), folder, true, where);
     await server.restart();
     return server;
   }
@@ -59,22 +79,31 @@ export class NatsServer {
 
   /** Starts it, again on the same port and folder. Resolves once it takes connections. */
   async restart(): Promise<void> {
-    const own = ["-a", "127.0.0.1", "-p", String(this.port)];
+    const own = ["-a", this.#host, "-p", String(this.port)];
     const args = this.#configured
       ? ["-c", join(this.folder, "server.conf")]
       : ["-js", "-sd", join(this.folder, "js")];
-    const child = spawn("nats-server", [...args, ...own], { stdio: ["ignore", "ignore", "pipe"] });
+    const [command = "", ...rest] = [...this.#at, "nats-server", ...args, ...own];
+    const child = spawn(command, rest, { stdio: ["ignore", "ignore", "pipe"] });
     this.#child = child;
     const orphaned = () => child.kill("SIGKILL");
     process.once("exit", orphaned);
     child.once("exit", () => process.off("exit", orphaned));
+    const before = this.#said.length;
     child.stderr?.on("data", (chunk: Buffer) => {
       this.#said += chunk.toString();
     });
-    while (!(await listens(this.port))) {
+    while (!this.#said.includes("Server is ready", before)) {
       if (child.exitCode !== null) throw new Error(`nats-server ended:\n${this.#said}`);
       await sleep(10);
     }
+  }
+
+  /** Ends it and starts it again where this process is: what it has stored can then be read. */
+  async bringHere(): Promise<void> {
+    await this.stop();
+    this.#at = [];
+    await this.restart();
   }
 
   /** SIGKILL: what it had not put on the disk is gone. */
@@ -119,13 +148,4 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, "close");
   return port;
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    socket.on("connect", () => resolve(true));
-    socket.on("error", () => resolve(false));
-    socket.on("connect", () => socket.destroy());
-  });
 }

@@ -1,6 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { EmotionEvent } from "#src/events/event.js";
+import type { JobSpec } from "#src/jobs/index.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
@@ -12,8 +16,17 @@ export class WorkerProcess {
   readonly ended: Promise<number | null>;
   said = "";
 
-  /** @param folder what its jobs may write to */
-  constructor(name: string, nats: string, folder: string, flags: readonly string[] = []) {
+  /**
+   * @param folder what its jobs may write to
+   * @param at what to put before the command line, e.g. to have it run in a network namespace
+   */
+  constructor(
+    name: string,
+    nats: string,
+    folder: string,
+    flags: readonly string[] = [],
+    at: readonly string[] = [],
+  ) {
     this.name = name;
     this.folder = folder;
     const args = [
@@ -29,7 +42,8 @@ export class WorkerProcess {
       "--max-dropped",
       "100",
     ];
-    this.child = spawn(process.execPath, [MAIN, ...args, ...flags], { stdio: ["ignore", "ignore", "pipe"] });
+    const [command = "", ...rest] = [...at, process.execPath, MAIN, ...args, ...flags];
+    this.child = spawn(command, rest, { stdio: ["ignore", "ignore", "pipe"] });
     this.child.stderr?.on("data", (chunk: Buffer) => {
       this.said += chunk.toString();
     });
@@ -43,6 +57,31 @@ export class WorkerProcess {
       await this.ended;
     }
   }
+}
+
+/** A stand-in camera that shows a face, about two events a second, which it writes to `<id>.jsonl`. */
+export const CAMERA: JobSpec = {
+  kind: "camera",
+  file: "lobby.yaml",
+  yaml: `version: 1
+sources: [{ id: cam, type: test, path: face.mp4 }]
+operators:
+  - { type: sample, fps: 2 }
+  - { type: detect, minSize: 25%, workers: 1 }
+  - { type: track }
+  - { type: classify, threads: 1 }
+  - { type: events, on: sample, interval: 100ms }
+sinks: [{ type: jsonl, path: "\${JOB_ID}.jsonl" }]
+`,
+  set: [],
+};
+
+/** Wall times, ms, of the events that a worker wrote for a camera. */
+export function eventTimes({ folder }: WorkerProcess, id: string): number[] {
+  const file = join(folder, `${id}.jsonl`);
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
+  return lines.map((line) => Date.parse((JSON.parse(line) as EmotionEvent).time));
 }
 
 /** Asks until there is an answer; what is waited for is told when it does not come. */

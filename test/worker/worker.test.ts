@@ -16,7 +16,7 @@ import { connectNats, type Nats } from "#src/nats/index.js";
 import { NatsServer, needsNatsServer } from "../support/nats-server.js";
 import { storedMessages } from "../support/nats-stream.js";
 import { RECORDING } from "../support/pictures.js";
-import { until, WorkerProcess } from "../support/worker-process.js";
+import { CAMERA, eventTimes, until, WorkerProcess } from "../support/worker-process.js";
 
 const OPERATORS = `
   - { type: sample, fps: 2 }
@@ -25,17 +25,6 @@ const OPERATORS = `
   - { type: classify, threads: 1 }
   - { type: events, on: sample, interval: 100ms }`;
 
-/** A stand-in camera that shows a face, about two events a second. */
-const CAMERA: JobSpec = {
-  kind: "camera",
-  file: "lobby.yaml",
-  yaml: `version: 1
-sources: [{ id: cam, type: test, path: face.mp4 }]
-operators:${OPERATORS}
-sinks: [{ type: jsonl, path: "\${JOB_ID}.jsonl" }]
-`,
-  set: [],
-};
 /** Looks at each frame, so that it takes seconds and can be interrupted. */
 const recording = (
   sink = "{ type: jsonl, path: rec.jsonl }",
@@ -91,13 +80,6 @@ describe("pipeline worker", function () {
     const job = (await queue.find(id))?.job;
     assert(job, `job ${id}`);
     return job;
-  };
-  /** Wall times, ms, of the events that a worker wrote for a camera. */
-  const eventTimes = ({ folder }: WorkerProcess, id: string): number[] => {
-    const file = join(folder, `${id}.jsonl`);
-    if (!existsSync(file)) return [];
-    const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
-    return lines.map((line) => Date.parse((JSON.parse(line) as EmotionEvent).time));
   };
   const lastOf = (times: readonly number[]) => times.at(-1) ?? Number.NEGATIVE_INFINITY;
   const who = (id: string) => () =>

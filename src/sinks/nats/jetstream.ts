@@ -146,11 +146,12 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     const { id, log, spool, signal } = this.#settings;
     let left = this.#left();
     if (left > 0 && !this.#failure) log.info(`${id}: waiting for the server to take ${left} events`);
-    this.#progressAt = performance.now();
-    while (this.#left() > 0 && !signal.aborted && !this.#failure) {
-      const waitMs = this.#progressAt + DRAIN_MS - performance.now();
+    for (let since = performance.now(); left > 0 && !signal.aborted && !this.#failure; ) {
+      const waitMs = since + DRAIN_MS - performance.now();
       if (waitMs <= 0) break;
       await this.#change.wait(waitMs);
+      if (this.#left() < left) since = performance.now();
+      left = this.#left();
     }
     left = this.#left();
     const why = this.#refusal ?? this.#link.trouble ?? "it acknowledges nothing";
