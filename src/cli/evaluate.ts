@@ -17,6 +17,7 @@ interface Flags {
   readonly card?: boolean;
   readonly engine: "onnx" | "tfjs";
   readonly provider: "cpu" | "webgpu" | "cuda";
+  readonly precision: "float32" | "int8";
   readonly strict?: boolean;
   readonly threads: string;
 }
@@ -49,6 +50,14 @@ export function register(program: Command): void {
       new Option("--provider <provider>", "what onnxruntime runs on")
         .choices(["cpu", "webgpu", "cuda"])
         .default("cpu"),
+    )
+    .addOption(
+      new Option(
+        "--precision <precision>",
+        "32-bit floats, or the file in 8 bits that `models quantize` makes",
+      )
+        .choices(["float32", "int8"])
+        .default("float32"),
     )
     .option("--strict", "fails instead of falling back to the CPU")
     .option("--threads <n>", "CPU threads of the engine", "2")
@@ -87,6 +96,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   const engine = await openEngine(model, {
     engine: flags.engine,
     provider: flags.provider,
+    precision: flags.precision,
     strict: flags.strict ?? false,
     threads: threadsOf(flags.threads),
     warn: (text) => log.warn(text),
@@ -99,6 +109,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
       dataset: flags.name ?? dataset.name,
       split: splits.join("+"),
       flip,
+      precision: flags.precision,
       provider: engine.provider,
     };
     process.stdout.write(table(evaluation, subject.split, engine.provider));

@@ -1,7 +1,9 @@
 import { type Command, Option } from "commander";
 import { ModelError, messageOf } from "../errors.js";
-import type { Model, ModelFileKind } from "../model/load.js";
+import type { ModelPart } from "../model/folder.js";
+import type { Model } from "../model/load.js";
 import { count, plural } from "./format.js";
+import * as quantize from "./quantize.js";
 
 /** How the verb is told which model. */
 const WHICH = "name of a model that comes along, or the path of a model's folder";
@@ -9,10 +11,10 @@ const WHICH = "name of a model that comes along, or the path of a model's folder
 export function register(program: Command): void {
   const models = program
     .command("models")
-    .description("Lists, shows, checks and exports models.")
+    .description("Lists, shows, checks, exports and quantizes models.")
     .addHelpText(
       "after",
-      "\nExamples:\n  $ pipeline models\n  $ pipeline models show fer2013-small\n  $ pipeline models check ./runs/mine/model\n  $ pipeline models export fer2013-small --format tfjs -o out/fer2013-small-tfjs",
+      "\nExamples:\n  $ pipeline models\n  $ pipeline models show fer2013-small\n  $ pipeline models check ./runs/mine/model\n  $ pipeline models export fer2013-small --format tfjs -o out/fer2013-small-tfjs\n  $ pipeline models quantize ./runs/mine/model --data faces/ -o out/mine-int8",
     );
   models
     .command("list", { isDefault: true })
@@ -46,6 +48,7 @@ export function register(program: Command): void {
     )
     .requiredOption("-o, --out <folder>", "folder to write to")
     .action(exportModel);
+  quantize.register(models, WHICH);
 }
 
 async function load(nameOrPath: string): Promise<Model> {
@@ -59,9 +62,9 @@ async function list({ json }: { json?: boolean }): Promise<void> {
   if (json) process.stdout.write(`${JSON.stringify(cards, null, 2)}\n`);
   else
     for (const { name, version, parameters, metrics, summary } of cards) {
-      const best = metrics.at(-1);
-      const accuracy = best
-        ? `${(best.accuracy * 100).toFixed(1)} % on ${best.dataset} ${best.split}`
+      const plain = metrics.find(({ flip, precision }) => !flip && !precision) ?? metrics[0];
+      const accuracy = plain
+        ? `${(plain.accuracy * 100).toFixed(1)} % on ${plain.dataset} ${plain.split}`
         : "not measured";
       process.stdout.write(
         `${name} ${version}  ${(parameters / 1e6).toFixed(2)} M parameters, ${accuracy}\n  ${summary}\n`,
@@ -86,8 +89,8 @@ function described(card: Model["card"]): string {
     `size        ${count(card.parameters)} parameters, ${count(card.multiplyAdds)} multiply-adds a face`,
     ...card.files.map(({ path, kind, bytes }) => `file        ${path} (${kind}, ${count(bytes)} bytes)`),
     ...card.metrics.map(
-      ({ dataset, split, flip, images, accuracy, macroF1, ece }) =>
-        `measured    ${dataset} ${split}${flip ? " with mirror image" : ""}: accuracy ${(accuracy * 100).toFixed(2)} %, macro F1 ${(macroF1 * 100).toFixed(2)} %, calibration error ${(ece * 100).toFixed(1)} %, ${count(images)} pictures`,
+      ({ dataset, split, flip, precision, images, accuracy, macroF1, ece }) =>
+        `measured    ${dataset} ${split}${flip ? " with mirror image" : ""}${precision === "int8" ? " in 8 bits" : ""}: accuracy ${(accuracy * 100).toFixed(2)} %, macro F1 ${(macroF1 * 100).toFixed(2)} %, calibration error ${(ece * 100).toFixed(1)} %, ${count(images)} pictures`,
     ),
     `licence     ${card.licence}`,
     ...card.limits.map((limit) => `limit       ${limit}`),
@@ -118,30 +121,14 @@ async function exportModel(
   flags: { format: "onnx" | "tfjs"; out: string },
 ): Promise<void> {
   const { format, out } = flags;
-  const { createHash } = await import("node:crypto");
-  const { mkdir, writeFile } = await import("node:fs/promises");
-  const { join } = await import("node:path");
   const model = await load(nameOrPath);
   const parts = await (format === "onnx" ? onnxParts : tfjsParts)(model);
-  const files = parts.map(({ path, kind, bytes }) => ({
-    path,
-    kind,
-    bytes: bytes.length,
-    sha256: createHash("sha256").update(bytes).digest("hex"),
-  }));
-  await mkdir(out, { recursive: true });
-  for (const { path, bytes } of parts) await writeFile(join(out, path), bytes);
-  await writeFile(join(out, "card.json"), `${JSON.stringify({ ...model.card, files }, null, 2)}\n`);
-  process.stdout.write(`${out}: ${files.map(({ path }) => path).join(", ")}, card.json\n`);
+  const { writeModelFolder } = await import("../model/folder.js");
+  await writeModelFolder(out, model.card, parts);
+  process.stdout.write(`${out}: ${parts.map(({ path }) => path).join(", ")}, card.json\n`);
 }
 
-interface Part {
-  readonly path: string;
-  readonly kind: ModelFileKind;
-  readonly bytes: Uint8Array;
-}
-
-async function onnxParts(model: Model): Promise<Part[]> {
+async function onnxParts(model: Model): Promise<ModelPart[]> {
   const { modelFile } = await import("../model/load.js");
   const kinds = model.card.files.filter(({ kind }) => kind === "onnx" || kind === "onnx-int8");
   return Promise.all(
@@ -149,7 +136,7 @@ async function onnxParts(model: Model): Promise<Part[]> {
   );
 }
 
-async function tfjsParts(model: Model): Promise<Part[]> {
+async function tfjsParts(model: Model): Promise<ModelPart[]> {
   const { tfjsFiles, WEIGHTS_FILE } = await import("../model/tfjs/index.js");
   const { json, weights } = await tfjsFiles(model);
   return [

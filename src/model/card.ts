@@ -17,6 +17,9 @@ export const CardMetrics = Type.Object({
   split: Type.String(),
   images: Type.Integer({ minimum: 0 }),
   flip: Type.Boolean({ description: "Averaged over the picture and its mirror image." }),
+  precision: Type.Optional(
+    Type.Literal("int8", { description: "Of the file in 8 bits; else 32-bit floats." }),
+  ),
   accuracy: Type.Number(),
   macroF1: Type.Number(),
   ece: Type.Number({ description: "Expected calibration error, 15 bins." }),

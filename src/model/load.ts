@@ -85,7 +85,7 @@ export async function modelFile({ folder, card }: Model, kind: ModelFileKind): P
   if (!entry)
     throw new ModelError(
       "MODEL_FILE",
-      `model ${card.name}: it has no ${kind} file; \`pipeline models export\` makes one`,
+      `model ${card.name}: it has no ${kind} file; \`pipeline models ${kind === "onnx-int8" ? "quantize" : "export"}\` makes one`,
     );
   const path = join(folder, entry.path);
   const fail = (what: string) =>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -50,6 +50,38 @@ describe("pipeline models", function () {
     assert.deepEqual((await readdir(out)).sort(), ["card.json", "model.onnx"]);
     assert.deepEqual(await readFile(join(out, "model.onnx")), await readFile(join(model, "model.onnx")));
     assert.match((await pipeline("models", "check", out)).out, /fine, 1 file, runs on onnx cpu/);
+  });
+
+  it("adds a file in 8 bits, which can then be measured", async () => {
+    const pixels = (row: number) => Array.from({ length: 2304 }, (_, i) => (i * (row + 3)) % 256).join(" ");
+    const rows = Array.from(
+      { length: 40 },
+      (_, i) => `${i % 7},${pixels(i)},${i < 30 ? "Training" : "PublicTest"}`,
+    );
+    const data = join(folder, "faces.csv");
+    await writeFile(data, ["emotion,pixels,Usage", ...rows].join("\n"));
+    const out = join(folder, "small");
+    const made = await pipeline("models", "quantize", "fer2013-small", "--data", data, "-o", out);
+    assert.equal(made.code, 0, made.err);
+    assert.match(made.out, /model\.int8\.onnx, 2\d % of the model's size, calibrated on 30 pictures/);
+    assert.match((await pipeline("models", "check", out)).out, /fine, 2 files/);
+    const measured = await pipeline("evaluate", out, "--data", data, "--precision", "int8", "--card");
+    assert.match(measured.out, /10 pictures of PublicTest, run by onnx cpu, 8 bits/);
+    const card = JSON.parse(await readFile(join(out, "card.json"), "utf8")) as ModelCard;
+    assert.equal(card.metrics.at(-1)?.precision, "int8");
+    const none = await pipeline(
+      "models",
+      "quantize",
+      "fer2013-small",
+      "--data",
+      data,
+      "-o",
+      out,
+      "--pictures",
+      "0",
+    );
+    assert.equal(none.code, 2);
+    assert.match(none.err, /--pictures 0: give a whole number of at least 1/);
   });
 
   it("refuses another format, and a model that is not what its card says, in one line", async () => {

@@ -1,5 +1,8 @@
 export type Provider = "cpu" | "webgpu" | "cuda";
 
+/** What a network computes with. */
+export type Precision = "float32" | "int8";
+
 /** A model ready to run. */
 export interface Engine {
   /** What really runs it, e.g. `onnx cpu` (not what was asked for). */
@@ -21,8 +24,8 @@ export interface EngineOptions {
   readonly provider?: Provider;
   /** Threads of the `onnx` engine on the CPU. Default 1: detection already fills the other cores. */
   readonly threads?: number;
-  /** Use the 8-bit weights. */
-  readonly int8?: boolean;
+  /** Default `float32`; `int8` takes the model's file in 8 bits. */
+  readonly precision?: Precision;
   /** An error where the provider cannot be had, instead of a warning and the CPU. */
   readonly strict?: boolean;
   readonly warn?: (message: string) => void;

@@ -1,2 +1,2 @@
-export type { Engine, EngineOptions, Provider } from "./engine.js";
+export type { Engine, EngineOptions, Precision, Provider } from "./engine.js";
 export { openEngine } from "./open.js";

@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { ConfigError, ModelError, messageOf, OperatorError } from "../../errors.js";
 import { type Model, modelFile } from "../load.js";
 import { tfjsFiles } from "../tfjs/index.js";
-import type { Engine, EngineAnswer, EngineJob, EngineOptions, EngineSetup } from "./engine.js";
+import type { Engine, EngineAnswer, EngineJob, EngineOptions, EngineSetup, Precision } from "./engine.js";
 
 /**
  * Starts a model in a thread of its own and runs it once, so that the first face waits for nothing.
@@ -17,7 +17,7 @@ export async function openEngine(model: Model, options: EngineOptions = {}): Pro
     provider: options.provider ?? "cpu",
     threads: options.threads ?? 1,
     strict: options.strict ?? false,
-    files: await checkedFiles(model, engine, options.int8 ?? false),
+    files: await checkedFiles(model, engine, options.precision ?? "float32"),
     width: card.input.width,
     height: card.input.height,
     classes: card.labels.length,
@@ -25,19 +25,19 @@ export async function openEngine(model: Model, options: EngineOptions = {}): Pro
   const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: setup });
   const { provider, warning } = await started(worker, `model ${card.name}`);
   if (warning !== undefined) options.warn?.(`model ${card.name}: ${warning}`);
-  return new EngineThread(worker, provider, card.name);
+  return new EngineThread(worker, options.precision === "int8" ? `${provider}, 8 bits` : provider, card.name);
 }
 
 async function checkedFiles(
   model: Model,
   engine: EngineSetup["engine"],
-  int8: boolean,
+  precision: Precision,
 ): Promise<EngineSetup["files"]> {
   if (engine === "tfjs") {
     const { json, weights } = await tfjsFiles(model);
     return [json, weights];
   }
-  return [await modelFile(model, int8 ? "onnx-int8" : "onnx")];
+  return [await modelFile(model, precision === "int8" ? "onnx-int8" : "onnx")];
 }
 
 type Ready = EngineAnswer & { kind: "ready" };

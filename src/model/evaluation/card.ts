@@ -1,7 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { CardMetrics, ModelCard } from "../card.js";
+import { writeCard } from "../folder.js";
 import type { Model } from "../load.js";
 import type { Evaluation } from "./evaluate.js";
 import type { Subject } from "./report.js";
@@ -9,12 +7,16 @@ import type { Subject } from "./report.js";
 /** Digits of a fraction in a card: more than the pictures can tell apart. */
 const round = (value: number) => Math.round(value * 1e4) / 1e4;
 
-export function cardMetrics({ dataset, split, flip }: Subject, evaluation: Evaluation): CardMetrics {
+export function cardMetrics(
+  { dataset, split, flip, precision }: Subject,
+  evaluation: Evaluation,
+): CardMetrics {
   return {
     dataset,
     split,
     images: evaluation.images,
     flip,
+    ...(precision === "int8" && { precision }),
     accuracy: round(evaluation.accuracy),
     macroF1: round(evaluation.macroF1),
     ece: round(evaluation.ece),
@@ -30,18 +32,15 @@ export function cardMetrics({ dataset, split, flip }: Subject, evaluation: Evalu
   };
 }
 
-/** Puts figures into a model's card, in place of earlier ones of the same data, split and flip. */
+/** Puts figures into a model's card, in place of earlier ones of the same data, split, flip and precision. */
 export async function writeMetrics({ folder, card }: Model, metrics: CardMetrics): Promise<void> {
   const others = card.metrics.filter(
-    ({ dataset, split, flip }) =>
-      dataset !== metrics.dataset || split !== metrics.split || flip !== metrics.flip,
+    ({ dataset, split, flip, precision }) =>
+      dataset !== metrics.dataset ||
+      split !== metrics.split ||
+      flip !== metrics.flip ||
+      precision !== metrics.precision,
   );
   const next: ModelCard = { ...card, metrics: [...others, metrics] };
-  const beside = join(folder, `.card-${randomUUID()}.json`);
-  try {
-    await writeFile(beside, `${JSON.stringify(next, null, 2)}\n`);
-    await rename(beside, join(folder, "card.json"));
-  } finally {
-    await rm(beside, { force: true });
-  }
+  await writeCard(folder, next);
 }

@@ -1,4 +1,5 @@
 import { DataError } from "../../errors.js";
+import type { ModelCard } from "../card.js";
 import { Cropper } from "../crop/index.js";
 import type { FaceDataset } from "../data/index.js";
 import type { Engine } from "../engine/index.js";
@@ -77,6 +78,19 @@ function truthOf(dataset: FaceDataset, rows: Uint32Array, { card }: Model): Uint
   });
 }
 
+/** Pictures as a model takes them, `[rows, 1, height, width]`. */
+export function inputsOf(input: ModelCard["input"], dataset: FaceDataset, rows: Uint32Array): Float32Array {
+  const size = input.width * input.height;
+  const cropper = new Cropper(input);
+  const { width, height, images } = dataset;
+  const crops = new Float32Array(rows.length * size);
+  rows.forEach((row, i) => {
+    const luma = images.subarray(row * width * height, (row + 1) * width * height);
+    cropper.crop({ luma, width, height }, { x: 0, y: 0, width, height }, crops, i * size);
+  });
+  return crops;
+}
+
 async function probabilitiesOf(
   { card }: Model,
   engine: Engine,
@@ -84,14 +98,7 @@ async function probabilitiesOf(
   rows: Uint32Array,
   flip: boolean,
 ): Promise<Float32Array> {
-  const size = card.input.width * card.input.height;
-  const cropper = new Cropper(card.input);
-  const { width, height, images } = dataset;
-  const crops = new Float32Array(rows.length * size);
-  rows.forEach((row, i) => {
-    const luma = images.subarray(row * width * height, (row + 1) * width * height);
-    cropper.crop({ luma, width, height }, { x: 0, y: 0, width, height }, crops, i * size);
-  });
+  const crops = inputsOf(card.input, dataset, rows);
   const straight = await engine.run(crops, rows.length);
   if (!flip) return straight;
   for (let line = 0; line < crops.length; line += card.input.width)

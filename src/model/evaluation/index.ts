@@ -1,4 +1,4 @@
 export { cardMetrics, writeMetrics } from "./card.js";
 export { readHistory } from "./curves.js";
-export { type Evaluation, evaluate } from "./evaluate.js";
+export { type Evaluation, evaluate, inputsOf } from "./evaluate.js";
 export { report, type Subject } from "./report.js";

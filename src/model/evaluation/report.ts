@@ -1,6 +1,7 @@
 import sharp from "sharp";
 import { FER_LABELS } from "../card.js";
 import type { FaceDataset } from "../data/index.js";
+import type { Precision } from "../engine/index.js";
 import { type Curve, curves } from "./curves.js";
 import type { Evaluation } from "./evaluate.js";
 import { escaped, page, percent } from "./page.js";
@@ -12,6 +13,7 @@ export interface Subject {
   readonly dataset: string;
   readonly split: string;
   readonly flip: boolean;
+  readonly precision: Precision;
   /** What really ran the model. */
   readonly provider: string;
 }

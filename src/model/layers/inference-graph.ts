@@ -97,7 +97,7 @@ class Emitter {
       weight = weight.map((w, i) => w * (scale[Math.floor(i / fan)] ?? 0));
       bias = bias.map((b, i) => b * (scale[i] ?? 0) + (shift[i] ?? 0));
     }
-    const inputs = [x, graph.floats([out, channels, kernel, kernel], weight), graph.floats([out], bias)];
+    const inputs = [x, graph.tensor([out, channels, kernel, kernel], weight), graph.tensor([out], bias)];
     const value = graph.node("Conv", inputs, {
       kernel_shape: [kernel, kernel],
       strides: [stride, stride],
@@ -122,8 +122,8 @@ class Emitter {
         const { scale, shift } = foldedNorm(this.#values, path);
         const dims = [shape[0], 1, 1];
         return graph.node("Add", [
-          graph.node("Mul", [x, graph.floats(dims, scale)]),
-          graph.floats(dims, shift),
+          graph.node("Mul", [x, graph.tensor(dims, scale)]),
+          graph.tensor(dims, shift),
         ]);
       }
       case "relu":
@@ -142,8 +142,8 @@ class Emitter {
       case "globalMaxPool":
         return graph.node("Flatten", [graph.node("GlobalMaxPool", [x])]);
       case "linear": {
-        const weight = graph.floats([layer.out, shape[0]], tensorOf(this.#values, `${path}.weight`));
-        const bias = graph.floats([layer.out], tensorOf(this.#values, `${path}.bias`));
+        const weight = graph.tensor([layer.out, shape[0]], tensorOf(this.#values, `${path}.weight`));
+        const bias = graph.tensor([layer.out], tensorOf(this.#values, `${path}.bias`));
         return graph.node("Gemm", [x, weight, bias], { transB: 1 });
       }
       case "residual": {

@@ -229,7 +229,7 @@ class Emitter {
     // for both inputs makes it write both statistics to one place.
     const old = () => {
       this.#statistics += 1;
-      return graph.floats([channels], new Float32Array(channels).fill(this.#statistics));
+      return graph.tensor([channels], new Float32Array(channels).fill(this.#statistics));
     };
     const [value, mean, variance] = graph.triple(
       "BatchNormalization",
@@ -303,7 +303,7 @@ class Emitter {
     const value = graph.node("AveragePool", [x], { kernel_shape: size, strides: size });
     const backward = (gradient: string): string => {
       const share = graph.node("Mul", [gradient, graph.scalar(1 / kernel ** 2)]);
-      const scales = graph.floats([4], Float32Array.of(1, 1, kernel, kernel));
+      const scales = graph.tensor([4], Float32Array.of(1, 1, kernel, kernel));
       return graph.node("Resize", [share, "", scales], {
         mode: "nearest",
         nearest_mode: "floor",

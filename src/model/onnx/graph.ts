@@ -1,4 +1,11 @@
-import { encodeModel, type OnnxAttribute, type OnnxNode, type OnnxTensor, type OnnxValue } from "./proto.js";
+import {
+  encodeModel,
+  type OnnxAttribute,
+  type OnnxData,
+  type OnnxNode,
+  type OnnxTensor,
+  type OnnxValue,
+} from "./proto.js";
 
 /** Builds a graph node by node; every value has a name of its own. */
 export class GraphBuilder {
@@ -24,19 +31,16 @@ export class GraphBuilder {
     this.#outputs.push({ name, type: "float32", dims });
   }
 
-  floats(dims: readonly number[], data: Float32Array): string {
-    return this.#constant(dims, data);
-  }
-
   scalar(value: number): string {
-    return this.#constant([], Float32Array.of(value));
+    return this.tensor([], Float32Array.of(value));
   }
 
   ints(values: readonly number[]): string {
-    return this.#constant([values.length], BigInt64Array.from(values, BigInt));
+    return this.tensor([values.length], BigInt64Array.from(values, BigInt));
   }
 
-  #constant(dims: readonly number[], data: Float32Array | BigInt64Array): string {
+  /** A constant of the graph, row-major. */
+  tensor(dims: readonly number[], data: OnnxData): string {
     const name = this.#fresh("constant");
     this.#initializers.push({ name, dims, data });
     return name;
@@ -71,6 +75,18 @@ export class GraphBuilder {
     attributes: Readonly<Record<string, OnnxAttribute>>,
   ): [string, string, string] {
     const outputs: [string, string, string] = [this.#fresh(op), this.#fresh(op), this.#fresh(op)];
+    this.#nodes.push({ op, inputs, outputs, attributes });
+    return outputs;
+  }
+
+  /** Adds a node with as many outputs as wanted. */
+  nodes(
+    op: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>>,
+    count: number,
+  ): string[] {
+    const outputs = Array.from({ length: count }, () => this.#fresh(op));
     this.#nodes.push({ op, inputs, outputs, attributes });
     return outputs;
   }

@@ -7,8 +7,10 @@ export type TensorType = "float32" | "int64";
 export interface OnnxTensor {
   readonly name: string;
   readonly dims: readonly number[];
-  readonly data: Float32Array | BigInt64Array;
+  readonly data: OnnxData;
 }
+
+export type OnnxData = Float32Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
 
 export type OnnxAttribute = number | string | readonly number[] | { readonly float: number };
 
@@ -38,6 +40,13 @@ export interface OnnxGraph {
 const OPSET = 17;
 const IR_VERSION = 8;
 const TYPE_CODE = { float32: 1, int64: 7 } as const;
+
+function typeCode(data: OnnxData): number {
+  if (data instanceof Float32Array) return TYPE_CODE.float32;
+  if (data instanceof BigInt64Array) return TYPE_CODE.int64;
+  if (data instanceof Int32Array) return 6;
+  return data instanceof Int8Array ? 3 : 2;
+}
 
 /** The bytes of a `.onnx` file. Field numbers are those of onnx.proto3. */
 export function encodeModel(graph: OnnxGraph): Uint8Array<ArrayBuffer> {
@@ -85,7 +94,7 @@ function writeAttribute([name, value]: readonly [string, OnnxAttribute], pbf: Pb
 
 function writeTensor(tensor: OnnxTensor, pbf: PbfWriter): void {
   for (const dim of tensor.dims) pbf.writeVarintField(1, dim);
-  pbf.writeVarintField(2, TYPE_CODE[tensor.data instanceof Float32Array ? "float32" : "int64"]);
+  pbf.writeVarintField(2, typeCode(tensor.data));
   pbf.writeStringField(8, tensor.name);
   // Raw data is little endian, as is every machine that Node runs on.
   const { buffer, byteOffset, byteLength } = tensor.data;

@@ -1,8 +1,6 @@
-import { createHash } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { ModelCard } from "../card.js";
 import type { FaceDataset } from "../data/index.js";
+import { writeModelFolder } from "../folder.js";
 import { inferenceGraph } from "../layers/inference-graph.js";
 import type { Layer, Shape } from "../layers/layer.js";
 import { isLearnt, multiplyAdds, parametersOf, type Values } from "../layers/parameters.js";
@@ -27,7 +25,7 @@ export interface ModelParts {
 export async function writeModel(parts: ModelParts): Promise<string> {
   const { folder, recipe, dataset, layers, input } = parts;
   const model = inferenceGraph(layers, input, parts.values, { mirror: recipe.mirror });
-  const card: ModelCard = {
+  const card: Omit<ModelCard, "files"> = {
     format: 1,
     name: recipe.name,
     version: "1.0.0",
@@ -35,14 +33,6 @@ export async function writeModel(parts: ModelParts): Promise<string> {
     labels: [...dataset.labels],
     input: { width: dataset.width, height: dataset.height, channels: 1, ...NORMALISATION },
     face: { margin: 0, shiftY: 0 },
-    files: [
-      {
-        path: "model.onnx",
-        kind: "onnx",
-        bytes: model.length,
-        sha256: createHash("sha256").update(model).digest("hex"),
-      },
-    ],
     parameters: parametersOf(layers, input)
       .filter(isLearnt)
       .reduce((sum, { size }) => sum + size, 0),
@@ -61,8 +51,6 @@ export async function writeModel(parts: ModelParts): Promise<string> {
     licence: recipe.licence,
     limits: [...recipe.limits],
   };
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, "model.onnx"), model);
-  await writeFile(join(folder, "card.json"), `${JSON.stringify(card, null, 2)}\n`);
+  await writeModelFolder(folder, card, [{ path: "model.onnx", kind: "onnx", bytes: model }]);
   return folder;
 }

@@ -116,7 +116,10 @@ describe("the engine", () => {
 
   it("names the file that a model lacks", async () => {
     await writeTinyModel(folder);
-    await assert.rejects(open({ int8: true }), /model tiny: it has no onnx-int8 file/);
+    await assert.rejects(
+      open({ precision: "int8" }),
+      /model tiny: it has no onnx-int8 file; `pipeline models quantize` makes one/,
+    );
   });
 
   for (const provider of ["webgpu", "cuda"] as const)

@@ -9,7 +9,7 @@ import { tinyOnnx, tinyWeights } from "../../support/tiny-model.js";
 function sample(): Uint8Array {
   const graph = new GraphBuilder("sample");
   const x = graph.input("x", ["N", 2]);
-  const shift = graph.floats([2], Float32Array.of(0.5, -3));
+  const shift = graph.tensor([2], Float32Array.of(0.5, -3));
   graph.output("y", graph.node("Add", [x, shift]), ["N", 2]);
   return graph.encode();
 }

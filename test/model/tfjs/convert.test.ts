@@ -193,7 +193,7 @@ describe("what cannot become a TensorFlow.js model", () => {
     refused((graph, x) => graph.node("Relu", [`${x}?`]), /Relu .* needs `input\?`, which nothing gives/);
     refused((graph, x) => graph.node("Conv", [x, x]), /its weights `input` are no constant/);
     const weights = (graph: GraphBuilder, dims: number[]) =>
-      graph.floats(dims, new Float32Array(dims.reduce((a, b) => a * b, 1)));
+      graph.tensor(dims, new Float32Array(dims.reduce((a, b) => a * b, 1)));
     refused(
       (graph, x) => graph.node("Conv", [x, weights(graph, [2, 3, 3, 3])]),
       /\[2, 3, 3, 3\] over 1 channels/,

@@ -1,0 +1,92 @@
+import type { Command } from "commander";
+import { ConfigError } from "../errors.js";
+import { createLog } from "./log.js";
+
+interface Flags {
+  readonly data: string;
+  readonly out: string;
+  readonly pictures: string;
+}
+
+/** @param which how the verb is told which model */
+export function register(models: Command, which: string): void {
+  models
+    .command("quantize")
+    .description(
+      "Adds a file in 8 bits to a model (ONNX QDQ), calibrated on training pictures, for `classify: { precision: int8 }`.",
+    )
+    .argument("<model>", which)
+    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of pictures a class")
+    .requiredOption("-o, --out <folder>", "folder to write to; the model's own is fine")
+    .option("--pictures <n>", "training pictures to calibrate on, evenly spread over the data set", "512")
+    .addHelpText(
+      "after",
+      `
+Measure what it costs before you use it:
+  $ pipeline models quantize ./runs/mine/model --data faces/ -o out/mine-int8
+  $ pipeline evaluate ./out/mine-int8 --data faces/
+  $ pipeline evaluate ./out/mine-int8 --data faces/ --precision int8`,
+    )
+    .action(action);
+}
+
+async function action(nameOrPath: string, flags: Flags): Promise<void> {
+  const { DataOptions, readDataset, rowsOf } = await import("../model/data/index.js");
+  const { inputsOf } = await import("../model/evaluation/index.js");
+  const { writeModelFolder } = await import("../model/folder.js");
+  const { loadModel, modelFile } = await import("../model/load.js");
+  const { readGraph } = await import("../model/onnx/read.js");
+  const { quantize } = await import("../model/quantize/index.js");
+  const { default: Value } = await import("typebox/value");
+
+  const wanted = Number(flags.pictures);
+  if (!Number.isInteger(wanted) || wanted < 1)
+    throw new ConfigError("PICTURES", `--pictures ${flags.pictures}: give a whole number of at least 1`);
+  const model = await loadModel(nameOrPath, process.cwd());
+  const { card } = model;
+  const bytes = await modelFile(model, "onnx");
+  const { width, height } = card.input;
+  const options = Value.Parse(DataOptions, Value.Default(DataOptions, { path: flags.data, width, height }));
+  const dataset = await readDataset(
+    options,
+    createLog({ quiet: false, json: false, around: (say) => say() }),
+  );
+  const rows = spread(rowsOf(dataset, options.training), wanted);
+  if (rows.length === 0)
+    throw new ConfigError(
+      "PICTURES",
+      `${flags.data}: it has no pictures for training (${options.training.join(", ")}); it has ${dataset.splits.join(", ")}`,
+    );
+  const graph = readGraph(bytes, `model ${card.name}`);
+  const small = await quantize(
+    graph,
+    card,
+    batches(rows, (some) => inputsOf(card.input, dataset, some)),
+  );
+  const kept = card.files.filter(({ kind }) => kind !== "onnx-int8");
+  const others = kept.map(async ({ path, kind }) => ({ path, kind, bytes: await modelFile(model, kind) }));
+  // Figures of an earlier file in 8 bits are not this one's.
+  const metrics = card.metrics.filter(({ precision }) => precision !== "int8");
+  await writeModelFolder(flags.out, { ...card, metrics }, [
+    ...(await Promise.all(others)),
+    { path: FILE, kind: "onnx-int8", bytes: small },
+  ]);
+  process.stdout.write(
+    `${flags.out}: ${FILE}, ${percent(small.length / bytes.length)} of the model's size, calibrated on ${rows.length} pictures\n`,
+  );
+}
+
+const FILE = "model.int8.onnx";
+const percent = (value: number) => `${(value * 100).toFixed(0)} %`;
+
+const BATCH = 64;
+
+function* batches<T>(rows: Uint32Array, of: (rows: Uint32Array) => T): Generator<T> {
+  for (let from = 0; from < rows.length; from += BATCH) yield of(rows.subarray(from, from + BATCH));
+}
+
+/** At most so many, at even distances. */
+function spread(rows: Uint32Array, most: number): Uint32Array {
+  const count = Math.min(most, rows.length);
+  return Uint32Array.from({ length: count }, (_, i) => rows[Math.floor((i * rows.length) / count)] ?? 0);
+}

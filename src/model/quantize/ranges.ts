@@ -1,0 +1,54 @@
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { GraphRead } from "../onnx/read.js";
+import { GraphCopy } from "./copy.js";
+
+/** The smallest and the largest number that a value took. */
+export interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * What each of the values took on while the model looked at `batches`.
+ *
+ * @param names values of the graph
+ * @param input height and width of a picture
+ * @param batches `[n, 1, height, width]`, normalised as the model's card says
+ */
+export async function rangesOf(
+  model: GraphRead,
+  names: readonly string[],
+  [height, width]: readonly [number, number],
+  batches: Iterable<Float32Array>,
+): Promise<Map<string, Range>> {
+  const session = await InferenceSession.create(observing(model, names, height, width));
+  const ranges = new Map<string, Range>();
+  try {
+    for (const batch of batches) {
+      const n = batch.length / (height * width);
+      const seen = await session.run({ input: new Tensor("float32", batch, [n, 1, height, width]) });
+      for (const [i, name] of names.entries()) {
+        const { low = 0, high = 0 } = ranges.get(name) ?? {};
+        ranges.set(name, {
+          low: Math.min(low, Number(seen[`low:${i}`]?.data[0])),
+          high: Math.max(high, Number(seen[`high:${i}`]?.data[0])),
+        });
+      }
+    }
+  } finally {
+    await session.release();
+  }
+  return ranges;
+}
+
+function observing(model: GraphRead, names: readonly string[], height: number, width: number): Uint8Array {
+  const copy = new GraphCopy(model, ["N", 1, height, width]);
+  for (const node of model.nodes) copy.node(node);
+  for (const [i, name] of names.entries())
+    for (const [what, op] of [
+      ["low", "ReduceMin"],
+      ["high", "ReduceMax"],
+    ] as const)
+      copy.graph.output(`${what}:${i}`, copy.graph.node(op, [copy.value(name)], { keepdims: 0 }), []);
+  return copy.graph.encode();
+}
