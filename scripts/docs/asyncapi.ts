@@ -45,7 +45,7 @@ export function asyncapi(version: string): object {
       version,
       license: { name: "MIT" },
       description:
-        "Events that a pipeline's sink `nats` publishes: CloudEvents 1.0 over NATS, by the CloudEvents NATS protocol binding. With core NATS at most once; with `stream`, at least once, and once within the stream's duplicate window. The events of one track come in order. Read messages of either mode: structured where `Content-Type` begins with `application/cloudevents`, binary where there is a header `ce-id`. Header values of the binary mode are percent-encoded. Fields that you do not know are to be passed over.",
+        "Events that a pipeline's sink `nats` publishes: CloudEvents 1.0 over NATS, by the CloudEvents NATS protocol binding. With core NATS at most once; with `stream`, at least once, and once within the stream's duplicate window; a JetStream consumer of that stream, whose name stands in the pipeline file, reads what came before. The events of one track come in order. Read messages of either mode: structured where `Content-Type` begins with `application/cloudevents`, binary where there is a header `ce-id`. Header values of the binary mode are percent-encoded UTF-8: decode them. Fields that you do not know are to be passed over.",
     },
     defaultContentType: "application/json",
     servers: {
@@ -78,7 +78,6 @@ export function asyncapi(version: string): object {
         action: "receive",
         summary: "A face appeared, changed its expression, was sampled, or left.",
         channel: { $ref: "#/channels/emotion" },
-        bindings: { nats: { queue: "analytics", bindingVersion: "0.1.0" } },
       },
     },
     components: {
@@ -91,7 +90,9 @@ export function asyncapi(version: string): object {
             required: ["Nats-Msg-Id", "Content-Type"],
             properties: {
               ...messageId,
-              "Content-Type": header("", { const: "application/cloudevents+json" }),
+              "Content-Type": header("By it a structured message is known.", {
+                const: "application/cloudevents+json",
+              }),
             },
           },
           payload: { $ref: "#/components/schemas/EmotionEvent" },

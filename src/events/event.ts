@@ -13,10 +13,13 @@ export const EmotionData = Type.Object(
     }),
     kind: Type.Union(
       [Type.Literal("appeared"), Type.Literal("changed"), Type.Literal("sample"), Type.Literal("left")],
-      { description: "Why the event was sent." },
+      {
+        description:
+          "Why the event was sent: the face `appeared`, its label `changed`, a `sample` was due, or it `left`, with its last label.",
+      },
     ),
-    label: Type.String({ description: "The expression, by name." }),
-    confidence: Probability,
+    label: Type.String({ description: "The expression, by its name in the model, e.g. `happy`." }),
+    confidence: Type.Number({ minimum: 0, maximum: 1, description: "Smoothed probability of `label`." }),
     probabilities: Type.Record(Type.String(), Probability, {
       description: "Smoothed probability of each expression, by name.",
     }),
@@ -28,8 +31,8 @@ export const EmotionData = Type.Object(
     box: Type.Object({
       x: Type.Number({ description: "Left edge, pixels of the source frame." }),
       y: Type.Number({ description: "Top edge, pixels." }),
-      width: Type.Number({ exclusiveMinimum: 0 }),
-      height: Type.Number({ exclusiveMinimum: 0 }),
+      width: Type.Number({ exclusiveMinimum: 0, description: "Pixels." }),
+      height: Type.Number({ exclusiveMinimum: 0, description: "Pixels." }),
     }),
     relativeBox: Type.Object(
       { x: Type.Number(), y: Type.Number(), width: Type.Number(), height: Type.Number() },
@@ -39,9 +42,12 @@ export const EmotionData = Type.Object(
     picture: Type.Optional(
       Type.String({ description: "Name of the picture's file, of an `images` source." }),
     ),
-    mediaTimeMs: Type.Number({ description: "Media time of the frame, from the container's PTS." }),
-    sinceMs: Type.Number({ description: "Media time at which this label began." }),
-    model: Type.Object({ name: Type.String(), version: Type.String() }),
+    mediaTimeMs: Type.Number({ description: "Media time of the frame, from the container's PTS, ms." }),
+    sinceMs: Type.Number({ description: "Media time at which this label began, ms." }),
+    model: Type.Object(
+      { name: Type.String(), version: Type.String() },
+      { description: "The model that gave the probabilities." },
+    ),
     purpose: Type.Optional(
       Type.String({ description: "Why these data are collected, from the pipeline file." }),
     ),
@@ -55,7 +61,7 @@ export const EmotionData = Type.Object(
 /** A CloudEvents 1.0 event in JSON format: one line of a `jsonl` sink, one message of a `nats` sink. */
 export const EmotionEvent = Type.Object(
   {
-    specversion: Type.Literal("1.0"),
+    specversion: Type.Literal("1.0", { description: "Version of CloudEvents." }),
     id: Type.String({
       minLength: 1,
       description: "Stable: the same input, model and pipeline give the same ids.",
@@ -68,7 +74,7 @@ export const EmotionEvent = Type.Object(
       description:
         "Wall time of the frame for a live source; for a recording the start of the run plus media time.",
     }),
-    datacontenttype: Type.Literal("application/json"),
+    datacontenttype: Type.Literal("application/json", { description: "What `data` is." }),
     data: EmotionData,
   },
   { additionalProperties: false, title: "Emotion event" },

@@ -1,15 +1,20 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { jetstreamManager } from "@nats-io/jetstream";
-import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
+import { connect, headers, type NatsConnection, nkeys } from "@nats-io/transport-node";
 import { jsonLine, lineOf } from "#src/cli/event-table.js";
 import { timeOf } from "#src/cli/events.js";
 import type { EmotionEvent } from "#src/events/event.js";
-import { toMessage } from "#src/nats/index.js";
+import { connectNats, toMessage } from "#src/nats/index.js";
+import { makeCertificates } from "../support/certificates.js";
 import { eventOf } from "../support/event.js";
+import { natsOperator } from "../support/nats-operator.js";
 import { NatsServer, needsNatsServer } from "../support/nats-server.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -264,6 +269,69 @@ describe("pipeline events", function () {
       assert.match(await line(may), /^1 .*: emotion\.> cannot be read: .*[Pp]ermission/);
     } finally {
       await guarded.remove();
+    }
+  });
+
+  it("logs in by --nkey and --creds, over mutual TLS by --tls-*, and tells in one line what a server refuses", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "ekspresi-events-"));
+    const file = (name: string, text: string | Uint8Array) => {
+      writeFileSync(join(folder, name), text);
+      return join(folder, name);
+    };
+    const made = makeCertificates(folder);
+    const { ca, clientCert, clientKey } = made;
+    const pair = nkeys.createUser();
+    const nkey = file("user.nk", pair.getSeed());
+    const operator = natsOperator();
+    const creds = file("user.creds", operator.creds);
+    const tls = (cert: string) =>
+      `tls { cert_file: "${cert}", key_file: "${made.key}", ca_file: "${ca}", verify: true }`;
+    const keyed = await NatsServer.start({
+      config: `authorization { users: [{ nkey: ${pair.getPublicKey()} }] }\n${tls(made.cert)}`,
+    });
+    const trusted = await NatsServer.start({ config: operator.config, jetstream: false });
+    const old = await NatsServer.start({ config: tls(made.expired) });
+    const secure = ["--tls-ca", ca, "--tls-cert", clientCert, "--tls-key", clientKey];
+    try {
+      for (const [{ url }, flags, options] of [
+        [keyed, ["--nkey", nkey, ...secure], { nkey, tls: { ca, cert: clientCert, key: clientKey } }],
+        [trusted, ["--creds", creds], { creds }],
+      ] as const) {
+        const reader = read("--limit", "1", "--nats", url, ...flags);
+        const nats = await connectNats({ url, ...options }, { name: "test" });
+        const { headers, data } = toMessage(eventOf(7), "structured");
+        const sending = setInterval(() => nats.connection.publish("emotion.door.3", data, { headers }), 50);
+        try {
+          assert.equal(await reader.end(), 0, reader.err);
+        } finally {
+          clearInterval(sending);
+          await nats.close();
+        }
+        assert.deepEqual(reader.frames, [7]);
+      }
+      for (const [{ url }, flags, code, told] of [
+        [
+          keyed,
+          ["--nkey", file("other.nk", nkeys.createUser().getSeed()), ...secure],
+          1,
+          /login is refused \(nkey\)$/,
+        ],
+        [keyed, secure, 1, /login is refused; none is given: /],
+        [keyed, ["--nkey", nkey], 1, /authority that we do not trust; name it with `tls\.ca`$/],
+        [trusted, ["--creds", file("other.creds", natsOperator().creds)], 1, /login is refused \(creds\)$/],
+        [trusted, ["--creds", join(folder, "none.creds")], 2, /^NATS: creds: .*none\.creds: no such file$/],
+        [trusted, ["--creds", nkey], 2, /^NATS: creds: .*user\.nk is not a credentials file/],
+        [old, secure, 1, /: its certificate has expired$/],
+        [keyed, ["--tls-cert", clientCert], 2, /^NATS: `tls\.cert` and `tls\.key` go together; /],
+      ] as const) {
+        const reader = read("--nats", url, ...flags);
+        assert.equal(await reader.end(), code, reader.err);
+        assert.match(reader.err.trimEnd(), told);
+        assert.match(reader.err, /^[^\n]+\n$/);
+      }
+    } finally {
+      for (const one of [keyed, trusted, old]) await one.remove();
+      rmSync(folder, { recursive: true });
     }
   });
 

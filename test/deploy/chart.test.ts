@@ -152,7 +152,9 @@ describe("deploy/helm/ekspresi", function () {
       }
     const args = cameras(ALL).args.join(" ");
     assert.match(args, /^worker --folder \/data --take camera --max-load 80 /);
-    assert.match(args, / --env DOOR_URL /);
+    assert.match(args, / --env NATS_URL --read \/etc\/nats --env DOOR_URL /);
+    assert.match(cameras({}).args.join(" "), / --env NATS_URL --metrics /);
+    assert.doesNotMatch(cameras({ connection: { forPipelines: false } }).args.join(" "), /--env/);
     assert.match(
       args,
       / --creds \/etc\/nats\/u\.creds --tls-ca \/etc\/nats\/ca\.crt --tls-cert .* --tls-key /,

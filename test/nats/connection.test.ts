@@ -8,6 +8,7 @@ import { nkeys } from "@nats-io/transport-node";
 import { ConfigError, NatsError } from "#src/errors.js";
 import { connectNats, type NatsOptions, openJetStream, watchNats } from "#src/nats/index.js";
 import { type Certificates, makeCertificates } from "../support/certificates.js";
+import { natsOperator } from "../support/nats-operator.js";
 import { NatsServer, needsNatsServer } from "../support/nats-server.js";
 
 /** One line of what went wrong. */
@@ -107,13 +108,13 @@ describe("a connection to NATS", () => {
     assert.equal(await failure({ url: keyed.url, nkey }), "connected");
     assert.match(await failure({ url: keyed.url, nkey: other }), /NATS_LOGIN .* refused \(nkey\)/);
 
-    const { config, creds } = operator();
+    const { config, creds } = natsOperator();
     const file = join(folder, "user.creds");
     writeFileSync(file, creds);
     const run = await served({ config, jetstream: false });
     assert.equal(await failure({ url: run.url, creds: file }), "connected");
     const foreign = join(folder, "foreign.creds");
-    writeFileSync(foreign, operator().creds);
+    writeFileSync(foreign, natsOperator().creds);
     assert.match(await failure({ url: run.url, creds: foreign }), /NATS_LOGIN .* refused \(creds\)/);
   });
 
@@ -229,35 +230,3 @@ describe("a connection to NATS", () => {
     await watched;
   });
 });
-
-/** An operator with one account and one user, as a server's configuration and the user's credentials file. */
-function operator(): { config: string; creds: string } {
-  const [own, account, user] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createUser()];
-  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const sign = (issuer: typeof own, subject: string, name: string, nats: object) => {
-    const body = `${encode({ typ: "JWT", alg: "ed25519-nkey" })}.${encode({ jti: name, iat: 1, iss: issuer.getPublicKey(), name, sub: subject, nats: { version: 2, ...nats } })}`;
-    return `${body}.${Buffer.from(issuer.sign(Buffer.from(body))).toString("base64url")}`;
-  };
-  const limits = {
-    subs: -1,
-    data: -1,
-    payload: -1,
-    imports: -1,
-    exports: -1,
-    wildcards: true,
-    conn: -1,
-    leaf: -1,
-  };
-  const operatorJwt = sign(own, own.getPublicKey(), "operator", { type: "operator" });
-  const accountJwt = sign(own, account.getPublicKey(), "account", { type: "account", limits });
-  const userJwt = sign(account, user.getPublicKey(), "user", {
-    type: "user",
-    subs: -1,
-    data: -1,
-    payload: -1,
-  });
-  return {
-    config: `operator: ${operatorJwt}\nresolver: MEMORY\nresolver_preload: { ${account.getPublicKey()}: ${accountJwt} }`,
-    creds: `-----BEGIN NATS USER JWT-----\n${userJwt}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${Buffer.from(user.getSeed()).toString()}\n------END USER NKEY SEED------\n`,
-  };
-}
