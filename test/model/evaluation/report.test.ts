@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import type { FaceDataset } from "#src/model/data/index.js";
+import { readHistory, report } from "#src/model/evaluation/index.js";
+import { figuresOf } from "#src/model/evaluation/metrics.js";
+
+const HOSTILE = `<img src=x onerror="alert(1)">&`;
+
+function dataset(): FaceDataset {
+  return {
+    name: HOSTILE,
+    width: 4,
+    height: 4,
+    labels: [HOSTILE, "happy"],
+    splits: ["Training", "test"],
+    images: Uint8Array.from({ length: 32 }, (_, i) => i * 8),
+    label: Uint8Array.of(0, 1),
+    split: Uint8Array.of(1, 1),
+    ids: [HOSTILE, "row 2"],
+  } as unknown as FaceDataset;
+}
+
+async function page(history = ""): Promise<string> {
+  const data = dataset();
+  const figures = figuresOf(Float32Array.of(0.1, 0.9, 0.2, 0.8), data.label, data.labels);
+  const mistakes = [{ row: 0, id: HOSTILE, truth: HOSTILE, predicted: "happy", confidence: 0.9 }];
+  const subject = {
+    model: HOSTILE,
+    dataset: HOSTILE,
+    split: HOSTILE,
+    flip: true,
+    precision: "float32",
+    provider: "onnx cpu",
+  } as const;
+  return report(subject, { ...figures, labels: data.labels, mistakes }, data, readHistory(history));
+}
+
+describe("an evaluation's report", () => {
+  it("is one page that needs nothing else, with no markup from names", async () => {
+    const html = await page();
+    assert.doesNotMatch(html, /<img src=x|<script|<link|https?:\/\//);
+    assert.match(html, /50\.0 %/);
+    assert.equal([...html.matchAll(/data:image\/png;base64,/g)].length, 1);
+    assert.match(html, /taken for <b>happy<\/b>, 90 %/);
+  });
+
+  it("draws the curves of a training's history, and none where there is none", async () => {
+    const lines = [1, 2, 3].map((epoch) =>
+      JSON.stringify({ epoch, loss: 2 / epoch, validationLoss: 2.1 / epoch, accuracy: epoch / 4, rate: 0.1 }),
+    );
+    const html = await page(`${lines.join("\n")}\n`);
+    const drawn = [...html.matchAll(/<polyline points="([^"]*)"/g)].map(
+      ([, points = ""]) => points.split(" ").length,
+    );
+    assert.deepEqual(drawn, [3, 3, 3, 3]);
+    assert.doesNotMatch(html, /NaN|undefined/);
+    assert.doesNotMatch(await page(), /<polyline/);
+  });
+
+  it("sets the study's matrix beside a model of the seven expressions alone", async () => {
+    assert.doesNotMatch(await page(), /the study \(accuracy/);
+  });
+});
