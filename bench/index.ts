@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import pc from "picocolors";
+import { annotate } from "./annotate.js";
 import type { Bench, Benchmark, Result } from "./benchmark.js";
 import { cameras } from "./cameras.js";
 import { classify } from "./classify.js";
@@ -25,6 +26,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   classify,
   decode,
   job,
+  annotate,
   latency,
   cameras,
   sinks,
