@@ -32,6 +32,8 @@ describe("pipeline run", function () {
       file,
       `version: 1
 name: test
+purpose: a test of everything
+retention: 1d
 sources: [{ id: man, type: file, ${source} }]
 operators:
   - { type: detect, minSize: 20% }
@@ -69,7 +71,10 @@ sinks: [{ type: jsonl, ${sink} }]
     assert.match(stderr, /man: 300 frames/);
     const events = eventsOf();
     const valid = new Ajv({ strict: false, formats: { "date-time": true } }).compile(EmotionEvent);
-    for (const event of events) assert.ok(valid(event), JSON.stringify(valid.errors));
+    for (const event of events) {
+      assert.ok(valid(event), JSON.stringify(valid.errors));
+      assert.deepEqual([event.data.purpose, event.data.retention], ["a test of everything", "1d"]);
+    }
     assert.equal(new Set(events.map(({ id }) => id)).size, events.length);
     // One man, in view all the time: one face carries nearly all of the samples.
     const samples = events.filter(({ data }) => data.kind === "sample");
