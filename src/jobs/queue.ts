@@ -27,6 +27,7 @@ const STREAM_NOT_FOUND = 10059;
 const CONSUMER_NOT_FOUND = 10014;
 const WRONG_REVISION = 10071;
 const SUBJECT_FULL = 10077;
+const MESSAGE_GONE = [10043, 10057];
 
 /** How the streams are made where there are none yet; what is there is used as it is. */
 export interface QueueSettings {
@@ -150,10 +151,11 @@ export class JobQueue {
 
   /** All jobs, by id. */
   async list(): Promise<JobRecord[]> {
-    const ids: string[] = [];
-    for await (const id of await this.#kv.keys()) ids.push(id);
+    // A job that changes meanwhile is named again.
+    const ids = new Set<string>();
+    for await (const id of await this.#kv.keys()) ids.add(id);
     const records: JobRecord[] = [];
-    for (const id of ids.sort()) {
+    for (const id of [...ids].sort()) {
       const record = await this.find(id);
       if (record) records.push(record);
     }
@@ -275,9 +277,15 @@ export class JobQueue {
     }
   }
 
+  /**
+   * By its number: a purge by subject makes servers (2.9) pass over all other messages that wait, for ever.
+   */
   async #dropMessage(id: string): Promise<void> {
     for (const kind of Object.keys(CONSUMERS)) {
-      await this.#jsm.streams.purge(STREAM, { filter: `${SUBJECT}.${kind}.${id}` });
+      const message = await this.#jsm.streams.getMessage(STREAM, {
+        last_by_subj: `${SUBJECT}.${kind}.${id}`,
+      });
+      if (message) await this.#jsm.streams.deleteMessage(STREAM, message.seq, false).catch(unlessGone);
     }
   }
 
@@ -311,6 +319,11 @@ function isSameTry(a: Job, b: Job): boolean {
 function unlessConflict(cause: unknown): undefined {
   if (cause instanceof JetStreamApiError && cause.code === WRONG_REVISION) return undefined;
   throw cause;
+}
+
+/** A worker has just finished it, or the server has handed out its last. */
+function unlessGone(cause: unknown): void {
+  if (!(cause instanceof JetStreamApiError) || !MESSAGE_GONE.includes(cause.code)) throw cause;
 }
 
 async function ensureStream(jsm: JetStreamManager, { replicas }: QueueSettings): Promise<void> {
