@@ -80,31 +80,68 @@ const SCALAR = {
 
 export type Op = keyof typeof SIMD | keyof typeof SCALAR;
 
-function unsigned(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value >>> 0;
-  do {
-    const low = rest & 0x7f;
-    rest >>>= 7;
-    bytes.push(rest ? low | 0x80 : low);
-  } while (rest);
-  return bytes;
-}
+/** Bytes that grow, in one array: a cascade's code is a megabyte. */
+class Bytes {
+  #data = new Uint8Array(256);
+  #length = 0;
 
-function signed(value: number): number[] {
-  const bytes: number[] = [];
-  for (let rest = value | 0; ; rest >>= 7) {
-    const low = rest & 0x7f;
-    const last = (rest >> 7 === 0 && !(low & 0x40)) || (rest >> 7 === -1 && (low & 0x40) !== 0);
-    bytes.push(last ? low : low | 0x80);
-    if (last) return bytes;
+  get view(): Uint8Array<ArrayBuffer> {
+    return this.#data.subarray(0, this.#length);
+  }
+
+  byte(value: number): this {
+    if (this.#length === this.#data.length) this.#grow(this.#length + 1);
+    this.#data[this.#length++] = value;
+    return this;
+  }
+
+  all(bytes: ArrayLike<number>): this {
+    if (this.#length + bytes.length > this.#data.length) this.#grow(this.#length + bytes.length);
+    this.#data.set(bytes, this.#length);
+    this.#length += bytes.length;
+    return this;
+  }
+
+  /** LEB128. */
+  unsigned(value: number): this {
+    let rest = value >>> 0;
+    do {
+      const low = rest & 0x7f;
+      rest >>>= 7;
+      this.byte(rest ? low | 0x80 : low);
+    } while (rest);
+    return this;
+  }
+
+  signed(value: number): this {
+    for (let rest = value | 0; ; rest >>= 7) {
+      const low = rest & 0x7f;
+      const last = (rest >> 7 === 0 && !(low & 0x40)) || (rest >> 7 === -1 && (low & 0x40) !== 0);
+      this.byte(last ? low : low | 0x80);
+      if (last) return this;
+    }
+  }
+
+  /** Its length, and then itself. */
+  sized(bytes: Uint8Array): this {
+    return this.unsigned(bytes.length).all(bytes);
+  }
+
+  text(value: string): this {
+    return this.sized(new TextEncoder().encode(value));
+  }
+
+  #grow(least: number): void {
+    const data = new Uint8Array(Math.max(2 * this.#data.length, least));
+    data.set(this.view);
+    this.#data = data;
   }
 }
 
 /** The body of one function; operands come before operators, as on WebAssembly's stack. */
 export class FunctionBody {
   readonly signature: Signature;
-  readonly #code: number[] = [];
+  readonly #code = new Bytes();
   readonly #locals: ValueType[] = [];
 
   constructor(signature: Signature) {
@@ -118,44 +155,49 @@ export class FunctionBody {
   }
 
   get(local: number): this {
-    return this.#emit(0x20, ...unsigned(local));
+    return this.#emit(0x20, local);
   }
   set(local: number): this {
-    return this.#emit(0x21, ...unsigned(local));
+    return this.#emit(0x21, local);
   }
   tee(local: number): this {
-    return this.#emit(0x22, ...unsigned(local));
+    return this.#emit(0x22, local);
   }
   i32(value: number): this {
-    return this.#emit(0x41, ...signed(value));
+    this.#code.byte(0x41).signed(value);
+    return this;
   }
-
   i64(value: number): this {
-    return this.#emit(0x42, ...signed(value));
+    this.#code.byte(0x42).signed(value);
+    return this;
   }
 
   op(name: Op): this {
-    if (name in SCALAR) return this.#emit(SCALAR[name as keyof typeof SCALAR]);
-    return this.#emit(0xfd, ...unsigned(SIMD[name as keyof typeof SIMD]));
+    if (name in SCALAR) this.#code.byte(SCALAR[name as keyof typeof SCALAR]);
+    else this.#code.byte(0xfd).unsigned(SIMD[name as keyof typeof SIMD]);
+    return this;
   }
 
   /** A load from, or a store to, the address on the stack plus `offset` bytes. */
   memory(name: keyof typeof MEMORY, offset: number): this {
-    return this.#emit(...MEMORY[name], ...unsigned(offset));
+    this.#code.all(MEMORY[name]).unsigned(offset);
+    return this;
   }
 
   /** Picks 16 bytes of the two vectors on the stack, by their numbers 0 to 31. */
   shuffle(bytes: readonly number[]): this {
-    return this.#emit(0xfd, SIMD["i8x16.shuffle"], ...bytes);
+    this.#code.byte(0xfd).byte(SIMD["i8x16.shuffle"]).all(bytes);
+    return this;
   }
 
   /** A vector constant of 16 bytes. */
   constant(bytes: readonly number[]): this {
-    return this.#emit(0xfd, 12, ...bytes);
+    this.#code.byte(0xfd).byte(12).all(bytes);
+    return this;
   }
 
   call(index: number): this {
-    return this.#emit(0x10, ...unsigned(index));
+    return this.#emit(0x10, index);
   }
   /** Runs `body` when the i32 on the stack is not 0. */
   when(body: () => void): this {
@@ -171,35 +213,38 @@ export class FunctionBody {
   }
   /** Leaves `depth` enclosing constructs and takes the way of the next. */
   br(depth: number): this {
-    return this.#emit(0x0c, ...unsigned(depth));
+    return this.#emit(0x0c, depth);
   }
   /** The same when the i32 on the stack is not 0. */
   brIf(depth: number): this {
-    return this.#emit(0x0d, ...unsigned(depth));
+    return this.#emit(0x0d, depth);
   }
   return(): this {
-    return this.#emit(0x0f);
+    this.#code.byte(0x0f);
+    return this;
   }
 
-  bytes(): number[] {
-    const locals = this.#locals.flatMap((type) => [1, type]);
-    const body = [...unsigned(this.#locals.length), ...locals];
-    for (const byte of this.#code) body.push(byte);
-    body.push(0x0b);
-    return body;
+  bytes(): Uint8Array {
+    const body = new Bytes().unsigned(this.#locals.length);
+    for (const type of this.#locals) body.byte(1).byte(type);
+    return body.all(this.#code.view).byte(0x0b).view;
   }
 
   #nest(opcode: number, body: () => void): this {
-    this.#emit(opcode, 0x40);
+    this.#code.byte(opcode).byte(0x40);
     body();
-    return this.#emit(0x0b);
+    this.#code.byte(0x0b);
+    return this;
   }
 
-  #emit(...bytes: number[]): this {
-    for (const byte of bytes) this.#code.push(byte);
+  #emit(opcode: number, operand: number): this {
+    this.#code.byte(opcode).unsigned(operand);
     return this;
   }
 }
+
+/** With its least and most pages: 1 and 65536, the latter in LEB128. */
+const SHARED_MEMORY = [3, 1, 0x80, 0x80, 4];
 
 /** A module that imports `env.memory` (shared) and functions of `env`, and exports functions. */
 export class ModuleWriter {
@@ -221,44 +266,25 @@ export class ModuleWriter {
   }
 
   bytes(): Uint8Array<ArrayBuffer> {
-    const functionTypes = this.#functions.map(({ signature }) => unsigned(this.#type(signature)));
-    const memory = [...text("env"), ...text("memory"), 0x02, 0x03, ...unsigned(1), ...unsigned(65536)];
-    const imports = this.#imports.map(({ name, type }) => [
-      ...text("env"),
-      ...text(name),
-      0,
-      ...unsigned(type),
-    ]);
-    const out: number[] = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
-    const section = (id: number, items: readonly (readonly number[])[]) => {
-      const body = unsigned(items.length);
-      for (const item of items) for (const byte of item) body.push(byte);
-      out.push(id, ...unsigned(body.length));
-      for (const byte of body) out.push(byte);
+    const out = new Bytes().all([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+    const section = <T>(id: number, items: readonly T[], write: (to: Bytes, item: T) => void) => {
+      const body = new Bytes().unsigned(items.length);
+      for (const item of items) write(body, item);
+      out.byte(id).sized(body.view);
     };
-    section(
-      1,
-      this.#types.map(({ parameters, result }) => [
-        0x60,
-        ...unsigned(parameters.length),
-        ...parameters,
-        ...(result === undefined ? [0] : [1, result]),
-      ]),
-    );
-    section(2, [memory, ...imports]);
-    section(3, functionTypes);
-    section(
-      7,
-      this.#exports.map(({ name, index }) => [...text(name), 0, ...unsigned(index)]),
-    );
-    section(
-      10,
-      this.#functions.map((body) => {
-        const code = body.bytes();
-        return [...unsigned(code.length), ...code];
-      }),
-    );
-    return Uint8Array.from(out);
+    const imports = this.#imports.map(({ name, type }) => ({ name, kind: [0, type] }));
+    const functionTypes = this.#functions.map(({ signature }) => this.#type(signature));
+    section(1, this.#types, (to, { parameters, result }) => {
+      to.byte(0x60).unsigned(parameters.length).all(parameters);
+      to.all(result === undefined ? [0] : [1, result]);
+    });
+    section(2, [{ name: "memory", kind: [2, ...SHARED_MEMORY] }, ...imports], (to, { name, kind }) => {
+      to.text("env").text(name).all(kind);
+    });
+    section(3, functionTypes, (to, type) => to.unsigned(type));
+    section(7, this.#exports, (to, { name, index }) => to.text(name).byte(0).unsigned(index));
+    section(10, this.#functions, (to, body) => to.sized(body.bytes()));
+    return out.view;
   }
 
   #type(signature: Signature): number {
@@ -266,9 +292,4 @@ export class ModuleWriter {
     const at = this.#types.findIndex((type) => key(type) === key(signature));
     return at >= 0 ? at : this.#types.push(signature) - 1;
   }
-}
-
-function text(value: string): number[] {
-  const bytes = [...new TextEncoder().encode(value)];
-  return [...unsigned(bytes.length), ...bytes];
 }

@@ -143,9 +143,14 @@ function fixedStage(cascade: Cascade, s: number): FixedStage {
   const errorsAt = (scale: number): [number, number] => {
     let [least, most] = [0, 0];
     for (const tree of trees) {
-      const errors = tree.leaves.map((leaf) => rounding((leaf - tree.least) * scale));
-      least += Math.min(...errors);
-      most += Math.max(...errors);
+      let [low, high] = [0, 0]; // the least leaf is exact
+      for (const leaf of tree.leaves) {
+        const error = rounding((leaf - tree.least) * scale);
+        low = Math.min(low, error);
+        high = Math.max(high, error);
+      }
+      least += low;
+      most += high;
     }
     return [least, most];
   };
@@ -321,19 +326,19 @@ class StageWriter {
   }
 
   /** A part of a feature. Corners that count alike are summed first. */
-  #mergedCorners(corners: Part): void {
+  #mergedCorners(part: Part): void {
     const { f } = this;
-    const counts = [...new Set(corners.map(({ count }) => Math.abs(count)))].sort((a, b) => b - a);
-    for (const [i, count] of counts.entries()) {
-      const alike = corners.filter((corner) => Math.abs(corner.count) === count);
-      const [first, ...others] = alike.sort((a, b) => b.count - a.count);
-      if (!first) continue;
-      if (first.count < 0) this.i16(0);
-      this.#load(first);
-      if (first.count < 0) f.op("i16x8.sub");
+    for (const [i, { count, added, subtracted }] of part.entries()) {
+      const [first, ...others] = added;
+      if (first) this.#load(first);
+      else this.i16(0);
       for (const corner of others) {
         this.#load(corner);
-        f.op(corner.count > 0 ? "i16x8.add" : "i16x8.sub");
+        f.op("i16x8.add");
+      }
+      for (const corner of subtracted) {
+        this.#load(corner);
+        f.op("i16x8.sub");
       }
       this.#times(count);
       if (i > 0) f.op("i16x8.add");

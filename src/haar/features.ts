@@ -23,7 +23,15 @@ export interface Feature {
   readonly parts: readonly Part[] | undefined;
 }
 
-export type Part = readonly (Corner & { readonly count: number })[];
+/** Corners that count alike, the one added and the other subtracted. */
+interface Corners {
+  readonly count: number;
+  readonly added: readonly Corner[];
+  readonly subtracted: readonly Corner[];
+}
+
+/** Those that count most come first. */
+export type Part = readonly Corners[];
 
 interface Rectangle {
   readonly x: number;
@@ -95,7 +103,10 @@ function cut(rectangles: readonly Rectangle[], axis: "x" | "y", at: number): Rec
 }
 
 const cornersOf = (rectangles: readonly Rectangle[]) =>
-  mergeCorners(rectangles.map((r) => ({ weight: r.weight, pieces: uprightPieces(r) }))).length;
+  mergeCorners(rectangles.map((r) => ({ weight: r.weight, pieces: uprightPieces(r) }))).reduce(
+    (sum, { added, subtracted }) => sum + added.length + subtracted.length,
+    0,
+  );
 
 /** A rectangle cut into strips of at most 257 pixels. */
 export function uprightPieces({ x, y, width, height }: Omit<Rectangle, "weight">): Piece[] {
@@ -160,14 +171,28 @@ function mostOfTilted(rectangles: readonly Rectangle[]): number {
   return Math.max(most(1), most(-1));
 }
 
-function mergeCorners(rectangles: Feature["rectangles"]): (Corner & { count: number })[] {
-  const merged = new Map<string, Corner & { count: number }>();
+function mergeCorners(rectangles: Feature["rectangles"]): Part {
+  const merged = new Map<number, { corner: Corner; count: number }>();
+  const add = (corner: Corner, weight: number) => {
+    const key = corner.x * 65536 + corner.y;
+    const known = merged.get(key);
+    if (known) known.count += weight;
+    else merged.set(key, { corner, count: weight });
+  };
   for (const { weight, pieces } of rectangles)
-    for (const piece of pieces)
-      for (const [i, corner] of piece.entries()) {
-        const key = `${corner.x},${corner.y}`;
-        const count = (merged.get(key)?.count ?? 0) + (i === 0 || i === 3 ? weight : -weight);
-        merged.set(key, { ...corner, count });
-      }
-  return [...merged.values()].filter(({ count }) => count !== 0);
+    for (const [a, b, c, d] of pieces) {
+      add(a, weight);
+      add(b, -weight);
+      add(c, -weight);
+      add(d, weight);
+    }
+  const groups = new Map<number, { count: number; added: Corner[]; subtracted: Corner[] }>();
+  for (const { corner, count } of merged.values()) {
+    if (count === 0) continue;
+    const size = Math.abs(count);
+    const group = groups.get(size) ?? { count: size, added: [], subtracted: [] };
+    groups.set(size, group);
+    (count > 0 ? group.added : group.subtracted).push(corner);
+  }
+  return [...groups.values()].sort((a, b) => b.count - a.count);
 }
