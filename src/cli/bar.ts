@@ -1,10 +1,11 @@
 import { errorColours as pc } from "../colours.js";
 
-const WIDTH = 24;
+/** Widths of a bar, the best first: a narrow terminal gets a short one, or the percentage alone. */
+export const BAR_WIDTHS = [24, 12, 0] as const;
 
 /** How much is done, as a bar and in percent, for standard error. @param part 0 to 1 */
-export function bar(part: number): string {
-  const full = Math.round(part * WIDTH);
-  const drawn = `${"█".repeat(full)}${pc.dim("░".repeat(WIDTH - full))}`;
-  return `${drawn} ${String(Math.floor(part * 100)).padStart(3)} %`;
+export function bar(part: number, width: number = BAR_WIDTHS[0]): string {
+  const full = Math.round(part * width);
+  const drawn = width === 0 ? "" : `${"█".repeat(full)}${pc.dim("░".repeat(width - full))} `;
+  return `${drawn}${String(Math.floor(part * 100)).padStart(3)} %`;
 }

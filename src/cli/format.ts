@@ -1,3 +1,5 @@
+import { type Buckets, quantile } from "../pipeline/histogram.js";
+
 /** `1:02:03` or `2:03`. */
 export function clock(ms: number): string {
   const total = Math.max(0, Math.round(ms / 1000));
@@ -15,4 +17,12 @@ export function count(value: number): string {
 /** `1 frame`, `2 frames`. */
 export function plural(value: number, noun: string): string {
   return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+}
+
+/** `latency 31 ms, p95 58 ms`: what half of the events were made within, and 95 % of them; nothing without events. */
+export function latency(delaysMs: Buckets): string[] {
+  const [half, most] = [quantile(delaysMs, 0.5), quantile(delaysMs, 0.95)];
+  return half === undefined || most === undefined
+    ? []
+    : [`latency ${Math.round(half)} ms, p95 ${Math.round(most)} ms`];
 }

@@ -13,6 +13,7 @@ import { bar } from "./bar.js";
 import { printable } from "./event-table.js";
 import { clock, count, plural } from "./format.js";
 import { Signals } from "./signals.js";
+import { errorColumns } from "./terminal.js";
 
 const FORMATS = ["html", "md", "csv"] as const;
 type Format = (typeof FORMATS)[number];
@@ -262,7 +263,7 @@ class Progress {
 
   #show(): void {
     const now = performance.now();
-    if (!this.#wanted || !process.stderr.isTTY || now - this.#drawnMs < REFRESH_MS) return;
+    if (!this.#wanted || errorColumns() === undefined || now - this.#drawnMs < REFRESH_MS) return;
     this.#drawnMs = now;
     const events = `${count(this.events)} events`;
     const part = this.#total ? Math.min(1, this.#bytes / this.#total) : 0;

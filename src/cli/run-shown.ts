@@ -1,3 +1,5 @@
+import { messageOf } from "../errors.js";
+import { quantile } from "../pipeline/histogram.js";
 import type { Plan } from "../pipeline/plan.js";
 import { type RunSummary, type RunView, runPlan } from "../pipeline/run.js";
 import { createLog } from "./log.js";
@@ -34,10 +36,15 @@ export async function runShown(
         metrics.started(view);
       },
     });
-    if (json) log.info("summary", { ...summary, errors: summary.errors.map(({ message }) => message) });
+    if (json) log.info("summary", plain(summary));
     return summary;
   } finally {
     status.end();
     await metrics.close();
   }
+}
+
+function plain({ eventDelayMs, errors, ...summary }: RunSummary): Record<string, unknown> {
+  const latencyMs = eventDelayMs && { p50: quantile(eventDelayMs, 0.5), p95: quantile(eventDelayMs, 0.95) };
+  return { ...summary, ...(latencyMs?.p50 !== undefined && { latencyMs }), errors: errors.map(messageOf) };
 }

@@ -1,9 +1,11 @@
 import { createLogUpdate } from "log-update";
 import { errorColours as pc } from "../colours.js";
 import type { SourceStats } from "../pipeline/context.js";
+import type { Buckets } from "../pipeline/histogram.js";
 import type { RunView } from "../pipeline/run.js";
-import { bar } from "./bar.js";
-import { clock, count } from "./format.js";
+import { BAR_WIDTHS, bar } from "./bar.js";
+import { clock, count, latency } from "./format.js";
+import { errorColumns, fitting } from "./terminal.js";
 
 const REFRESH_MS = 200;
 /** Without a terminal a plain line is logged so often. */
@@ -14,6 +16,7 @@ export class StatusLine {
   readonly #wanted: boolean;
   readonly #draw = createLogUpdate(process.stderr, { showCursor: true });
   readonly #rates = new Map<string, Rate>();
+  readonly #latency = new RecentLatency();
   #timer: NodeJS.Timeout | undefined;
   #view: RunView | undefined;
   #heading: ((view: RunView) => string) | undefined;
@@ -30,9 +33,9 @@ export class StatusLine {
     this.#view = view;
     this.#heading = heading;
     for (const source of view.stats.sources) this.#rateOf(source); // so that the first line has figures
-    this.#timer = setInterval(() => this.#tick(), process.stderr.isTTY ? REFRESH_MS : PLAIN_MS);
+    this.#timer = setInterval(() => this.#tick(), errorColumns() ? REFRESH_MS : PLAIN_MS);
     this.#timer.unref();
-    if (process.stdout.isTTY && process.stderr.isTTY) this.#shareTerminal();
+    if (process.stdout.isTTY && errorColumns()) this.#shareTerminal();
   }
 
   /** Prints something above the line. */
@@ -67,23 +70,29 @@ export class StatusLine {
   #tick(): void {
     if (!this.#view) return;
     const { stats, leased, slots, backlog } = this.#view;
+    const columns = errorColumns();
     const lines = [
       ...(this.#heading ? [this.#heading(this.#view)] : []),
-      ...stats.sources.map((source) => this.#sourceLine(source)),
+      ...stats.sources.map((source) => this.#sourceLine(source, columns)),
     ];
-    const waiting = backlog() > 0 ? `  ${backlog()} events waiting` : "";
     lines.push(
       pc.dim(
-        `faces ${count(stats.faces)}  events ${count(stats.events)}  queue ${leased()}/${slots}${waiting}`,
+        [
+          `faces ${count(stats.faces)}`,
+          `events ${count(stats.events)}`,
+          `queue ${leased()}/${slots}`,
+          ...(backlog() > 0 ? [`${backlog()} events waiting`] : []),
+          ...(stats.sources.every(({ live }) => live) ? this.#latency.of(stats.eventDelayMs) : []),
+        ].join("  "),
       ),
     );
-    if (process.stderr.isTTY) {
+    if (columns) {
       this.#shown = lines.join("\n");
       this.#draw(this.#shown);
     } else process.stderr.write(`${lines.join("  |  ")}\n`);
   }
 
-  #sourceLine(source: SourceStats): string {
+  #sourceLine(source: SourceStats, columns = Number.POSITIVE_INFINITY): string {
     const rate = this.#rateOf(source);
     const { id, live, state, dropped, reconnects, mediaTimeMs, durationMs } = source;
     if (state === "opening" || state === "reconnecting") return `${id}  ${pc.yellow(state)}`;
@@ -92,11 +101,18 @@ export class StatusLine {
       dropped > 0 ? pc.yellow(`${count(dropped)} dropped`) : "",
       reconnects > 0 ? pc.yellow(`${reconnects} reconnects`) : "",
     ].filter(Boolean);
-    const progress =
-      !live && durationMs
-        ? this.#progress(mediaTimeMs, durationMs, rate.speed, state)
-        : `  ${clock(mediaTimeMs)}`;
-    return [`${id}${progress}  ${rate.fps.toFixed(0)} fps${speed}`, ...losses].join("  ");
+    const figures = [`${rate.fps.toFixed(0)} fps${speed}`, ...losses].join("  ");
+    if (live || !durationMs) return `${id}  ${clock(mediaTimeMs)}  ${figures}`;
+    const beginMs = source.recording?.fromMs ?? 0;
+    const done = state === "ended" ? 1 : (mediaTimeMs - beginMs) / (durationMs - beginMs);
+    const part = Math.min(1, Math.max(0, done));
+    const left = rate.speed > 0 && part < 1 ? `  ${clock((durationMs - mediaTimeMs) / rate.speed)} left` : "";
+    const form = (width: number, rest: string) =>
+      `${id}  ${bar(part, width)}  ${clock(mediaTimeMs)}/${clock(durationMs)}${rest}`;
+    return fitting(columns, [
+      ...BAR_WIDTHS.map((width) => form(width, `${left}  ${figures}`)),
+      form(0, `  ${figures}`),
+    ]);
   }
 
   #rateOf(source: SourceStats): Rate {
@@ -104,12 +120,6 @@ export class StatusLine {
     this.#rates.set(source.id, rate);
     rate.add(source);
     return rate;
-  }
-
-  #progress(mediaMs: number, durationMs: number, speed: number, state: string): string {
-    const part = state === "ended" ? 1 : Math.min(1, Math.max(0, mediaMs / durationMs));
-    const left = speed > 0 && part < 1 ? `  ${clock((durationMs - mediaMs) / speed)} left` : "";
-    return `  ${bar(part)}  ${clock(mediaMs)}/${clock(durationMs)}${left}`;
   }
 }
 
@@ -128,5 +138,24 @@ class Rate {
     if (!first || atMs === first.atMs) return;
     this.fps = ((decoded - first.decoded) * 1000) / (atMs - first.atMs);
     this.speed = (mediaTimeMs - first.mediaMs) / (atMs - first.atMs);
+  }
+}
+
+const RECENT_MS = 15_000;
+
+/** Latency of the events of the last quarter to half minute: a delay that begins to grow is seen at once. */
+class RecentLatency {
+  #sinceMs = performance.now();
+  #before: readonly number[] = [];
+  #now: readonly number[] = [];
+
+  of({ bounds, counts }: Buckets): string[] {
+    if (performance.now() - this.#sinceMs > RECENT_MS) {
+      this.#sinceMs = performance.now();
+      this.#before = this.#now;
+      this.#now = [...counts];
+    }
+    const recent = { bounds, counts: counts.map((count, i) => count - (this.#before[i] ?? 0)) };
+    return latency(recent);
   }
 }

@@ -1,9 +1,9 @@
 import type { RunSummary } from "../pipeline/run.js";
-import { clock, count, plural } from "./format.js";
+import { clock, count, latency, plural } from "./format.js";
 
 /** What a run did, for people. */
 export function summaryLines(summary: RunSummary): string {
-  const { sources, faces, events, sinks, seconds, peakRssBytes, errors } = summary;
+  const { sources, faces, events, eventDelayMs, sinks, seconds, peakRssBytes, errors } = summary;
   const lines = sources.map(({ id, live, decoded, dropped, reconnects, mediaTimeMs }) => {
     const speed = live || seconds === 0 ? "" : `, ${(mediaTimeMs / 1000 / seconds).toFixed(1)}x real time`;
     const losses = `${dropped > 0 ? `, ${count(dropped)} dropped` : ""}${reconnects > 0 ? `, ${plural(reconnects, "reconnect")}` : ""}`;
@@ -11,6 +11,7 @@ export function summaryLines(summary: RunSummary): string {
   });
   lines.push(
     `${plural(faces, "face")}, ${plural(events, "event")}, ${seconds.toFixed(1)} s, ${Math.round(peakRssBytes / 2 ** 20)} MB at most`,
+    ...(eventDelayMs ? latency(eventDelayMs).map((text) => `from picture to event: ${text}`) : []),
   );
   for (const { id, written, lost, figures = {} } of sinks) {
     const more = Object.entries(figures)

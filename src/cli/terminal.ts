@@ -1,3 +1,17 @@
+import { stripVTControlCharacters } from "node:util";
+
+/** How wide the terminal on standard error is; nothing where there is none, or one that does not tell. */
+export function errorColumns(): number | undefined {
+  const { isTTY, columns } = process.stderr;
+  return isTTY && columns > 0 ? columns : undefined;
+}
+
+/** The first form of a line that fits, or the last. */
+export function fitting(columns: number, forms: readonly string[]): string {
+  const fits = forms.find((form) => stripVTControlCharacters(form).length <= columns);
+  return fits ?? forms.at(-1) ?? "";
+}
+
 /** Text in lines that fit the terminal, 100 columns at most. */
 export function wrap(text: string, columns: number = Math.min(process.stdout.columns ?? 100, 100)): string {
   const lines: string[] = [];

@@ -1,7 +1,8 @@
 import { createLogUpdate } from "log-update";
 import type { EpochReport, StepReport } from "../model/training/index.js";
-import { bar } from "./bar.js";
+import { BAR_WIDTHS, bar } from "./bar.js";
 import { clock } from "./format.js";
+import { errorColumns, fitting } from "./terminal.js";
 
 const REFRESH_MS = 200;
 
@@ -19,12 +20,13 @@ export class TrainingView {
 
   step({ epoch, epochs, batch, batches, loss, accuracy, imagesPerSecond }: StepReport): void {
     const now = performance.now();
-    if (!this.#wanted || !process.stderr.isTTY || now - this.#drawnMs < REFRESH_MS) return;
+    const columns = errorColumns();
+    if (!this.#wanted || columns === undefined || now - this.#drawnMs < REFRESH_MS) return;
     this.#drawnMs = now;
     const heading = this.heading ? `${this.heading}\n` : "";
-    this.#draw(
-      `${heading}epoch ${epoch}/${epochs}  ${bar(batch / batches)}  loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  ${imagesPerSecond.toFixed(0)} images/s`,
-    );
+    const line = (width: number) =>
+      `epoch ${epoch}/${epochs}  ${bar(batch / batches, width)}  loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  ${imagesPerSecond.toFixed(0)} images/s`;
+    this.#draw(`${heading}${fitting(columns, BAR_WIDTHS.map(line))}`);
   }
 
   epoch(report: EpochReport, epochs: number): void {

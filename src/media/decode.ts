@@ -31,6 +31,8 @@ export interface DecodeInput {
    * would outlive us when we are killed while a camera is silent.
    */
   readonly socketTimeoutMs?: number;
+  /** Media time at which it ends, of the length that the container tells. Default: that. */
+  readonly endsAtMs?: (lengthMs: number) => number | undefined;
   /** Media time of a frame. Default: as a recording's. */
   readonly clock?: MediaClock;
 }
@@ -210,7 +212,9 @@ class Session {
     const { source } = this.#context;
     source.state = "running";
     source.video = this.#stderr.videoInfo(note);
-    if (this.#stderr.durationMs !== undefined) source.durationMs = this.#stderr.durationMs;
+    const lengthMs = this.#stderr.durationMs;
+    const endMs = lengthMs && (this.#input.endsAtMs ?? ((ms) => ms))(lengthMs);
+    if (endMs !== undefined) source.durationMs = endMs;
     source.width = size.width;
     source.height = size.height;
     this.#sized = true;

@@ -77,7 +77,7 @@ export const RUN_FAMILIES = [
   family(
     "ekspresi_source_duration_seconds",
     "gauge",
-    "Length of a recording, where its container tells.",
+    "Media time at which a recording ends, where its container tells.",
     ({ sources }) =>
       sources.flatMap(({ id, durationMs }) =>
         durationMs === undefined ? [] : [{ labels: { source: id }, value: durationMs / 1000 }],

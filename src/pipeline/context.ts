@@ -32,7 +32,7 @@ export interface SourceStats {
   reconnects: number;
   /** Media time of the newest frame, ms. */
   mediaTimeMs: number;
-  /** Length of the recording where the container tells, ms. */
+  /** Media time at which the recording ends, where the container tells and it ends at all, ms. */
   durationMs?: number;
   width?: number;
   height?: number;

@@ -17,7 +17,7 @@ import { FrameMemory, FramePool } from "../media/pool.js";
 import type { Flow, Kind, OperatorComponent, SinkComponent, SourceComponent } from "./component.js";
 import type { Log, Occupancy, RunContext, RunStats, SourceStats } from "./context.js";
 import type { RunFigures } from "./figures.js";
-import { Histogram } from "./histogram.js";
+import { Histogram, type HistogramFigures } from "./histogram.js";
 import type { Plan, PlannedNode } from "./plan.js";
 import { SinkRunner } from "./sink-runner.js";
 
@@ -60,6 +60,8 @@ export interface RunSummary {
     readonly lost: number;
     readonly figures?: Readonly<Record<string, number>>;
   }[];
+  /** From a picture's arrival to its event, where every source is live: recordings are read as fast as they can be. */
+  readonly eventDelayMs?: HistogramFigures;
   readonly seconds: number;
   readonly peakRssBytes: number;
 }
@@ -67,7 +69,11 @@ export interface RunSummary {
 // A recording's slots feed every Haar worker and a batch; a camera's are few, so that what is shown is fresh.
 const SLOTS = { live: 4, recording: 4 + 2 * availableParallelism() };
 
-const DELAY_BOUNDS_MS = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
+// Close enough that a quantile read from the buckets is off by a tenth or so.
+const DELAY_BOUNDS_MS = [
+  ...[5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 100, 125, 150, 200, 250, 300, 400, 500, 750],
+  ...[1000, 1500, 2500, 5000, 10_000],
+];
 
 /** Once a run is aborted, its sinks have so long to write what they were given. */
 const FLUSH_MS = 1000;
@@ -244,6 +250,7 @@ class Run {
         lost,
         ...(figures && { figures }),
       })),
+      ...(this.#stats.sources.every(({ live }) => live) && { eventDelayMs: this.#stats.eventDelayMs }),
       seconds: (performance.now() - this.#begin) / 1000,
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     };

@@ -69,6 +69,11 @@ async function inputOf(
     name: stdin ? "standard input" : redact(path),
     stdin,
     live: false,
+    endsAtMs: (lengthMs) => {
+      if (rounds === 0) return Math.min(lengthMs, end ?? lengthMs);
+      const whole = begin === undefined && end === undefined;
+      return rounds > 0 && whole ? lengthMs * (rounds + 1) : undefined;
+    },
   };
 }
 

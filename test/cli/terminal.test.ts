@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
+import { fitting } from "#src/cli/terminal.js";
+import { RECORDING } from "../support/pictures.js";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+describe("fitting", () => {
+  it("gives the first form that fits, colours not counted, else the last", () => {
+    const red = "\u001b[31m12345678\u001b[39m";
+    assert.equal(fitting(8, [red, "123"]), red);
+    assert.equal(fitting(7, [red, "123"]), "123");
+    assert.equal(fitting(2, [red, "123"]), "123");
+  });
+});
+
+describe("the status line of a run", function () {
+  this.timeout(120_000);
+  let folder: string;
+  let file: string;
+  before(function () {
+    try {
+      execFileSync("script", ["-qec", "true", "/dev/null"], { stdio: "ignore" });
+    } catch {
+      this.skip(); // util-linux's `script` gives a program a terminal
+    }
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    file = join(folder, "p.yaml");
+    writeFileSync(
+      file,
+      `version: 1
+sources: [{ id: man, type: file, path: ${RECORDING}, from: 10s, to: 12s }]
+operators: [{ type: detect, minSize: 20% }, { type: track }, { type: classify }, { type: events }]
+sinks: [{ type: jsonl, path: e.jsonl }]
+`,
+    );
+  });
+  after(() => {
+    if (folder) rmSync(folder, { recursive: true });
+  });
+
+  /** What a run writes to a terminal of that width. */
+  async function shown(columns: number): Promise<string[]> {
+    const run = `stty cols ${columns} rows 24; '${process.execPath}' '${MAIN}' run '${file}'`;
+    const child = spawn("script", ["-qec", run, "/dev/null"], { stdio: ["ignore", "pipe", "ignore"] });
+    let text = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    const [code] = (await once(child, "close")) as [number | null];
+    assert.equal(code, 0, text);
+    return stripVTControlCharacters(text).split(/[\r\n]+/);
+  }
+
+  it("shortens its bar where the terminal is narrow, and tells the part that is asked for", async () => {
+    for (const [columns, widths] of [
+      [120, [24]],
+      [48, [0, 12]],
+    ] as const) {
+      const lines = (await shown(columns)).filter((line) => line.includes("/0:12"));
+      assert.ok(lines.length > 0);
+      for (const line of lines) {
+        assert.ok(line.length <= columns, line);
+        assert.ok(
+          widths.some((width) => width === line.replace(/[^█░]/g, "").length),
+          line,
+        );
+      }
+    }
+  });
+
+  it("is left out where the terminal does not tell its width", async () => {
+    const lines = await shown(0);
+    assert.deepEqual(
+      lines.filter((line) => line.trim().length === 1),
+      [],
+    );
+    assert.ok(lines.some((line) => line.startsWith("man: 50 frames")));
+  });
+});
