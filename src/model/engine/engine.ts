@@ -58,6 +58,9 @@ export interface EngineJob {
   readonly n: number;
 }
 
+/** Ends the thread after what it is doing; jobs behind that are not begun. */
+export const CLOSE = "close";
+
 export type EngineAnswer =
   | { readonly kind: "ready"; readonly provider: string; readonly warning?: string }
   | { readonly kind: "refused"; readonly code: string; readonly message: string }

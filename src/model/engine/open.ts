@@ -2,7 +2,15 @@ import { Worker } from "node:worker_threads";
 import { ConfigError, ModelError, messageOf, OperatorError } from "../../errors.js";
 import { type Model, modelFile } from "../load.js";
 import { tfjsFiles } from "../tfjs/index.js";
-import type { Engine, EngineAnswer, EngineJob, EngineOptions, EngineSetup, Precision } from "./engine.js";
+import {
+  CLOSE,
+  type Engine,
+  type EngineAnswer,
+  type EngineJob,
+  type EngineOptions,
+  type EngineSetup,
+  type Precision,
+} from "./engine.js";
 
 /**
  * Starts a model in a thread of its own and runs it once, so that the first face waits for nothing.
@@ -89,6 +97,7 @@ class EngineThread implements Engine {
   readonly #calls: Call[] = [];
   /** Buffers that travel to the thread and back. */
   readonly #idle: ArrayBuffer[] = [];
+  readonly #exited: Promise<void>;
   #broken: OperatorError | undefined;
 
   constructor(worker: Worker, provider: string, name: string) {
@@ -97,7 +106,12 @@ class EngineThread implements Engine {
     this.#what = `model ${name}`;
     worker.on("message", (answer: EngineAnswer) => this.#settle(answer));
     worker.on("error", (error) => this.#fail(died(this.#what, messageOf(error), error)));
-    worker.on("exit", () => this.#fail(died(this.#what, "it ended")));
+    this.#exited = new Promise((resolve) => {
+      worker.on("exit", () => {
+        this.#fail(died(this.#what, "it ended"));
+        resolve();
+      });
+    });
   }
 
   run(crops: Float32Array, n: number): Promise<Float32Array> {
@@ -115,7 +129,9 @@ class EngineThread implements Engine {
 
   async close(): Promise<void> {
     this.#fail(new OperatorError("ENGINE_CLOSED", `${this.#what}: the engine was closed`));
-    await this.#worker.terminate();
+    // A thread that is terminated while onnxruntime works takes the whole process with it.
+    this.#worker.postMessage(CLOSE);
+    await this.#exited;
   }
 
   #settle(answer: EngineAnswer): void {

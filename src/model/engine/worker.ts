@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { EkspresiError, ModelError, messageOf } from "../../errors.js";
-import type { Backend, EngineAnswer, EngineJob, EngineSetup } from "./engine.js";
+import { type Backend, CLOSE, type EngineAnswer, type EngineJob, type EngineSetup } from "./engine.js";
 
 /** Open before the first real batch: kernels are chosen and memory is taken at the first run. */
 async function open(setup: EngineSetup): Promise<Backend> {
@@ -30,8 +30,16 @@ async function serve(): Promise<void> {
   answer({ kind: "ready", provider, ...(warning !== undefined && { warning }) });
 
   let before = Promise.resolve();
-  port.on("message", ({ buffer, n }: EngineJob) => {
+  let closing = false;
+  port.on("message", (job: EngineJob | typeof CLOSE) => {
+    if (job === CLOSE) {
+      closing = true;
+      before = before.then(() => port.close());
+      return;
+    }
+    const { buffer, n } = job;
     before = before.then(async () => {
+      if (closing) return;
       try {
         const crops = new Float32Array(buffer, 0, n * setup.width * setup.height);
         const probabilities = check(await backend.run(crops, n), n * setup.classes);

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { ConfigError, ModelError, OperatorError } from "#src/errors.js";
 import { type EngineOptions, openEngine } from "#src/model/engine/index.js";
 import { openTfjs } from "#src/model/engine/tfjs.js";
@@ -208,6 +210,26 @@ describe("the engine", () => {
       openTfjs({ ...setup, width: 48, height: 48, files: [whole.json, whole.weights] }),
       /takes 8x8x1 and gives 3; the card says 48x48x1 and 3/,
     );
+  });
+
+  it("closed at work, ends its thread and leaves the process whole", async () => {
+    // In a process of its own: what is guarded against ends the process.
+    const script = `
+      import { openEngine } from "${new URL("../../../dist/model/engine/index.js", import.meta.url)}";
+      import { loadModel } from "${new URL("../../../dist/model/load.js", import.meta.url)}";
+      const model = await loadModel("fer2013-small", ".");
+      for (const waitMs of [0, 5, 20]) {
+        const engine = await openEngine(model);
+        const runs = [1, 2, 3].map(() => engine.run(new Float32Array(64 * 48 * 48), 64).catch((error) => error.code));
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+        await engine.close();
+        await Promise.all(runs);
+      }
+      console.log("whole");`;
+    const file = join(folder, "close.mjs");
+    await writeFile(file, script);
+    const { stdout } = await promisify(execFile)(process.execPath, [file]);
+    assert.equal(stdout, "whole\n");
   });
 
   it("says how to get TensorFlow.js where it is not installed", async () => {
