@@ -80,6 +80,10 @@ export const detect = operator({
   gives: "faces",
   options: Options,
   example: "- { type: detect, minSize: 8%, every: 5 }",
+  check: ({ minSize, maxSize }) =>
+    minSize && maxSize && minSize.unit === maxSize.unit && maxSize.value < minSize.value
+      ? { option: "maxSize", message: "`maxSize` must be at least `minSize`" }
+      : undefined,
   build: async (options, context) => {
     const path = await cascadeFile(options.cascade ?? "frontalface_default", context);
     const cascade = await loadCascade(path);

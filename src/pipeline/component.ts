@@ -21,6 +21,8 @@ interface Described<O extends TObject> {
   readonly description?: string;
   /** Every field described, unknown keys refused (the loader adds `additionalProperties: false`). */
   readonly options: O;
+  /** What options that are fine one by one have wrong together: what is told of it, and at which. */
+  check?(options: Static<O>): { readonly option: string; readonly message: string } | undefined;
   /** One YAML list item that a test validates, e.g. `- { type: sample, fps: 5 }`. */
   readonly example: string;
   /** True when it draws on or stores pictures: its sources then carry colour (`yuv420p`) instead of luma alone. */

@@ -1,7 +1,7 @@
 import { basename, dirname, resolve } from "node:path";
 import { registry as everything } from "../registry.js";
 import type { Component } from "./component.js";
-import { hint } from "./nearest.js";
+import { hint, nearest } from "./nearest.js";
 import { readOptions, show } from "./options.js";
 import type { Plan } from "./plan.js";
 import { type Entry, planGraph } from "./planner.js";
@@ -108,10 +108,22 @@ function isMapping(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+function isEmpty(list: unknown): boolean {
+  return list === undefined || list === null || (Array.isArray(list) && list.length === 0);
+}
+
 function checkHead(yaml: YamlFile, value: Record<string, unknown>, problems: Problem[]): void {
   for (const key of Object.keys(value))
     if (!KEYS.includes(key))
       problems.push({ place: yaml.keyPlace([key]), message: `unknown key \`${key}\`; ${hint(key, KEYS)}` });
+  // A misspelt section has been told: that the right one is missing follows from it.
+  const told = Object.keys(value).map((key) => (KEYS.includes(key) ? undefined : nearest(key, KEYS)));
+  for (const section of ["sources", "sinks"])
+    if (isEmpty(value[section]) && !told.includes(section))
+      problems.push({
+        place: yaml.place([section]),
+        message: `\`${section}\` is missing; a pipeline needs at least one ${SECTIONS[section as Section]}`,
+      });
   if (value.version !== 1)
     problems.push({
       place: yaml.place(["version"]),
@@ -144,12 +156,7 @@ class Checker {
   }
 
   section(section: Section, list: unknown): Entry[] {
-    const role = SECTIONS[section];
-    if (list === undefined || list === null || (Array.isArray(list) && list.length === 0)) {
-      if (section !== "operators")
-        this.#complain([section], `\`${section}\` is missing; a pipeline needs at least one ${role}`);
-      return [];
-    }
+    if (isEmpty(list)) return [];
     if (!Array.isArray(list)) {
       this.#complain([section], `\`${section}\` is ${show(list)}; it must be a list: - { type: ... }`);
       return [];
@@ -164,10 +171,21 @@ class Checker {
         if (isMapping(item) && item.id !== undefined) this.#ids.add(String(item.id));
   }
 
-  /** Ids must differ; those that the file leaves out are made to. */
+  /** Ids must differ (those that the file leaves out are made to), and so must the files that sinks write. */
   unique(entries: readonly Entry[]): void {
     const seen = new Set<string>();
-    for (const { id, place } of entries) {
+    const written = new Map<string, string>();
+    for (const { id, place, component, options } of entries) {
+      const { path } = options;
+      if (component.role === "sink" && typeof path === "string") {
+        const other = written.get(path);
+        if (other)
+          this.#problems.push({
+            place,
+            message: `\`${other}\` writes to ${path} already; give \`${id}\` another \`path\``,
+          });
+        written.set(path, id);
+      }
       if (seen.has(id))
         this.#problems.push({ place, message: `the id \`${id}\` stands twice; ids must differ` });
       seen.add(id);
@@ -198,6 +216,8 @@ class Checker {
       if (!known.has(placeText(place)))
         this.#problems.push({ place, message: `${component.type}: ${message}` });
     }
+    const together = checked.problems.length === 0 && component.check?.(checked.options);
+    if (together) this.#complain([...path, together.option], `${component.type}: ${together.message}`);
     const place = this.#yaml.place(path);
     return {
       id: this.#id(id, component, path),

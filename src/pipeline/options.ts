@@ -53,7 +53,7 @@ function closed(schema: TSchema): JsonSchema {
   return close(JSON.parse(JSON.stringify(schema)) as JsonSchema);
 }
 
-const ajv = new Ajv({ allErrors: true, verbose: true, strict: false });
+const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, strictNumbers: true });
 const compiled = new WeakMap<TSchema, { schema: JsonSchema; validate: ValidateFunction }>();
 
 function compile(options: TSchema): { schema: JsonSchema; validate: ValidateFunction } {
@@ -150,7 +150,7 @@ function explainOne(error: ErrorObject, got: string): OptionProblem {
     }
     case "anyOf": {
       const allowed = (schema.anyOf ?? []).map((form) =>
-        "const" in form ? String(form.const) : (form.type ?? "…"),
+        "const" in form ? String(form.const) : article(form.type ?? "…"),
       );
       const near = nearest(String(error.data), allowed);
       return at(
@@ -166,6 +166,11 @@ function explainOne(error: ErrorObject, got: string): OptionProblem {
       return at(
         `${name} is ${got}; it must be ${error.params.comparison} ${error.params.limit}${range(schema)}`,
       );
+    case "pattern": {
+      const [example] = (schema.examples ?? []) as unknown[];
+      const form = example === undefined ? schema.description : `it is written as in ${String(example)}`;
+      return at(`${name} is ${got}; ${form}`);
+    }
     default:
       return at(`${name} is ${got}; it ${error.message ?? "does not fit"}`);
   }

@@ -12,7 +12,7 @@ import {
   type Subscription,
   tap,
 } from "rxjs";
-import { EkspresiError, messageOf, OperatorError } from "../errors.js";
+import { ConfigError, EkspresiError, ModelError, messageOf, OperatorError, SinkError } from "../errors.js";
 import { FrameMemory, FramePool } from "../media/pool.js";
 import type { Flow, Kind, OperatorComponent, SinkComponent, SourceComponent } from "./component.js";
 import type { Log, Occupancy, RunContext, RunStats, SourceStats } from "./context.js";
@@ -20,6 +20,7 @@ import type { RunFigures } from "./figures.js";
 import { Histogram, type HistogramFigures } from "./histogram.js";
 import type { Plan, PlannedNode } from "./plan.js";
 import { SinkRunner } from "./sink-runner.js";
+import { placeText } from "./yaml.js";
 
 type Item = Flow[Kind];
 
@@ -149,9 +150,13 @@ class Run {
 
   async build(): Promise<void> {
     for (const node of this.#plan.nodes) {
-      if (node.component.role === "source") this.#addSource(node, node.component);
-      else if (node.component.role === "operator") await this.#addOperator(node, node.component);
-      else await this.#addSink(node, node.component);
+      try {
+        if (node.component.role === "source") this.#addSource(node, node.component);
+        else if (node.component.role === "operator") await this.#addOperator(node, node.component);
+        else await this.#addSink(node, node.component);
+      } catch (error) {
+        throw misconfigured(error) ? placed(error, node) : error;
+      }
     }
   }
 
@@ -387,6 +392,30 @@ class Run {
     this.#note(error);
     this.#abort.abort();
   }
+}
+
+/** Reasons of the system that a path is wrong, and no passing trouble. */
+const WRONG_PATH = new Set([
+  "ENOENT",
+  "EACCES",
+  "EPERM",
+  "EROFS",
+  "ENOTDIR",
+  "EISDIR",
+  "ENAMETOOLONG",
+  "ELOOP",
+]);
+
+/** Whether what cannot be built is what the pipeline file asks for: another try would fail as well. */
+function misconfigured(error: unknown): error is EkspresiError {
+  if (error instanceof ConfigError || error instanceof ModelError) return true;
+  const { code } = (error instanceof SinkError ? (error.cause ?? {}) : {}) as NodeJS.ErrnoException;
+  return code !== undefined && WRONG_PATH.has(code);
+}
+
+/** The error with the place of the component in its file. */
+function placed(error: EkspresiError, { place }: PlannedNode): ConfigError {
+  return new ConfigError(error.code, `${placeText(place)}: ${error.message}`, { cause: error });
 }
 
 function forward(from: AbortSignal | undefined, to: AbortController): void {

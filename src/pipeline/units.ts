@@ -26,8 +26,8 @@ interface UnitOptions {
 
 const PATTERNS = {
   duration: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$",
-  length: "^\\d+(\\.\\d+)?(px|%)$",
-  size: "^[1-9]\\d*x[1-9]\\d*$",
+  length: "^(\\d+(\\.\\d+)?px|(100|\\d{1,2}(\\.\\d+)?)%)$",
+  size: "^[1-9]\\d{0,3}x[1-9]\\d{0,3}$",
   bytes: "^\\d+(\\.\\d+)?(B|kB|KB|MB|GB|KiB|MiB|GiB)$",
   path: "^[^\\0]+$",
   rate: "^\\d+(\\.\\d+)?(/\\d+)?$",
@@ -36,8 +36,9 @@ const PATTERNS = {
 /** What to say when a value does not fit. */
 export const UNIT_FORMS: Record<Unit, string> = {
   duration: "a duration such as 400ms, 2s, 5m or 1h (a bare number is milliseconds)",
-  length: "a length such as 80px or 8% of the frame's smaller side (a bare number is pixels)",
-  size: "a size such as 1280x720",
+  length:
+    "a length such as 80px, or up to 100% of the frame's smaller side such as 8% (a bare number is pixels)",
+  size: "a size such as 1280x720, up to 9999x9999",
   bytes: "a size in bytes such as 500kB, 10MB or 1GiB (a bare number is bytes)",
   path: "a path, relative to the pipeline file",
   rate: "a rate such as 15, 29.97 or 30000/1001",

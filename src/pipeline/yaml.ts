@@ -43,7 +43,7 @@ export async function readYaml(file: string): Promise<YamlFile> {
   const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
     const why =
       cause.code === "ENOENT"
-        ? "no such file"
+        ? "no such file; give the path of a pipeline file"
         : cause.code === "EISDIR"
           ? "it is a folder; give a YAML file"
           : messageOf(cause);
@@ -69,9 +69,9 @@ export function parseYaml(text: string, file: string): YamlFile {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const faults = [...document.errors, ...document.warnings].map(({ pos, message }) => ({
+  const faults = [...document.errors, ...document.warnings].map(({ pos, code, message }) => ({
     at: pos[0],
-    message,
+    message: plain(code, message),
   }));
   if (faults.some(({ message }) => message.startsWith("Maximum call stack")))
     throw new ConfigError("CONFIG_SYNTAX", `${file}: it is nested too deeply; no configuration is`);
@@ -79,7 +79,7 @@ export function parseYaml(text: string, file: string): YamlFile {
   const first = faults.filter(({ at }, i) => faults.findIndex((other) => other.at === at) === i);
   if (first.length > 0)
     throw problemsError(
-      first.slice(0, MAX_FAULTS).map(({ at, message }) => ({ place: placeAt(at), message: plain(message) })),
+      first.slice(0, MAX_FAULTS).map(({ at, message }) => ({ place: placeAt(at), message })),
     );
   let value: unknown;
   try {
@@ -130,8 +130,26 @@ export function placeText(place: Place | string): string {
   return typeof place === "string" ? place : `${place.file}:${place.line}:${place.column}`;
 }
 
-function plain(message: string): string {
-  if (message.startsWith("Map keys must be unique")) return "this key stands twice; keep one of them";
+/** What the parser says, in the words of who wrote the file. */
+function plain(code: string, message: string): string {
+  const [first = message] = message.split("\n");
+  const flow = /^Flow (sequence|map) .* end with a (.)$/.exec(first);
+  if (flow) return `the ${flow[1] === "map" ? "{" : "["} before this is not closed; add ${flow[2]}`;
+  if (/^Missing closing ["']quote/.test(first))
+    return "a text in quotes is not closed before this; add the closing quote";
+  switch (code) {
+    case "DUPLICATE_KEY":
+      return "this key stands twice; keep one of them";
+    case "BLOCK_AS_IMPLICIT_KEY":
+      return "no key can begin here; indent it as its neighbours are, and quote a text that holds `: `";
+    case "BAD_INDENT":
+      return "this line's indentation fits nothing above it; line it up with its neighbours";
+    case "BAD_SCALAR_START":
+      return `no value begins with ${first.at(-1)}; put the text in quotes`;
+    case "MISSING_CHAR":
+    case "MULTILINE_IMPLICIT_KEY":
+      return "this key has no value; write `key: value`";
+  }
   if (message.startsWith("Source contains multiple documents"))
     return "a second document begins here (`---`); put each in a file of its own";
   if (message.startsWith("Unresolved tag"))

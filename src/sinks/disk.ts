@@ -5,6 +5,7 @@ export function diskReason(cause: unknown): string {
   const { code } = cause as NodeJS.ErrnoException;
   const known: Record<string, string> = {
     ENOSPC: "the disk is full",
+    ENOENT: "its folder is not there and cannot be made",
     EACCES: "permission denied",
     EROFS: "the file system is read-only",
     EISDIR: "it is a folder",

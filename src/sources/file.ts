@@ -34,6 +34,10 @@ export const file = source({
   options: Options,
   example: "- { type: file, path: lobby.mp4 }",
   live: () => false,
+  check: ({ from: begin, to: end }) =>
+    begin !== undefined && end !== undefined && end <= begin
+      ? { option: "to", message: `\`to\` (${end} ms) must be after \`from\` (${begin} ms)` }
+      : undefined,
   open: (options, context) =>
     defer(() => from(inputOf(options, context))).pipe(switchMap((input) => decode(input, context))),
 });

@@ -48,6 +48,70 @@ const CASES: [name: string, text: string, expected: string[]][] = [
     "version: !env V\n",
     ["1:10: Unresolved tag: !env; leave tags out, and write a variable as ${NAME}"],
   ],
+  [
+    "a comment alone",
+    "# nothing\n",
+    ["1:1: a pipeline file is a mapping with sources, operators and sinks, not empty"],
+  ],
+  [
+    "a word alone",
+    "hello\n",
+    ['1:1: a pipeline file is a mapping with sources, operators and sinks, not "hello"'],
+  ],
+  [
+    "a key indented more than its neighbours",
+    "version: 1\nsources:\n  - type: clip\n     path: a.mp4\n",
+    ["3:11: no key can begin here; indent it as its neighbours are, and quote a text that holds `: `"],
+  ],
+  [
+    "a list that is not closed",
+    "sources: [{ type: clip }\nsinks: []\n",
+    ["2:1: the [ before this is not closed; add ]"],
+  ],
+  [
+    "a mapping that is not closed",
+    "sources: { type: clip\nsinks: []\n",
+    ["2:1: the { before this is not closed; add }"],
+  ],
+  [
+    "a quote that is not closed",
+    'name: "lobby\nversion: 1\n',
+    ["3:1: a text in quotes is not closed before this; add the closing quote"],
+  ],
+  ["a key without a value", "version: 1\nname\n", ["2:1: this key has no value; write `key: value`"]],
+  ["a value that must be quoted", "name: @lobby\n", ["1:7: no value begins with @; put the text in quotes"]],
+  [
+    "a number that is none",
+    around("- { type: settle, steps: [.inf] }"),
+    [
+      "4:27: settle: `steps.0` is null; it must be a duration such as 400ms, 2s, 5m or 1h (a bare number is milliseconds)",
+    ],
+  ],
+  [
+    "a number without end",
+    around("- { type: find, every: 99999999999999999999 }"),
+    ["4:24: find: `every` is 100000000000000000000; it must be <= 100 (1 to 100)"],
+  ],
+  [
+    "more than all",
+    around("- { type: find, minSize: 250% }"),
+    [
+      '4:26: find: `minSize` is "250%"; it must be a length such as 80px, or up to 100% of the frame\'s smaller side such as 8% (a bare number is pixels)',
+    ],
+  ],
+  [
+    "a misspelt section, told once",
+    "version: 1\nsource: [{ type: clip, path: a }]\nsink: [{ type: lines, path: a }]\n",
+    [
+      "2:1: unknown key `source`; did you mean `sources`? (allowed: version, name, purpose, retention, sources, operators, sinks)",
+      "3:1: unknown key `sink`; did you mean `sinks`? (allowed: version, name, purpose, retention, sources, operators, sinks)",
+    ],
+  ],
+  [
+    "two sinks that write one file",
+    `${HEAD}operators: [{ type: find }, { type: tell }]\nsinks: [{ type: lines, path: a }, { type: lines, id: b, path: ./a }]\n`,
+    ["4:35: `lines` writes to /base/a already; give `b` another `path`"],
+  ],
   ["depth without end", "[".repeat(20_000), ["<pipeline>: it is nested too deeply; no configuration is"]],
   [
     "bytes that are no text",
@@ -132,7 +196,7 @@ const CASES: [name: string, text: string, expected: string[]][] = [
     "a wrong unit",
     around("- { type: find, minSize: 8pt }"),
     [
-      '4:26: find: `minSize` is "8pt"; it must be a length such as 80px or 8% of the frame\'s smaller side (a bare number is pixels)',
+      '4:26: find: `minSize` is "8pt"; it must be a length such as 80px, or up to 100% of the frame\'s smaller side such as 8% (a bare number is pixels)',
     ],
   ],
   [
@@ -251,7 +315,7 @@ describe("errors of a pipeline file", () => {
       const large = join(folder, "large.yaml");
       await writeFile(large, "#".repeat(5 * 2 ** 20));
       await assert.rejects(loadPipeline(join(folder, "none.yaml")), {
-        message: `${folder}/none.yaml: no such file`,
+        message: `${folder}/none.yaml: no such file; give the path of a pipeline file`,
       });
       await assert.rejects(loadPipeline(folder), { message: `${folder}: it is a folder; give a YAML file` });
       await assert.rejects(loadPipeline(large), {

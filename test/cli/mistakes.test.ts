@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { RECORDING } from "../support/pictures.js";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+/** What a pipeline file gets wrong, one line a component, and what is said of it. */
+const MISTAKES: [
+  name: string,
+  lines: { source?: string; detect?: string; classify?: string; sink?: string },
+  says: RegExp,
+][] = [
+  [
+    "a model there is not",
+    { classify: "model: fer2013-smal" },
+    /^p\.yaml:5:5: model fer2013-smal: there is none of that name; use fer2013-small, or the path of /,
+  ],
+  [
+    "a folder that is no model",
+    { classify: "model: ./empty" },
+    /^p\.yaml:5:5: model \.\/empty: there is no card\.json in it; give /,
+  ],
+  ["a file that is no model", { classify: "model: ./p.yaml" }, /^p\.yaml:5:5: model \.\/p\.yaml: /],
+  [
+    "a cascade there is not",
+    { detect: "cascade: frontal" },
+    /^p\.yaml:4:5: detect: there is no cascade "frontal"; use one of /,
+  ],
+  [
+    "a cascade file there is not",
+    { detect: "cascade: ./none.xml" },
+    /^p\.yaml:4:5: cascade .*none\.xml: no such file; give /,
+  ],
+  ["a cascade that is none", { detect: "cascade: ./text.xml" }, /^p\.yaml:4:5: cascade .*text\.xml: /],
+  [
+    "a folder as output",
+    { sink: "type: jsonl, path: empty" },
+    /^p\.yaml:8:9: jsonl: .*empty cannot be written: it is a folder$/,
+  ],
+  [
+    "an output below a file",
+    { sink: "type: jsonl, path: p.yaml/e.jsonl" },
+    /^p\.yaml:8:9: jsonl: .* cannot be written: a part of its path is a file$/,
+  ],
+  [
+    "an end before its begin",
+    { source: `type: file, path: ${RECORDING}, from: 9s, to: 2s` },
+    /^p\.yaml:2:\d+: file: `to` \(2000 ms\) must be after `from` \(9000 ms\)$/,
+  ],
+  [
+    "a most below the least",
+    { detect: "minSize: 200px, maxSize: 50px" },
+    /^p\.yaml:4:\d+: detect: `maxSize` must be at least `minSize`$/,
+  ],
+  [
+    "an address of another kind, with a password",
+    { source: "type: rtsp, url: 'http://me:hunter2@door/1'" },
+    /^p\.yaml:2:\d+: rtsp: `url` is "http:\/\/me:\*\*\*@door\/1"; it is written as in rtsp:/,
+  ],
+  [
+    "a server's address that is none",
+    { sink: "type: nats, url: 'htp://me:hunter2@door:1'" },
+    /^p\.yaml:8:9: htp:\/\/me:\*\*\*@door:1: `htp:\/\/` is no address /,
+  ],
+];
+
+describe("what a pipeline file gets wrong", function () {
+  this.timeout(60_000);
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    mkdirSync(join(folder, "empty"));
+    writeFileSync(join(folder, "text.xml"), "no cascade");
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  for (const [
+    name,
+    { source, detect = "minSize: 20%", classify = "batch: { size: 8 }", sink },
+    says,
+  ] of MISTAKES)
+    it(`${name}: run tells the place and the way out in one line, and exits with 2`, () => {
+      const yaml = `version: 1
+sources: [{ ${source ?? `type: file, path: ${RECORDING}, to: 1s`} }]
+operators:
+  - { type: detect, ${detect} }
+  - { type: classify, ${classify} }
+  - { type: track }
+  - { type: events }
+sinks: [{ ${sink ?? "type: console"} }]
+`;
+      writeFileSync(join(folder, "p.yaml"), yaml);
+      const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, "run", "p.yaml"], {
+        cwd: folder,
+        encoding: "utf8",
+      });
+      assert.equal(status, 2, stderr);
+      assert.match(stderr.trimEnd(), says);
+      assert.equal(stderr.trimEnd().split("\n").length, 1);
+      assert.doesNotMatch(stderr + stdout, /hunter2/);
+    });
+});
