@@ -50,6 +50,16 @@ function imports(): { file: string; to: string }[] {
   });
 }
 
+/** Rows of the table in docs/architecture.md: folders, and the folders that its last column names. */
+function described(): { folders: string[]; may: string[] }[] {
+  const text = readFileSync(new URL("../docs/architecture.md", import.meta.url), "utf8");
+  const names = (cell: string) => [...cell.matchAll(/`(?:src\/)?(\w+)`/g)].map(([, name = ""]) => name);
+  return [...text.matchAll(/^\| (`src\/.*) \|.*\| (.*) \|$/gm)].map(([, folders = "", may = ""]) => ({
+    folders: names(folders),
+    may: names(may).sort(),
+  }));
+}
+
 const folderOf = (file: string) => file.split("/")[0] ?? "";
 
 describe("who may import whom", () => {
@@ -70,6 +80,20 @@ describe("who may import whom", () => {
       );
       assert.deepEqual(wrong, []);
     });
+
+  it("docs/architecture.md has each folder, and tells what it may import", () => {
+    const folders = readdirSync(SRC, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const rows = described();
+    assert.deepEqual(rows.flatMap((row) => row.folders).sort(), folders.map(({ name }) => name).sort());
+    for (const {
+      folders: [first = "", ...others],
+      may,
+    } of rows) {
+      if (first === "cli") continue; // it may import everything
+      const rules = [first, ...others].flatMap((folder) => MAY[folder] ?? []);
+      assert.deepEqual(may, [...new Set(rules)].sort(), first);
+    }
+  });
 
   it("nothing imports the command line", () => {
     assert.deepEqual(
