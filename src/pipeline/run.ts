@@ -397,6 +397,7 @@ class Run {
 /** Reasons of the system that a path is wrong, and no passing trouble. */
 const WRONG_PATH = new Set([
   "ENOENT",
+  "EEXIST",
   "EACCES",
   "EPERM",
   "EROFS",
