@@ -38,7 +38,8 @@ function pipeline(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome>
   });
 }
 
-describe("the command line", () => {
+describe("the command line", function () {
+  this.timeout(120_000); // a process for each verb, on a machine that may be busy
   let folder: string;
   let fine: string;
   let wrong: string;

@@ -25,7 +25,8 @@ export class Chart {
 
   /** Skips the suite where Debian's Go and Sprig are not installed. */
   constructor(context: Mocha.Context, chart: string) {
-    if (!existsSync(join(DEBIAN.GOPATH, "src/github.com/Masterminds/sprig"))) {
+    const sprig = existsSync(join(DEBIAN.GOPATH, "src/github.com/Masterminds/sprig"));
+    if (!sprig || spawnSync("go", ["version"]).status !== 0) {
       console.log(
         "      skipped: Go and Sprig are not installed (apt install golang-go golang-github-masterminds-sprig-dev golang-github-ghodss-yaml-dev)",
       );
