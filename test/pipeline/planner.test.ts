@@ -47,17 +47,17 @@ describe("the planner", () => {
 
   it("gives the ends of all chains to a sink, and to each sink", () => {
     assert.deepEqual(edges(...TWO_MODELS).slice(-1), ["lines<-ea+eb"]);
-    assert.deepEqual(edges(CLIP, "{ type: find }, { type: tell }", `${LINES}, ${LINES}`).slice(-2), [
-      "lines<-tell",
-      "lines-2<-tell",
-    ]);
+    assert.deepEqual(
+      edges(CLIP, "{ type: find }, { type: tell }", `${LINES}, { type: lines, path: b }`).slice(-2),
+      ["lines<-tell", "lines-2<-tell"],
+    );
   });
 
   it("gives a sink of another kind the last operator that fits it", () => {
     const nodes = edges(
       CLIP,
       "{ type: find }, { type: settle }, { type: tell }",
-      `{ type: film, path: a }, ${LINES}`,
+      `{ type: film, path: b }, ${LINES}`,
     );
     assert.deepEqual(nodes.slice(-2), ["film<-settle", "lines<-tell"]);
   });
@@ -87,7 +87,7 @@ describe("the planner", () => {
     const { colour } = plan(
       `{ id: a, type: clip, path: a }, { id: b, type: clip, path: b }`,
       "{ id: fa, type: find, from: a }, { id: fb, type: find, from: b }, { id: t, type: tell, from: [fb] }",
-      `{ type: film, path: a, from: fa }, ${LINES}`,
+      `{ type: film, path: b, from: fa }, ${LINES}`,
     );
     assert.deepEqual([...colour], ["a"]);
   });
