@@ -2,8 +2,8 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { ConfigError } from "../errors.js";
 import { CONTAINERS, muxerOf } from "../media/containers.js";
-import { filesOf, isGlob } from "../media/glob.js";
-import { plural } from "./format.js";
+import { namedFiles } from "../media/glob.js";
+import { plural } from "../text.js";
 
 /** What is written beside an annotated recording when asked for, by the flag. */
 export const BESIDE = { events: ".jsonl", vtt: ".vtt", csv: ".csv" } as const;
@@ -71,11 +71,9 @@ export function eventsPart({ output }: Job): string {
 async function inputsOf(names: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const name of names) {
-    // A name that only looks like a pattern is itself.
-    const isPattern = isGlob(name) && !(await stat(name).catch(() => undefined));
-    const files = isPattern ? await filesOf(name).catch(() => []) : [name];
+    const files = await namedFiles(name);
     if (files.length === 0) throw usage(`${name}: no file matches`);
-    found.push(...files.sort());
+    found.push(...files);
   }
   // `*.mp4` also finds what an earlier run made.
   const inputs = found.length > 1 ? found.filter((name) => !/\.(annotated|part)\.[^.]+$/.test(name)) : found;

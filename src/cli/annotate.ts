@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of pipeline files
+
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,11 +9,12 @@ import { CONTAINERS, muxerOf } from "../media/containers.js";
 import type { Added } from "../pipeline/load.js";
 import type { Plan } from "../pipeline/plan.js";
 import type { RunSummary, RunView } from "../pipeline/run.js";
+import { plural } from "../text.js";
 import { eventsPart, type FileFlags, isDone, type Job, jobsOf, softText } from "./annotate-files.js";
 import { addTrack, nameBeside } from "./annotate-finish.js";
 import { AnnotateProgress } from "./annotate-progress.js";
 import { collect } from "./collect.js";
-import { clock, plural } from "./format.js";
+import { clock } from "./format.js";
 import { Signals } from "./signals.js";
 
 interface Flags extends FileFlags {

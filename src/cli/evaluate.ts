@@ -1,8 +1,9 @@
 import { type Command, Option } from "commander";
 import { ConfigError } from "../errors.js";
 import type { Evaluation } from "../model/evaluation/index.js";
+import { replaceFile } from "../replace-file.js";
+import { plural } from "../text.js";
 import { collect } from "./collect.js";
-import { plural } from "./format.js";
 import { createLog } from "./log.js";
 import { threadsOf } from "./threads.js";
 
@@ -72,7 +73,7 @@ Examples:
 }
 
 async function action(nameOrPath: string, flags: Flags): Promise<void> {
-  const { readFile, writeFile } = await import("node:fs/promises");
+  const { readFile } = await import("node:fs/promises");
   const { loadModel } = await import("../model/load.js");
   const { openEngine } = await import("../model/engine/index.js");
   const { DataOptions, readDataset, rowsOf } = await import("../model/data/index.js");
@@ -114,8 +115,8 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
     };
     process.stdout.write(table(evaluation, subject.split, engine.provider));
     if (flags.json)
-      await writeFile(flags.json, `${JSON.stringify({ ...subject, ...evaluation }, null, 2)}\n`);
-    if (flags.html) await writeFile(flags.html, await report(subject, evaluation, dataset, history));
+      await replaceFile(flags.json, `${JSON.stringify({ ...subject, ...evaluation }, null, 2)}\n`);
+    if (flags.html) await replaceFile(flags.html, await report(subject, evaluation, dataset, history));
     if (flags.card) await writeMetrics(model, cardMetrics(subject, evaluation));
   } finally {
     await engine.close();

@@ -9,16 +9,6 @@ export function clock(ms: number): string {
   return hours > 0 ? `${hours}:${rest.padStart(2, "0")}:${seconds}` : `${rest}:${seconds}`;
 }
 
-/** `12,345`. */
-export function count(value: number): string {
-  return value.toLocaleString("en-US");
-}
-
-/** `1 frame`, `2 frames`. */
-export function plural(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
-}
-
 /** `latency 31 ms, p95 58 ms`: what half of the events were made within, and 95 % of them; nothing without events. */
 export function latency(delaysMs: Buckets): string[] {
   const [half, most] = [quantile(delaysMs, 0.5), quantile(delaysMs, 0.95)];

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { ModelError, messageOf } from "../errors.js";
 import type { ModelPart } from "../model/folder.js";
 import type { Model } from "../model/load.js";
-import { count, plural } from "./format.js";
+import { count, plural } from "../text.js";
 import * as quantize from "./quantize.js";
 
 /** How the verb is told which model. */

@@ -6,12 +6,13 @@ import { pipeline } from "node:stream/promises";
 import { type Command, Option } from "commander";
 import { createLogUpdate } from "log-update";
 import { ConfigError, SinkError } from "../errors.js";
-import { filesOf, isGlob } from "../media/glob.js";
+import { namedFiles } from "../media/glob.js";
 import type { Clock, Input } from "../report/index.js";
 import { diskReason } from "../sinks/disk.js";
+import { count, plural } from "../text.js";
 import { bar } from "./bar.js";
 import { printable } from "./event-table.js";
-import { clock, count, plural } from "./format.js";
+import { clock } from "./format.js";
 import { Signals } from "./signals.js";
 import { errorColumns } from "./terminal.js";
 
@@ -102,18 +103,14 @@ async function inputsOf(names: readonly string[], output: string | undefined): P
   const inputs: SizedInput[] = [];
   for (const name of names) {
     if (name === "-") inputs.push({ name: "standard input", from: process.stdin });
-    else for (const path of await pathsOf(name)) inputs.push(await fileOf(path, output));
+    else {
+      const paths = await namedFiles(name);
+      if (paths.length === 0) throw usage(`${name}: no file matches`);
+      for (const path of paths) inputs.push(await fileOf(path, output));
+    }
   }
   if (names.filter((name) => name === "-").length > 1) throw usage("-: standard input can be read once only");
   return inputs;
-}
-
-/** A name that only looks like a pattern is itself. */
-async function pathsOf(name: string): Promise<string[]> {
-  if (!isGlob(name) || (await stat(name).catch(() => undefined))) return [name];
-  const found = await filesOf(name).catch(() => []);
-  if (found.length === 0) throw usage(`${name}: no file matches`);
-  return found.sort();
 }
 
 async function fileOf(path: string, output: string | undefined): Promise<SizedInput> {

@@ -3,8 +3,9 @@ import { errorColours as pc } from "../colours.js";
 import type { SourceStats } from "../pipeline/context.js";
 import type { Buckets } from "../pipeline/histogram.js";
 import type { RunView } from "../pipeline/run.js";
+import { count } from "../text.js";
 import { BAR_WIDTHS, bar } from "./bar.js";
-import { clock, count, latency } from "./format.js";
+import { clock, latency } from "./format.js";
 import { errorColumns, fitting } from "./terminal.js";
 
 const REFRESH_MS = 200;

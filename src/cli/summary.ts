@@ -1,5 +1,6 @@
 import type { RunSummary } from "../pipeline/run.js";
-import { clock, count, latency, plural } from "./format.js";
+import { count, plural } from "../text.js";
+import { clock, latency } from "./format.js";
 
 /** What a run did, for people. */
 export function summaryLines(summary: RunSummary): string {

@@ -1,8 +1,12 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { ConfigError } from "../errors.js";
 import type { Settings, SweepRecord, WorkLeft } from "../model/sweep/index.js";
+import { replaceFile } from "../replace-file.js";
+import { plural } from "../text.js";
 import { collect } from "./collect.js";
-import { clock, plural } from "./format.js";
+import { clock } from "./format.js";
 import { threadsOf } from "./threads.js";
 
 interface Flags {
@@ -38,11 +42,6 @@ Examples:
 }
 
 async function action(file: string, flags: Flags): Promise<void> {
-  const [{ existsSync }, { writeFile, rename }, { join }] = await Promise.all([
-    import("node:fs"),
-    import("node:fs/promises"),
-    import("node:path"),
-  ]);
   const { loadRecipe, loadSweep, settingsOf } = await import("./recipe.js");
   const { checkSweep, sweep, sweepReport } = await import("../model/sweep/index.js");
   const { readDataset } = await import("../model/data/index.js");
@@ -96,8 +95,7 @@ async function action(file: string, flags: Flags): Promise<void> {
       },
       onChange: async (now, left) => {
         clockwork.left = left;
-        await writeFile(join(out, "report.html.new"), sweepReport(now));
-        await rename(join(out, "report.html.new"), join(out, "report.html"));
+        await replaceFile(join(out, "report.html"), sweepReport(now));
         if (!flags.quiet) tell(now);
       },
       onStep: (id, report) => {

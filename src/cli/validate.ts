@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { ConfigError } from "../errors.js";
+import { plural } from "../text.js";
 import { collect } from "./collect.js";
-import { plural } from "./format.js";
 
 interface Flags {
   readonly set: string[];

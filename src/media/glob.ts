@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 
 /** True for a path with `*`, `?`, `[...]` or `{a,b}` in it. */
@@ -21,6 +21,12 @@ export async function filesOf(pattern: string): Promise<string[]> {
     .filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((path) => expression.test(path.split(sep).join("/")));
+}
+
+/** The files that a name or a pattern stands for, sorted; none where nothing matches. A name that only looks like a pattern is itself. */
+export async function namedFiles(name: string): Promise<string[]> {
+  if (!isGlob(name) || (await stat(name).catch(() => undefined))) return [name];
+  return (await filesOf(name).catch(() => [])).sort();
 }
 
 function matcher(pattern: string): RegExp {

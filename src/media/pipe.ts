@@ -46,12 +46,16 @@ export class BytePipe {
   static async #connect(server: Server): Promise<BytePipe> {
     const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
     const key = randomBytes(KEY_BYTES);
-    const childEnd = theOneWith(key, server);
     // Nothing comes before a child has got the other end, and that is after there is a pipe.
     const callback = (count: number): boolean => pipe.#received(count);
     const socket = connect({ path: server.address() as string, onread: { buffer, callback } });
+    const failed = once(socket, "error").then(([error]) => Promise.reject(error as Error));
     socket.write(key);
-    const pipe: BytePipe = new BytePipe(socket, await childEnd, buffer);
+    const pipe: BytePipe = new BytePipe(
+      socket,
+      await Promise.race([theOneWith(key, server), failed]),
+      buffer,
+    );
     for (const event of ["end", "close", "error"]) socket.once(event, () => pipe.#end());
     return pipe;
   }
@@ -118,16 +122,26 @@ function address(): string {
   return process.platform === "win32" ? `\\\\.\\pipe\\${name}` : join(tmpdir(), name);
 }
 
-/** The connection that brings the key. Another program of this machine might come first: it would get the pictures. */
-function theOneWith(key: Buffer, server: Server): Promise<Socket> {
+/**
+ * The connection that brings the key. Another program of this machine might come first: it would get the pictures. Such
+ * connections are closed.
+ */
+export function theOneWith(key: Buffer, server: Server): Promise<Socket> {
+  const others = new Set<Socket>();
+  let found: Socket | undefined;
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.on("connection", (socket) => {
+      if (found) return void socket.destroy();
+      others.add(socket);
       socket.on("error", () => socket.destroy());
       socket.once("data", (data: Buffer) => {
         socket.pause();
-        if (data.equals(key)) resolve(socket);
-        else socket.destroy();
+        if (found || !data.equals(key)) return void socket.destroy();
+        found = socket;
+        others.delete(socket);
+        for (const other of others) other.destroy();
+        resolve(socket);
       });
     });
   });

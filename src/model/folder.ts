@@ -1,6 +1,7 @@
-import { createHash, randomUUID } from "node:crypto";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceFile } from "../replace-file.js";
 import type { ModelCard } from "./card.js";
 import type { ModelFileKind } from "./load.js";
 
@@ -29,14 +30,4 @@ export async function writeModelFolder(
 
 export function writeCard(folder: string, card: ModelCard): Promise<void> {
   return replaceFile(join(folder, "card.json"), `${JSON.stringify(card, null, 2)}\n`);
-}
-
-async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
-  const beside = `${path}.${randomUUID()}.part`;
-  try {
-    await writeFile(beside, content);
-    await rename(beside, path);
-  } finally {
-    await rm(beside, { force: true });
-  }
 }

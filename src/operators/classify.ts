@@ -1,6 +1,5 @@
 import { availableParallelism } from "node:os";
 import { type Static, Type } from "typebox";
-import { ConfigError } from "../errors.js";
 import { openRemoteEngine } from "../inference/index.js";
 import type { Face, FaceFrame, FaceModel } from "../media/frame.js";
 import { Cropper, cropBox } from "../model/crop/index.js";
@@ -101,6 +100,13 @@ export const classify = operator({
   takes: "faces",
   gives: "faces",
   options: Options,
+  check: ({ engine = "onnx", provider = "cpu", precision }) =>
+    precision === "int8" && (engine !== "onnx" || provider !== "cpu")
+      ? {
+          option: "precision",
+          message: "`precision: int8` is for `engine: onnx` with `provider: cpu`; leave one of them out",
+        }
+      : undefined,
   example: "- { type: classify, model: fer2013-small, batch: { size: 32, maxWait: 15ms } }",
   build: async (options, context) => {
     const model = await loadModel(options.model ?? "fer2013-small", context.baseDir);
@@ -126,11 +132,6 @@ export const classify = operator({
 
 function engineOf(model: Model, options: Static<typeof Options>, context: RunContext): Promise<Engine> {
   const { engine = "onnx", strict = false, provider = "cpu", precision = "float32" } = options;
-  if (precision === "int8" && (engine !== "onnx" || provider !== "cpu"))
-    throw new ConfigError(
-      "CLASSIFY_PRECISION",
-      `${context.id}: \`precision: int8\` is for \`engine: onnx\` with \`provider: cpu\`; leave one of them out`,
-    );
   const log = {
     warn: (message: string) => context.log.warn(`${context.id}: ${message}`),
     info: (message: string) => context.log.info(`${context.id}: ${message}`),

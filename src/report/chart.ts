@@ -1,7 +1,7 @@
 import type { Colour } from "../events/palette.js";
+import { count, escaped } from "../text.js";
 import type { Clock } from "./clock.js";
-import { clockFace, count, elapsed, moment, percent } from "./format.js";
-import { escaped } from "./text.js";
+import { clockFace, elapsed, moment, percent } from "./format.js";
 import type { Timeline } from "./timeline.js";
 
 /** The x axis: a span of time on a clock. */

@@ -24,16 +24,6 @@ export function clockFace(seconds: number): string {
   return days > 0 ? `${days} d ${face}` : face;
 }
 
-/** `12,345`. */
-export function count(value: number): string {
-  return value.toLocaleString("en-US");
-}
-
-/** `1 track`, `2 tracks`. */
-export function plural(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
-}
-
 /** Of a fraction: `12.3 %`. */
 export function percent(part: number): string {
   return `${(100 * (Number.isFinite(part) ? part : 0)).toFixed(1)} %`;

@@ -1,9 +1,9 @@
 import { coloursOf } from "../events/palette.js";
+import { count, escaped, plural } from "../text.js";
 import { type Axis, changeTable, heatMap, type Lane, type Legend, laneChart, shareChart } from "./chart.js";
-import { count, elapsed, moment, percent, plural } from "./format.js";
+import { elapsed, moment, percent } from "./format.js";
 import { STYLE } from "./style.js";
 import { COLUMNS, SHOWN_CAMERAS, SHOWN_TRACKS, type Summary } from "./summary.js";
-import { escaped } from "./text.js";
 
 /** Nothing is loaded and nothing runs: the page is what it says, wherever it is opened. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";

@@ -1,7 +1,7 @@
-import { count, elapsed, moment, percent, plural } from "./format.js";
+import { count, plain, plural } from "../text.js";
+import { elapsed, moment, percent } from "./format.js";
 import type { Heading } from "./html.js";
 import { SHOWN_TRACKS, type Summary } from "./summary.js";
-import { plain } from "./text.js";
 
 /** The report as Markdown (GitHub's tables), without pictures. */
 export function markdownOf(summary: Summary, { title, broken }: Heading): string {

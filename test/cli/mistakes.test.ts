@@ -57,6 +57,11 @@ const MISTAKES: [
     /^p\.yaml:4:\d+: detect: `maxSize` must be at least `minSize`$/,
   ],
   [
+    "8 bits on a GPU",
+    { classify: "precision: int8, provider: webgpu" },
+    /^p\.yaml:5:\d+: classify: `precision: int8` is for `engine: onnx` with `provider: cpu`; leave /,
+  ],
+  [
     "an address of another kind, with a password",
     { source: "type: rtsp, url: 'http://me:hunter2@door/1'" },
     /^p\.yaml:2:\d+: rtsp: `url` is "http:\/\/me:\*\*\*@door\/1"; it is written as in rtsp:/,

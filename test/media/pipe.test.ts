@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import fc from "fast-check";
-import { BytePipe } from "#src/media/pipe.js";
+import { BytePipe, theOneWith } from "#src/media/pipe.js";
 
 /** A child that writes `bytes` bytes, each the last digits of its place, and says on stderr how many it got rid of. */
 const WRITER = `
@@ -65,6 +69,33 @@ describe("the pipe from a child process", () => {
     assert.ok(Number(said.trim().split("\n").at(-1)) < 2_000_000, said);
     pipe.close();
     await once(child, "exit");
+  });
+
+  it("is given to the connection with the key alone; others are closed", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "ekspresi-pipe-"));
+    const server = createServer();
+    const path = process.platform === "win32" ? `\\\\.\\pipe\\${basename(folder)}` : join(folder, "socket");
+    server.listen(path);
+    await once(server, "listening");
+    try {
+      const key = Buffer.from("0123456789abcdef");
+      const found = theOneWith(key, server);
+      const strangers = [connect(path), connect(path)];
+      const gone = strangers.map((stranger) => once(stranger.resume(), "close"));
+      strangers[0]?.write("fedcba9876543210");
+      await Promise.all(strangers.map((stranger) => stranger.connecting && once(stranger, "connect")));
+      const ours = connect(path);
+      ours.write(key);
+      const childEnd = await found;
+      await Promise.all(gone);
+      childEnd.end("pictures");
+      const [said] = (await once(ours, "data")) as [Buffer];
+      assert.equal(said.toString(), "pictures");
+      ours.destroy();
+    } finally {
+      server.close();
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("ends for a reader who waits when the child is killed", async () => {

@@ -20,6 +20,11 @@ import {
 export async function openEngine(model: Model, options: EngineOptions = {}): Promise<Engine> {
   const { card } = model;
   const engine = options.engine ?? "onnx";
+  if (options.precision === "int8" && engine !== "onnx")
+    throw new ConfigError(
+      "ENGINE_PRECISION",
+      `8 bits are for the onnx engine, not for ${engine}; leave one of them out`,
+    );
   const setup: EngineSetup = {
     engine,
     provider: options.provider ?? "cpu",

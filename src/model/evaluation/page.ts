@@ -1,3 +1,4 @@
+import { escaped } from "../../text.js";
 import { STYLE } from "./style.js";
 
 /** One HTML page with everything in it. */
@@ -12,8 +13,4 @@ export function page(title: string, parts: readonly string[]): string {
 /** Of a fraction. */
 export function percent(fraction: number, digits = 1): string {
   return `${(fraction * 100).toFixed(digits)} %`;
-}
-
-export function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (mark) => `&#${mark.charCodeAt(0)};`);
 }

@@ -1,10 +1,11 @@
 import sharp from "sharp";
+import { escaped, plural } from "../../text.js";
 import { FER_LABELS } from "../card.js";
 import type { FaceDataset } from "../data/index.js";
 import type { Precision } from "../engine/index.js";
 import { type Curve, curves } from "./curves.js";
 import type { Evaluation } from "./evaluate.js";
-import { escaped, page, percent } from "./page.js";
+import { page, percent } from "./page.js";
 import { STUDY_CONFUSION, STUDY_FIGURES } from "./study.js";
 
 /** What a report is about. */
@@ -29,7 +30,7 @@ export async function report(
 ): Promise<string> {
   const title = `${subject.model} on ${subject.dataset}, ${subject.split}`;
   const parts = [
-    `<h1>${escaped(title)}</h1><p class="note">${evaluation.images.toLocaleString("en-US")} pictures${subject.flip ? ", each averaged with its mirror image" : ""}; run by ${escaped(subject.provider)}.</p>`,
+    `<h1>${escaped(title)}</h1><p class="note">${plural(evaluation.images, "picture")}${subject.flip ? ", each averaged with its mirror image" : ""}; run by ${escaped(subject.provider)}.</p>`,
     headline(evaluation),
     `<section><h2>Classes</h2>${classTable(evaluation)}</section>`,
     `<section><h2>Confusion, % of each true class</h2><div class="pair">${matrices(evaluation)}</div></section>`,

@@ -1,5 +1,6 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { ConfigError, messageOf } from "../../errors.js";
+import { replaceFile } from "../../replace-file.js";
 import type { EpochReport } from "../training/index.js";
 import type { Settings, SweepDefinition } from "./definition.js";
 
@@ -29,10 +30,8 @@ export interface SweepRecord {
   readonly runs: readonly RunRecord[];
 }
 
-/** Writes beside the file and renames. */
-export async function writeRecord(file: string, record: SweepRecord): Promise<void> {
-  await writeFile(`${file}.new`, `${JSON.stringify(record, null, 1)}\n`);
-  await rename(`${file}.new`, file);
+export function writeRecord(file: string, record: SweepRecord): Promise<void> {
+  return replaceFile(file, `${JSON.stringify(record, null, 1)}\n`);
 }
 
 /** The record of the same sweep; undefined where there is none. Throws `ConfigError` where it is another's. */

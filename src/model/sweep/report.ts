@@ -1,5 +1,6 @@
+import { escaped } from "../../text.js";
 import { plot } from "../evaluation/curves.js";
-import { escaped, page, percent } from "../evaluation/page.js";
+import { page, percent } from "../evaluation/page.js";
 import { STUDY_SWEEPS, type StudyRow } from "../evaluation/study.js";
 import type { Settings, SweepStep } from "./definition.js";
 import type { RunRecord, SweepRecord } from "./record.js";

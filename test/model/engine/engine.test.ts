@@ -118,6 +118,7 @@ describe("the engine", () => {
 
   it("names the file that a model lacks", async () => {
     await writeTinyModel(folder);
+    await assert.rejects(open({ precision: "int8", engine: "tfjs" }), /8 bits are for the onnx engine/);
     await assert.rejects(
       open({ precision: "int8" }),
       /model tiny: it has no onnx-int8 file; `pipeline models quantize` makes one/,

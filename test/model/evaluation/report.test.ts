@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { FER_LABELS } from "#src/model/card.js";
 import type { FaceDataset } from "#src/model/data/index.js";
 import { readHistory, report } from "#src/model/evaluation/index.js";
 import { figuresOf } from "#src/model/evaluation/metrics.js";
@@ -19,9 +20,10 @@ function dataset(): FaceDataset {
   } as unknown as FaceDataset;
 }
 
-async function page(history = ""): Promise<string> {
-  const data = dataset();
-  const figures = figuresOf(Float32Array.of(0.1, 0.9, 0.2, 0.8), data.label, data.labels);
+async function page(history = "", labels: readonly string[] = [HOSTILE, "happy"]): Promise<string> {
+  const data = { ...dataset(), labels };
+  const first = (p: number) => labels.map((_, i) => (i === 0 ? p : (1 - p) / (labels.length - 1)));
+  const figures = figuresOf(Float32Array.from([...first(0.1), ...first(0.1)]), data.label, data.labels);
   const mistakes = [{ row: 0, id: HOSTILE, truth: HOSTILE, predicted: "happy", confidence: 0.9 }];
   const subject = {
     model: HOSTILE,
@@ -57,6 +59,7 @@ describe("an evaluation's report", () => {
   });
 
   it("sets the study's matrix beside a model of the seven expressions alone", async () => {
+    assert.match(await page("", FER_LABELS), /the study \(accuracy 67 %/);
     assert.doesNotMatch(await page(), /the study \(accuracy/);
   });
 });
