@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type Command, Option } from "commander";
 import { ConfigError, messageOf } from "../errors.js";
 import type { EmotionData, EmotionEvent } from "../events/index.js";
-import { parseDuration } from "../pipeline/units.js";
+import { parseDuration } from "../pipeline/quantities.js";
 import { count, plural } from "../text.js";
 import { collect } from "./collect.js";
 import { header, jsonLine, lineOf, printable } from "./event-table.js";

@@ -4,7 +4,6 @@ import { basename, dirname, extname, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Command, Option } from "commander";
-import { createLogUpdate } from "log-update";
 import { ConfigError, SinkError } from "../errors.js";
 import { namedFiles } from "../media/glob.js";
 import type { Clock, Input } from "../report/index.js";
@@ -13,6 +12,7 @@ import { count, plural } from "../text.js";
 import { bar } from "./bar.js";
 import { printable } from "./event-table.js";
 import { clock } from "./format.js";
+import { type Redrawn, redrawn } from "./redrawn.js";
 import { Signals } from "./signals.js";
 import { errorColumns } from "./terminal.js";
 
@@ -129,7 +129,7 @@ async function write(
   signal: AbortSignal,
 ): Promise<void> {
   const { csvOf, htmlOf, markdownOf, readEvents, summarise } = await import("../report/index.js");
-  const progress = new Progress(inputs, !quiet);
+  const progress = new Progress(inputs, !quiet, await redrawn());
   const read = readEvents(inputs, {
     signal,
     onBroken: (place, why) => progress.broken(place, why),
@@ -200,14 +200,15 @@ class Progress {
   readonly #inputs: readonly SizedInput[];
   readonly #total: number | undefined;
   readonly #wanted: boolean;
-  readonly #draw = createLogUpdate(process.stderr, { showCursor: true });
+  readonly #draw: Redrawn;
   readonly #startMs = performance.now();
   #bytes = 0;
   #drawnMs = 0;
   #shown = false;
 
-  constructor(inputs: readonly SizedInput[], wanted: boolean) {
+  constructor(inputs: readonly SizedInput[], wanted: boolean, draw: Redrawn) {
     this.#inputs = inputs;
+    this.#draw = draw;
     this.#wanted = wanted;
     const sizes = inputs.map(({ size }) => size);
     this.#total = sizes.includes(undefined) ? undefined : sizes.reduce<number>((sum, n) => sum + (n ?? 0), 0);

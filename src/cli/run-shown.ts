@@ -4,6 +4,7 @@ import type { Plan } from "../pipeline/plan.js";
 import { type RunSummary, type RunView, runPlan } from "../pipeline/run.js";
 import { createLog } from "./log.js";
 import { openRunMetrics } from "./metrics.js";
+import { redrawn } from "./redrawn.js";
 import type { Signals } from "./signals.js";
 import { StatusLine } from "./status-line.js";
 
@@ -22,7 +23,7 @@ export async function runShown(
   { quiet = false, json = false, metrics: address, heading }: ShowFlags,
   signals: Signals,
 ): Promise<RunSummary> {
-  const status = new StatusLine(!quiet && !json);
+  const status = new StatusLine(!quiet && !json, await redrawn());
   const log = createLog({ quiet, json, around: (say) => status.above(say) });
   const metrics = await openRunMetrics(address, log);
   signals.say = log.info;

@@ -1,4 +1,3 @@
-import { createLogUpdate } from "log-update";
 import { errorColours as pc } from "../colours.js";
 import type { SourceStats } from "../pipeline/context.js";
 import type { Buckets } from "../pipeline/histogram.js";
@@ -6,6 +5,7 @@ import type { RunView } from "../pipeline/run.js";
 import { count } from "../text.js";
 import { BAR_WIDTHS, bar } from "./bar.js";
 import { clock, latency } from "./format.js";
+import type { Redrawn } from "./redrawn.js";
 import { errorColumns, fitting } from "./terminal.js";
 
 const REFRESH_MS = 200;
@@ -15,7 +15,7 @@ const PLAIN_MS = 10_000;
 /** The live figures of a run: redrawn in place on a terminal, a plain line now and then elsewhere. */
 export class StatusLine {
   readonly #wanted: boolean;
-  readonly #draw = createLogUpdate(process.stderr, { showCursor: true });
+  readonly #draw: Redrawn;
   readonly #rates = new Map<string, Rate>();
   readonly #latency = new RecentLatency();
   #timer: NodeJS.Timeout | undefined;
@@ -24,8 +24,9 @@ export class StatusLine {
   #shown = "";
   #restore = () => {};
 
-  constructor(wanted: boolean) {
+  constructor(wanted: boolean, draw: Redrawn) {
     this.#wanted = wanted;
+    this.#draw = draw;
   }
 
   /** @param heading what stands above the figures, asked for each time */

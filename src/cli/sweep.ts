@@ -7,6 +7,7 @@ import { replaceFile } from "../replace-file.js";
 import { plural } from "../text.js";
 import { collect } from "./collect.js";
 import { clock } from "./format.js";
+import { redrawn } from "./redrawn.js";
 import { threadsOf } from "./threads.js";
 
 interface Flags {
@@ -69,7 +70,7 @@ async function action(file: string, flags: Flags): Promise<void> {
       `${out} holds a sweep already; go on with it by --resume, or give another --out`,
     );
 
-  const view = new TrainingView(!flags.quiet);
+  const view = new TrainingView(!flags.quiet, await redrawn());
   const log = createLog({ quiet: flags.quiet ?? false, json: false, around: (say) => view.above(say) });
   const clockwork = new Clockwork();
   const told = new Set<string>();

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { collect } from "./collect.js";
+import { redrawn } from "./redrawn.js";
 import { threadsOf } from "./threads.js";
 
 interface Flags {
@@ -51,7 +52,7 @@ async function run(file: string, flags: Flags): Promise<void> {
   const recipe = await loadRecipe(file, [...flags.set, ...short]);
   const threads = threadsOf(flags.threads);
   const out = flags.out ?? `runs/${recipe.name}`;
-  const view = new TrainingView(!flags.quiet);
+  const view = new TrainingView(!flags.quiet, await redrawn());
   const log = createLog({ quiet: flags.quiet ?? false, json: false, around: (say) => view.above(say) });
   const dataset = await readDataset(recipe.data, log);
   const stop = new AbortController();

@@ -1,7 +1,7 @@
-import { createLogUpdate } from "log-update";
 import type { EpochReport, StepReport } from "../model/training/index.js";
 import { BAR_WIDTHS, bar } from "./bar.js";
 import { clock } from "./format.js";
+import type { Redrawn } from "./redrawn.js";
 import { errorColumns, fitting } from "./terminal.js";
 
 const REFRESH_MS = 200;
@@ -9,13 +9,14 @@ const REFRESH_MS = 200;
 /** The figures of a training run: a bar in place on a terminal, and one line an epoch everywhere. */
 export class TrainingView {
   readonly #wanted: boolean;
-  readonly #draw = createLogUpdate(process.stderr, { showCursor: true });
+  readonly #draw: Redrawn;
   #drawnMs = 0;
   /** Stands above the bar. */
   heading = "";
 
-  constructor(wanted: boolean) {
+  constructor(wanted: boolean, draw: Redrawn) {
     this.#wanted = wanted;
+    this.#draw = draw;
   }
 
   step({ epoch, epochs, batch, batches, loss, accuracy, imagesPerSecond }: StepReport): void {

@@ -1,5 +1,5 @@
 import { ConfigError } from "../errors.js";
-import { parseDuration } from "../pipeline/units.js";
+import { parseDuration } from "../pipeline/quantities.js";
 
 // Values of options on the command line; each throws `ConfigError` for what is none.
 

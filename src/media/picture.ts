@@ -1,4 +1,3 @@
-import sharp from "sharp";
 import type { PixelFormat } from "./frame.js";
 
 /** A decoded picture: `width * height` pixels of three bytes, red, green, blue, row by row. */
@@ -13,6 +12,7 @@ export interface RgbPicture {
  * transparent parts on white. Rejects with one line saying why it cannot; a truncated file cannot.
  */
 export async function readPicture(path: string): Promise<RgbPicture> {
+  const { default: sharp } = await import("sharp"); // libvips is large, and most runs have no picture files
   const { data, info } = await sharp(path, { failOn: "error" })
     .autoOrient()
     .flatten({ background: "#fff" })

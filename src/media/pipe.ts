@@ -4,32 +4,30 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** As much as one read gives; more would leave the nearest caches. */
-const BUFFER_BYTES = 65536;
+/** What is read before anybody has said where it should go. */
+const AHEAD_BYTES = 65536;
 const KEY_BYTES = 16;
 
 /**
- * The reading end of a pipe whose other end a child process writes to. Every read goes through the same buffer: the
- * pipes that `spawn` makes take 64 KiB anew for each, and collecting them was a third of the main thread's time.
- * Nothing is read ahead of need but what fits the buffer.
+ * The reading end of a pipe whose other end a child process writes to. The system puts the bytes where they are wanted,
+ * in a frame's slot: the pipes that `spawn` makes take 64 KiB anew for each read, and collecting them was a third of
+ * the main thread's time. Only what comes while nothing is wanted, the beginning of a frame, is copied.
  */
 export class BytePipe {
   /** What the child gets in its `stdio`; destroy it once the child is there. */
   readonly childEnd: Socket;
   readonly #socket: Socket;
-  readonly #buffer: Buffer;
-  #from = 0;
-  #until = 0;
+  readonly #ahead: Ahead;
   #target: Uint8Array | undefined;
   #missing = 0;
   #at = 0;
   #ended = false;
   #wake: (() => void) | undefined;
 
-  private constructor(socket: Socket, childEnd: Socket, buffer: Buffer) {
+  private constructor(socket: Socket, childEnd: Socket, ahead: Ahead) {
     this.#socket = socket;
     this.childEnd = childEnd;
-    this.#buffer = buffer;
+    this.#ahead = ahead;
   }
 
   static async open(): Promise<BytePipe> {
@@ -44,20 +42,21 @@ export class BytePipe {
   }
 
   static async #connect(server: Server): Promise<BytePipe> {
-    const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    const ahead: Ahead = { bytes: Buffer.allocUnsafeSlow(AHEAD_BYTES), from: 0, until: 0 };
     const key = randomBytes(KEY_BYTES);
-    // Nothing comes before a child has got the other end, and that is after there is a pipe.
-    const callback = (count: number): boolean => pipe.#received(count);
-    const socket = connect({ path: server.address() as string, onread: { buffer, callback } });
+    let pipe: BytePipe | undefined;
+    const onread = {
+      buffer: () => (pipe ? pipe.#place() : ahead.bytes),
+      // Nothing comes before a child has got the other end, and that is after there is a pipe.
+      callback: (count: number, place: Uint8Array) => !!pipe && pipe.#received(count, place),
+    };
+    const socket = connect({ path: server.address() as string, onread });
     const failed = once(socket, "error").then(([error]) => Promise.reject(error as Error));
     socket.write(key);
-    const pipe: BytePipe = new BytePipe(
-      socket,
-      await Promise.race([theOneWith(key, server), failed]),
-      buffer,
-    );
-    for (const event of ["end", "close", "error"]) socket.once(event, () => pipe.#end());
-    return pipe;
+    const opened = new BytePipe(socket, await Promise.race([theOneWith(key, server), failed]), ahead);
+    pipe = opened;
+    for (const event of ["end", "close", "error"]) socket.once(event, () => opened.#end());
+    return opened;
   }
 
   /** Fills `target`. False when the pipe ended before. One call at a time. */
@@ -79,7 +78,8 @@ export class BytePipe {
     this.#target = target;
     this.#missing = bytes;
     this.#at = 0;
-    if (this.#fill() && !this.#ended)
+    this.#takeAhead();
+    if (this.#missing > 0 && !this.#ended)
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         this.#socket.resume();
@@ -88,31 +88,48 @@ export class BytePipe {
     return this.#missing === 0;
   }
 
+  /** Where the next bytes go. */
+  #place(): Uint8Array {
+    return this.#missing > 0 && this.#target ? this.#target.subarray(this.#at) : this.#ahead.bytes;
+  }
+
   /** Whether to go on reading. */
-  #received(count: number): boolean {
-    this.#from = 0;
-    this.#until = count;
-    if (this.#fill()) return true;
+  #received(count: number, place: Uint8Array): boolean {
+    if (place === this.#ahead.bytes) {
+      this.#ahead.from = 0;
+      this.#ahead.until = count;
+      this.#takeAhead();
+    } else this.#took(count);
+    if (this.#missing > 0) return true;
     this.#wake?.();
     return false;
   }
 
-  /** Moves what the buffer holds to where it is wanted; whether more is. */
-  #fill(): boolean {
-    const count = Math.min(this.#missing, this.#until - this.#from);
-    if (count > 0) {
-      this.#target?.set(this.#buffer.subarray(this.#from, this.#from + count), this.#at);
-      this.#from += count;
-      this.#at += count;
-      this.#missing -= count;
-    }
-    return this.#missing > 0;
+  #takeAhead(): void {
+    const { bytes, from, until } = this.#ahead;
+    const count = Math.min(this.#missing, until - from);
+    if (count === 0) return;
+    this.#target?.set(bytes.subarray(from, from + count), this.#at);
+    this.#ahead.from += count;
+    this.#took(count);
+  }
+
+  #took(count: number): void {
+    this.#at += count;
+    this.#missing -= count;
   }
 
   #end(): void {
     this.#ended = true;
     this.#wake?.();
   }
+}
+
+interface Ahead {
+  readonly bytes: Buffer;
+  /** What of it nobody has taken yet. */
+  from: number;
+  until: number;
 }
 
 /** A name that only we know and, where the system has names that are no files, no file. */

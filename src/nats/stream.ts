@@ -7,60 +7,9 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from "@nats-io/jetstream";
-import { type Static, Type } from "typebox";
 import { messageOf, NatsError } from "../errors.js";
-import { Bytes, Duration } from "../pipeline/units.js";
+import type { StreamOptions } from "./options.js";
 import { covers } from "./subject.js";
-
-/**
- * A stream that must be there, or may be made. Defaults stand in the texts alone: a limit that the file does not name
- * is none that an existing stream must have.
- */
-export const StreamOptions = Type.Object(
-  {
-    name: Type.String({
-      pattern: "^[^\\s.*>/\\\\]+$",
-      maxLength: 255,
-      description: "Name of the stream, without dots, spaces, `*`, `>` and slashes.",
-    }),
-    create: Type.Optional(
-      Type.Boolean({
-        default: false,
-        description:
-          "Makes the stream where there is none, for the subjects of `subject`. One that is there is never changed.",
-      }),
-    ),
-    maxAge: Type.Optional(
-      Duration({ description: "How long it keeps events. Default: for ever.", examples: ["7d"] }),
-    ),
-    maxBytes: Type.Optional(Bytes({ description: "Its largest size. Default: none.", examples: ["10GB"] })),
-    maxMessages: Type.Optional(
-      Type.Integer({ minimum: 1, description: "Most events in it. Default: no limit." }),
-    ),
-    whenFull: Type.Optional(
-      Type.Union([Type.Literal("drop-oldest"), Type.Literal("refuse")], {
-        description:
-          "What it does at a limit (default: drop-oldest). While it refuses, events wait in the spool.",
-      }),
-    ),
-    duplicateWindow: Type.Optional(
-      Duration({
-        description:
-          "For how long it knows an event again by its id, so that one sent twice is stored once. Default: 2m.",
-      }),
-    ),
-    replicas: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 5, description: "Copies in a cluster. Default: 1." }),
-    ),
-    storage: Type.Optional(
-      Type.Union([Type.Literal("file"), Type.Literal("memory")], {
-        description: "Where the server keeps it (default: file). What is in memory is lost with the server.",
-      }),
-    ),
-  },
-  { description: "Delivers by JetStream into this stream." },
-);
-export type StreamOptions = Static<typeof StreamOptions>;
 
 /**
  * The stream, made if that was asked for. Rejects with a one-line `NatsError` (code `NATS_STREAM`) when there is none,

@@ -1,11 +1,10 @@
 import { availableParallelism } from "node:os";
 import { type Static, Type } from "typebox";
-import { openRemoteEngine } from "../inference/index.js";
 import type { Face, FaceFrame, FaceModel } from "../media/frame.js";
 import { Cropper, cropBox } from "../model/crop/index.js";
 import { type Engine, openEngine } from "../model/engine/index.js";
 import { loadModel, type Model } from "../model/load.js";
-import { natsFields } from "../nats/index.js";
+import { natsFields } from "../nats/options.js";
 import { operator } from "../pipeline/component.js";
 import type { EngineStats, RunContext } from "../pipeline/context.js";
 import { Duration } from "../pipeline/units.js";
@@ -130,7 +129,7 @@ export const classify = operator({
   },
 });
 
-function engineOf(model: Model, options: Static<typeof Options>, context: RunContext): Promise<Engine> {
+async function engineOf(model: Model, options: Static<typeof Options>, context: RunContext): Promise<Engine> {
   const { engine = "onnx", strict = false, provider = "cpu", precision = "float32" } = options;
   const log = {
     warn: (message: string) => context.log.warn(`${context.id}: ${message}`),
@@ -147,6 +146,7 @@ function engineOf(model: Model, options: Static<typeof Options>, context: RunCon
     });
   if (engine !== "nats") return openHere(engine);
   const { timeout = 1000, ...nats } = options.nats ?? {};
+  const { openRemoteEngine } = await import("../inference/index.js"); // with NATS's client, for those who use it
   return openRemoteEngine(model, {
     nats,
     timeoutMs: timeout,

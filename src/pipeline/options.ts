@@ -53,7 +53,15 @@ function closed(schema: TSchema): JsonSchema {
   return close(JSON.parse(JSON.stringify(schema)) as JsonSchema);
 }
 
-const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, strictNumbers: true });
+// Components' schemas are TypeBox's work; checking them against the schema of schemas would take a tenth of a second.
+const ajv = new Ajv({
+  allErrors: true,
+  verbose: true,
+  strict: false,
+  strictNumbers: true,
+  meta: false,
+  validateSchema: false,
+});
 const compiled = new WeakMap<TSchema, { schema: JsonSchema; validate: ValidateFunction }>();
 
 function compile(options: TSchema): { schema: JsonSchema; validate: ValidateFunction } {

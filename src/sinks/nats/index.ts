@@ -1,10 +1,9 @@
 import { join } from "node:path";
 import { Type } from "typebox";
-import { natsFields, parseSubject, StreamOptions, SUBJECT_FIELDS, safeToken } from "../../nats/index.js";
+import { natsFields, StreamOptions } from "../../nats/options.js";
+import { parseSubject, SUBJECT_FIELDS, safeToken } from "../../nats/subject.js";
 import { sink } from "../../pipeline/component.js";
 import { Bytes, Path } from "../../pipeline/units.js";
-import { CoreDelivery } from "./core.js";
-import { JetStreamDelivery } from "./jetstream.js";
 
 const Options = Type.Object({
   ...natsFields,
@@ -84,8 +83,9 @@ A server that is away at the start is waited for; a wrong login, a certificate t
       log,
       signal,
     };
+    // The client is loaded only by runs that have this sink.
     const delivery = stream
-      ? await JetStreamDelivery.open({
+      ? await (await import("./jetstream.js")).JetStreamDelivery.open({
           ...common,
           stream,
           spool: {
@@ -93,7 +93,7 @@ A server that is away at the start is waited for; a wrong login, a certificate t
             maxBytes: spool?.size ?? 256e6,
           },
         })
-      : await CoreDelivery.open({ ...common, bufferBytes: buffer });
+      : await (await import("./core.js")).CoreDelivery.open({ ...common, bufferBytes: buffer });
     return {
       write: (event) => delivery.take(event),
       close: () => delivery.close(),

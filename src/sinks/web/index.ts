@@ -5,8 +5,7 @@ import type { FaceFrame } from "../../media/frame.js";
 import { sink } from "../../pipeline/component.js";
 import { Duration } from "../../pipeline/units.js";
 import { isLoopback } from "./access.js";
-import { Broadcast } from "./broadcast.js";
-import { type Address, PageServer } from "./server.js";
+import type { Address } from "./server.js";
 
 const Options = Type.Object({
   listen: Type.Optional(
@@ -82,6 +81,11 @@ export const web = sink({
         "WEB_TOKEN",
         `${context.id}: ${listen} can be reached from other machines, so the page needs a token; add e.g. token: "\${WEB_TOKEN}", or listen on 127.0.0.1`,
       );
+    // Only runs that have this sink load the server and the encoder.
+    const [{ Broadcast }, { PageServer }] = await Promise.all([
+      import("./broadcast.js"),
+      import("./server.js"),
+    ]);
     const broadcast = new Broadcast(options, context);
     const server = await PageServer.open({
       id: context.id,
