@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { type Detection, HaarPool, loadCascade, type Plane } from "#src/haar/index.js";
+import { type Detection, HaarPool, type Plane, readyCascade } from "#src/haar/index.js";
 import { FrameMemory } from "#src/media/pool.js";
 import { type Benchmark, type Row, ratios, spread } from "./benchmark.js";
 import { pythonPeer } from "./peers.js";
@@ -125,7 +125,7 @@ class Scanner {
       memory.view(offset, gray.length).set(gray);
       return { offset, width, height, stride: width };
     });
-    return new Scanner(await HaarPool.create(await loadCascade(CASCADE), memory, workers), planes);
+    return new Scanner(await HaarPool.create(await readyCascade(CASCADE), memory, workers), planes);
   }
 
   scan(picture: number): Promise<Detection[]> {

@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { XMLParser } from "fast-xml-parser";
 import { ModelError, messageOf } from "../errors.js";
 
 /**
@@ -41,23 +40,26 @@ const THRESHOLD_EPSILON = 1e-5; // OpenCV: CascadeClassifierImpl::Data, THRESHOL
 
 /** Reads a cascade file. Throws `ModelError` when it is missing or is not one. */
 export async function loadCascade(path: string): Promise<Cascade> {
-  let text: string;
+  return parseCascade(await readCascadeFile(path), path);
+}
+
+/** A cascade file's text. Throws `ModelError` when it cannot be read. */
+export async function readCascadeFile(path: string): Promise<string> {
   try {
-    text = await readFile(path, "utf8");
+    return await readFile(path, "utf8");
   } catch (cause) {
     const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : messageOf(cause);
     throw new ModelError("CASCADE_READ", `cascade ${path}: ${why}; give an OpenCV cascade file (.xml)`, {
       cause,
     });
   }
-  return parseCascade(text, path);
 }
 
 /**
  * Parses OpenCV's cascade XML, both `opencv-cascade-classifier` and the older `opencv-haar-classifier`.
  * @param where names the file in errors.
  */
-export function parseCascade(xml: string, where: string): Cascade {
+export async function parseCascade(xml: string, where: string): Promise<Cascade> {
   const fail = (what: string): never => {
     throw new ModelError(
       "CASCADE_FORMAT",
@@ -65,7 +67,7 @@ export function parseCascade(xml: string, where: string): Cascade {
     );
   };
   if (xml.length > MAX_BYTES) fail(`${xml.length} bytes is more than any cascade has`);
-  const root = parseXml(xml, fail);
+  const root = await parseXml(xml, fail);
   for (const [name, value] of Object.entries(root)) {
     if (!isNode(value)) continue;
     const type = value["@type_id"];
@@ -76,7 +78,8 @@ export function parseCascade(xml: string, where: string): Cascade {
   return fail("it holds no Haar cascade");
 }
 
-function parseXml(xml: string, fail: (what: string) => never): Node {
+async function parseXml(xml: string, fail: (what: string) => never): Promise<Node> {
+  const { XMLParser } = await import("fast-xml-parser"); // runs with the default cascade do without
   const parser = new XMLParser({
     ignoreAttributes: false,
     attributeNamePrefix: "@",

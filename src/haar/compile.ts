@@ -4,14 +4,27 @@ import { type Corner, type Feature, featureOf, type Part, type Piece, uprightPie
 import { type Geometry, geometryOf, PARAMETER_BYTES, placeOf, STRIP, type Step } from "./layout.js";
 import { bits, type Tables, writeTables } from "./tables.js";
 
-/** A cascade made ready to run: structured-cloneable, for worker threads. */
-export interface CompiledCascade {
-  readonly cascade: Cascade;
-  /** Exports `first1`, `later1`, `first2` and `later2`: the first stage and all later ones, by step. */
-  readonly module: WebAssembly.Module;
+/** What is left of a cascade when it has become code. */
+export interface CascadeCode {
+  readonly cascade: Pick<Cascade, "width" | "height" | "hasTilted">;
+  /** WebAssembly; exports `first1`, `later1`, `first2` and `later2`: the first stage and all later ones, by step. */
+  readonly code: Uint8Array<ArrayBuffer>;
   /** Constants of the code and tables of the cascade, as they lie in memory after a parameter block. */
   readonly data: Int32Array;
   readonly tables: Tables;
+}
+
+/** A cascade made ready to run: structured-cloneable, for worker threads. */
+export interface CompiledCascade extends Omit<CascadeCode, "code"> {
+  readonly module: WebAssembly.Module;
+}
+
+export async function compileCascade(cascade: Cascade): Promise<CompiledCascade> {
+  return instantiable(cascadeCode(cascade));
+}
+
+export async function instantiable({ code, ...rest }: CascadeCode): Promise<CompiledCascade> {
+  return { ...rest, module: await WebAssembly.compile(code) };
 }
 
 /**
@@ -22,7 +35,7 @@ export interface CompiledCascade {
  * Stage totals are kept in 16-bit fixed point, and windows whose total comes near the threshold are decided again
  * by the kernel's `settle` in OpenCV's own arithmetic. So no decision differs from OpenCV's.
  */
-export async function compileCascade(cascade: Cascade): Promise<CompiledCascade> {
+export function cascadeCode(cascade: Cascade): CascadeCode {
   const geometry = geometryOf(cascade);
   const features = Array.from(cascade.tilted, (_, i) => featureOf(cascade, i));
   const writer = new ModuleWriter();
@@ -38,8 +51,9 @@ export async function compileCascade(cascade: Cascade): Promise<CompiledCascade>
   }
   const words = [...constants.words];
   const tables = writeTables(words, cascade, features, geometry);
-  const module = await WebAssembly.compile(writer.bytes());
-  return { cascade, module, data: Int32Array.from(words), tables };
+  const { width, height, hasTilted } = cascade;
+  const data = Int32Array.from(words);
+  return { cascade: { width, height, hasTilted }, code: writer.bytes(), data, tables };
 }
 
 /** The parameter that all functions begin with: the address of the parameter block. */

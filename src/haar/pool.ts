@@ -2,8 +2,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { messageOf, OperatorError } from "../errors.js";
 import type { FrameMemory } from "../media/pool.js";
-import type { Cascade } from "./cascade.js";
-import { type CompiledCascade, compileCascade } from "./compile.js";
+import type { CompiledCascade } from "./compile.js";
 import { boxesOf, type Plane, type ScaleWindows, scratchBytes } from "./detector.js";
 import type { Detection } from "./group.js";
 import { type Capacity, NO_CAPACITY, withPicture } from "./layout.js";
@@ -57,11 +56,10 @@ export class HaarPool {
 
   /** Starts `workers` threads (default: as many as there are cores). */
   static async create(
-    cascade: Cascade,
+    compiled: CompiledCascade,
     memory: FrameMemory,
     workers = availableParallelism(),
   ): Promise<HaarPool> {
-    const compiled = await compileCascade(cascade);
     const pool = new HaarPool(compiled, memory, workers);
     const wasm = await kernelModule();
     const setup: WorkerSetup = { compiled, memory: memory.memory, wasm, counters: pool.#counters };

@@ -4,7 +4,14 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Type } from "typebox";
 import { ConfigError } from "../errors.js";
-import { type Cascade, type Detection, HaarPool, loadCascade, type ScanOptions } from "../haar/index.js";
+import {
+  type Cascade,
+  type CompiledCascade,
+  type Detection,
+  HaarPool,
+  readyCascade,
+  type ScanOptions,
+} from "../haar/index.js";
 import type { Box, Face, FaceFrame, Frame } from "../media/frame.js";
 import { operator } from "../pipeline/component.js";
 import type { RunContext } from "../pipeline/context.js";
@@ -86,12 +93,13 @@ export const detect = operator({
       : undefined,
   build: async (options, context) => {
     const path = await cascadeFile(options.cascade ?? "frontalface_default", context);
-    const cascade = await loadCascade(path);
+    const compiled = await readyCascade(path);
+    const { cascade } = compiled;
     const workers = options.workers ?? availableParallelism();
     const detector =
       options.engine === "opencv"
         ? openOpencv(path, workers, context)
-        : await openHaar(cascade, workers, context);
+        : await openHaar(compiled, workers, context);
     const scan = scanner(detector, cascade, {
       scaleFactor: options.scaleFactor ?? 1.1,
       minNeighbors: options.minNeighbors ?? 5,
@@ -133,7 +141,11 @@ async function cascadeFile(name: string, context: RunContext): Promise<string> {
   );
 }
 
-async function openHaar(cascade: Cascade, workers: number, context: RunContext): Promise<FaceDetector> {
+async function openHaar(
+  cascade: CompiledCascade,
+  workers: number,
+  context: RunContext,
+): Promise<FaceDetector> {
   const pool = await HaarPool.create(cascade, context.memory, workers);
   context.defer(() => pool.close());
   return {
@@ -152,7 +164,9 @@ function openOpencv(cascadeFile: string, workers: number, context: RunContext): 
   return pool;
 }
 
-function sizeOf(pixels: number, cascade: Cascade): { width: number; height: number } {
+type Window = Pick<Cascade, "width" | "height">;
+
+function sizeOf(pixels: number, cascade: Window): { width: number; height: number } {
   return { width: pixels, height: Math.round((pixels * cascade.height) / cascade.width) };
 }
 
@@ -166,7 +180,7 @@ interface Search {
 /** The search plan: which frames are scanned whole, and where the others are looked at. */
 function scanner(
   detector: FaceDetector,
-  cascade: Cascade,
+  cascade: Window,
   search: Search,
 ): (frame: Frame) => Promise<FaceFrame> {
   const { scaleFactor, minNeighbors } = search;

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { parseCascade } from "#src/haar/index.js";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { cascadeCode } from "#src/haar/compile.js";
+import { parseCascade, readyCascade } from "#src/haar/index.js";
+import { prepared, preparedName } from "#src/haar/ready.js";
 
 const xml = readFileSync(new URL("../../models/haarcascades/haarcascade_eye.xml", import.meta.url), "utf8");
 
@@ -25,11 +30,40 @@ describe("a cascade file", () => {
     ["that is cut off", (t) => t.slice(0, t.length / 2), /eye\.xml/],
   ];
   for (const [name, damage, message] of cases)
-    it(`${name} is refused in one line`, () => {
-      assert.throws(
-        () => parseCascade(damage(xml), "eye.xml"),
+    it(`${name} is refused in one line`, async () => {
+      await assert.rejects(
+        parseCascade(damage(xml), "eye.xml"),
         (error: Error) =>
           error.name === "ModelError" && message.test(error.message) && !error.message.includes("\n"),
       );
     });
+});
+
+describe("the default cascade", () => {
+  const path = fileURLToPath(
+    new URL("../../models/haarcascades/haarcascade_frontalface_default.xml", import.meta.url),
+  );
+
+  it("was compiled when the package was built, to what compiling it now gives", async () => {
+    const text = readFileSync(path, "utf8");
+    const compiled = cascadeCode(await parseCascade(text, path));
+    const built = readFileSync(new URL(`../../dist/haar/${preparedName(text)}`, import.meta.url), "utf8");
+    assert.ok(built === prepared(compiled));
+    const { data, tables, cascade } = await readyCascade(path);
+    assert.deepEqual(
+      { data, tables, cascade },
+      { data: compiled.data, tables: compiled.tables, cascade: compiled.cascade },
+    );
+  });
+
+  it("is compiled anew where its file was changed", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "ekspresi-cascade-"));
+    try {
+      const changed = join(folder, "changed.xml");
+      writeFileSync(changed, readFileSync(path, "utf8").replace("<width>24</width>", "<width>25</width>"));
+      assert.equal((await readyCascade(changed)).cascade.width, 25);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { HaarPool, ImageDetector, loadCascade, type Plane } from "#src/haar/index.js";
+import { HaarPool, ImageDetector, loadCascade, type Plane, readyCascade } from "#src/haar/index.js";
 import { FrameMemory } from "#src/media/pool.js";
 import { picture } from "../support/pictures.js";
 
@@ -23,7 +23,7 @@ describe("the detector's workers", function () {
       memory.view(offset, gray.length).set(gray);
       return { offset, width, height, stride: width };
     });
-    return { pool: await HaarPool.create(await loadCascade(CASCADE), memory, workers), planes };
+    return { pool: await HaarPool.create(await readyCascade(CASCADE), memory, workers), planes };
   }
 
   it("find the same boxes, in the same order, however many share a picture", async () => {
