@@ -58,7 +58,7 @@ async function load(nameOrPath: string): Promise<Model> {
 
 async function list({ json }: { json?: boolean }): Promise<void> {
   const { shippedModels } = await import("../model/load.js");
-  const cards = await Promise.all((await shippedModels()).map(async (name) => (await load(name)).card));
+  const cards = await Promise.all(shippedModels().map(async (name) => (await load(name)).card));
   if (json) process.stdout.write(`${JSON.stringify(cards, null, 2)}\n`);
   else
     for (const { name, version, parameters, metrics, summary } of cards) {
@@ -102,7 +102,7 @@ async function check(names: string[]): Promise<void> {
   const { modelFile, shippedModels } = await import("../model/load.js");
   const { openEngine } = await import("../model/engine/index.js");
   const wrong: string[] = [];
-  for (const name of names.length > 0 ? names : await shippedModels())
+  for (const name of names.length > 0 ? names : shippedModels())
     try {
       const model = await load(name);
       const kinds = model.card.files.map(({ kind }) => kind);

@@ -49,7 +49,7 @@ function isInstalled(name: string): boolean {
 
 /** Every model that comes with the package, each file's size and hash checked against its card. */
 export async function checkModels(): Promise<Check[]> {
-  const names = await shippedModels().catch(() => []);
+  const names = shippedModels();
   if (names.length === 0)
     return [
       {

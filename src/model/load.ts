@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { existsSync, readdirSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import Schema from "typebox/schema";
@@ -55,10 +56,16 @@ export function isModelPath(nameOrPath: string): boolean {
 }
 
 /** Names of the models that come with the package. */
-export async function shippedModels(): Promise<string[]> {
-  const entries = await readdir(SHIPPED_MODELS, { withFileTypes: true });
+export function shippedModels(): string[] {
+  if (!existsSync(SHIPPED_MODELS)) return [];
+  const entries = readdirSync(SHIPPED_MODELS, { withFileTypes: true });
   const folders = entries.filter((entry) => entry.isDirectory() && entry.name !== "haarcascades");
   return folders.map((entry) => entry.name).sort();
+}
+
+/** What is said of a name that no shipped model has. */
+export function noSuchModel(name: string): string {
+  return `model ${name}: there is none of that name; use ${shippedModels().join(", ")}, or the path of a model's folder (./runs/mine/model)`;
 }
 
 async function readCard(file: string, name: string, isPath: boolean): Promise<string> {
@@ -68,12 +75,11 @@ async function readCard(file: string, name: string, isPath: boolean): Promise<st
     return await readFile(file, "utf8");
   } catch (cause) {
     if (cause instanceof ModelError) throw cause;
-    const shipped = (await shippedModels()).join(", ");
     throw new ModelError(
       "MODEL_MISSING",
       isPath
         ? `model ${name}: there is no card.json in it; give the folder of a model that \`pipeline train\` made`
-        : `model ${name}: there is none of that name; use ${shipped}, or the path of a model's folder (./runs/mine/model)`,
+        : noSuchModel(name),
       { cause },
     );
   }

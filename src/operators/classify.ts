@@ -3,7 +3,7 @@ import { type Static, Type } from "typebox";
 import type { Face, FaceFrame, FaceModel } from "../media/frame.js";
 import { Cropper, cropBox } from "../model/crop/index.js";
 import { type Engine, openEngine } from "../model/engine/index.js";
-import { loadModel, type Model } from "../model/load.js";
+import { isModelPath, loadModel, type Model, noSuchModel, shippedModels } from "../model/load.js";
 import { natsFields } from "../nats/options.js";
 import { operator } from "../pipeline/component.js";
 import type { EngineStats, RunContext } from "../pipeline/context.js";
@@ -99,13 +99,15 @@ export const classify = operator({
   takes: "faces",
   gives: "faces",
   options: Options,
-  check: ({ engine = "onnx", provider = "cpu", precision }) =>
-    precision === "int8" && (engine !== "onnx" || provider !== "cpu")
-      ? {
-          option: "precision",
-          message: "`precision: int8` is for `engine: onnx` with `provider: cpu`; leave one of them out",
-        }
-      : undefined,
+  check: ({ model, engine = "onnx", provider = "cpu", precision }) => {
+    if (precision === "int8" && (engine !== "onnx" || provider !== "cpu"))
+      return {
+        option: "precision",
+        message: "`precision: int8` is for `engine: onnx` with `provider: cpu`; leave one of them out",
+      };
+    const unknown = model !== undefined && !isModelPath(model) && !shippedModels().includes(model);
+    return unknown ? { option: "model", message: noSuchModel(model) } : undefined;
+  },
   example: "- { type: classify, model: fer2013-small, batch: { size: 32, maxWait: 15ms } }",
   build: async (options, context) => {
     const model = await loadModel(options.model ?? "fer2013-small", context.baseDir);

@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +15,7 @@ import {
 import type { Box, Face, FaceFrame, Frame } from "../media/frame.js";
 import { operator } from "../pipeline/component.js";
 import type { RunContext } from "../pipeline/context.js";
+import { nearest } from "../pipeline/nearest.js";
 import { Length, pixelsOf } from "../pipeline/units.js";
 import { grown, iou } from "./geometry.js";
 import { inOrder } from "./in-order.js";
@@ -87,12 +88,14 @@ export const detect = operator({
   gives: "faces",
   options: Options,
   example: "- { type: detect, minSize: 8%, every: 5 }",
-  check: ({ minSize, maxSize }) =>
-    minSize && maxSize && minSize.unit === maxSize.unit && maxSize.value < minSize.value
-      ? { option: "maxSize", message: "`maxSize` must be at least `minSize`" }
-      : undefined,
+  check: ({ cascade, minSize, maxSize }) => {
+    if (minSize && maxSize && minSize.unit === maxSize.unit && maxSize.value < minSize.value)
+      return { option: "maxSize", message: "`maxSize` must be at least `minSize`" };
+    const unknown = cascade !== undefined && !isCascadePath(cascade) && !shippedCascade(cascade);
+    return unknown ? { option: "cascade", message: noSuchCascade(cascade) } : undefined;
+  },
   build: async (options, context) => {
-    const path = await cascadeFile(options.cascade ?? "frontalface_default", context);
+    const path = cascadeFile(options.cascade ?? "frontalface_default", context);
     const compiled = await readyCascade(path);
     const { cascade } = compiled;
     const workers = options.workers ?? availableParallelism();
@@ -129,16 +132,29 @@ export const detect = operator({
 const SHIPPED = new URL("../../models/haarcascades/", import.meta.url);
 
 /** The file of a cascade given by name or path. */
-async function cascadeFile(name: string, context: RunContext): Promise<string> {
-  if (/[\\/]|\.xml$/.test(name)) return resolve(context.baseDir, name);
-  const files = (await readdir(SHIPPED)).filter((entry) => entry.endsWith(".xml"));
-  const file = files.find((entry) => entry === `${name}.xml` || entry === `haarcascade_${name}.xml`);
-  if (file) return fileURLToPath(new URL(file, SHIPPED));
-  const names = files.map((entry) => entry.replace(/^haarcascade_|\.xml$/g, "")).join(", ");
-  throw new ConfigError(
-    "CASCADE_UNKNOWN",
-    `${context.id}: there is no cascade "${name}"; use one of ${names}, or the path of an .xml file`,
-  );
+function cascadeFile(name: string, context: RunContext): string {
+  if (isCascadePath(name)) return resolve(context.baseDir, name);
+  const file = shippedCascade(name);
+  if (!file) throw new ConfigError("CASCADE_UNKNOWN", `${context.id}: ${noSuchCascade(name)}`);
+  return fileURLToPath(new URL(file, SHIPPED));
+}
+
+function isCascadePath(name: string): boolean {
+  return /[\\/]|\.xml$/.test(name);
+}
+
+function shippedCascade(name: string): string | undefined {
+  return shippedFiles().find((file) => file === `${name}.xml` || file === `haarcascade_${name}.xml`);
+}
+
+function shippedFiles(): string[] {
+  return readdirSync(SHIPPED).filter((file) => file.endsWith(".xml"));
+}
+
+function noSuchCascade(name: string): string {
+  const names = shippedFiles().map((file) => file.replace(/^haarcascade_|\.xml$/g, ""));
+  const near = nearest(name, names);
+  return `there is no cascade \`${name}\`; ${near ? `did you mean \`${near}\`? Use` : "use"} one of ${names.join(", ")}, or the path of an .xml file`;
 }
 
 async function openHaar(

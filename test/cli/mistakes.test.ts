@@ -17,7 +17,7 @@ const MISTAKES: [
   [
     "a model there is not",
     { classify: "model: fer2013-smal" },
-    /^p\.yaml:5:5: model fer2013-smal: there is none of that name; use fer2013-small, or the path of /,
+    /^p\.yaml:5:\d+: classify: model fer2013-smal: there is none of that name; use fer2013-small, or the path of /,
   ],
   [
     "a folder that is no model",
@@ -28,12 +28,17 @@ const MISTAKES: [
   [
     "a cascade there is not",
     { detect: "cascade: frontal" },
-    /^p\.yaml:4:5: detect: there is no cascade "frontal"; use one of /,
+    /^p\.yaml:4:\d+: detect: there is no cascade `frontal`; use one of /,
   ],
   [
     "a cascade file there is not",
     { detect: "cascade: ./none.xml" },
     /^p\.yaml:4:5: cascade .*none\.xml: no such file; give /,
+  ],
+  [
+    "a misspelt cascade",
+    { detect: "cascade: frontalface_defualt" },
+    /^p\.yaml:4:\d+: detect: there is no cascade `frontalface_defualt`; did you mean `frontalface_default`\? Use one /,
   ],
   ["a cascade that is none", { detect: "cascade: ./text.xml" }, /^p\.yaml:4:5: cascade .*text\.xml: /],
   [
@@ -108,4 +113,23 @@ sinks: [{ ${sink ?? "type: console"} }]
       assert.equal(stderr.trimEnd().split("\n").length, 1);
       assert.doesNotMatch(stderr + stdout, /hunter2/);
     });
+
+  it("is found by validate where the file alone tells it: names of models and cascades too", () => {
+    const yaml = `version: 1
+sources: [{ type: file, path: not-here-yet.mp4 }]
+operators:
+  - { type: detect, cascade: frontal }
+  - { type: track }
+  - { type: classify, model: fer2013-smal }
+  - { type: events }
+sinks: [{ type: console }]
+`;
+    writeFileSync(join(folder, "p.yaml"), yaml);
+    const { status, stderr } = spawnSync(process.execPath, [MAIN, "validate", "p.yaml"], {
+      cwd: folder,
+      encoding: "utf8",
+    });
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, /^p\.yaml:4:\d+: detect: .*\np\.yaml:6:\d+: classify: .*\n$/);
+  });
 });
