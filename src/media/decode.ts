@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { Observable } from "rxjs";
 import { messageOf, SourceError } from "../errors.js";
 import { type MediaClock, recordingClock } from "./clock.js";
@@ -101,11 +102,15 @@ async function run(
 // 8-bit formats whose first plane is luma: taken as they are, everything else is converted first.
 const LUMA_FORMATS = "yuv420p|yuvj420p|yuv422p|yuvj422p|yuv444p|yuvj444p|gray";
 
+/** Half of the cores: frames decoded side by side evict each other's from the caches, and others want cores too. */
+const DECODER_THREADS = Math.ceil(availableParallelism() / 2);
+
 function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): string[] {
   const convert =
     context.format === "gray" ? [`format=${LUMA_FORMATS}`, "extractplanes=y"] : ["format=yuv420p|yuvj420p"];
   return [
     ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "info"],
+    ...["-threads", String(DECODER_THREADS)],
     ...input.before,
     ...(input.socketTimeoutMs === undefined
       ? []
