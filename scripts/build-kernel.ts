@@ -4,6 +4,12 @@ import { dirname } from "node:path";
 import asc from "assemblyscript/asc";
 
 const OPTIONS = [
+  // Their memory is the one that frames lie in, shared by all threads.
+  "--enable=simd,threads,bulk-memory",
+  "--importMemory",
+  "--sharedMemory",
+  "--initialMemory=1",
+  "--maximumMemory=65536",
   "--runtime=stub",
   "--optimizeLevel=3",
   "--shrinkLevel=0",
@@ -11,20 +17,12 @@ const OPTIONS = [
   "--noAssert",
   "--use=abort=",
 ];
-// Its memory is the one that frames lie in, shared by all threads; what it calls stands in a table.
-const IN_FRAME_MEMORY = [
-  "--enable=simd,threads,bulk-memory",
-  "--importMemory",
-  "--importTable",
-  "--sharedMemory",
-  "--initialMemory=1",
-  "--maximumMemory=65536",
-];
 
-await compile("src/haar/kernel/index.ts", "dist/haar/kernel.wasm", IN_FRAME_MEMORY);
-await compile("src/model/crop/kernel/index.ts", "dist/model/crop/kernel.wasm", ["--enable=simd,bulk-memory"]);
+// What it calls, the cascade's code, stands in a table.
+await compile("src/haar/kernel/index.ts", "dist/haar/kernel.wasm", ["--importTable"]);
+await compile("src/model/crop/kernel/index.ts", "dist/model/crop/kernel.wasm");
 
-async function compile(source: string, to: string, options: readonly string[]): Promise<void> {
+async function compile(source: string, to: string, options: readonly string[] = []): Promise<void> {
   mkdirSync(dirname(to), { recursive: true });
   const { error, stderr } = await asc.main([source, `--outFile=${to}`, ...OPTIONS, ...options]);
   if (!error) return;

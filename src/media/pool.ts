@@ -34,9 +34,9 @@ export class FrameMemory {
     const reused = best >= 0 ? this.#free.splice(best, 1)[0] : undefined;
     if (reused) return reused;
     const end = this.#next + wanted;
-    const have = this.memory.buffer.byteLength;
-    if (end > have) {
-      const pages = Math.ceil((end - have) / WASM_PAGE);
+    const missing = end + WASM_PAGE - this.memory.buffer.byteLength; // kernels read somewhat beyond a picture
+    if (missing > 0) {
+      const pages = Math.ceil(missing / WASM_PAGE);
       try {
         this.memory.grow(pages);
       } catch (cause) {

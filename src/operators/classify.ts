@@ -126,7 +126,8 @@ export const classify = operator({
       busyMs: 0,
     };
     context.stats.engines.push(stats);
-    const batch = new CropBatch(model, engine, stats, options.flip ?? false, settings.size, options.margin);
+    const cropper = new Cropper(model.card.input, context.memory);
+    const batch = new CropBatch(model, engine, stats, cropper, settings.size, options);
     return batched(settings, batch, context.occupancy);
   },
 });
@@ -173,9 +174,9 @@ class CropBatch implements FaceBatch {
     model: Model,
     engine: Engine,
     stats: EngineStats,
-    flip: boolean,
+    cropper: Cropper,
     size: number,
-    margin: number | undefined,
+    { flip = false, margin }: Static<typeof Options>,
   ) {
     const { name, version, labels, input, face } = model.card;
     this.#engine = engine;
@@ -184,14 +185,15 @@ class CropBatch implements FaceBatch {
     this.#framing = { ...face, ...(margin !== undefined && { margin }) };
     this.#input = input;
     this.#model = { name, version, labels };
-    this.#cropper = new Cropper(input);
+    this.#cropper = cropper;
     this.#crops = new Float32Array(size * (flip ? 2 : 1) * input.width * input.height);
   }
 
   add({ frame }: FaceFrame, face: Face): void {
     const { width, height } = this.#input;
     const size = width * height;
-    const picture = { luma: frame.luma, width: frame.width, height: frame.height };
+    const { luma, slot, width: stride, height: rows } = frame;
+    const picture = { luma, offset: slot.offset, width: stride, height: rows };
     const at = this.#count++ * size;
     this.#cropper.crop(picture, cropBox(face.box, this.#framing), this.#crops, at);
     if (!this.#flip) return;

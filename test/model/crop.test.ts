@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Box } from "#src/media/frame.js";
+import { FrameMemory } from "#src/media/pool.js";
 import { Cropper, cropBox } from "#src/model/crop/index.js";
 
 const input = { width: 8, height: 8, channels: 1, scale: 1, offset: 0 } as const;
@@ -77,6 +78,23 @@ describe("a crop", () => {
     const place = { x: 5.5, y: 7.25, width: 11, height: 12 };
     cropper.crop({ luma, width: 40, height: 40 }, place, out, 0);
     assert.deepEqual(out, crop(luma, 40, 40, place));
+  });
+
+  it("is the same from a picture that lies in the cropper's memory, to its very end", () => {
+    const memory = new FrameMemory();
+    const cropper = new Cropper(input, memory);
+    fc.assert(
+      fc.property(picture, box, ({ luma, width, height }, place) => {
+        const region = memory.allocate(luma.length);
+        const offset = region.offset + region.bytes - luma.length;
+        memory.view(offset, luma.length).set(luma);
+        const out = new Float32Array(64);
+        cropper.crop({ luma: memory.view(offset, luma.length), offset, width, height }, place, out, 0);
+        memory.free(region);
+        assert.deepEqual(out, crop(luma, width, height, place));
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it("is scaled as the card says", () => {

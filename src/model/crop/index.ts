@@ -1,4 +1,5 @@
 import type { Box } from "../../media/frame.js";
+import { FrameMemory } from "../../media/pool.js";
 import type { ModelCard } from "../card.js";
 import { ONE, Taps } from "./taps.js";
 import { CropKernel } from "./wasm.js";
@@ -6,6 +7,8 @@ import { CropKernel } from "./wasm.js";
 /** A luma plane, row-major without padding. */
 export interface Picture {
   readonly luma: Uint8Array;
+  /** Where it lies in the cropper's memory; without this it is copied there. */
+  readonly offset?: number;
   readonly width: number;
   readonly height: number;
 }
@@ -30,23 +33,31 @@ export class Cropper {
   readonly #input: ModelCard["input"];
   readonly #columns: Taps;
   readonly #rows: Taps;
-  readonly #kernel = new CropKernel();
+  readonly #kernel: CropKernel;
 
-  constructor(input: ModelCard["input"]) {
+  /** @param memory where pictures lie that need not be copied */
+  constructor(input: ModelCard["input"], memory = new FrameMemory()) {
     this.#input = input;
+    this.#kernel = new CropKernel(memory);
     this.#columns = new Taps(input.width);
     this.#rows = new Taps(input.height);
   }
 
   /** Writes `height * width` values to `out` at `offset`. */
-  crop({ luma, width: stride, height }: Picture, box: Box, out: Float32Array, offset: number): void {
+  crop(
+    { luma, offset: place, width: stride, height }: Picture,
+    box: Box,
+    out: Float32Array,
+    offset: number,
+  ): void {
     const { scale, offset: shift } = this.#input;
     this.#columns.lay(box.x, box.width, stride);
     this.#rows.lay(box.y, box.height, height);
     const [left, right] = this.#columns.toFirst();
     const [top, bottom] = this.#rows.toFirst();
-    // Whole rows in one piece: cheaper than their parts one by one.
-    const pixels = luma.subarray(top * stride + left, (bottom - 1) * stride + right);
+    // Whole rows in one piece: where they must be copied, that is cheaper than their parts one by one.
+    const first = top * stride + left;
+    const pixels = place === undefined ? luma.subarray(first, (bottom - 1) * stride + right) : place + first;
     const values = this.#kernel.resize(
       pixels,
       stride,

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
+import type { FrameMemory } from "../../media/pool.js";
 import type { Taps } from "./taps.js";
 
 /** What kernel/index.ts exports. */
 interface Exports {
-  readonly memory: WebAssembly.Memory;
   resizeLines(
     ...args: [
       pixels: number,
@@ -34,23 +34,27 @@ interface Exports {
 
 let compiled: WebAssembly.Module | undefined;
 
-/** The kernel with a memory of its own, which grows to the largest face. */
+/** The kernel, with room of its own in a frame memory, which grows to the largest face. */
 export class CropKernel {
+  readonly #memory: FrameMemory;
   readonly #exports: Exports;
+  #room = { offset: 0, bytes: 0 };
 
-  constructor() {
+  constructor(memory: FrameMemory) {
     compiled ??= new WebAssembly.Module(readFileSync(new URL("./kernel.wasm", import.meta.url)));
-    this.#exports = new WebAssembly.Instance(compiled, {}).exports as unknown as Exports;
+    this.#memory = memory;
+    const imports = { env: { memory: memory.memory } };
+    this.#exports = new WebAssembly.Instance(compiled, imports).exports as unknown as Exports;
   }
 
   /**
    * The picture brought to `columns` by `rows` values of `weighted sum * unit + shift`: a view that the next call
    * writes over.
    *
-   * @param pixels `rows` rows that begin `stride` apart; the last may end early
+   * @param pixels `rows` rows that begin `stride` apart, the last may end early; or where in the memory they lie
    */
   resize(
-    pixels: Uint8Array,
+    pixels: Uint8Array | number,
     stride: number,
     rows: number,
     columns: Taps,
@@ -58,47 +62,58 @@ export class CropKernel {
     unit: number,
     shift: number,
   ): Float32Array {
-    const kernel = this.#exports;
     const width = columns.first.length;
     const height = down.first.length;
-    let end = 0; // the kernel has no data of its own
-    const take = (bytes: number) => {
-      const at = end;
-      end = Math.ceil((end + bytes) / 16) * 16;
+    let bytes = 0;
+    const take = (count: number) => {
+      const at = bytes;
+      bytes = Math.ceil((bytes + count) / 16) * 16;
       return at;
     };
     const across = { first: take(width * 4), weights: take(width * columns.span * 2) };
     const along = { first: take(height * 4), count: take(height * 4), weights: take(height * down.span * 2) };
     const out = take(height * width * 4 + 16);
     const lines = take(rows * width * 4 + 16);
-    const source = take(pixels.length + columns.span);
-    this.#reserve(end);
-    const { buffer } = kernel.memory;
-    new Uint8Array(buffer, source).set(pixels);
-    new Int32Array(buffer, across.first).set(columns.first);
-    new Int16Array(buffer, across.weights).set(columns.weights.subarray(0, width * columns.span));
-    new Int32Array(buffer, along.first).set(down.first);
-    new Int32Array(buffer, along.count).set(down.count);
-    new Int16Array(buffer, along.weights).set(down.weights.subarray(0, height * down.span));
-    kernel.resizeLines(source, stride, rows, width, across.first, across.weights, columns.span, lines);
-    kernel.mergeLines(
-      lines,
+    const copied = typeof pixels === "number" ? 0 : take(pixels.length);
+    const base = this.#reserve(bytes);
+    const { buffer } = this.#memory.memory;
+    if (typeof pixels !== "number") new Uint8Array(buffer, base + copied).set(pixels);
+    new Int32Array(buffer, base + across.first).set(columns.first);
+    new Int16Array(buffer, base + across.weights).set(columns.weights.subarray(0, width * columns.span));
+    new Int32Array(buffer, base + along.first).set(down.first);
+    new Int32Array(buffer, base + along.count).set(down.count);
+    new Int16Array(buffer, base + along.weights).set(down.weights.subarray(0, height * down.span));
+    this.#exports.resizeLines(
+      typeof pixels === "number" ? pixels : base + copied,
+      stride,
+      rows,
+      width,
+      base + across.first,
+      base + across.weights,
+      columns.span,
+      base + lines,
+    );
+    this.#exports.mergeLines(
+      base + lines,
       width,
       height,
-      along.first,
-      along.count,
-      along.weights,
+      base + along.first,
+      base + along.count,
+      base + along.weights,
       down.span,
       unit,
       shift,
-      out,
+      base + out,
     );
-    return new Float32Array(buffer, out, height * width);
+    return new Float32Array(buffer, base + out, height * width);
   }
 
-  #reserve(bytes: number): void {
-    const { memory } = this.#exports;
-    const missing = bytes - memory.buffer.byteLength;
-    if (missing > 0) memory.grow(Math.ceil(missing / 65536));
+  /** Where there is room for so many bytes. */
+  #reserve(bytes: number): number {
+    if (this.#room.bytes < bytes) {
+      if (this.#room.bytes > 0) this.#memory.free(this.#room);
+      this.#room = this.#memory.allocate(bytes);
+    }
+    return this.#room.offset;
   }
 }
