@@ -8,7 +8,7 @@ export {
   readEvent,
   toMessage,
 } from "./message.js";
-export { DEFAULT_URL, type NatsOptions, natsFields, StreamOptions } from "./options.js";
+export { DEFAULT_URL, type NatsOptions, StreamOptions } from "./options.js";
 export { ensureStream } from "./stream.js";
-export { covers, parseSubject, SUBJECT_FIELDS, type SubjectTemplate, safeToken } from "./subject.js";
+export { covers, parseSubject, type SubjectTemplate, safeToken } from "./subject.js";
 export { checkPattern, listen, type Received, replay } from "./subscribe.js";
