@@ -19,10 +19,12 @@ export interface CompiledCascade extends Omit<CascadeCode, "code"> {
   readonly module: WebAssembly.Module;
 }
 
+/** A cascade made ready to run, in this process. */
 export async function compileCascade(cascade: Cascade): Promise<CompiledCascade> {
   return instantiable(cascadeCode(cascade));
 }
 
+/** What can be instantiated in any thread, as often as wanted. */
 export async function instantiable({ code, ...rest }: CascadeCode): Promise<CompiledCascade> {
   return { ...rest, module: await WebAssembly.compile(code) };
 }
