@@ -29,7 +29,7 @@ async function logitsOf(model: Uint8Array, x = pictures): Promise<number[]> {
       input: new Tensor("float32", x, [BATCH, ...INPUT]),
     });
     assert.deepEqual(probabilities?.dims, [BATCH, 7]);
-    return [...((logits ?? assert.fail("no logits")).data as Float32Array)];
+    return [...(logits?.data as Float32Array)];
   } finally {
     await session.release();
   }
