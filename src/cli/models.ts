@@ -3,7 +3,6 @@ import { ModelError, messageOf } from "../errors.js";
 import type { ModelPart } from "../model/folder.js";
 import type { Model } from "../model/load.js";
 import { count, plural } from "../text.js";
-import * as ensemble from "./ensemble.js";
 import * as quantize from "./quantize.js";
 
 /** How the verb is told which model. */
@@ -12,10 +11,10 @@ const WHICH = "name of a model that comes along, or the path of a model's folder
 export function register(program: Command): void {
   const models = program
     .command("models")
-    .description("Lists, shows, checks, exports, quantizes and joins models.")
+    .description("Lists, shows, checks, exports and quantizes models.")
     .addHelpText(
       "after",
-      "\nExamples:\n  $ pipeline models\n  $ pipeline models show fer2013-small\n  $ pipeline models check ./runs/mine/model\n  $ pipeline models export fer2013-small --format tfjs -o out/fer2013-small-tfjs\n  $ pipeline models quantize ./runs/mine/model --data faces/ -o out/mine-int8\n  $ pipeline models ensemble ./runs/a/model ./runs/b/model -o out/both",
+      "\nExamples:\n  $ pipeline models\n  $ pipeline models show fer2013-small\n  $ pipeline models check ./runs/mine/model\n  $ pipeline models export fer2013-small --format tfjs -o out/fer2013-small-tfjs\n  $ pipeline models quantize ./runs/mine/model --data faces/ -o out/mine-int8",
     );
   models
     .command("list", { isDefault: true })
@@ -50,7 +49,6 @@ export function register(program: Command): void {
     .requiredOption("-o, --out <folder>", "folder to write to")
     .action(exportModel);
   quantize.register(models, WHICH);
-  ensemble.register(models, WHICH);
 }
 
 async function load(nameOrPath: string): Promise<Model> {

@@ -84,28 +84,6 @@ describe("pipeline models", function () {
     assert.match(none.err, /--pictures 0: give a whole number of at least 1/);
   });
 
-  it("joins models to one that is the mean of them", async () => {
-    const out = join(folder, "both");
-    const made = await pipeline(
-      "models",
-      "ensemble",
-      "fer2013-small",
-      "fer2013-small",
-      "-o",
-      out,
-      "--mirror",
-    );
-    assert.equal(made.code, 0, made.err);
-    assert.match(
-      made.out,
-      /both: Mean of 2 networks, over pictures and mirror images: 1\.87 M parameters, 227 M /,
-    );
-    assert.match((await pipeline("models", "check", out)).out, /both: fine, 1 file, runs on onnx cpu/);
-    const named = await pipeline("models", "ensemble", "fer2013-small", "-o", out, "--name", "Both of them");
-    assert.equal(named.code, 2);
-    assert.match(named.err, /^--name Both of them: use small letters, digits and dashes/);
-  });
-
   it("refuses another format, and a model that is not what its card says, in one line", async () => {
     const odd = await pipeline("models", "export", "fer2013-small", "--format", "h5", "-o", folder);
     assert.equal(odd.code, 2);

@@ -23,25 +23,21 @@ export function inferenceGraph(
   const graph = new GraphBuilder("inference");
   const emitter = new Emitter(graph, values, statistics);
   const x = graph.input("input", ["N", ...input]);
-  const chain = (seen: string) => emitter.chain(layers, seen, input, "layers");
-  const logits = mirror ? bothSides(graph, x, chain) : chain(x);
+  const seen = mirror ? graph.node("Concat", [x, mirrored(graph, x)], { axis: 0 }) : x;
+  let logits = emitter.chain(layers, seen, input, "layers");
+  if (mirror) {
+    const sides = graph.pair("Split", [logits], { axis: 0 });
+    logits = graph.node("Mul", [graph.node("Add", sides), graph.scalar(0.5)]);
+  }
   const [classes] = chainShape(layers, input);
-  classOutputs(graph, logits, classes);
+  graph.output("logits", logits, ["N", classes]);
+  graph.output("probabilities", graph.node("Softmax", [logits], { axis: 1 }), ["N", classes]);
   return graph.encode();
 }
 
-/** What `network` gives for pictures [N,C,H,W], averaged with what it gives for their mirror images. */
-export function bothSides(graph: GraphBuilder, x: string, network: (seen: string) => string): string {
+function mirrored(graph: GraphBuilder, x: string): string {
   const backwards = [-1, Number.MIN_SAFE_INTEGER, 3, -1].map((value) => graph.ints([value]));
-  const seen = graph.node("Concat", [x, graph.node("Slice", [x, ...backwards])], { axis: 0 });
-  const sides = graph.pair("Split", [network(seen)], { axis: 0 });
-  return graph.node("Mul", [graph.node("Add", sides), graph.scalar(0.5)]);
-}
-
-/** The outputs of every network for use. */
-export function classOutputs(graph: GraphBuilder, logits: string, classes: number): void {
-  graph.output("logits", logits, ["N", classes]);
-  graph.output("probabilities", graph.node("Softmax", [logits], { axis: 1 }), ["N", classes]);
+  return graph.node("Slice", [x, ...backwards]);
 }
 
 /** Scale and shift by channel that stand for a trained batch norm. */

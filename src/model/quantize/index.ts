@@ -1,8 +1,8 @@
 import { ModelError } from "../../errors.js";
 import type { ModelCard } from "../card.js";
-import { GraphCopy } from "../onnx/copy.js";
-import { GraphBuilder } from "../onnx/graph.js";
+import type { GraphBuilder } from "../onnx/graph.js";
 import type { GraphRead, NodeRead, Weights } from "../onnx/read.js";
+import { GraphCopy } from "./copy.js";
 import { type Range, rangesOf } from "./ranges.js";
 
 /**
@@ -71,9 +71,8 @@ class Emitter {
     this.#model = model;
     this.#card = card;
     this.#ranges = ranges;
-    this.#graph = new GraphBuilder("model");
-    const input = this.#graph.input("input", ["N", 1, card.input.height, card.input.width]);
-    this.#copy = new GraphCopy(model, this.#graph, input);
+    this.#copy = new GraphCopy(model, ["N", 1, card.input.height, card.input.width]);
+    this.#graph = this.#copy.graph;
   }
 
   emit(): Uint8Array {

@@ -1,7 +1,6 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { GraphCopy } from "../onnx/copy.js";
-import { GraphBuilder } from "../onnx/graph.js";
 import type { GraphRead } from "../onnx/read.js";
+import { GraphCopy } from "./copy.js";
 
 /** The smallest and the largest number that a value took. */
 export interface Range {
@@ -43,14 +42,13 @@ export async function rangesOf(
 }
 
 function observing(model: GraphRead, names: readonly string[], height: number, width: number): Uint8Array {
-  const graph = new GraphBuilder("ranges");
-  const copy = new GraphCopy(model, graph, graph.input("input", ["N", 1, height, width]));
+  const copy = new GraphCopy(model, ["N", 1, height, width]);
   for (const node of model.nodes) copy.node(node);
   for (const [i, name] of names.entries())
     for (const [what, op] of [
       ["low", "ReduceMin"],
       ["high", "ReduceMax"],
     ] as const)
-      graph.output(`${what}:${i}`, graph.node(op, [copy.value(name)], { keepdims: 0 }), []);
-  return graph.encode();
+      copy.graph.output(`${what}:${i}`, copy.graph.node(op, [copy.value(name)], { keepdims: 0 }), []);
+  return copy.graph.encode();
 }

@@ -6,7 +6,6 @@ import { ARCHITECTURES } from "#src/model/architectures/index.js";
 import { Random } from "#src/model/data/random.js";
 import type { EngineSetup } from "#src/model/engine/engine.js";
 import { openTfjs } from "#src/model/engine/tfjs.js";
-import { ensembleGraph } from "#src/model/ensemble.js";
 import { inferenceGraph } from "#src/model/layers/inference-graph.js";
 import { normal } from "#src/model/layers/initial.js";
 import {
@@ -25,7 +24,6 @@ import {
   type Shape,
 } from "#src/model/layers/layer.js";
 import { parametersOf } from "#src/model/layers/parameters.js";
-import { loadModel } from "#src/model/load.js";
 import { GraphBuilder } from "#src/model/onnx/graph.js";
 import { readGraph } from "#src/model/onnx/read.js";
 import { tfjsModel } from "#src/model/tfjs/index.js";
@@ -148,21 +146,6 @@ describe("a model in TensorFlow.js's layers format gives ONNX's probabilities", 
         const onnx = inferenceGraph(layers, input, values(layers, input, 3), { mirror });
         assert.ok((await difference(onnx, 12, 10, CLASSES)) < 1e-5);
       });
-
-  it("as an ensemble of two networks, the mirror image seen too", async () => {
-    const { card } = await loadModel("fer2013-small", ".");
-    const labels = card.labels.slice(0, CLASSES);
-    const members = ["a convolution", "a residual block"].map((name, i) => {
-      const layers = NETWORKS[name] ?? assert.fail(name);
-      const onnx = inferenceGraph(layers, input, values(layers, input, i + 1));
-      return {
-        card: { ...card, labels, input: { ...card.input, height: 12, width: 10 } },
-        graph: readGraph(onnx, name),
-      };
-    });
-    for (const mirror of [false, true])
-      assert.ok((await difference(ensembleGraph(members, mirror), 12, 10, CLASSES)) < 1e-5);
-  });
 
   it("with any chain of layers", () =>
     fc.assert(

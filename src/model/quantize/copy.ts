@@ -1,23 +1,22 @@
 import { ModelError } from "../../errors.js";
-import type { GraphBuilder } from "./graph.js";
-import type { OnnxAttribute } from "./proto.js";
-import type { GraphRead, NodeRead } from "./read.js";
+import { GraphBuilder } from "../onnx/graph.js";
+import type { OnnxAttribute } from "../onnx/proto.js";
+import type { GraphRead, NodeRead } from "../onnx/read.js";
 
 /** Attributes that are fractions also where their value is a whole number, by the operators' definitions. */
 const FRACTIONS: ReadonlySet<string> = new Set(["alpha", "beta", "epsilon"]);
 
-/** A graph that was read, written again node by node into another one, with what is put between its nodes. */
+/** A graph that was read, written again node by node, with what is put between its nodes. */
 export class GraphCopy {
-  readonly #graph: GraphBuilder;
+  readonly graph = new GraphBuilder("model");
   readonly #read: GraphRead;
   /** Names here of the read graph's values. */
   readonly #names = new Map<string, string>();
 
-  /** @param input what of `graph` takes the place of the read graph's one input, `input` */
-  constructor(read: GraphRead, graph: GraphBuilder, input: string) {
+  /** @param input dimensions of the graph's one input, `input` */
+  constructor(read: GraphRead, input: readonly (number | string)[]) {
     this.#read = read;
-    this.#graph = graph;
-    this.#names.set("input", input);
+    this.#names.set("input", this.graph.input("input", input));
   }
 
   /** What stands here for a value of the read graph. */
@@ -31,9 +30,9 @@ export class GraphCopy {
 
   #constant(name: string): string {
     const floats = this.#read.weights.get(name);
-    if (floats) return this.#graph.tensor(floats.dims, floats.data);
+    if (floats) return this.graph.tensor(floats.dims, floats.data);
     const integers = this.#read.integers.get(name);
-    if (integers) return this.#graph.ints(integers);
+    if (integers) return this.graph.ints(integers);
     throw new ModelError("MODEL_FILE", `the graph uses ${name} before anything gives it`);
   }
 
@@ -42,7 +41,7 @@ export class GraphCopy {
     if (this.#isIdle(node)) this.#names.set(node.outputs[0] ?? "", this.value(node.inputs[0] ?? ""));
     else {
       const own = inputs ?? node.inputs.map((name) => this.value(name));
-      const outputs = this.#graph.nodes(node.op, own, attributesOf(node), node.outputs.length);
+      const outputs = this.graph.nodes(node.op, own, attributesOf(node), node.outputs.length);
       for (const [i, name] of node.outputs.entries()) this.#names.set(name, outputs[i] ?? "");
     }
   }
