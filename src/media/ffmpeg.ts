@@ -27,6 +27,11 @@ export function findFfmpeg(): Promise<Ffmpeg> {
   return found;
 }
 
+/** Begins to look for it, which takes a moment, while other things start. Whoever needs it is told when there is none. */
+export function expectFfmpeg(): void {
+  findFfmpeg().catch(() => {});
+}
+
 async function search(): Promise<Ffmpeg> {
   const named = process.env.EKSPRESI_FFMPEG;
   if (named) return describe(named, "EKSPRESI_FFMPEG");

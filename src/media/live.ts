@@ -2,6 +2,7 @@ import { Observable, type Subscription } from "rxjs";
 import { messageOf } from "../errors.js";
 import { cameraClock } from "./clock.js";
 import { type DecodeContext, type DecodeInput, decode } from "./decode.js";
+import { expectFfmpeg } from "./ffmpeg.js";
 import type { Frame } from "./frame.js";
 
 export interface LiveOptions {
@@ -24,6 +25,7 @@ export function live(
   context: LiveContext,
   options: LiveOptions,
 ): Observable<Frame> {
+  expectFfmpeg();
   return new Observable((subscriber) => {
     let firstAtMs = Number.NaN;
     const sinceFirstMs = () => {

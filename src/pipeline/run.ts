@@ -14,7 +14,7 @@ import {
 } from "rxjs";
 import { ConfigError, EkspresiError, ModelError, messageOf, OperatorError, SinkError } from "../errors.js";
 import { FrameMemory, FramePool } from "../media/pool.js";
-import type { Flow, Kind, OperatorComponent, SinkComponent, SourceComponent } from "./component.js";
+import type { Flow, Kind, SinkComponent, SourceComponent } from "./component.js";
 import type { Log, Occupancy, RunContext, RunStats, SourceStats } from "./context.js";
 import type { RunFigures } from "./figures.js";
 import { Histogram, type HistogramFigures } from "./histogram.js";
@@ -149,15 +149,31 @@ class Run {
   }
 
   async build(): Promise<void> {
-    for (const node of this.#plan.nodes) {
-      try {
-        if (node.component.role === "source") this.#addSource(node, node.component);
-        else if (node.component.role === "operator") await this.#addOperator(node, node.component);
-        else await this.#addSink(node, node.component);
-      } catch (error) {
-        throw misconfigured(error) ? placed(error, node) : error;
-      }
+    const { nodes } = this.#plan;
+    for (const node of nodes) {
+      const { component } = node;
+      if (component.role === "source") await atPlace(node, () => this.#addSource(node, component));
     }
+    const operators = await this.#buildOperators();
+    for (const node of nodes) {
+      const { component } = node;
+      const operator = operators.get(node.id);
+      if (operator) this.#share(node, this.#inputOf(node).pipe(operator));
+      else if (component.role === "sink") await atPlace(node, () => this.#addSink(node, component));
+    }
+  }
+
+  /** Side by side: the threads of detectors and engines take a while to start. */
+  async #buildOperators(): Promise<ReadonlyMap<string, OperatorFunction<Item, Item>>> {
+    const building = this.#plan.nodes.map(async (node) => {
+      const { id, component, options } = node;
+      if (component.role !== "operator") return undefined;
+      const operator = await atPlace(node, () => component.build(options, this.#contextOf(id)));
+      return [id, operator as OperatorFunction<Item, Item>] as const;
+    });
+    await Promise.allSettled(building); // what was opened must be known before anything is closed
+    const built = await Promise.all(building);
+    return new Map(built.filter((entry) => entry !== undefined));
   }
 
   async play(): Promise<void> {
@@ -310,11 +326,6 @@ class Run {
     );
   }
 
-  async #addOperator(node: PlannedNode, component: OperatorComponent): Promise<void> {
-    const operator = await component.build(node.options, this.#contextOf(node.id));
-    this.#share(node, this.#inputOf(node).pipe(operator as OperatorFunction<Item, Item>));
-  }
-
   async #addSink(node: PlannedNode, component: SinkComponent): Promise<void> {
     const built = await component.build(node.options, this.#contextOf(node.id));
     const sink = new SinkRunner<Item>(node.id, built, release, (error) => {
@@ -414,9 +425,14 @@ function misconfigured(error: unknown): error is EkspresiError {
   return code !== undefined && WRONG_PATH.has(code);
 }
 
-/** The error with the place of the component in its file. */
-function placed(error: EkspresiError, { place }: PlannedNode): ConfigError {
-  return new ConfigError(error.code, `${placeText(place)}: ${error.message}`, { cause: error });
+/** Where a component cannot be built for what the file says, the error names its place there. */
+async function atPlace<T>({ place }: PlannedNode, build: () => T | Promise<T>): Promise<T> {
+  try {
+    return await build();
+  } catch (error) {
+    if (!misconfigured(error)) throw error;
+    throw new ConfigError(error.code, `${placeText(place)}: ${error.message}`, { cause: error });
+  }
 }
 
 function forward(from: AbortSignal | undefined, to: AbortController): void {

@@ -4,6 +4,7 @@ import { defer, from, switchMap } from "rxjs";
 import { Type } from "typebox";
 import { SourceError } from "../errors.js";
 import { type DecodeInput, decode } from "../media/decode.js";
+import { expectFfmpeg } from "../media/ffmpeg.js";
 import { redact } from "../media/redact.js";
 import { source } from "../pipeline/component.js";
 import type { SourceContext } from "../pipeline/context.js";
@@ -38,8 +39,10 @@ export const file = source({
     begin !== undefined && end !== undefined && end <= begin
       ? { option: "to", message: `\`to\` (${end} ms) must be after \`from\` (${begin} ms)` }
       : undefined,
-  open: (options, context) =>
-    defer(() => from(inputOf(options, context))).pipe(switchMap((input) => decode(input, context))),
+  open: (options, context) => {
+    expectFfmpeg();
+    return defer(() => from(inputOf(options, context))).pipe(switchMap((input) => decode(input, context)));
+  },
 });
 
 const isUrl = (path: string) => /^[a-z][a-z0-9+.-]+:\/\//i.test(path);
