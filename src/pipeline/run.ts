@@ -144,8 +144,16 @@ class Run {
         return () => this.#watchers.delete(callback);
       },
     };
-    forward(stop, this.#stop);
-    forward(abort, this.#abort);
+    this.#forward(stop, this.#stop);
+    this.#forward(abort, this.#abort);
+  }
+
+  /** Until the run is closed: a signal may outlive many runs. */
+  #forward(from: AbortSignal | undefined, to: AbortController): void {
+    if (from?.aborted) to.abort();
+    const end = () => to.abort();
+    from?.addEventListener("abort", end, { once: true });
+    this.#deferred.push(() => from?.removeEventListener("abort", end));
   }
 
   async build(): Promise<void> {
@@ -433,11 +441,6 @@ async function atPlace<T>({ place }: PlannedNode, build: () => T | Promise<T>): 
     if (!misconfigured(error)) throw error;
     throw new ConfigError(error.code, `${placeText(place)}: ${error.message}`, { cause: error });
   }
-}
-
-function forward(from: AbortSignal | undefined, to: AbortController): void {
-  if (from?.aborted) to.abort();
-  from?.addEventListener("abort", () => to.abort(), { once: true });
 }
 
 function retain(item: Item): void {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { map, Observable, tap } from "rxjs";
 import { Type } from "typebox";
 import { SourceError } from "#src/errors.js";
@@ -229,6 +230,13 @@ describe("a run", () => {
     assert.deepEqual(messages(summary), []);
     assert.equal(summary.sinks[0]?.written, summary.sources[0]?.decoded);
     assert.equal(summary.sinks[0]?.lost, 0);
+  });
+
+  it("lets go of the signals it was given: they may outlive many runs", async () => {
+    const [stop, abort] = [new AbortController(), new AbortController()];
+    const signals = { stop: stop.signal, abort: abort.signal };
+    await run("{ id: a, type: count, frames: 3 }", "{ type: pass }", "{ type: keep-frames }", signals);
+    for (const { signal } of [stop, abort]) assert.deepEqual(getEventListeners(signal, "abort"), []);
   });
 
   it("holds a recording back while a sink stands still, and loses nothing once it goes on", async () => {
