@@ -115,7 +115,18 @@ const NETWORKS: Record<string, Layer[]> = {
   ],
 };
 
-/** A chain of one to five layers that keeps its size even, then the head. */
+const INPUT: Shape = [1, 12, 10];
+
+/** Pooling again and again leaves nothing to pool. */
+function fits(layers: readonly Layer[]): boolean {
+  try {
+    return chainShape(layers, INPUT).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** A chain of one to five layers, then the head. */
 const anyNetwork = fc
   .array(
     fc.oneof(
@@ -134,23 +145,22 @@ const anyNetwork = fc
     ),
     { minLength: 1, maxLength: 5 },
   )
-  .map((layers) => [...layers.flat(), globalAvgPool(), linear(CLASSES)]);
+  .map((layers) => [...layers.flat(), globalAvgPool(), linear(CLASSES)])
+  .filter(fits);
 
 describe("a model in TensorFlow.js's layers format gives ONNX's probabilities", function () {
   this.timeout(60_000);
-  const input: Shape = [1, 12, 10];
-
   for (const [name, layers] of Object.entries(NETWORKS))
     for (const mirror of [false, true])
       it(`with ${name}${mirror ? ", the mirror image seen too" : ""}`, async () => {
-        const onnx = inferenceGraph(layers, input, values(layers, input, 3), { mirror });
+        const onnx = inferenceGraph(layers, INPUT, values(layers, INPUT, 3), { mirror });
         assert.ok((await difference(onnx, 12, 10, CLASSES)) < 1e-5);
       });
 
   it("with any chain of layers", () =>
     fc.assert(
       fc.asyncProperty(anyNetwork, fc.nat(1000), async (layers, seed) => {
-        const onnx = inferenceGraph(layers, input, values(layers, input, seed));
+        const onnx = inferenceGraph(layers, INPUT, values(layers, INPUT, seed));
         const worst = await difference(onnx, 12, 10, CLASSES).catch((error: unknown) => {
           // Weights drawn at random may make one class certain: nothing to compare.
           if (error instanceof assert.AssertionError && /say nothing/.test(error.message)) return 0;
