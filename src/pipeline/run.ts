@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
@@ -144,6 +145,8 @@ class Run {
         return () => this.#watchers.delete(callback);
       },
     };
+    // Every camera and sink listens: that many are no leak, and Node is not to warn of one.
+    setMaxListeners(0, this.#stop.signal, this.#abort.signal);
     this.#forward(stop, this.#stop);
     this.#forward(abort, this.#abort);
   }

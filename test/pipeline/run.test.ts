@@ -36,6 +36,7 @@ const components = [
     open: ({ frames = Number.POSITIVE_INFINITY, failAt = -1 }, context) =>
       new Observable<Frame>((taker) => {
         const closed = new AbortController();
+        context.stop.addEventListener("abort", () => closed.abort(), { once: true, signal: closed.signal });
         const read = async () => {
           for (let sequence = 0; sequence < frames && !context.stop.aborted; sequence++) {
             if (sequence === failAt) throw new SourceError("SOURCE_BROKEN", `${context.id} broke`);
@@ -237,6 +238,20 @@ describe("a run", () => {
     const signals = { stop: stop.signal, abort: abort.signal };
     await run("{ id: a, type: count, frames: 3 }", "{ type: pass }", "{ type: keep-frames }", signals);
     for (const { signal } of [stop, abort]) assert.deepEqual(getEventListeners(signal, "abort"), []);
+  });
+
+  it("of many sources brings no warning of Node's", async () => {
+    const warned: Error[] = [];
+    const note = (warning: Error) => warned.push(warning);
+    process.on("warning", note);
+    try {
+      const sources = Array.from({ length: 24 }, (_, i) => `{ id: s${i}, type: count, frames: 40 }`);
+      await run(sources.join(", "), "{ type: pass }", "{ type: keep-frames }");
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off("warning", note);
+    }
+    assert.deepEqual(warned, []);
   });
 
   it("holds a recording back while a sink stands still, and loses nothing once it goes on", async () => {
