@@ -102,7 +102,7 @@ async function run(
 // 8-bit formats whose first plane is luma: taken as they are, everything else is converted first.
 const LUMA_FORMATS = "yuv420p|yuvj420p|yuv422p|yuvj422p|yuv444p|yuvj444p|gray";
 
-/** Half of the cores: frames decoded side by side evict each other's from the caches, and others want cores too. */
+/** Half of the cores: more take more CPU time for the same frames, and others want cores too (docs/decisions.md). */
 const DECODER_THREADS = Math.ceil(availableParallelism() / 2);
 
 function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): string[] {

@@ -15,7 +15,7 @@ import {
 import type { Box, Face, FaceFrame, Frame } from "../media/frame.js";
 import { operator } from "../pipeline/component.js";
 import type { RunContext } from "../pipeline/context.js";
-import { nearest } from "../pipeline/nearest.js";
+import { hint } from "../pipeline/nearest.js";
 import { Length, pixelsOf } from "../pipeline/units.js";
 import { grown, iou } from "./geometry.js";
 import { inOrder } from "./in-order.js";
@@ -153,8 +153,7 @@ function shippedFiles(): string[] {
 
 function noSuchCascade(name: string): string {
   const names = shippedFiles().map((file) => file.replace(/^haarcascade_|\.xml$/g, ""));
-  const near = nearest(name, names);
-  return `there is no cascade \`${name}\`; ${near ? `did you mean \`${near}\`? Use` : "use"} one of ${names.join(", ")}, or the path of an .xml file`;
+  return `there is no cascade \`${name}\`; ${hint(name, names)}; or give the path of an .xml file`;
 }
 
 async function openHaar(

@@ -4,15 +4,8 @@ import type { TSchema } from "typebox";
 import { redact } from "../media/redact.js";
 import type { Component } from "./component.js";
 import { hint, nearest } from "./nearest.js";
-import {
-  parseBytes,
-  parseDuration,
-  parseLength,
-  parseRate,
-  parseSize,
-  UNIT_FORMS,
-  type Unit,
-} from "./units.js";
+import { parseBytes, parseDuration, parseLength, parseRate, parseSize } from "./quantities.js";
+import { UNIT_FORMS, type Unit } from "./units.js";
 import type { YamlPath } from "./yaml.js";
 
 /** A JSON Schema as plain data. */

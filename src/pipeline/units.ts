@@ -1,14 +1,7 @@
 import { Type } from "typebox";
 import type * as quantities from "./quantities.js";
 
-export {
-  parseBytes,
-  parseDuration,
-  parseLength,
-  parseRate,
-  parseSize,
-  pixelsOf,
-} from "./quantities.js";
+export { pixelsOf } from "./quantities.js";
 
 /**
  * Options with a unit. In YAML they are written with it (`400ms`, `8%`, `1280x720`, `10MB`); the loader replaces

@@ -28,7 +28,7 @@ const MISTAKES: [
   [
     "a cascade there is not",
     { detect: "cascade: frontal" },
-    /^p\.yaml:4:\d+: detect: there is no cascade `frontal`; use one of /,
+    /^p\.yaml:4:\d+: detect: there is no cascade `frontal`; allowed: /,
   ],
   [
     "a cascade file there is not",
@@ -38,7 +38,7 @@ const MISTAKES: [
   [
     "a misspelt cascade",
     { detect: "cascade: frontalface_defualt" },
-    /^p\.yaml:4:\d+: detect: there is no cascade `frontalface_defualt`; did you mean `frontalface_default`\? Use one /,
+    /^p\.yaml:4:\d+: detect: there is no cascade `frontalface_defualt`; did you mean `frontalface_default`\? \(allowed: /,
   ],
   ["a cascade that is none", { detect: "cascade: ./text.xml" }, /^p\.yaml:4:5: cascade .*text\.xml: /],
   [

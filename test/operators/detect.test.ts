@@ -137,7 +137,7 @@ describe("detect", () => {
     const { context } = testContext();
     await assert.rejects(async () => detect.build({ cascade: "frontal" }, context), {
       code: "CASCADE_UNKNOWN",
-      message: /no cascade `frontal`; use one of .*frontalface_default/,
+      message: /no cascade `frontal`; allowed: .*frontalface_default.*; or give the path/,
     });
   });
 

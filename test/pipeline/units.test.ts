@@ -7,7 +7,7 @@ import {
   parseRate,
   parseSize,
   pixelsOf,
-} from "#src/pipeline/units.js";
+} from "#src/pipeline/quantities.js";
 
 const amount = fc.integer({ min: 0, max: 100_000 });
 
