@@ -1,5 +1,8 @@
 import type { FramePool, Slot } from "./pool.js";
 
+/** Where a frame without pixels says they are: nowhere. */
+const NOWHERE: Slot = { index: -1, offset: 0, data: new Uint8Array(0) };
+
 /** `gray` is the luma plane alone; `yuv420p` adds the two chroma planes, each half as wide and high, rounded up. */
 export type PixelFormat = "gray" | "yuv420p";
 
@@ -39,9 +42,10 @@ export class Frame implements FrameInfo {
   readonly format: PixelFormat;
   readonly picture?: string;
   readonly slot: Slot;
-  readonly #pool: FramePool;
+  readonly #pool: FramePool | undefined;
 
-  constructor(info: FrameInfo, slot: Slot, pool: FramePool) {
+  /** @param pool none: a frame without pixels, and without a lease */
+  constructor(info: FrameInfo, slot: Slot, pool: FramePool | undefined) {
     this.source = info.source;
     this.sequence = info.sequence;
     this.mediaTimeMs = info.mediaTimeMs;
@@ -66,12 +70,12 @@ export class Frame implements FrameInfo {
 
   /** One more lease, for one more receiver of the same frame. */
   retain(): void {
-    this.#pool.retain(this.slot);
+    this.#pool?.retain(this.slot);
   }
 
   /** True while nobody else holds a lease: only then may the pixels be changed. */
   get exclusive(): boolean {
-    return this.#pool.leasesOf(this.slot) === 1;
+    return this.#pool?.leasesOf(this.slot) === 1;
   }
 
   /** The same picture in a slot of `pool`, with a lease of its own; this one's lease stays. Nothing when `signal` aborts. */
@@ -82,9 +86,15 @@ export class Frame implements FrameInfo {
     return new Frame(this, slot, pool);
   }
 
+  /** Gives the lease back now; what is left tells of the frame and can be retained and released as before. */
+  withoutPixels(): Frame {
+    this.release();
+    return new Frame(this, NOWHERE, undefined);
+  }
+
   /** Returns this receiver's lease. Always `false`, so that a filter can end with it. */
   release(): false {
-    this.#pool.release(this.slot);
+    this.#pool?.release(this.slot);
     return false;
   }
 }

@@ -7,27 +7,43 @@ export interface BatchSettings {
   readonly size: number;
   /** Longest wait of a crop for its batch to fill, ms. */
   readonly maxWaitMs: number;
+  /** Nobody wants the pixels afterwards: frames give their slots back once their faces are cut out. */
+  readonly lastToSee: boolean;
 }
 
-/** What the batcher needs of an engine: crops are written one by one into a batch, and a batch is run. */
+/** What the batcher needs of an engine: faces are cut out into a batch one by one, and a batch is run. */
 export interface FaceBatch {
-  /** Adds a face's crop to the batch that is being filled. */
-  add(item: FaceFrame, face: Face): void;
-  /** Runs what was added and begins a new batch; one result a crop, in order. */
-  run(): Promise<readonly Partial<Face>[]>;
+  /** Cuts a face out of its frame, to place `at` of the batch that is being filled. */
+  cut(item: FaceFrame, face: Face, at: number): void;
+  /** Runs the first `count` places; one result each. They may be filled again as soon as it has returned. */
+  run(count: number): Promise<readonly Partial<Face>[]>;
 }
 
 interface Entry {
-  readonly item: FaceFrame;
+  item: FaceFrame;
   readonly faces: Face[];
+  /** Faces that still wait to be cut out. */
+  uncut: number;
   /** Faces that still wait for their result. */
   open: number;
+  /** It still holds its frame's slot. */
+  leased: boolean;
 }
+
+interface Place {
+  readonly entry: Entry;
+  /** Of the face in the entry. */
+  readonly index: number;
+  readonly sinceMs: number;
+}
+
+/** Frames that may wait for their turn without a slot: with these the queue of a recording stays bounded. */
+const MAX_WITHOUT_SLOT = 512;
 
 /**
  * Gathers faces of all sources into batches. A batch goes when it is full, when its oldest crop has waited
- * `maxWaitMs`, or when nothing more can come because every frame there is waits here; one batch at a time. Frames
- * leave in the order of their source.
+ * `maxWaitMs`, or when nothing more can come because every frame there is waits here; one batch at a time, while the
+ * next one fills. Frames leave in the order of their source.
  */
 export function batched(
   settings: BatchSettings,
@@ -37,8 +53,12 @@ export function batched(
   return (input) =>
     new Observable<FaceFrame>((subscriber) => {
       const queues = new Map<string, Entry[]>();
-      const waiting: { readonly entry: Entry; readonly index: number; readonly sinceMs: number }[] = [];
+      /** In the batch that is being filled. */
+      let filling: Place[] = [];
+      /** For which there was no room in it. */
+      const waiting: Place[] = [];
       let held = 0;
+      let leased = 0;
       let running = false;
       let ended = false;
       let timer: NodeJS.Timeout | undefined;
@@ -48,6 +68,7 @@ export function batched(
           const entry = queue.shift();
           if (!entry) break;
           held--;
+          if (entry.leased) leased--;
           const item = { ...entry.item, faces: entry.faces };
           if (subscriber.closed) item.frame.release();
           else subscriber.next(item);
@@ -55,18 +76,37 @@ export function batched(
         if (ended && held === 0) subscriber.complete();
       };
 
+      /** Nothing of its picture is needed any more. */
+      const giveBack = (entry: Entry) => {
+        if (!settings.lastToSee || held - leased >= MAX_WITHOUT_SLOT) return;
+        entry.leased = false;
+        leased--;
+        entry.item = { ...entry.item, frame: entry.item.frame.withoutPixels() };
+      };
+
+      const fill = () => {
+        while (filling.length < settings.size) {
+          const place = waiting.shift();
+          const face = place?.entry.faces[place.index];
+          if (!place || !face) break;
+          batch.cut(place.entry.item, face, filling.length);
+          filling.push(place);
+          if (--place.entry.uncut === 0) giveBack(place.entry);
+        }
+      };
+
       const due = () => {
-        const oldest = waiting[0];
+        const oldest = filling[0];
         if (!oldest || running) return false;
-        if (waiting.length >= settings.size || ended) return true;
-        if (occupancy.exhausted && occupancy.leased <= held) return true;
+        if (filling.length >= settings.size || ended) return true;
+        if (leased > 0 && occupancy.exhausted && occupancy.leased <= leased) return true;
         return performance.now() - oldest.sinceMs >= settings.maxWaitMs;
       };
 
       const consider = () => {
         clearTimeout(timer);
         timer = undefined;
-        const oldest = waiting[0];
+        const oldest = filling[0];
         if (subscriber.closed || running || !oldest) return;
         if (due()) void go();
         else
@@ -78,16 +118,16 @@ export function batched(
 
       const go = async () => {
         running = true;
-        const taken = waiting.splice(0, settings.size);
+        const taken = filling;
+        filling = [];
         try {
-          for (const { entry, index } of taken) {
-            const face = entry.faces[index];
-            if (face) batch.add(entry.item, face);
-          }
-          const results = await batch.run();
-          for (const [i, { entry, index }] of taken.entries()) {
-            const face = entry.faces[index];
-            if (face) entry.faces[index] = { ...face, ...results[i] };
+          const results = batch.run(taken.length);
+          fill();
+          for (const [i, result] of (await results).entries()) {
+            const { entry, index } = taken[i] ?? {};
+            const face = entry?.faces[index ?? 0];
+            if (!entry || index === undefined || !face) continue;
+            entry.faces[index] = { ...face, ...result };
             entry.open--;
           }
         } catch (error) {
@@ -107,11 +147,16 @@ export function batched(
           const { source } = item.frame;
           const queue = queues.get(source) ?? [];
           queues.set(source, queue);
-          const entry: Entry = { item, faces: [...item.faces], open: item.faces.length };
+          const count = item.faces.length;
+          const entry: Entry = { item, faces: [...item.faces], uncut: count, open: count, leased: true };
           queue.push(entry);
           held++;
-          for (const index of item.faces.keys()) waiting.push({ entry, index, sinceMs: performance.now() });
-          if (entry.open === 0) emit(queue);
+          leased++;
+          const sinceMs = performance.now();
+          for (const index of item.faces.keys()) waiting.push({ entry, index, sinceMs });
+          if (count === 0 && queue.length > 1) giveBack(entry);
+          fill();
+          if (count === 0) emit(queue);
           consider();
         },
         error: (error: unknown) => subscriber.error(error),
@@ -127,10 +172,12 @@ export function batched(
         subscription.unsubscribe();
         // Crops are copies: whatever the engine still works on, the frames can go back now.
         waiting.length = 0;
+        filling = [];
         for (const queue of queues.values()) {
           for (const entry of queue.splice(0)) entry.item.frame.release();
         }
         held = 0;
+        leased = 0;
       };
     });
 }

@@ -25,7 +25,10 @@ const Options = Type.Object({
           Type.Integer({ minimum: 1, maximum: 1024, default: 32, description: "Faces a batch." }),
         ),
         maxWait: Type.Optional(
-          Duration({ default: "15ms", description: "How long a face waits for its batch to fill." }),
+          Duration({
+            description:
+              "How long a face waits for its batch to fill. Default: 15ms; 250ms where all sources are recordings and nothing after this looks at pictures.",
+          }),
         ),
       },
       { description: "Faces of all sources share batches; results do not depend on how they fall." },
@@ -114,7 +117,9 @@ export const classify = operator({
     const engine = await engineOf(model, options, context);
     context.defer(() => engine.close());
     context.log.debug(`${context.id}: ${model.card.name} ${model.card.version} on ${engine.provider}`);
-    const settings = { size: options.batch?.size ?? 32, maxWaitMs: options.batch?.maxWait ?? 15 };
+    const { lastToSee, stats: run } = context;
+    const patient = lastToSee && run.sources.every(({ live }) => !live);
+    const { size = 32, maxWait = patient ? 250 : 15 } = options.batch ?? {};
     const { name, version } = model.card;
     const stats: EngineStats = {
       id: context.id,
@@ -125,10 +130,10 @@ export const classify = operator({
       faces: 0,
       busyMs: 0,
     };
-    context.stats.engines.push(stats);
+    run.engines.push(stats);
     const cropper = new Cropper(model.card.input, context.memory);
-    const batch = new CropBatch(model, engine, stats, cropper, settings.size, options);
-    return batched(settings, batch, context.occupancy);
+    const batch = new CropBatch(model, engine, stats, cropper, size, options);
+    return batched({ size, maxWaitMs: maxWait, lastToSee }, batch, context.occupancy);
   },
 });
 
@@ -162,13 +167,13 @@ async function engineOf(model: Model, options: Static<typeof Options>, context: 
 class CropBatch implements FaceBatch {
   readonly #engine: Engine;
   readonly #stats: EngineStats;
-  readonly #flip: boolean;
+  /** Crops a face: with its mirror image two. */
+  readonly #each: 1 | 2;
   readonly #framing: Model["card"]["face"];
   readonly #input: Model["card"]["input"];
   readonly #model: FaceModel;
   readonly #cropper: Cropper;
   readonly #crops: Float32Array;
-  #count = 0;
 
   constructor(
     model: Model,
@@ -181,44 +186,43 @@ class CropBatch implements FaceBatch {
     const { name, version, labels, input, face } = model.card;
     this.#engine = engine;
     this.#stats = stats;
-    this.#flip = flip;
+    this.#each = flip ? 2 : 1;
     this.#framing = { ...face, ...(margin !== undefined && { margin }) };
     this.#input = input;
     this.#model = { name, version, labels };
     this.#cropper = cropper;
-    this.#crops = new Float32Array(size * (flip ? 2 : 1) * input.width * input.height);
+    this.#crops = new Float32Array(size * this.#each * input.width * input.height);
   }
 
-  add({ frame }: FaceFrame, face: Face): void {
+  cut({ frame }: FaceFrame, face: Face, place: number): void {
     const { width, height } = this.#input;
     const size = width * height;
     const { luma, slot, width: stride, height: rows } = frame;
     const picture = { luma, offset: slot.offset, width: stride, height: rows };
-    const at = this.#count++ * size;
+    const at = place * this.#each * size;
     this.#cropper.crop(picture, cropBox(face.box, this.#framing), this.#crops, at);
-    if (!this.#flip) return;
-    const mirror = this.#count++ * size;
+    if (this.#each === 1) return;
+    const mirror = at + size;
     for (let row = 0; row < size; row += width)
       for (let x = 0; x < width; x++)
         this.#crops[mirror + row + x] = this.#crops[at + row + width - 1 - x] ?? 0;
   }
 
-  async run(): Promise<readonly Partial<Face>[]> {
-    const count = this.#count;
+  async run(faces: number): Promise<readonly Partial<Face>[]> {
+    const each = this.#each;
+    const count = faces * each;
     const { width, height } = this.#input;
-    this.#count = 0;
     const begunMs = performance.now();
     const values = await this.#engine.run(this.#crops.subarray(0, count * width * height), count); // it copies them
     this.#stats.provider = this.#engine.provider; // workers come and go
     this.#stats.batches++;
-    this.#stats.faces += this.#flip ? count / 2 : count;
+    this.#stats.faces += faces;
     this.#stats.busyMs += performance.now() - begunMs;
     const classes = this.#model.labels.length;
-    const each = this.#flip ? 2 : 1;
     const results: Partial<Face>[] = [];
     for (let i = 0; i < count; i += each) {
       const probabilities = values.slice(i * classes, (i + 1) * classes);
-      if (this.#flip)
+      if (each === 2)
         for (let c = 0; c < classes; c++)
           probabilities[c] = ((probabilities[c] ?? 0) + (values[(i + 1) * classes + c] ?? 0)) / 2;
       const label = probabilities.indexOf(Math.max(...probabilities));

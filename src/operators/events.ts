@@ -19,6 +19,7 @@ export const events = operator({
   takes: "faces",
   needs: ["track", "classify"],
   gives: "events",
+  ignoresPixels: true,
   options: Type.Object({
     on: Type.Optional(
       Type.Union([Type.Literal("change"), Type.Literal("sample"), Type.Literal("both")], {

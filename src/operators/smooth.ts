@@ -21,6 +21,7 @@ export const smooth = operator({
   takes: "faces",
   needs: ["track", "classify"],
   gives: "faces",
+  ignoresPixels: true,
   options: Type.Object({
     method: Type.Optional(
       Type.Union([Type.Literal("ema"), Type.Literal("vote")], {

@@ -55,6 +55,8 @@ export interface OperatorComponent<
   readonly spoils?: readonly string[];
   /** True when it hides faces: then no sink may draw or store pictures that do not come through it. */
   readonly hides?: boolean;
+  /** True when it never looks at pixels: what stands before it may then give a frame's slot back early. */
+  readonly ignoresPixels?: boolean;
   /** How many frames of each source it keeps back: pools get so many slots more. */
   holds?(options: Static<O>): number;
   /**

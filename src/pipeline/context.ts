@@ -87,6 +87,8 @@ export interface RunContext {
   readonly stats: RunStats;
   /** `Date.now()` at the start of the run. */
   readonly startedAtMs: number;
+  /** True when nothing after the component looks at pixels: `Frame.withoutPixels` gives their slot back early. */
+  readonly lastToSee: boolean;
   /** How the frames are spread: lets a batcher see that nothing more can arrive. */
   readonly occupancy: Occupancy;
   /** Registers what closes a resource; called in reverse order at the end of the run, also after a failure. */

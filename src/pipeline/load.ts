@@ -89,6 +89,7 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
     ...(typeof retention === "string" && { retention }),
     nodes,
     colour: coloured(nodes),
+    lastToSee: lastToSee(nodes),
   };
 }
 
@@ -286,4 +287,20 @@ function coloured(nodes: Plan["nodes"]): Set<string> {
   return new Set(
     nodes.filter(({ id, component }) => component.role === "source" && wanted.has(id)).map(({ id }) => id),
   );
+}
+
+/** Components none of whose takers, nor theirs, looks at pixels. */
+function lastToSee(nodes: Plan["nodes"]): Set<string> {
+  const last = new Set<string>();
+  for (const { id } of [...nodes].reverse()) {
+    const takers = nodes.filter(({ from }) => from.includes(id));
+    const blind = takers.every(
+      ({ id: taker, component }) =>
+        component.role === "operator" &&
+        component.ignoresPixels === true &&
+        (component.gives === "events" || last.has(taker)),
+    );
+    if (blind && takers.length > 0) last.add(id);
+  }
+  return last;
 }

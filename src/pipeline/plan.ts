@@ -30,4 +30,6 @@ export interface Plan {
   readonly nodes: readonly PlannedNode[];
   /** Ids of the sources something downstream of which draws or stores pictures: their frames carry colour. */
   readonly colour: ReadonlySet<string>;
+  /** Ids of the components after which nothing looks at pixels any more. */
+  readonly lastToSee: ReadonlySet<string>;
 }

@@ -384,6 +384,7 @@ class Run {
       log: this.#log,
       stats: this.#stats,
       startedAtMs: this.#startedAtMs,
+      lastToSee: this.#plan.lastToSee.has(id),
       occupancy: this.#occupancy,
       defer: (close) => this.#deferred.push(close),
     };

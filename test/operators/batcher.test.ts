@@ -10,17 +10,13 @@ const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 /** An engine that runs a batch when the test says so; a face's label is its number in its batch. */
 class ManualBatch implements FaceBatch {
   readonly sizes: number[] = [];
-  #count = 0;
   readonly #ends: ((error?: Error) => void)[] = [];
 
-  add(): void {
-    this.#count++;
-  }
+  cut(): void {}
 
-  run(): Promise<readonly Partial<Face>[]> {
-    const results = Array.from({ length: this.#count }, (_, label) => ({ label }));
-    this.sizes.push(this.#count);
-    this.#count = 0;
+  run(count: number): Promise<readonly Partial<Face>[]> {
+    const results = Array.from({ length: count }, (_, label) => ({ label }));
+    this.sizes.push(count);
     return new Promise((resolve, reject) => {
       this.#ends.push((error) => (error ? reject(error) : resolve(results)));
     });
@@ -32,19 +28,21 @@ class ManualBatch implements FaceBatch {
   }
 }
 
-function bench(slots: number, settings: { size: number; maxWaitMs: number }) {
+function bench(slots: number, settings: { size: number; maxWaitMs: number; lastToSee?: boolean }) {
   const test = testContext({ slots });
   const batch = new ManualBatch();
   const input = new Subject<FaceFrame>();
   const out: string[] = [];
-  const subscription = input.pipe(batched(settings, batch, test.context.occupancy)).subscribe({
-    next: ({ frame, faces }) => {
-      out.push(`${frame.sequence}: ${faces.map(({ label }) => label ?? "-").join(" ")}`);
-      frame.release();
-    },
-    error: (error: Error) => out.push(error.message),
-    complete: () => out.push("end"),
-  });
+  const subscription = input
+    .pipe(batched({ lastToSee: false, ...settings }, batch, test.context.occupancy))
+    .subscribe({
+      next: ({ frame, faces }) => {
+        out.push(`${frame.sequence}: ${faces.map(({ label }) => label ?? "-").join(" ")}`);
+        frame.release();
+      },
+      error: (error: Error) => out.push(error.message),
+      complete: () => out.push("end"),
+    });
   const take = (sequence: number, faces: number, source = "test") => {
     const frame = frameOf(test.pool, sequence, { source });
     input.next(
@@ -108,6 +106,38 @@ describe("batched", () => {
     await batch.end();
     assert.deepEqual(out, ["0: ", "7: ", "1: 0", "2: "]);
     subscription.unsubscribe();
+  });
+
+  it("gives slots back once faces are cut out, where nobody looks at the picture any more", async () => {
+    const { take, batch, out, pool, input } = bench(4, { size: 3, maxWaitMs: LONG, lastToSee: true });
+    take(0, 2);
+    take(1, 0);
+    assert.equal(pool.free, 4, "one waits for its batch, the other for its turn");
+    take(2, 2);
+    assert.equal(pool.free, 4, "the batch that ran off left room for the second face");
+    take(3, 3);
+    assert.equal(pool.free, 3, "a face has no room yet");
+    assert.deepEqual(batch.sizes, [3]);
+    await batch.end();
+    assert.deepEqual(out, ["0: 0 1", "1: "]);
+    assert.equal(pool.free, 4);
+    input.complete();
+    await batch.end();
+    await batch.end();
+    assert.deepEqual(out.slice(2), ["2: 2 0", "3: 1 2 0", "end"]);
+    assert.equal(pool.free, 4);
+  });
+
+  it("lets frames without faces pile up without slots to an end", async () => {
+    const { take, batch, pool, subscription } = bench(4, { size: 3, maxWaitMs: LONG, lastToSee: true });
+    take(0, 1);
+    for (let sequence = 1; pool.free > 0; sequence++) {
+      assert.ok(sequence < 1000, "an engine that hangs stops the source");
+      take(sequence, 0);
+    }
+    assert.deepEqual(batch.sizes, [1], "when every slot waits here, the batch goes");
+    subscription.unsubscribe();
+    assert.equal(pool.free, 4);
   });
 
   it("returns every frame when a batch fails", async () => {

@@ -92,6 +92,25 @@ describe("the planner", () => {
     assert.deepEqual([...colour], ["a"]);
   });
 
+  it("knows after which components nothing looks at pixels", () => {
+    const blind = components.map((c) =>
+      c.role === "operator" && ["settle", "tell"].includes(c.type) ? { ...c, ignoresPixels: true } : c,
+    );
+    const last = (sinks: string, more = "") =>
+      parsePipeline(
+        `version: 1\nsources: [${CLIP}]\noperators: [{ type: find }, { type: settle }, { type: tell }${more}]\nsinks: [${sinks}]\n`,
+        "/",
+        { registry: blind },
+      ).lastToSee;
+    assert.deepEqual([...last(LINES)].sort(), ["find", "settle"]);
+    assert.deepEqual([...last(`${LINES}, { type: film, path: b, from: settle }`)], []);
+    assert.deepEqual([...last(`${LINES}, { type: film, path: b, from: find }`)], ["settle"]);
+    assert.deepEqual(
+      [...last(LINES, ", { id: other, type: find, from: clip }, { type: tell, from: other }")].sort(),
+      ["find", "other", "settle"],
+    );
+  });
+
   it("refuses an operator without what it needs before it", () => {
     const strict = components.map((c) => (c.type === "tell" ? { ...c, needs: ["settle"] } : c));
     const text = `version: 1\nsources: [${CLIP}]\noperators:\n- { type: find }\n- { type: tell }\nsinks: [${LINES}]\n`;

@@ -17,9 +17,9 @@ export interface TestContext {
 }
 
 export function testContext(
-  options: { id?: string; slots?: number; format?: PixelFormat; live?: boolean } = {},
+  options: { id?: string; slots?: number; format?: PixelFormat; live?: boolean; lastToSee?: boolean } = {},
 ): TestContext {
-  const { id = "test", slots = 4, format = "gray", live = false } = options;
+  const { id = "test", slots = 4, format = "gray", live = false, lastToSee = false } = options;
   const memory = new FrameMemory();
   const changed = new Set<() => void>();
   const pool = new FramePool(memory, slots, () => {
@@ -48,6 +48,7 @@ export function testContext(
     log: logInto(logged),
     stats: { sources: [source], faces: 0, events: 0, engines: [], eventDelayMs: new Histogram([100, 1000]) },
     startedAtMs: Date.UTC(2026, 0, 1),
+    lastToSee,
     occupancy: {
       get leased() {
         return pool.leased;
