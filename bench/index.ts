@@ -20,10 +20,12 @@ import { memory } from "./memory.js";
 import { Progress } from "./progress.js";
 import { sinks } from "./sinks.js";
 import { table } from "./table.js";
+import { training } from "./training.js";
 
 const BENCHMARKS: readonly Benchmark[] = [
   haar,
   classify,
+  training,
   decode,
   job,
   annotate,

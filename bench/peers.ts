@@ -41,23 +41,31 @@ async function installed(bench: Bench): Promise<Peer> {
 }
 
 let python: Promise<Peer> | undefined;
+let torch: Promise<Peer> | undefined;
 
-/** A Python that has OpenCV: `EKSPRESI_PYTHON`, else the first that has it of those on PATH and the system's. */
+/** A Python that has OpenCV. */
 export function pythonPeer(): Promise<Peer> {
-  python ??= search();
+  python ??= pythonWith("cv2", "python3-opencv");
   return python;
 }
 
-async function search(): Promise<Peer> {
+/** A Python that has PyTorch. */
+export function torchPeer(): Promise<Peer> {
+  torch ??= pythonWith("torch", "python3-torch");
+  return torch;
+}
+
+/** `EKSPRESI_PYTHON`, else the first that has the module of the one on PATH and the system's. */
+async function pythonWith(module: string, debian: string): Promise<Peer> {
   const named = process.env.EKSPRESI_PYTHON;
   for (const path of named ? [named] : ["python3", "/usr/bin/python3"])
     try {
-      await run(path, ["-c", "import cv2, numpy"]);
+      await run(path, ["-c", `import ${module}, numpy`]);
       return { path };
     } catch {
-      // no OpenCV there
+      // not there
     }
   return {
-    missing: `python3 with cv2${named ? ` (EKSPRESI_PYTHON is ${named})` : ""}: apt install python3-opencv`,
+    missing: `python3 with ${module}${named ? ` (EKSPRESI_PYTHON is ${named})` : ""}: apt install ${debian}`,
   };
 }
