@@ -18,7 +18,8 @@ const log = { debug() {}, info() {}, warn: console.error, error: console.error }
 
 export const latency: Benchmark = {
   name: "latency",
-  summary: "From the moment a camera has sent a frame's last byte to the moment a sink has its event.",
+  summary:
+    "From the moment a camera has sent a frame's last byte to the moment a sink has its event; with --long for an hour.",
   seconds: 90,
   run: async (bench) => {
     const seconds = bench.quick ? 5 : 20;
@@ -29,7 +30,7 @@ export const latency: Benchmark = {
       bench.say(`720p 30 fps, ${detect}`);
       const runs: number[][] = [];
       for (let round = 0; round < (bench.quick ? 1 : 2); round++)
-        runs.push(await latencies(bench, packets, detect));
+        runs.push((await latencies(bench, packets, detect)).map(({ ms }) => ms));
       const what = `720p 30 fps, ${detect.includes("every") ? "every: 5" : "full scan"}`;
       for (const part of [0.5, 0.95, 0.99])
         rows.push({
@@ -42,6 +43,7 @@ export const latency: Benchmark = {
           },
         });
     }
+    if (bench.long) rows.push(...(await hour(bench, packets)));
     const conditions = {
       camera:
         "H.264 over TCP on this machine, one packet a frame sent when it is due, decoded with the options of `rtsp`",
@@ -50,6 +52,31 @@ export const latency: Benchmark = {
     return { conditions, rows, skipped: [] };
   },
 };
+
+const HOUR = 60;
+/** Minutes over which each figure of the hour is taken. */
+const STRETCH = 5;
+
+/** The same camera for an hour: whether it is as quick, and takes as much memory, at the end as at the beginning. */
+async function hour(bench: Bench, packets: Packets): Promise<Row[]> {
+  bench.say(`720p 30 fps, full scan, for ${HOUR} minutes`);
+  const rounds = Math.ceil((HOUR * 60 * FPS) / packets.frames.length);
+  const memoryMb: number[] = [];
+  const timer = setInterval(() => memoryMb.push(process.memoryUsage.rss() / 1e6), 60_000);
+  const found = await latencies(bench, packets, "minSize: 8%", rounds).finally(() => clearInterval(timer));
+  const stretches = Array.from({ length: HOUR / STRETCH }, (_, i) => i * STRETCH);
+  return stretches.flatMap((from) => {
+    const within = found.filter(({ minute }) => minute >= from && minute < from + STRETCH);
+    const ms = within.map((delay) => delay.ms);
+    const memory = memoryMb.slice(from, from + STRETCH);
+    return [0.5, 0.95].map((part) => ({
+      what: `720p 30 fps, full scan, minutes ${from} to ${from + STRETCH}, p${part * 100}`,
+      unit: "ms",
+      ours: spread([quantile(ms, part)]),
+      notes: { frames: ms.length, of: STRETCH * 60 * FPS, "MB at most": Math.round(Math.max(...memory)) },
+    }));
+  });
+}
 
 interface Packets {
   /** What a player needs before the first frame. */
@@ -78,16 +105,17 @@ async function flvPackets(bench: Bench, path: string): Promise<Packets> {
   return { head, frames };
 }
 
-/** Plays the packets once in real time to whoever connects, and notes when each was sent. */
-function camera({ head, frames }: Packets, sentMs: number[]): Promise<Server> {
+/** Plays the packets so many times in real time to whoever connects, and notes when each was sent. */
+function camera({ head, frames }: Packets, rounds: number, sentMs: number[]): Promise<Server> {
   const play = async (socket: Socket) => {
     socket.setNoDelay(true).on("error", () => {});
     socket.write(head);
     const begin = performance.now();
-    for (const [i, frame] of frames.entries()) {
+    for (let i = 0; i < rounds * frames.length && socket.writable; i++) {
       await sleep(Math.max(0, begin + (i * 1000) / FPS - performance.now()));
+      const frame = frames[i % frames.length] ?? Buffer.alloc(0);
       sentMs[i] = performance.now();
-      socket.write(frame);
+      socket.write(later(frame, (Math.floor(i / frames.length) * frames.length * 1000) / FPS));
     }
     socket.end();
   };
@@ -97,11 +125,27 @@ function camera({ head, frames }: Packets, sentMs: number[]): Promise<Server> {
   });
 }
 
-/** One run: the latency of every frame that had an event, ms. */
-async function latencies(bench: Bench, packets: Packets, detect: string): Promise<number[]> {
+/** An FLV tag whose time is so much later. */
+function later(tag: Buffer, byMs: number): Buffer {
+  if (byMs === 0) return tag;
+  const moved = Buffer.from(tag);
+  const ms = tag.readUIntBE(4, 3) + tag.readUInt8(7) * 2 ** 24 + Math.round(byMs);
+  moved.writeUIntBE(ms % 2 ** 24, 4, 3);
+  moved.writeUInt8(Math.floor(ms / 2 ** 24), 7);
+  return moved;
+}
+
+interface Delay {
+  readonly ms: number;
+  /** Of the run in which the frame was sent. */
+  readonly minute: number;
+}
+
+/** One run: the latency of every frame that had an event. */
+async function latencies(bench: Bench, packets: Packets, detect: string, rounds = 1): Promise<Delay[]> {
   const sentMs: number[] = [];
-  const found: number[] = [];
-  const server = await camera(packets, sentMs);
+  const found: Delay[] = [];
+  const server = await camera(packets, rounds, sentMs);
   const address = server.address();
   const port = typeof address === "object" ? address?.port : undefined;
   const components = [
@@ -144,7 +188,7 @@ async function latencies(bench: Bench, packets: Packets, detect: string): Promis
           const frame = Math.round((data.mediaTimeMs * FPS) / 1000);
           const sent = sentMs[frame];
           if (data.kind === "sample" && sent !== undefined && frame >= FPS)
-            found.push(performance.now() - sent);
+            found.push({ ms: performance.now() - sent, minute: Math.floor(frame / FPS / 60) });
         },
         close: () => {},
       }),
