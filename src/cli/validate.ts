@@ -1,5 +1,8 @@
+import { access } from "node:fs/promises";
 import type { Command } from "commander";
+import { errorColours as pc } from "../colours.js";
 import { ConfigError } from "../errors.js";
+import type { Plan } from "../pipeline/plan.js";
 import { plural } from "../text.js";
 import { collect } from "./collect.js";
 
@@ -16,6 +19,8 @@ interface Verdict {
   readonly components?: number;
   /** One line each. */
   readonly errors: readonly string[];
+  /** What may be fine where it runs: recordings and other files that are not here. */
+  readonly warnings: readonly string[];
 }
 
 export function register(program: Command): void {
@@ -28,7 +33,8 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
-Exits with 2 when a file is wrong.
+Exits with 2 when a file is wrong. Recordings and models that are not here are told, and are no mistake: they may be
+there where it runs.
 
 Examples:
   $ pipeline validate pipelines/*.yaml
@@ -40,8 +46,10 @@ Examples:
       for (const file of files) verdicts.push(await judge(file, set));
       if (json) process.stdout.write(`${JSON.stringify(verdicts, null, 2)}\n`);
       else
-        for (const { file, ok, components = 0 } of verdicts)
+        for (const { file, ok, components = 0, warnings } of verdicts) {
           if (ok) process.stdout.write(`${file}: fine, ${plural(components, "component")}\n`);
+          for (const warning of warnings) process.stderr.write(`${pc.yellow("warning")}: ${warning}\n`);
+        }
       const wrong = verdicts.filter(({ ok }) => !ok);
       if (wrong.length === 0) return;
       if (!json) throw new ConfigError("CONFIG", wrong.flatMap(({ errors }) => errors).join("\n"));
@@ -52,10 +60,32 @@ Examples:
 async function judge(file: string, set: readonly string[]): Promise<Verdict> {
   const { loadPipeline } = await import("../pipeline/load.js");
   try {
-    const { nodes } = await loadPipeline(file, { set });
-    return { file, ok: true, components: nodes.length, errors: [] };
+    const plan = await loadPipeline(file, { set });
+    const warnings = await missing(plan);
+    return { file, ok: true, components: plan.nodes.length, errors: [], warnings };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { file, ok: false, errors: error.message.split("\n") };
+    return { file, ok: false, errors: error.message.split("\n"), warnings: [] };
   }
+}
+
+/** What sources and operators are to read, and is not here. */
+async function missing({ nodes, baseDir }: Plan): Promise<string[]> {
+  const { pathsOf } = await import("../pipeline/paths.js");
+  const { placeText } = await import("../pipeline/yaml.js");
+  const { isGlob } = await import("../media/glob.js");
+  const { isUrl } = await import("../media/url.js");
+  const warnings: string[] = [];
+  for (const node of nodes) {
+    if (node.component.role === "sink") continue;
+    for (const path of pathsOf(node, baseDir)) {
+      if (path === "-" || isUrl(path) || isGlob(path)) continue;
+      const there = await access(path).then(
+        () => true,
+        () => false,
+      );
+      if (!there) warnings.push(`${placeText(node.place)}: ${node.component.type}: ${path} is not here`);
+    }
+  }
+  return warnings;
 }

@@ -2,6 +2,7 @@ import { isAbsolute, resolve } from "node:path";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { TSchema } from "typebox";
 import { redact } from "../media/redact.js";
+import { isUrl } from "../media/url.js";
 import type { Component } from "./component.js";
 import { hint, nearest } from "./nearest.js";
 import { parseBytes, parseDuration, parseLength, parseRate, parseSize } from "./quantities.js";
@@ -232,7 +233,7 @@ function convertUnit(unit: Unit, value: unknown, baseDir: string): unknown {
       return parseRate(value);
     case "path": {
       const path = String(value);
-      const elsewhere = path === "-" || isAbsolute(path) || /^[a-z][a-z0-9+.-]+:\/\//i.test(path);
+      const elsewhere = path === "-" || isAbsolute(path) || isUrl(path);
       return elsewhere ? path : resolve(baseDir, path);
     }
   }

@@ -6,6 +6,7 @@ import { SourceError } from "../errors.js";
 import { type DecodeInput, decode } from "../media/decode.js";
 import { expectFfmpeg } from "../media/ffmpeg.js";
 import { redact } from "../media/redact.js";
+import { isUrl } from "../media/url.js";
 import { source } from "../pipeline/component.js";
 import type { SourceContext } from "../pipeline/context.js";
 import { Duration, Path } from "../pipeline/units.js";
@@ -44,8 +45,6 @@ export const file = source({
     return defer(() => from(inputOf(options, context))).pipe(switchMap((input) => decode(input, context)));
   },
 });
-
-const isUrl = (path: string) => /^[a-z][a-z0-9+.-]+:\/\//i.test(path);
 
 async function inputOf(
   { path, loop, from: begin, to: end }: { path: string; loop?: number | boolean; from?: number; to?: number },

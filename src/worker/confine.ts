@@ -2,7 +2,8 @@ import { realpathSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { ConfigError } from "../errors.js";
 import { redact } from "../media/redact.js";
-import { type JsonSchema, optionsSchema } from "../pipeline/options.js";
+import { isUrl } from "../media/url.js";
+import { pathsOf } from "../pipeline/paths.js";
 import type { Plan, PlannedNode } from "../pipeline/plan.js";
 import { placeText } from "../pipeline/yaml.js";
 import type { JobRules } from "./messages.js";
@@ -35,32 +36,13 @@ export function confine(plan: Plan, { folder, read }: JobRules): void {
 
 function judge(path: string, { component }: PlannedNode, roots: readonly string[]): string | undefined {
   if (path === "-") return "`-` is not to be had in a job; name a file";
-  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path))
+  if (isUrl(path))
     return component.role === "source" && ADDRESSES.test(path)
       ? undefined
       : `${redact(path)}: a job's sources may open rtsp, rtsps, http and https, and nothing else`;
   if (roots.some((root) => isWithin(path, root))) return undefined;
   const verb = component.role === "sink" ? "write" : "read";
   return `${path}: this worker lets jobs ${verb} only in ${roots.join(", ")}`;
-}
-
-/** Values of options that are paths, in any depth. */
-function pathsOf({ component, options }: PlannedNode, baseDir: string): string[] {
-  const collect = (schema: JsonSchema, value: unknown): string[] => {
-    if (typeof value === "string") {
-      if (schema["x-unit"] === "path") return [value];
-      // A name of what comes with the package, or a path.
-      return schema["x-path"] === true && /[\\/]|^\./.test(value) ? [resolve(baseDir, value)] : [];
-    }
-    if (Array.isArray(value))
-      return value.flatMap((item) => (schema.items ? collect(schema.items, item) : []));
-    if (typeof value !== "object" || value === null) return [];
-    return Object.entries(value).flatMap(([key, item]) => {
-      const property = schema.properties?.[key];
-      return property ? collect(property, item) : [];
-    });
-  };
-  return collect(optionsSchema(component), options);
 }
 
 /** Whether a file that may not exist yet lies in a folder that does, links followed. */

@@ -90,7 +90,9 @@ describe("the command line", function () {
       pipeline(["validate", fine]),
       pipeline(["validate", fine, wrong]),
     ]);
-    assert.deepEqual(good, { code: 0, stdout: `${fine}: fine, 6 components\n`, stderr: "" });
+    const missing = `warning: ${fine}:2:11: file: ${join(folder, "a.mp4")} is not here\n`;
+    assert.deepEqual(good, { code: 0, stdout: `${fine}: fine, 6 components\n`, stderr: missing });
+    assert.ok(bad.stderr.startsWith(missing));
     assert.equal(bad.code, 2);
     assert.equal(bad.stdout, `${fine}: fine, 6 components\n`);
     assert.match(
@@ -103,8 +105,9 @@ describe("the command line", function () {
     const { code, stdout, stderr } = await pipeline(["validate", "--json", fine, wrong]);
     assert.equal(code, 2);
     assert.equal(stderr, "");
-    const [first, second] = JSON.parse(stdout) as { file: string; ok: boolean; errors: string[] }[];
-    assert.deepEqual(first, { file: fine, ok: true, components: 6, errors: [] });
+    const [first, second] = JSON.parse(stdout) as { errors: string[]; warnings: string[]; ok: boolean }[];
+    assert.deepEqual(first, { file: fine, ok: true, components: 6, errors: [], warnings: first?.warnings });
+    assert.equal(first?.warnings.length, 1, "its recording is not there");
     assert.equal(second?.ok, false);
     assert.equal(second?.errors.length, 1);
   });

@@ -1,0 +1,22 @@
+import { resolve } from "node:path";
+import { type JsonSchema, optionsSchema } from "./options.js";
+import type { PlannedNode } from "./plan.js";
+
+/** Values of options that are paths, in any depth. */
+export function pathsOf({ component, options }: PlannedNode, baseDir: string): string[] {
+  const collect = (schema: JsonSchema, value: unknown): string[] => {
+    if (typeof value === "string") {
+      if (schema["x-unit"] === "path") return [value];
+      // A name of what comes with the package, or a path.
+      return schema["x-path"] === true && /[\\/]|^\./.test(value) ? [resolve(baseDir, value)] : [];
+    }
+    if (Array.isArray(value))
+      return value.flatMap((item) => (schema.items ? collect(schema.items, item) : []));
+    if (typeof value !== "object" || value === null) return [];
+    return Object.entries(value).flatMap(([key, item]) => {
+      const property = schema.properties?.[key];
+      return property ? collect(property, item) : [];
+    });
+  };
+  return collect(optionsSchema(component), options);
+}
