@@ -97,7 +97,7 @@ describe("the command line", function () {
     assert.equal(bad.stdout, `${fine}: fine, 6 components\n`);
     assert.match(
       bad.stderr,
-      /^.*wrong\.yaml:3:21: unknown operator `detcet`; did you mean `detect`\? \(allowed: .*\)\n$/,
+      /\n.*wrong\.yaml:3:21: unknown operator `detcet`; did you mean `detect`\? \(allowed: .*\)\n$/,
     );
   });
 
