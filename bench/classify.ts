@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { openEngine } from "#src/model/engine/index.js";
+import { type Engine, openEngine } from "#src/model/engine/index.js";
 import { loadModel, SHIPPED_MODELS } from "#src/model/load.js";
 import type { Benchmark, Row } from "./benchmark.js";
 import { type Contender, compare, timed } from "./measure.js";
@@ -18,13 +18,14 @@ export const classify: Benchmark = {
   name: "classify",
   summary:
     "The model by batch size, beside the same network on TensorFlow.js wasm and Human's emotion model.",
-  seconds: 100,
+  seconds: 150,
   run: async (bench) => {
     const skipped: string[] = [];
     const rows: Row[] = [];
     const model = await loadModel("fer2013-small", ".");
     const threads = availableParallelism();
     const engine = await openEngine(model, { threads });
+    const int8 = await openEngine(model, { threads, precision: "int8" });
     const script = fileURLToPath(new URL("peers/tfjs.ts", import.meta.url));
     const tfjs = await startServer(process.execPath, [
       "--import",
@@ -50,17 +51,21 @@ export const classify: Benchmark = {
           await emotion.ask({ n, times: 1 });
           peers.push(served("Human's emotion model", emotion, n, times));
         }
-        const own: Contender = {
+        const rounds = bench.quick ? 2 : 5;
+        const own = (of: Engine): Contender => ({
           name: "ekspresi",
           run: () =>
             timed(n * times * 4, async () => {
-              for (let i = 0; i < times * 4; i++) await engine.run(crops, n);
+              for (let i = 0; i < times * 4; i++) await of.run(crops, n);
             }),
-        };
-        rows.push(...(await compare(bench, `batch ${n}`, "faces", bench.quick ? 2 : 5, own, peers)));
+        });
+        rows.push(...(await compare(bench, `batch ${n}`, "faces", rounds, own(engine), peers)));
+        rows.push(
+          ...(await compare(bench, `batch ${n}, 8 bits`, "faces", rounds, own(int8), peers.slice(0, 1))),
+        );
       }
     } finally {
-      await Promise.all([engine.close(), tfjs.close(), emotion?.close()]);
+      await Promise.all([engine.close(), int8.close(), tfjs.close(), emotion?.close()]);
     }
     if (difference > 1e-4) throw new Error(`TF.js gives other probabilities than ours: ${difference} apart`);
     const conditions = {
