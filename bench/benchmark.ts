@@ -13,6 +13,8 @@ export interface Bench {
   readonly quick: boolean;
   /** Also what takes half an hour. */
   readonly long: boolean;
+  /** FER-2013's CSV, where it is at hand. */
+  readonly data?: string;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   /** An empty folder, deleted afterwards. */

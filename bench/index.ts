@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import pc from "picocolors";
+import { accuracy } from "./accuracy.js";
 import { annotate } from "./annotate.js";
 import type { Bench, Benchmark, Result } from "./benchmark.js";
 import { cameras } from "./cameras.js";
@@ -25,6 +26,7 @@ import { training } from "./training.js";
 const BENCHMARKS: readonly Benchmark[] = [
   haar,
   classify,
+  accuracy,
   training,
   decode,
   job,
@@ -43,7 +45,8 @@ Measures Ekspresi and, beside it, the programs that do the same, in turn in one 
 and said so; what the ones in bench/peers need is installed there when first wanted.
 
   --quick        short runs: shows that everything works, its figures are rough
-  --long         also what takes half an hour (memory)
+  --long         also what takes half an hour or an hour (memory, latency)
+  --data FILE    FER-2013's CSV, for accuracy
   --json FILE    where the figures go, with machine and versions (out/bench.json)
   -h, --help     this text
 
@@ -61,6 +64,7 @@ function options() {
       options: {
         quick: { type: "boolean", default: false },
         long: { type: "boolean", default: false },
+        data: { type: "string" },
         json: { type: "string", default: "out/bench.json" },
         help: { type: "boolean", short: "h", default: false },
       },
@@ -94,8 +98,15 @@ const begin = performance.now();
 for (const benchmark of chosen) {
   if (abort.signal.aborted) break;
   const folder = await mkdtemp(join(tmpdir(), "ekspresi-bench-"));
-  const { quick, long } = values;
-  const bench: Bench = { quick, long, signal: abort.signal, folder, say: (what) => progress.say(what) };
+  const { quick, long, data } = values;
+  const bench: Bench = {
+    quick,
+    long,
+    ...(data !== undefined && { data }),
+    signal: abort.signal,
+    folder,
+    say: (what) => progress.say(what),
+  };
   progress.start(benchmark);
   try {
     const result = await benchmark.run(bench);

@@ -12,20 +12,27 @@ const run = promisify(execFile);
 export type Peer = { readonly path: string } | { readonly missing: string };
 
 let human: Promise<Peer> | undefined;
+let faceApi: Promise<Peer> | undefined;
 
 /** The script that runs `@vladmandic/human`, after installing its packages where they are not yet. */
 export function humanPeer(bench: Bench): Promise<Peer> {
-  human ??= installed(bench);
+  human ??= installed(bench, "@vladmandic/human", "human.mjs");
   return human;
 }
 
-async function installed(bench: Bench): Promise<Peer> {
-  const path = join(FOLDER, "human.mjs");
+/** The same for `@vladmandic/face-api`. */
+export function faceApiPeer(bench: Bench): Promise<Peer> {
+  faceApi ??= installed(bench, "@vladmandic/face-api", "face-api.mjs");
+  return faceApi;
+}
+
+async function installed(bench: Bench, name: string, script: string): Promise<Peer> {
+  const path = join(FOLDER, script);
   try {
-    await access(join(FOLDER, "node_modules/@vladmandic/human/package.json"));
+    await access(join(FOLDER, "node_modules", name, "package.json"));
     return { path };
   } catch {
-    bench.say("installing the peers: npm ci in bench/peers (130 MB, once, no scripts are run)");
+    bench.say("installing the peers: npm ci in bench/peers (370 MB, once, no scripts are run)");
   }
   try {
     await run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
@@ -36,7 +43,7 @@ async function installed(bench: Bench): Promise<Peer> {
   } catch (error) {
     bench.signal.throwIfAborted();
     const why = (error as { stderr?: string }).stderr?.trim().split("\n").at(-1) ?? String(error);
-    return { missing: `@vladmandic/human: \`npm ci\` in bench/peers failed (${why})` };
+    return { missing: `${name}: \`npm ci\` in bench/peers failed (${why})` };
   }
 }
 

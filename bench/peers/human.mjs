@@ -1,6 +1,7 @@
 // @vladmandic/human on its tfjs-wasm backend: a whole recording, or its emotion model alone.
 //   human.mjs job FFMPEG VIDEO WIDTH HEIGHT OUT.jsonl    prints {"frames","faces"}
-//   human.mjs model                                      answers {"n","times"} with {"seconds","cpuSeconds"}
+//   human.mjs model                                      answers {"n","times"} with {"seconds","cpuSeconds"}, and
+//                                                        {"n","pixels"} (grey 48x48, base64) with {"labels"}
 import { spawn } from "node:child_process";
 import { openAsBlob } from "node:fs";
 import { open } from "node:fs/promises";
@@ -81,6 +82,25 @@ async function job(ffmpeg, video, width, height, path) {
   console.log(JSON.stringify({ frames, faces }));
 }
 
+const SIDE = 48;
+const LABELS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]; // in its model's order
+
+/** As Human itself prepares a face: -1..1, in the model's size. */
+async function labels(net, n, grey) {
+  const [, height, width] = net.inputs[0].shape;
+  const output = human.tf.tidy(() => {
+    const faces = human.tf.tensor4d(grey, [n, SIDE, SIDE, 1], "int32");
+    const sized = human.tf.image.resizeBilinear(human.tf.div(faces, 255), [height, width], false);
+    return net.execute(human.tf.mul(human.tf.sub(sized, 0.5), 2));
+  });
+  const values = await output.data();
+  human.tf.dispose(output);
+  return Array.from({ length: n }, (_, i) => {
+    const own = [...values.subarray(i * LABELS.length, (i + 1) * LABELS.length)];
+    return LABELS[own.indexOf(Math.max(...own))];
+  });
+}
+
 async function model() {
   const net = human.models.models?.emotion ?? human.models.emotion;
   const [, height, width, channels] = net.inputs[0].shape;
@@ -88,7 +108,11 @@ async function model() {
     JSON.stringify({ ready: { input: [height, width, channels], backend: human.tf.getBackend() } }),
   );
   for await (const line of createInterface({ input: process.stdin })) {
-    const { n, times } = JSON.parse(line);
+    const { n, times, pixels } = JSON.parse(line);
+    if (pixels) {
+      console.log(JSON.stringify({ labels: await labels(net, n, Buffer.from(pixels, "base64")) }));
+      continue;
+    }
     const input = human.tf.randomUniform([n, height, width, channels]);
     const cpu = process.cpuUsage();
     const begin = performance.now();
