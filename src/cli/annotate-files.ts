@@ -3,6 +3,8 @@ import { basename, dirname, extname, join, resolve } from "node:path";
 import { ConfigError } from "../errors.js";
 import { CONTAINERS, muxerOf } from "../media/containers.js";
 import { namedFiles } from "../media/glob.js";
+import { redact } from "../media/redact.js";
+import { isUrl } from "../media/url.js";
 import { plural } from "../text.js";
 
 /** What is written beside an annotated recording when asked for, by the flag. */
@@ -71,6 +73,10 @@ export function eventsPart({ output }: Job): string {
 async function inputsOf(names: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const name of names) {
+    if (isUrl(name))
+      throw usage(
+        `${redact(name)}: annotate takes files; for an address write a pipeline with a \`video\` sink`,
+      );
     const files = await namedFiles(name);
     if (files.length === 0) throw usage(`${name}: no file matches`);
     found.push(...files);

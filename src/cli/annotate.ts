@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { ConfigError, messageOf } from "../errors.js";
+import { ConfigError, messageOf, SinkError } from "../errors.js";
 import { CONTAINERS, muxerOf } from "../media/containers.js";
 import type { Added } from "../pipeline/load.js";
 import type { Plan } from "../pipeline/plan.js";
@@ -144,7 +144,8 @@ async function annotate(
     say(doneLine(job, summary));
     return undefined;
   } catch (error) {
-    if (error instanceof ConfigError) throw error; // the same for every recording
+    // The same for every recording, unless it is only this one's files.
+    if (error instanceof ConfigError && !(error.cause instanceof SinkError)) throw error;
     process.stderr.write(`error: ${messageOf(error)}\n`);
     return messageOf(error);
   }
@@ -152,8 +153,8 @@ async function annotate(
 
 function doneLine({ input, output, beside }: Job, { sources, faces, seconds }: RunSummary): string {
   const [source] = sources;
-  const { decoded = 0, mediaTimeMs = 0 } = source ?? {};
-  const speed = (mediaTimeMs / 1000 / Math.max(seconds, 0.001)).toFixed(1);
+  const { decoded = 0, mediaTimeMs = 0, firstTimeMs = 0 } = source ?? {};
+  const speed = ((mediaTimeMs - firstTimeMs) / 1000 / Math.max(seconds, 0.001)).toFixed(1);
   const made = [output, ...Object.values(beside)].join(", ");
   return `${input} -> ${made}: ${plural(decoded, "frame")}, ${plural(faces, "face")}, ${clock(seconds * 1000)} (${speed}x real time)`;
 }
@@ -169,6 +170,7 @@ async function planOf(job: Job, flags: Flags): Promise<Plan> {
       ...(flags.codec === undefined ? [] : [`sinks.video.codec=${JSON.stringify(flags.codec)}`]),
       ...(flags.quality === undefined ? [] : [`sinks.video.quality=${flags.quality}`]),
     ],
+    setDir: process.cwd(),
     add: addedOf(job),
   });
   const has = (role: string, path: string) =>
@@ -177,6 +179,12 @@ async function planOf(job: Job, flags: Flags): Promise<Plan> {
     throw new ConfigError(
       "ANNOTATE_PIPELINE",
       `${file}: a pipeline for \`annotate\` has a source with \`path: "\${VIDEO}"\` and a sink with \`path: "\${OUT}"\``,
+    );
+  const part = plan.nodes.find(({ options }) => options.path === video)?.options ?? {};
+  if (flags.soft && (part.from !== undefined || part.to !== undefined || part.loop))
+    throw new ConfigError(
+      "ANNOTATE_SOFT",
+      `${job.input}: --soft takes a whole recording, once; leave out \`from\`, \`to\` and \`loop\``,
     );
   const hider = plan.nodes.find(({ component }) => component.role === "operator" && component.hides);
   if (flags.soft && hider)

@@ -21,7 +21,7 @@ export function register(program: Command): void {
         import("../pipeline/load.js"),
         import("../pipeline/graph.js"),
       ]);
-      const plan = await loadPipeline(file, { set });
+      const plan = await loadPipeline(file, { set, setDir: process.cwd() });
       process.stdout.write(format === "dot" ? toDot(plan) : toMermaid(plan));
     });
 }

@@ -49,7 +49,7 @@ async function load<T extends TObject>(
   makeAbsolute(root, paths, process.cwd());
   const yaml = withSettings(file, settings);
   const filled = Default(schema, root) as Record<string, unknown>;
-  const { options, problems } = readOptions(schema, filled, process.cwd());
+  const { options, problems } = readOptions(schema, filled, () => process.cwd());
   if (problems.length > 0)
     throw problemsError(
       problems.map(

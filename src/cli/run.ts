@@ -50,7 +50,11 @@ Examples:
         import("./summary.js"),
       ]);
       const page = flags.web === undefined ? undefined : webSink(flags.web);
-      const plan = await loadPipeline(file, { set: flags.set, ...(page && { add: [page] }) });
+      const plan = await loadPipeline(file, {
+        set: flags.set,
+        setDir: process.cwd(),
+        ...(page && { add: [page] }),
+      });
       const signals = new Signals();
       const summary = await runShown(plan, flags, signals).finally(() => signals.end());
       if (!flags.json && !flags.quiet) process.stderr.write(summaryLines(summary));

@@ -83,7 +83,7 @@ export class StatusLine {
           `faces ${count(stats.faces)}`,
           `events ${count(stats.events)}`,
           `queue ${leased()}/${slots}`,
-          ...(backlog() > 0 ? [`${backlog()} events waiting`] : []),
+          ...(backlog() > 0 ? [`${backlog()} waiting for sinks`] : []),
           ...(stats.sources.every(({ live }) => live) ? this.#latency.of(stats.eventDelayMs) : []),
         ].join("  "),
       ),

@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import type { Command } from "commander";
 import { ConfigError } from "../errors.js";
 import type { JobKind } from "../jobs/index.js";
+import type { Plan } from "../pipeline/plan.js";
 import { collect } from "./collect.js";
 import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
 
@@ -25,8 +26,8 @@ The pipeline file's text is sent along. On the worker its paths are relative to 
 the ones the worker allows, and \${JOB_ID} is the job's id.
 
 Examples:
-  $ pipeline submit camera --pipeline lobby.yaml --id door --url rtsp://10.0.0.7/stream1
-  $ pipeline submit recording clips/monday.mp4 --pipeline recording.yaml
+  $ pipeline submit camera --pipeline pipelines/camera-job.yaml --id door --url rtsp://10.0.0.7/stream1
+  $ pipeline submit recording clips/monday.mp4 --pipeline pipelines/recording-job.yaml
   $ pipeline jobs`,
   );
   const shared = (command: Command) =>
@@ -45,7 +46,7 @@ Examples:
   )
     .addHelpText(
       "after",
-      "\nExample:\n  $ pipeline submit camera --pipeline lobby.yaml --id door --url rtsp://10.0.0.7/1",
+      "\n--pipeline and --id are required.\n\nExample:\n  $ pipeline submit camera --pipeline pipelines/camera-job.yaml --id door --url rtsp://10.0.0.7/1",
     )
     .action((flags: Flags & { id: string }) => send("camera", flags.id, flags, cameraSettings(flags)));
   shared(
@@ -57,7 +58,7 @@ Examples:
   )
     .addHelpText(
       "after",
-      "\nExample:\n  $ pipeline submit recording clips/monday.mp4 --pipeline recording.yaml",
+      "\n--pipeline is required.\n\nExample:\n  $ pipeline submit recording clips/monday.mp4 --pipeline pipelines/recording-job.yaml",
     )
     .action(async (path: string, flags: Flags) => {
       const { jobIdOf } = await import("../jobs/index.js");
@@ -74,17 +75,8 @@ function cameraSettings({ id, url, set }: Flags & { id: string }): string[] {
 async function send(kind: JobKind, id: string, flags: Flags, set: readonly string[]): Promise<void> {
   const { checkJobId, JobQueue } = await import("../jobs/index.js");
   const { connectNats } = await import("../nats/index.js");
-  const { loadPipeline } = await import("../pipeline/load.js");
   checkJobId(id);
-  if (flags.check) {
-    const { nodes } = await loadPipeline(flags.pipeline, { set, env: { ...process.env, JOB_ID: id } });
-    for (const { component, options, id: source } of nodes)
-      if (component.role === "source" && component.live(options) !== (kind === "camera"))
-        throw new ConfigError(
-          "JOB_KIND",
-          `${flags.pipeline}: source ${source} (${component.type}) is ${kind === "camera" ? "no camera; use `pipeline submit recording`" : "no recording; use `pipeline submit camera`"}`,
-        );
-  }
+  if (flags.check) await checkPipeline(kind, id, flags, set);
   const yaml = await readFile(flags.pipeline, "utf8").catch((cause: NodeJS.ErrnoException) => {
     throw new ConfigError("CONFIG_READ", `${flags.pipeline}: ${cause.message}`, { cause });
   });
@@ -96,4 +88,26 @@ async function send(kind: JobKind, id: string, flags: Flags, set: readonly strin
     await nats.close();
   }
   process.stdout.write(`${id}\n`);
+}
+
+async function checkPipeline(kind: JobKind, id: string, flags: Flags, set: readonly string[]): Promise<void> {
+  const { loadPipeline } = await import("../pipeline/load.js");
+  const load = (set: readonly string[]) =>
+    loadPipeline(flags.pipeline, { set, env: { ...process.env, JOB_ID: id } });
+  const plan = await load(set).catch(async (error: unknown) => {
+    // A source of the other kind does not know the option that we set: then its kind is what is wrong.
+    const asWritten = await load(flags.set).catch(() => undefined);
+    if (asWritten) checkKind(kind, flags.pipeline, asWritten);
+    throw error;
+  });
+  checkKind(kind, flags.pipeline, plan);
+}
+
+function checkKind(kind: JobKind, file: string, { nodes }: Plan): void {
+  for (const { component, options, id } of nodes)
+    if (component.role === "source" && component.live(options) !== (kind === "camera"))
+      throw new ConfigError(
+        "JOB_KIND",
+        `${file}: source ${id} (${component.type}) is ${kind === "camera" ? "no camera; use `pipeline submit recording`" : "no recording; use `pipeline submit camera`"}`,
+      );
 }

@@ -5,10 +5,11 @@ import { clock, latency } from "./format.js";
 /** What a run did, for people. */
 export function summaryLines(summary: RunSummary): string {
   const { sources, faces, events, eventDelayMs, sinks, seconds, peakRssBytes, errors } = summary;
-  const lines = sources.map(({ id, live, decoded, dropped, reconnects, mediaTimeMs }) => {
-    const speed = live || seconds === 0 ? "" : `, ${(mediaTimeMs / 1000 / seconds).toFixed(1)}x real time`;
+  const lines = sources.map(({ id, live, decoded, dropped, reconnects, mediaTimeMs, firstTimeMs = 0 }) => {
+    const mediaMs = mediaTimeMs - firstTimeMs;
+    const speed = live || seconds === 0 ? "" : `, ${(mediaMs / 1000 / seconds).toFixed(1)}x real time`;
     const losses = `${dropped > 0 ? `, ${count(dropped)} dropped` : ""}${reconnects > 0 ? `, ${plural(reconnects, "reconnect")}` : ""}`;
-    return `${id}: ${plural(decoded, "frame")}${losses}, ${clock(mediaTimeMs)} of media (${(decoded / Math.max(seconds, 0.001)).toFixed(0)} fps${speed})`;
+    return `${id}: ${plural(decoded, "frame")}${losses}, ${clock(mediaMs)} of media (${(decoded / Math.max(seconds, 0.001)).toFixed(0)} fps${speed})`;
   });
   lines.push(
     `${plural(faces, "face")}, ${plural(events, "event")}, ${seconds.toFixed(1)} s, ${Math.round(peakRssBytes / 2 ** 20)} MB at most`,

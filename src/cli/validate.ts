@@ -29,7 +29,7 @@ export function register(program: Command): void {
     .description("Checks pipeline files and says what is wrong, with line and column.")
     .argument("<files...>", "pipeline files")
     .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
-    .option("--json", "prints one JSON list: file, ok, components, errors")
+    .option("--json", "prints one JSON list: file, ok, components, errors, warnings")
     .addHelpText(
       "after",
       `
@@ -60,7 +60,7 @@ Examples:
 async function judge(file: string, set: readonly string[]): Promise<Verdict> {
   const { loadPipeline } = await import("../pipeline/load.js");
   try {
-    const plan = await loadPipeline(file, { set });
+    const plan = await loadPipeline(file, { set, setDir: process.cwd() });
     const warnings = await missing(plan);
     return { file, ok: true, components: plan.nodes.length, errors: [], warnings };
   } catch (error) {

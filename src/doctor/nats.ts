@@ -22,7 +22,7 @@ export async function checkNats(url = process.env.NATS_URL || DEFAULT_URL, timeo
       name: "nats",
       required: false,
       state: "missing",
-      detail: `no server at ${shown} (${messageOf(error)}); only the nats sink needs one`,
+      detail: `no server at ${shown} (${messageOf(error)}); only the nats sink, events, worker, submit and jobs need one`,
       help: "start one: docker run -p 4222:4222 nats -js; or name yours: NATS_URL=nats://host:4222",
     };
   }

@@ -67,11 +67,6 @@ export class HaarPool {
     return pool;
   }
 
-  /** Tasks that wait for a worker. */
-  get queued(): number {
-    return this.#waiting.length;
-  }
-
   /** Boxes in pixels of the plane. Rejects with `OperatorError` when a worker died or the pool was closed. */
   detect(plane: Plane, options: ScanOptions = {}): Promise<Detection[]> {
     return new Promise((resolve, reject) => {

@@ -17,8 +17,6 @@ export interface DecodeInput {
   readonly url: string;
   /** What to call it in messages (no password). */
   readonly name: string;
-  /** Filters before the pixels are converted, e.g. `fps=5`. */
-  readonly filters?: readonly string[];
   /** Reads our own standard input. */
   readonly stdin?: boolean;
   /** A live input is never waited for: frames without a slot are dropped. */
@@ -48,6 +46,7 @@ export interface DecodeContext {
     state: "opening" | "running" | "reconnecting" | "ended";
     decoded: number;
     dropped: number;
+    firstTimeMs?: number;
     mediaTimeMs: number;
     durationMs?: number;
     width?: number;
@@ -116,7 +115,7 @@ function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): str
       ? []
       : [ffmpeg.has.timeout ? "-timeout" : "-stimeout", String(input.socketTimeoutMs * 1000)]),
     ...["-i", input.url, "-map", "0:V:0", "-an", "-sn", "-dn"],
-    ...["-vf", [...(input.filters ?? []), ...convert, "showinfo=checksum=0"].join(",")],
+    ...["-vf", [...convert, "showinfo=checksum=0"].join(",")],
     // One output frame for each input frame, each in its own size.
     ...(ffmpeg.has.fpsMode ? ["-fps_mode", "passthrough"] : ["-vsync", "passthrough"]),
     ...(ffmpeg.has.autoscale ? ["-autoscale", "0"] : []),
@@ -243,6 +242,7 @@ class Session {
     const slot = this.#input.live ? live() : await pool.acquire(bytes, signal);
     this.#watch(this.#input.stallMs);
     const mediaTimeMs = this.#mediaTime(note);
+    source.firstTimeMs ??= mediaTimeMs;
     if (!slot) {
       if (signal.aborted || !(await this.#bytes.skip(bytes))) return false;
       source.decoded++;

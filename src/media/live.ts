@@ -1,5 +1,5 @@
 import { Observable, type Subscription } from "rxjs";
-import { messageOf } from "../errors.js";
+import { EkspresiError, messageOf } from "../errors.js";
 import { cameraClock } from "./clock.js";
 import { type DecodeContext, type DecodeInput, decode } from "./decode.js";
 import { expectFfmpeg } from "./ffmpeg.js";
@@ -26,6 +26,10 @@ export function live(
   options: LiveOptions,
 ): Observable<Frame> {
   expectFfmpeg();
+  let closed: () => void | Promise<void> = () => {};
+  context.defer(() => closed());
+  // One for all sessions: a camera may be opened again for ever.
+  const own: LiveContext = { ...context, defer: (close) => (closed = close) };
   return new Observable((subscriber) => {
     let firstAtMs = Number.NaN;
     const sinceFirstMs = () => {
@@ -40,9 +44,10 @@ export function live(
     const open = () => {
       const clock = cameraClock(sinceFirstMs, () => context.source.mediaTimeMs);
       const before = context.source.decoded;
-      session = decode({ ...input, live: true, clock }, context).subscribe({
+      session = decode({ ...input, live: true, clock }, own).subscribe({
         next: (frame) => subscriber.next(frame),
-        error: (error: unknown) => again(messageOf(error), before),
+        error: (error: unknown) =>
+          isFinal(error) ? subscriber.error(error) : again(messageOf(error), before),
         complete: () => again(`source ${context.id}: ${input.name}: the stream ended`, before),
       });
     };
@@ -72,4 +77,11 @@ export function live(
       session?.unsubscribe();
     };
   });
+}
+
+/** What no new try would mend: there is no ffmpeg, or no memory for frames. */
+function isFinal(error: unknown): boolean {
+  return (
+    error instanceof EkspresiError && ["FFMPEG_MISSING", "FFMPEG_BROKEN", "FRAME_MEMORY"].includes(error.code)
+  );
 }

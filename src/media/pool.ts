@@ -79,7 +79,7 @@ interface PooledSlot extends Slot {
 }
 
 /**
- * A fixed number of frame slots for one source: the only back-pressure there is. A recording awaits `acquire`;
+ * A fixed number of frame slots for one source: with the sinks' backlog, the only back-pressure there is. A recording awaits `acquire`;
  * a camera calls `tryAcquire` and drops when it gets none. Every lease must come back: `free === slots` after a run.
  */
 export class FramePool {
@@ -120,9 +120,13 @@ export class FramePool {
     const slot = this.#free.pop();
     if (!slot) return undefined;
     if (!slot.region || slot.region.bytes < bytes) {
-      if (slot.region) this.#memory.free(slot.region);
+      const before = slot.region;
+      slot.region = undefined;
+      this.#free.push(slot); // where there is no memory for it, it stays free
+      if (before) this.#memory.free(before);
       // Growing by a quarter at least keeps what is left behind small when every picture is a little larger.
-      slot.region = this.#memory.allocate(Math.max(bytes, (slot.region?.bytes ?? 0) * 1.25));
+      slot.region = this.#memory.allocate(Math.max(bytes, (before?.bytes ?? 0) * 1.25));
+      this.#free.pop();
       slot.offset = slot.region.offset;
       slot.data = this.#memory.view(slot.region.offset, slot.region.bytes);
     }
@@ -133,7 +137,7 @@ export class FramePool {
 
   /** As `tryAcquire`, but waits until a slot is free. Resolves to nothing when `signal` aborts first. */
   async acquire(bytes: number, signal: AbortSignal): Promise<Slot | undefined> {
-    while (!signal.aborted) {
+    for (let waited = false; !signal.aborted; waited = true) {
       const slot = this.tryAcquire(bytes);
       if (slot) return slot;
       await new Promise<void>((resolve) => {
@@ -144,7 +148,9 @@ export class FramePool {
           resolve();
         };
         signal.addEventListener("abort", wake, { once: true });
-        this.#waiting.push(wake);
+        if (waited)
+          this.#waiting.unshift(wake); // overtaken: it keeps its turn
+        else this.#waiting.push(wake);
         this.#changed();
       });
     }

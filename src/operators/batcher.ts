@@ -7,8 +7,11 @@ export interface BatchSettings {
   readonly size: number;
   /** Longest wait of a crop for its batch to fill, ms. */
   readonly maxWaitMs: number;
-  /** Nobody wants the pixels afterwards: frames give their slots back once their faces are cut out. */
-  readonly lastToSee: boolean;
+  /**
+   * Sources whose frames give their slots back once their faces are cut out. Only of recordings, and where nobody wants
+   * the pixels afterwards: of a camera few slots keep what is shown fresh.
+   */
+  readonly early: ReadonlySet<string>;
 }
 
 /** What the batcher needs of an engine: faces are cut out into a batch one by one, and a batch is run. */
@@ -78,7 +81,7 @@ export function batched(
 
       /** Nothing of its picture is needed any more. */
       const giveBack = (entry: Entry) => {
-        if (!settings.lastToSee || held - leased >= MAX_WITHOUT_SLOT) return;
+        if (!settings.early.has(entry.item.frame.source) || held - leased >= MAX_WITHOUT_SLOT) return;
         entry.leased = false;
         leased--;
         entry.item = { ...entry.item, frame: entry.item.frame.withoutPixels() };
@@ -139,25 +142,33 @@ export function batched(
         consider();
       };
 
+      const take = (item: FaceFrame) => {
+        const { source } = item.frame;
+        const queue = queues.get(source) ?? [];
+        queues.set(source, queue);
+        const count = item.faces.length;
+        const entry: Entry = { item, faces: [...item.faces], uncut: count, open: count, leased: true };
+        queue.push(entry);
+        held++;
+        leased++;
+        const sinceMs = performance.now();
+        for (const index of item.faces.keys()) waiting.push({ entry, index, sinceMs });
+        if (count === 0 && queue.length > 1) giveBack(entry);
+        fill();
+        if (count === 0) emit(queue);
+        consider();
+      };
+
       const stopListening = occupancy.onChange(() => {
         if (due()) consider();
       });
       const subscription = input.subscribe({
         next: (item) => {
-          const { source } = item.frame;
-          const queue = queues.get(source) ?? [];
-          queues.set(source, queue);
-          const count = item.faces.length;
-          const entry: Entry = { item, faces: [...item.faces], uncut: count, open: count, leased: true };
-          queue.push(entry);
-          held++;
-          leased++;
-          const sinceMs = performance.now();
-          for (const index of item.faces.keys()) waiting.push({ entry, index, sinceMs });
-          if (count === 0 && queue.length > 1) giveBack(entry);
-          fill();
-          if (count === 0) emit(queue);
-          consider();
+          try {
+            take(item);
+          } catch (error) {
+            subscriber.error(error); // RxJS would let it end the process
+          }
         },
         error: (error: unknown) => subscriber.error(error),
         complete: () => {

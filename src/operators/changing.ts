@@ -5,7 +5,7 @@ import { FramePool } from "../media/pool.js";
 import type { RunContext } from "../pipeline/context.js";
 import { inOrder } from "./in-order.js";
 
-/** Copies that may be under way at a time. */
+/** Copies that may be under way at a time, besides those that operators after it keep back. */
 const COPIES = 4;
 
 /**
@@ -16,7 +16,7 @@ export function changing<T extends FaceFrame>(
   context: RunContext,
   change: (item: T) => void,
 ): OperatorFunction<T, T> {
-  const pool = new FramePool(context.memory, COPIES);
+  const pool = new FramePool(context.memory, COPIES + context.held * context.stats.sources.length);
   return inOrder(
     (item) => item.frame.source,
     async (item) => {

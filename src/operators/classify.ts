@@ -118,8 +118,9 @@ export const classify = operator({
     context.defer(() => engine.close());
     context.log.debug(`${context.id}: ${model.card.name} ${model.card.version} on ${engine.provider}`);
     const { lastToSee, stats: run } = context;
-    const patient = lastToSee && run.sources.every(({ live }) => !live);
-    const { size = 32, maxWait = patient ? 250 : 15 } = options.batch ?? {};
+    const recordings = run.sources.filter(({ live }) => !live).map(({ id }) => id);
+    const early = new Set(lastToSee ? recordings : []);
+    const { size = 32, maxWait = early.size === run.sources.length ? 250 : 15 } = options.batch ?? {};
     const { name, version } = model.card;
     const stats: EngineStats = {
       id: context.id,
@@ -133,7 +134,7 @@ export const classify = operator({
     run.engines.push(stats);
     const cropper = new Cropper(model.card.input, context.memory);
     const batch = new CropBatch(model, engine, stats, cropper, size, options);
-    return batched({ size, maxWaitMs: maxWait, lastToSee }, batch, context.occupancy);
+    return batched({ size, maxWaitMs: maxWait, early }, batch, context.occupancy);
   },
 });
 

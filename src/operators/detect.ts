@@ -60,7 +60,7 @@ const Options = Type.Object({
     Type.Union([Type.Literal("haar"), Type.Literal("opencv")], {
       default: "haar",
       description:
-        "Our own kernel, or OpenCV through `@u4/opencv4nodejs` where that is installed: the same boxes in about twice the time.",
+        "Our own kernel, or OpenCV through `@u4/opencv4nodejs` where that is installed: the same boxes, later.",
     }),
   ),
 });

@@ -10,6 +10,9 @@ import { Duration } from "../pipeline/units.js";
 
 type EventKind = EmotionData["kind"];
 
+/** So long after the last frame of a source that has ended its faces have left, whatever other sources do. */
+const ENDED_MS = 10_000;
+
 /** Turns labelled faces into emotion events and returns the frames' leases. */
 export const events = operator({
   type: "events",
@@ -45,6 +48,7 @@ export const events = operator({
       new Observable<EmotionEvent>((subscriber) => {
         const maker = new EventMaker(context, raw);
         const seen = new Map<string, Map<number, Seen>>();
+        const lastAtMs = new Map<string, number>();
         const send = (kind: EventKind, item: Seen) => {
           context.stats.events++;
           if (kind !== "left") context.stats.eventDelayMs.add(Math.max(0, Date.now() - item.at.wallTimeMs));
@@ -57,7 +61,16 @@ export const events = operator({
             if (on !== "sample") send("left", item);
           }
         };
+        // While other sources go on, nothing else tells that no more of an ended one is under way.
+        const timer = setInterval(() => {
+          for (const [source, known] of seen) {
+            const ended = context.stats.sources.find(({ id }) => id === source)?.state === "ended";
+            if (ended && Date.now() - (lastAtMs.get(source) ?? 0) > ENDED_MS)
+              leave(known, Number.POSITIVE_INFINITY);
+          }
+        }, 1000).unref();
         const look = ({ frame, faces }: FaceFrame) => {
+          lastAtMs.set(frame.source, Date.now());
           const known = seen.get(frame.source) ?? new Map<number, Seen>();
           seen.set(frame.source, known);
           leave(known, frame.mediaTimeMs - leftAfter);
@@ -174,7 +187,7 @@ class EventMaker {
   #id(kind: EventKind, { face, at, track }: Seen, identity: string): string {
     const { name } = this.#context.pipeline;
     const model = face.model ? `${face.model.name} ${face.model.version}` : "";
-    const parts = [name, at.source, identity, model, track, kind, at.sequence];
+    const parts = [name, this.#context.id, at.source, identity, model, track, kind, at.sequence];
     return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
   }
 

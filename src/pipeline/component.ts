@@ -1,5 +1,6 @@
 import type { Observable, OperatorFunction } from "rxjs";
 import type { Static, TObject } from "typebox";
+import { ConfigError } from "../errors.js";
 import type { EmotionEvent } from "../events/event.js";
 import type { FaceFrame, Frame } from "../media/frame.js";
 import type { RunContext, SourceContext } from "./context.js";
@@ -95,6 +96,20 @@ export interface SinkComponent<O extends TObject = TObject, In extends Kind = Ki
 export type Component = SourceComponent | OperatorComponent | SinkComponent;
 
 type Without<T, K extends keyof T> = Omit<T, K>;
+
+/** For `check`: what `read` says of an option where it throws `ConfigError`. */
+export function complaint(
+  option: string,
+  read: () => unknown,
+): { option: string; message: string } | undefined {
+  try {
+    read();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ConfigError) return { option, message: error.message };
+    throw error;
+  }
+}
 
 /** Declares a source; see `src/sources/` for examples. */
 export function source<O extends TObject>(

@@ -30,6 +30,8 @@ export interface SourceStats {
   /** Frames dropped because no slot was free. */
   dropped: number;
   reconnects: number;
+  /** Media time of the first frame, ms; absent before it. */
+  firstTimeMs?: number;
   /** Media time of the newest frame, ms. */
   mediaTimeMs: number;
   /** Media time at which the recording ends, where the container tells and it ends at all, ms. */
@@ -89,6 +91,8 @@ export interface RunContext {
   readonly startedAtMs: number;
   /** True when nothing after the component looks at pixels: `Frame.withoutPixels` gives their slot back early. */
   readonly lastToSee: boolean;
+  /** How many frames of each source all operators together keep back. */
+  readonly held: number;
   /** How the frames are spread: lets a batcher see that nothing more can arrive. */
   readonly occupancy: Occupancy;
   /** Registers what closes a resource; called in reverse order at the end of the run, also after a failure. */

@@ -1,11 +1,12 @@
+import { statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { registry as everything } from "../registry.js";
 import type { Component } from "./component.js";
 import { hint, nearest } from "./nearest.js";
-import { readOptions, show } from "./options.js";
+import { type FolderAt, readOptions, show } from "./options.js";
 import type { Plan } from "./plan.js";
 import { type Entry, planGraph } from "./planner.js";
-import { applySetting, withSettings } from "./settings.js";
+import { applySetting, isWithin, withSettings } from "./settings.js";
 import { substitute } from "./variables.js";
 import {
   type Problem,
@@ -20,6 +21,8 @@ import {
 export interface LoadOptions {
   /** `a.b=value` settings that override the file. */
   readonly set?: readonly string[];
+  /** What relative paths in `set` are relative to. Default: as those in the file. */
+  readonly setDir?: string;
   /** Components that are wanted besides the file's. */
   readonly add?: readonly Added[];
   readonly env?: NodeJS.ProcessEnv;
@@ -63,15 +66,21 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
         message: `a pipeline file is a mapping with sources, operators and sinks, not ${show(root)}`,
       },
     ]);
-  const settings = (options.set ?? []).map((setting) => ({
-    place: `--set ${setting.slice(0, setting.indexOf("="))}`,
-    path: applySetting(root, setting),
-  }));
+  const { setDir = baseDir } = options;
+  const settings: { place: string; path: YamlPath; folder?: string }[] = (options.set ?? []).map(
+    (setting) => ({
+      place: `--set ${setting.slice(0, setting.indexOf("="))}`,
+      path: applySetting(root, setting),
+      folder: setDir,
+    }),
+  );
   for (const added of options.add ?? []) settings.push(add(root, added));
   const yaml = withSettings(file, settings);
   const value = substitute(yaml, root, options.env ?? process.env, problems) as Record<string, unknown>;
   checkHead(yaml, value, problems);
-  const checker = new Checker(yaml, baseDir, options.registry ?? everything, problems);
+  const folderAt: FolderAt = (path) =>
+    settings.findLast((given) => isWithin(path, given.path))?.folder ?? baseDir;
+  const checker = new Checker(yaml, folderAt, options.registry ?? everything, problems);
   checker.reserve(value);
   const entries = (Object.keys(SECTIONS) as Section[]).flatMap((section) =>
     checker.section(section, value[section]),
@@ -145,13 +154,13 @@ function checkHead(yaml: YamlFile, value: Record<string, unknown>, problems: Pro
 class Checker {
   readonly registry: readonly Component[];
   readonly #yaml: YamlFile;
-  readonly #baseDir: string;
+  readonly #folderAt: FolderAt;
   readonly #problems: Problem[];
   readonly #ids = new Set<string>();
 
-  constructor(yaml: YamlFile, baseDir: string, registry: readonly Component[], problems: Problem[]) {
+  constructor(yaml: YamlFile, folderAt: FolderAt, registry: readonly Component[], problems: Problem[]) {
     this.#yaml = yaml;
-    this.#baseDir = baseDir;
+    this.#folderAt = folderAt;
     this.registry = registry;
     this.#problems = problems;
   }
@@ -172,20 +181,33 @@ class Checker {
         if (isMapping(item) && item.id !== undefined) this.#ids.add(String(item.id));
   }
 
-  /** Ids must differ (those that the file leaves out are made to), and so must the files that sinks write. */
+  /**
+   * Ids must differ (those that the file leaves out are made to), and so must the files that sinks write, from one
+   * another and from what is read.
+   */
   unique(entries: readonly Entry[]): void {
     const seen = new Set<string>();
     const written = new Map<string, string>();
+    const read = new Map([[identity(resolve(this.#yaml.file)), "this file"]]);
+    for (const { id, component, options } of entries)
+      if (component.role === "source" && typeof options.path === "string")
+        read.set(identity(options.path), `what \`${id}\` reads`);
     for (const { id, place, component, options } of entries) {
-      const { path } = options;
+      const path = component.type === "console" ? "-" : options.path;
       if (component.role === "sink" && typeof path === "string") {
         const other = written.get(path);
         if (other)
           this.#problems.push({
             place,
-            message: `\`${other}\` writes to ${path} already; give \`${id}\` another \`path\``,
+            message: `\`${other}\` writes to ${path === "-" ? "standard output" : path} already; leave out one of them, or give it another \`path\``,
           });
         written.set(path, id);
+        const input = path === "-" ? undefined : read.get(identity(path));
+        if (input)
+          this.#problems.push({
+            place,
+            message: `\`${id}\` would write over ${input}, ${path}; give it another \`path\``,
+          });
       }
       if (seen.has(id))
         this.#problems.push({ place, message: `the id \`${id}\` stands twice; ids must differ` });
@@ -210,7 +232,7 @@ class Checker {
     if (isOption && named !== undefined) options.from = named;
     const from = isOption ? undefined : named;
     const known = new Set(this.#problems.map(({ place }) => placeText(place)));
-    const checked = readOptions(component.options, options, this.#baseDir);
+    const checked = readOptions(component.options, options, (at) => this.#folderAt([...path, ...at]));
     for (const { path: at, atKey, message } of checked.problems) {
       const place = atKey ? this.#yaml.keyPlace([...path, ...at]) : this.#yaml.place([...path, ...at]);
       // A variable that is not set has been told: what is wrong with the gap follows from it.
@@ -274,6 +296,16 @@ class Checker {
       `\`from\` is ${show(from)}; it must be a list of ids: from: [door, hall]`,
     );
     return undefined;
+  }
+}
+
+/** Equal for two names of one file, by links too. */
+function identity(path: string): string {
+  try {
+    const info = statSync(path);
+    return info.isFile() ? `${info.dev}:${info.ino}` : path;
+  } catch {
+    return path; // it is not there yet, or nowhere that it could be
   }
 }
 

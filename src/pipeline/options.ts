@@ -68,11 +68,14 @@ function compile(options: TSchema): { schema: JsonSchema; validate: ValidateFunc
   return entry;
 }
 
+/** The folder that a relative path at this place among the options is relative to. */
+export type FolderAt = (path: YamlPath) => string;
+
 /** Checks options against their schema, fills in defaults, and turns values with a unit into what they mean. */
 export function readOptions(
   options: TSchema,
   value: Record<string, unknown>,
-  baseDir: string,
+  folderAt: FolderAt,
 ): { options: Record<string, unknown>; problems: OptionProblem[] } {
   const { schema, validate } = compile(options);
   const copy = structuredClone(value);
@@ -80,7 +83,7 @@ export function readOptions(
   // A variable's value may look like a number where a text is wanted.
   if (!ok && textsFromNumbers(copy, validate.errors ?? [])) ok = validate(copy);
   if (!ok) return { options: copy, problems: explain(validate.errors ?? [], value) };
-  return { options: convert(schema, copy, baseDir) as Record<string, unknown>, problems: [] };
+  return { options: convert(schema, copy, folderAt, []) as Record<string, unknown>, problems: [] };
 }
 
 /** The schema of a component's options, unknown keys refused. */
@@ -201,25 +204,30 @@ export function show(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
-function convert(schema: JsonSchema, value: unknown, baseDir: string): unknown {
+/** What names a file rather than something that comes with the package. */
+const PATH_LIKE = /[\\/]|^\.|\.xml$/;
+
+function convert(schema: JsonSchema, value: unknown, folderAt: FolderAt, path: YamlPath): unknown {
   if (value === undefined) return undefined;
-  if (schema["x-unit"]) return convertUnit(schema["x-unit"], value, baseDir);
+  if (schema["x-unit"]) return convertUnit(schema["x-unit"], value, () => folderAt(path));
+  if (schema["x-path"] && typeof value === "string" && PATH_LIKE.test(value))
+    return resolve(folderAt(path), value);
   if (schema.properties && typeof value === "object" && value !== null) {
     const result: Record<string, unknown> = { ...value };
     for (const [key, property] of Object.entries(schema.properties)) {
       const item = result[key] ?? property.default;
-      if (item !== undefined) result[key] = convert(property, item, baseDir);
+      if (item !== undefined) result[key] = convert(property, item, folderAt, [...path, key]);
     }
     return result;
   }
   if (schema.items && Array.isArray(value)) {
     const { items } = schema;
-    return value.map((item) => convert(items, item, baseDir));
+    return value.map((item, i) => convert(items, item, folderAt, [...path, i]));
   }
   return value;
 }
 
-function convertUnit(unit: Unit, value: unknown, baseDir: string): unknown {
+function convertUnit(unit: Unit, value: unknown, folder: () => string): unknown {
   switch (unit) {
     case "duration":
       return parseDuration(value);
@@ -234,7 +242,7 @@ function convertUnit(unit: Unit, value: unknown, baseDir: string): unknown {
     case "path": {
       const path = String(value);
       const elsewhere = path === "-" || isAbsolute(path) || isUrl(path);
-      return elsewhere ? path : resolve(baseDir, path);
+      return elsewhere ? path : resolve(folder(), path);
     }
   }
 }

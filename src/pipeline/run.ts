@@ -385,6 +385,7 @@ class Run {
       stats: this.#stats,
       startedAtMs: this.#startedAtMs,
       lastToSee: this.#plan.lastToSee.has(id),
+      held: this.#held(),
       occupancy: this.#occupancy,
       defer: (close) => this.#deferred.push(close),
     };

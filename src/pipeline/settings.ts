@@ -45,13 +45,17 @@ export function withSettings(
   yaml: YamlFile,
   settings: readonly { readonly path: YamlPath; readonly place: string }[],
 ): YamlFile {
-  const placed = (path: YamlPath) =>
-    settings.findLast((given) => given.path.every((step, i) => String(step) === String(path[i])))?.place;
+  const placed = (path: YamlPath) => settings.findLast((given) => isWithin(path, given.path))?.place;
   return {
     ...yaml,
     place: (path) => placed(path) ?? yaml.place(path),
     keyPlace: (path) => placed(path) ?? yaml.keyPlace(path),
   };
+}
+
+/** Whether a place is the other, or lies in it. */
+export function isWithin(path: YamlPath, outer: YamlPath): boolean {
+  return outer.every((step, i) => String(step) === String(path[i]));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -75,6 +75,12 @@ export function parseYaml(text: string, file: string): YamlFile {
   }));
   if (faults.some(({ message }) => message.startsWith("Maximum call stack")))
     throw new ConfigError("CONFIG_SYNTAX", `${file}: it is nested too deeply; no configuration is`);
+  const bare = faults.find(({ at }) => text.slice(at - 1, at + 1) === "${");
+  if (bare) {
+    const name = /^[^}\n]*\}?/.exec(text.slice(bare.at))?.[0] ?? "";
+    const message = `a variable within { } or [ ] is written in quotes: "$${name}"`;
+    throw problemsError([{ place: placeAt(bare.at - 1), message }]); // the rest follows from it
+  }
   if (faults.length === 0) faults.push(...aliasFaults(document));
   const first = faults.filter(({ at }, i) => faults.findIndex((other) => other.at === at) === i);
   if (first.length > 0)

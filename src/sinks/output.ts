@@ -20,8 +20,7 @@ export function openOutput(id: string): Output {
     write: (text) => {
       if (broken) throw broken;
       if (stdout.write(text)) return;
-      // `drain` never comes once the pipe has broken; `close` does.
-      return Promise.race([once(stdout, "drain"), once(stdout, "close")]).then(
+      return drained(stdout).then(
         () => {
           if (broken) throw broken;
         },
@@ -33,7 +32,22 @@ export function openOutput(id: string): Output {
     },
     close: () => {
       stdout.off("error", onError);
-      stdout.on("error", () => {}); // a late failure has nobody left to tell
+      stdout.off("error", ignore).on("error", ignore); // a late failure has nobody left to tell
     },
   };
+}
+
+const ignore = () => {};
+
+/** `drain` never comes once the pipe has broken; `close` does. */
+async function drained(stream: NodeJS.WriteStream): Promise<void> {
+  const done = new AbortController();
+  const { signal } = done;
+  const heard = [once(stream, "drain", { signal }), once(stream, "close", { signal })];
+  try {
+    await Promise.race(heard);
+  } finally {
+    done.abort(); // takes the listener of the other away
+    await Promise.allSettled(heard);
+  }
 }

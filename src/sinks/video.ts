@@ -8,7 +8,7 @@ import { findEncoder, type VideoEncoder } from "../media/encoders.js";
 import { type Ffmpeg, findFfmpeg } from "../media/ffmpeg.js";
 import type { FaceFrame, Frame } from "../media/frame.js";
 import { zeroOf } from "../media/video-info.js";
-import { sink } from "../pipeline/component.js";
+import { complaint, sink } from "../pipeline/component.js";
 import type { RunContext, SourceStats } from "../pipeline/context.js";
 import { Path } from "../pipeline/units.js";
 import { diskReason } from "./disk.js";
@@ -40,6 +40,17 @@ const Options = Type.Object({
   ),
 });
 
+/** ffmpeg's name for the container that a file's name asks for. Throws `ConfigError` where there is none. */
+function containerOf(path: string): string {
+  const muxer = muxerOf(path);
+  if (!muxer)
+    throw new ConfigError(
+      "VIDEO_CONTAINER",
+      `${path}: the name must end in ${CONTAINERS.join(", ")}; Matroska (.mkv) takes any sound`,
+    );
+  return muxer;
+}
+
 /** Writes what it is given as a recording. */
 export const video = sink({
   type: "video",
@@ -50,13 +61,9 @@ export const video = sink({
   colour: true,
   options: Options,
   example: "- { type: video, path: out/lobby.mp4 }",
+  check: ({ path }) => complaint("path", () => containerOf(path)),
   build: async ({ path, codec = "libx264", quality, preset }, context) => {
-    const muxer = muxerOf(path);
-    if (!muxer)
-      throw new ConfigError(
-        "VIDEO_CONTAINER",
-        `${context.id}: ${path}: the name must end in ${CONTAINERS.join(", ")}; Matroska (.mkv) takes any sound`,
-      );
+    const muxer = containerOf(path);
     const ffmpeg = await findFfmpeg();
     const wish = {
       codec,

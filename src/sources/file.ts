@@ -48,12 +48,12 @@ export const file = source({
 
 async function inputOf(
   { path, loop, from: begin, to: end }: { path: string; loop?: number | boolean; from?: number; to?: number },
-  context: Pick<SourceContext, "id" | "source">,
+  context: Pick<SourceContext, "id" | "source" | "startedAtMs">,
 ): Promise<DecodeInput> {
-  if (path !== "-")
-    context.source.identity = isUrl(path)
-      ? redact(path)
-      : `${basename(path)} ${await checkFile(path, context.id)} bytes`;
+  const whole = isUrl(path) ? redact(path) : `${basename(path)} ${await sizeOf(path, context.id)} bytes`;
+  // Frames are counted from where it begins.
+  context.source.identity =
+    path === "-" ? `since ${context.startedAtMs}` : begin === undefined ? whole : `${whole} from ${begin} ms`;
   const rounds = loop === true ? -1 : typeof loop === "number" ? loop - 1 : 0;
   const before = [
     // Each round's times are shifted by ffmpeg, so they cannot be the container's own.
@@ -84,7 +84,8 @@ async function inputOf(
 }
 
 /** The file's size; throws where it cannot be a recording. */
-async function checkFile(path: string, id: string): Promise<number> {
+async function sizeOf(path: string, id: string): Promise<number> {
+  if (path === "-") return 0;
   const fail = (what: string, remedy: string) =>
     new SourceError("SOURCE_OPEN", `source ${id}: ${path}: ${what}; ${remedy}`);
   const info = await stat(path).catch((error: NodeJS.ErrnoException) => {

@@ -22,9 +22,9 @@ const MISTAKES: [
   [
     "a folder that is no model",
     { classify: "model: ./empty" },
-    /^p\.yaml:5:5: model \.\/empty: there is no card\.json in it; give /,
+    /^p\.yaml:5:5: model \S*\/empty: there is no card\.json in it; give /,
   ],
-  ["a file that is no model", { classify: "model: ./p.yaml" }, /^p\.yaml:5:5: model \.\/p\.yaml: /],
+  ["a file that is no model", { classify: "model: ./p.yaml" }, /^p\.yaml:5:5: model \S*\/p\.yaml: /],
   [
     "a cascade there is not",
     { detect: "cascade: frontal" },
@@ -74,7 +74,7 @@ const MISTAKES: [
   [
     "a server's address that is none",
     { sink: "type: nats, url: 'htp://me:hunter2@door:1'" },
-    /^p\.yaml:8:9: htp:\/\/me:\*\*\*@door:1: `htp:\/\/` is no address /,
+    /^p\.yaml:8:28: nats: htp:\/\/me:\*\*\*@door:1: `htp:\/\/` is no address /,
   ],
 ];
 

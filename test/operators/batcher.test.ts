@@ -28,13 +28,15 @@ class ManualBatch implements FaceBatch {
   }
 }
 
-function bench(slots: number, settings: { size: number; maxWaitMs: number; lastToSee?: boolean }) {
+function bench(slots: number, settings: { size: number; maxWaitMs: number; early?: boolean }) {
   const test = testContext({ slots });
   const batch = new ManualBatch();
   const input = new Subject<FaceFrame>();
   const out: string[] = [];
   const subscription = input
-    .pipe(batched({ lastToSee: false, ...settings }, batch, test.context.occupancy))
+    .pipe(
+      batched({ ...settings, early: new Set(settings.early ? ["test"] : []) }, batch, test.context.occupancy),
+    )
     .subscribe({
       next: ({ frame, faces }) => {
         out.push(`${frame.sequence}: ${faces.map(({ label }) => label ?? "-").join(" ")}`);
@@ -109,7 +111,7 @@ describe("batched", () => {
   });
 
   it("gives slots back once faces are cut out, where nobody looks at the picture any more", async () => {
-    const { take, batch, out, pool, input } = bench(4, { size: 3, maxWaitMs: LONG, lastToSee: true });
+    const { take, batch, out, pool, input } = bench(4, { size: 3, maxWaitMs: LONG, early: true });
     take(0, 2);
     take(1, 0);
     assert.equal(pool.free, 4, "one waits for its batch, the other for its turn");
@@ -129,7 +131,7 @@ describe("batched", () => {
   });
 
   it("lets frames without faces pile up without slots to an end", async () => {
-    const { take, batch, pool, subscription } = bench(4, { size: 3, maxWaitMs: LONG, lastToSee: true });
+    const { take, batch, pool, subscription } = bench(4, { size: 3, maxWaitMs: LONG, early: true });
     take(0, 1);
     for (let sequence = 1; pool.free > 0; sequence++) {
       assert.ok(sequence < 1000, "an engine that hangs stops the source");

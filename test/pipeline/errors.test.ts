@@ -110,7 +110,17 @@ const CASES: [name: string, text: string, expected: string[]][] = [
   [
     "two sinks that write one file",
     `${HEAD}operators: [{ type: find }, { type: tell }]\nsinks: [{ type: lines, path: a }, { type: lines, id: b, path: ./a }]\n`,
-    ["4:35: `lines` writes to /base/a already; give `b` another `path`"],
+    ["4:35: `lines` writes to /base/a already; leave out one of them, or give it another `path`"],
+  ],
+  [
+    "a sink that writes over what is read",
+    `${HEAD}operators: [{ type: find }, { type: tell }]\nsinks: [{ type: lines, path: b/../a.mp4 }]\n`,
+    ["4:9: `lines` would write over what `clip` reads, /base/a.mp4; give it another `path`"],
+  ],
+  [
+    "a variable in braces without quotes, told once",
+    "version: 1\nsources: [{ type: clip, path: ${VIDEO} }]\n",
+    ['2:31: a variable within { } or [ ] is written in quotes: "${VIDEO}"'],
   ],
   ["depth without end", "[".repeat(20_000), ["<pipeline>: it is nested too deeply; no configuration is"]],
   [

@@ -77,6 +77,21 @@ describe("a pipeline file", () => {
     assert.deepEqual(nodesOf(silent).slice(-2)[0], "tell");
   });
 
+  it("takes paths of the file from its folder, and those of --set from where that was given", () => {
+    const paths = (...set: string[]) => {
+      const { nodes } = parsePipeline(TEXT, resolve("/base"), {
+        registry: components,
+        set,
+        setDir: resolve("/here"),
+      });
+      return nodes.flatMap(({ options }) => (typeof options.path === "string" ? [options.path] : []));
+    };
+    const [source, ...rest] = paths();
+    assert.ok(source?.startsWith(resolve("/base")), source);
+    assert.deepEqual(paths("sources.0.path=b.mp4"), [resolve("/here/b.mp4"), ...rest]);
+    assert.deepEqual(paths("sources.0={ type: clip, path: c.mp4 }"), [resolve("/here/c.mp4"), ...rest]);
+  });
+
   it("takes variables in --set, too", () => {
     assert.equal(optionsOf("find", ["operators.find.every=${EVERY}"], { EVERY: "7" }).every, 7);
   });

@@ -16,7 +16,7 @@ const edges = (...parts: Parameters<typeof plan>) =>
   plan(...parts).nodes.map(({ id, from }) => `${id}<-${from.join("+")}`);
 
 const CLIP = "{ type: clip, path: a }";
-const LINES = "{ type: lines, path: a }";
+const LINES = "{ type: lines, path: lines }";
 const TWO_MODELS = [
   CLIP,
   "{ type: find }, { id: a, type: settle }, { id: ea, type: tell }, { id: b, type: settle, from: find }, { id: eb, type: tell }",
@@ -48,7 +48,7 @@ describe("the planner", () => {
   it("gives the ends of all chains to a sink, and to each sink", () => {
     assert.deepEqual(edges(...TWO_MODELS).slice(-1), ["lines<-ea+eb"]);
     assert.deepEqual(
-      edges(CLIP, "{ type: find }, { type: tell }", `${LINES}, { type: lines, path: b }`).slice(-2),
+      edges(CLIP, "{ type: find }, { type: tell }", `${LINES}, { type: lines, path: more }`).slice(-2),
       ["lines<-tell", "lines-2<-tell"],
     );
   });
@@ -57,7 +57,7 @@ describe("the planner", () => {
     const nodes = edges(
       CLIP,
       "{ type: find }, { type: settle }, { type: tell }",
-      `{ type: film, path: b }, ${LINES}`,
+      `{ type: film, path: film }, ${LINES}`,
     );
     assert.deepEqual(nodes.slice(-2), ["film<-settle", "lines<-tell"]);
   });
@@ -87,7 +87,7 @@ describe("the planner", () => {
     const { colour } = plan(
       `{ id: a, type: clip, path: a }, { id: b, type: clip, path: b }`,
       "{ id: fa, type: find, from: a }, { id: fb, type: find, from: b }, { id: t, type: tell, from: [fb] }",
-      `{ type: film, path: b, from: fa }, ${LINES}`,
+      `{ type: film, path: film, from: fa }, ${LINES}`,
     );
     assert.deepEqual([...colour], ["a"]);
   });
@@ -103,8 +103,8 @@ describe("the planner", () => {
         { registry: blind },
       ).lastToSee;
     assert.deepEqual([...last(LINES)].sort(), ["find", "settle"]);
-    assert.deepEqual([...last(`${LINES}, { type: film, path: b, from: settle }`)], []);
-    assert.deepEqual([...last(`${LINES}, { type: film, path: b, from: find }`)], ["settle"]);
+    assert.deepEqual([...last(`${LINES}, { type: film, path: film, from: settle }`)], []);
+    assert.deepEqual([...last(`${LINES}, { type: film, path: film, from: find }`)], ["settle"]);
     assert.deepEqual(
       [...last(LINES, ", { id: other, type: find, from: clip }, { type: tell, from: other }")].sort(),
       ["find", "other", "settle"],

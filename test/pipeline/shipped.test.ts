@@ -35,7 +35,7 @@ describe("every component", () => {
       assert(Array.isArray(items) && items.length > 0);
       for (const { type, id: _, ...options } of items) {
         assert.equal(type, component.type);
-        assert.deepEqual(readOptions(component.options, options, "/").problems, []);
+        assert.deepEqual(readOptions(component.options, options, () => "/").problems, []);
       }
       for (const [name, { description }] of Object.entries(optionsSchema(component).properties ?? {}))
         assert(description, `${component.type}.${name} has no description`);

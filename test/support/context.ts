@@ -49,6 +49,7 @@ export function testContext(
     stats: { sources: [source], faces: 0, events: 0, engines: [], eventDelayMs: new Histogram([100, 1000]) },
     startedAtMs: Date.UTC(2026, 0, 1),
     lastToSee,
+    held: 0,
     occupancy: {
       get leased() {
         return pool.leased;

@@ -1,15 +1,18 @@
 import { join } from "node:path";
 import { Type } from "typebox";
-import { natsFields, StreamOptions } from "../../nats/options.js";
+import { parseAddresses } from "../../nats/address.js";
+import { DEFAULT_URL, natsFields, StreamOptions } from "../../nats/options.js";
 import { parseSubject, SUBJECT_FIELDS, safeToken } from "../../nats/subject.js";
-import { sink } from "../../pipeline/component.js";
+import { complaint, sink } from "../../pipeline/component.js";
 import { Bytes, Path } from "../../pipeline/units.js";
+
+const SUBJECT = "emotion.{source}.{track}";
 
 const Options = Type.Object({
   ...natsFields,
   subject: Type.Optional(
     Type.String({
-      default: "emotion.{source}.{track}",
+      default: SUBJECT,
       description: `Where events go; ${SUBJECT_FIELDS.join(", ")} are replaced by the event's own, what cannot stand in a subject as \`%2E\`.`,
     }),
   ),
@@ -64,14 +67,14 @@ A server that is away at the start is waited for; a wrong login, a certificate t
   url: nats://127.0.0.1:4222
   subject: emotion.{source}.{track}
   stream: { name: EMOTION, create: true, maxAge: 7d }`,
+  check: ({ subject, url, tls }) =>
+    complaint("subject", () => parseSubject(subject ?? SUBJECT)) ??
+    complaint("url", () => parseAddresses(url ?? DEFAULT_URL)) ??
+    ((tls?.cert === undefined) === (tls?.key === undefined)
+      ? undefined
+      : { option: "tls", message: "`cert` and `key` go together; one of them is missing" }),
   build: async (options, context) => {
-    const {
-      subject = "emotion.{source}.{track}",
-      format = "structured",
-      stream,
-      spool,
-      buffer = 8e6,
-    } = options;
+    const { subject = SUBJECT, format = "structured", stream, spool, buffer = 8e6 } = options;
     const { id, pipeline, stateDir, log, signal, stats } = context;
     const common = {
       id,

@@ -8,13 +8,24 @@ import { ConfigError, SinkError } from "../../errors.js";
 import { type Colour, coloursOf } from "../../events/palette.js";
 import type { Face, FaceFrame, FaceModel, Frame } from "../../media/frame.js";
 import { zeroOf } from "../../media/video-info.js";
-import { sink } from "../../pipeline/component.js";
+import { complaint, sink } from "../../pipeline/component.js";
 import type { RunContext, SourceStats } from "../../pipeline/context.js";
 import { Path } from "../../pipeline/units.js";
 import { diskReason } from "../disk.js";
 import { isWhole, ownPath, partName } from "../part-file.js";
 import { type Cue, CueMaker, type Sighting } from "./cues.js";
 import { FORMATS, type Format, type Size } from "./formats.js";
+
+/** The format that a file's name asks for. Throws `ConfigError` where there is none. */
+function formatOf(path: string): () => Format {
+  const format = FORMATS[extname(path).toLowerCase()];
+  if (!format)
+    throw new ConfigError(
+      "SUBTITLES_FORMAT",
+      `${path}: the name must end in ${Object.keys(FORMATS).join(", ")}`,
+    );
+  return format;
+}
 
 /** Writes what is known of faces as subtitles. */
 export const subtitles = sink({
@@ -31,13 +42,9 @@ export const subtitles = sink({
     }),
   }),
   example: "- { type: subtitles, path: out/lobby.vtt }",
+  check: ({ path }) => complaint("path", () => formatOf(path)),
   build: ({ path }, context) => {
-    const format = FORMATS[extname(path).toLowerCase()];
-    if (!format)
-      throw new ConfigError(
-        "SUBTITLES_FORMAT",
-        `${context.id}: ${path}: the name must end in ${Object.keys(FORMATS).join(", ")}`,
-      );
+    const format = formatOf(path);
     const files = new Map<string, SubtitleFile>();
     const open = async (frame: Frame) => {
       const own = ownPath(path, frame.source, files.values(), context.id);

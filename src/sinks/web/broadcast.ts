@@ -120,11 +120,13 @@ export class Broadcast {
 
   #picture(item: FaceFrame, camera: number): void {
     const { frame } = item;
+    const { source } = frame;
     const { fps, maxSide, quality } = this.#options;
     this.#encoding = true;
-    this.#nextMs.set(frame.source, performance.now() + 1000 / fps);
+    this.#nextMs.set(source, performance.now() + 1000 / fps);
     // What is needed of the frame is taken now: its slot goes back at once, however long the encoder takes.
-    const small = shrink(frame, maxSide, this.#rgb);
+    const range = this.#context.stats.sources.find(({ id }) => id === source)?.video?.colour.range ?? "tv";
+    const small = shrink(frame, maxSide, this.#rgb, range);
     this.#rgb = small.rgb;
     const head = {
       camera,

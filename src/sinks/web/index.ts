@@ -2,15 +2,17 @@ import { type Static, Type } from "typebox";
 import { ConfigError } from "../../errors.js";
 import type { EmotionEvent } from "../../events/event.js";
 import type { FaceFrame } from "../../media/frame.js";
-import { sink } from "../../pipeline/component.js";
+import { complaint, sink } from "../../pipeline/component.js";
 import { Duration } from "../../pipeline/units.js";
 import { isLoopback } from "./access.js";
 import type { Address } from "./server.js";
 
+const LISTEN = "127.0.0.1:8088";
+
 const Options = Type.Object({
   listen: Type.Optional(
     Type.String({
-      default: "127.0.0.1:8088",
+      default: LISTEN,
       pattern: "^(\\[[0-9a-fA-F:.]+\\]|[^\\s:/]+):\\d{1,5}$",
       description:
         "Address and port; port 0 means any that is free. Any address but a loopback one needs `token`.",
@@ -73,14 +75,10 @@ export const web = sink({
   colour: true,
   options: Options,
   example: "- { type: web, listen: 127.0.0.1:8088 }",
+  check: (options) => complaint("listen", () => addressOf(options)),
   build: async (options, context) => {
-    const { listen = "127.0.0.1:8088", token, hosts = [] } = options;
-    const address = addressOf(listen);
-    if (!isLoopback(address.host) && token === undefined)
-      throw new ConfigError(
-        "WEB_TOKEN",
-        `${context.id}: ${listen} can be reached from other machines, so the page needs a token; add e.g. token: "\${WEB_TOKEN}", or listen on 127.0.0.1`,
-      );
+    const { token, hosts = [] } = options;
+    const address = addressOf(options);
     // Only runs that have this sink load the server and the encoder.
     const [{ Broadcast }, { PageServer }] = await Promise.all([
       import("./broadcast.js"),
@@ -94,6 +92,9 @@ export const web = sink({
       hosts: hosts.map((name) => name.toLowerCase()),
       opened: (socket) => broadcast.add(socket),
       pages: () => broadcast.viewers,
+    }).catch(async (error: unknown) => {
+      await broadcast.close();
+      throw error;
     });
     context.log.info(`${context.id}: ${server.url}`, { url: server.url });
     return {
@@ -109,7 +110,16 @@ export const web = sink({
   },
 });
 
-function addressOf(listen: string): Address {
+/** Where to listen. Throws `ConfigError` where that cannot be, or not without a token. */
+function addressOf({ listen = LISTEN, token }: WebOptions): Address {
   const at = listen.lastIndexOf(":");
-  return { host: listen.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(listen.slice(at + 1)) };
+  const host = listen.slice(0, at).replace(/^\[|\]$/g, "");
+  const port = Number(listen.slice(at + 1));
+  if (port > 65535) throw new ConfigError("WEB_LISTEN", `${listen}: a port is at most 65535`);
+  if (!isLoopback(host) && token === undefined)
+    throw new ConfigError(
+      "WEB_TOKEN",
+      `${listen} can be reached from other machines, so the page needs a token; add e.g. token: "\${WEB_TOKEN}", or listen on 127.0.0.1`,
+    );
+  return { host, port };
 }

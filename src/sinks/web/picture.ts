@@ -13,11 +13,23 @@ function divisorOf(frame: Frame, maxSide: number): number {
   return Math.max(1, Math.ceil(Math.max(frame.width, frame.height) / maxSide));
 }
 
+/** BT.601 in 8 bits of fraction, by the range of the samples. */
+const RANGES = {
+  tv: { scale: 298, black: 16, red: 409, greenByBlue: 100, greenByRed: 208, blue: 516 },
+  pc: { scale: 256, black: 0, red: 359, greenByBlue: 88, greenByRed: 183, blue: 454 },
+} as const;
+
 /**
- * A frame shrunk by a whole number, each pixel the mean of the square it comes from, as RGB (BT.601, limited range, as
- * JPEG viewers and our decoder's default have it). `into` is used again where it is large enough.
+ * A frame shrunk by a whole number, each pixel the mean of the square it comes from, as RGB (BT.601). `into` is used
+ * again where it is large enough.
  */
-export function shrink(frame: Frame, maxSide: number, into?: Uint8Array): Shrunk {
+export function shrink(
+  frame: Frame,
+  maxSide: number,
+  into?: Uint8Array,
+  range: keyof typeof RANGES = "tv",
+): Shrunk {
+  const { scale, black, red, greenByBlue, greenByRed, blue } = RANGES[range];
   const by = divisorOf(frame, maxSide);
   const width = Math.floor(frame.width / by);
   const height = Math.floor(frame.height / by);
@@ -36,11 +48,10 @@ export function shrink(frame: Frame, maxSide: number, into?: Uint8Array): Shrunk
       const chroma = chromaRow + ((column * by + (by >> 1)) >> 1);
       const cb = coloured ? (pixels[u + chroma] ?? 128) - 128 : 0;
       const cr = coloured ? (pixels[v + chroma] ?? 128) - 128 : 0;
-      // BT.601 in 8 bits of fraction.
-      const y = 298 * (luma - 16) + 128;
-      rgb[out++] = clamp((y + 409 * cr) >> 8);
-      rgb[out++] = clamp((y - 100 * cb - 208 * cr) >> 8);
-      rgb[out++] = clamp((y + 516 * cb) >> 8);
+      const y = scale * (luma - black) + 128;
+      rgb[out++] = clamp((y + red * cr) >> 8);
+      rgb[out++] = clamp((y - greenByBlue * cb - greenByRed * cr) >> 8);
+      rgb[out++] = clamp((y + blue * cb) >> 8);
     }
   }
   return { width, height, rgb };

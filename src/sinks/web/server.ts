@@ -157,7 +157,10 @@ export class PageServer {
     socket.on("error", () => socket.destroy());
     const { host, origin, cookie } = request.headers;
     const refuse = (status: string) =>
-      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      // Not only our half: `http` knows nothing of upgraded connections any more and would wait for them at the end.
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
+        socket.destroy(),
+      );
     if (!hostAllowed(host, this.#options.hosts)) return void refuse("421 Misdirected Request");
     if (!originAllowed(origin, host)) return void refuse("403 Forbidden");
     if (request.url !== "/stream") return void refuse("404 Not Found");

@@ -79,6 +79,18 @@ describe("the page's pictures", () => {
     }
   });
 
+  it("have black and white where the samples use all 8 bits", () => {
+    for (const [luma, value] of [
+      [0, 0],
+      [16, 16],
+      [240, 240],
+      [255, 255],
+    ] as const) {
+      const frame = frameOf(8, 8, "yuv420p", () => [luma, 128, 128]);
+      assert.deepEqual([...new Set(shrink(frame, 4, undefined, "pc").rgb)], [value]);
+    }
+  });
+
   it("take the mean of what they shrink, and each pixel from its place", () => {
     const checks = shrink(
       frameOf(16, 8, "gray", (x, y) => [(x + y) % 2 ? 16 : 235]),
