@@ -62,7 +62,7 @@ export const events = operator({
           }
         };
         // While other sources go on, nothing else tells that no more of an ended one is under way.
-        const timer = setInterval(() => {
+        const ending = setInterval(() => {
           for (const [source, known] of seen) {
             const ended = context.stats.sources.find(({ id }) => id === source)?.state === "ended";
             if (ended && Date.now() - (lastAtMs.get(source) ?? 0) > ENDED_MS)
@@ -86,6 +86,7 @@ export const events = operator({
             }
           }
         };
+        subscriber.add(() => clearInterval(ending));
         return input.subscribe({
           next: (item) => {
             try {

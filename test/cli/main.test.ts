@@ -112,6 +112,15 @@ describe("the command line", function () {
     assert.equal(second?.errors.length, 1);
   });
 
+  it("ends with 1 where there is no ffmpeg: no new try would find a camera", async () => {
+    const camera = join(folder, "camera.yaml");
+    writeFileSync(camera, FINE.replace("type: file, path: a.mp4", "type: rtsp, url: rtsp://127.0.0.1:1/x"));
+    const { code, stderr } = await pipeline(["run", camera], { EKSPRESI_FFMPEG: "/nowhere/ffmpeg" });
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: ffmpeg at \/nowhere\/ffmpeg \(EKSPRESI_FFMPEG\) does not start: /);
+    assert.doesNotMatch(stderr, /trying again/);
+  });
+
   it("shows a stack only where DEBUG is set", async () => {
     const [plain, debug] = await Promise.all([
       pipeline(["validate", wrong]),

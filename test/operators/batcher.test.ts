@@ -152,6 +152,17 @@ describe("batched", () => {
     assert.equal(pool.free, 4);
   });
 
+  it("ends with an error, and no frame is lost, when a face cannot be cut out", () => {
+    const { take, batch, out, pool } = bench(4, { size: 3, maxWaitMs: LONG });
+    take(0, 1);
+    batch.cut = () => {
+      throw new Error("no memory");
+    };
+    take(1, 1);
+    assert.deepEqual(out, ["no memory"]);
+    assert.equal(pool.free, 4);
+  });
+
   it("returns every frame when nobody listens any more", async () => {
     const { take, batch, out, pool, subscription } = bench(4, { size: 1, maxWaitMs: LONG });
     take(0, 1);

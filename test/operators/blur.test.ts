@@ -238,6 +238,25 @@ describe("a pipeline that hides faces", function () {
     );
   });
 
+  it("does not come to a standstill behind another one whose frames are copies", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "ekspresi-blur-"));
+    try {
+      const { errors, sinks } = await runPlan(
+        plan(
+          "{ type: detect, minSize: 25%, every: 10 }, { type: track }, { id: one, type: blur, from: track }, { id: two, type: blur, tracks: [1] }, { id: other, type: blur, from: track }",
+          `{ type: video, path: ${join(folder, "a.mkv")}, preset: ultrafast, from: two }, { type: video, path: ${join(folder, "b.mkv")}, preset: ultrafast, from: other }`,
+        ),
+        { log: testContext().context.log },
+      );
+      assert.deepEqual(errors, []);
+      const written = sinks.map((sink) => sink.written);
+      assert.equal(written[0], written[1]);
+      assert.ok((written[0] ?? 0) > 20);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it("lets no pixel of a face through, on a real recording", async () => {
     const folder = mkdtempSync(join(tmpdir(), "ekspresi-blur-"));
     try {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { mock } from "node:test";
 import { concat, from, lastValueFrom, map, NEVER, throwError, toArray } from "rxjs";
 import { TestScheduler } from "rxjs/testing";
 import Schema from "typebox/schema";
@@ -41,6 +42,26 @@ describe("events", () => {
 
   it("says at the end of the source that a face has left", async () => {
     assert.deepEqual((await eventsOf("s")).map(brief), ["appeared sad 0", "left sad 0"]);
+  });
+
+  it("says it of a source that has ended, also while others go on", async () => {
+    mock.timers.enable({ apis: ["setInterval", "Date"] });
+    try {
+      const test = testContext({ slots: 4 });
+      const out: string[] = [];
+      const operate = await events.build({}, test.context);
+      const subscription = concat(from(seen(test, "ss")), NEVER)
+        .pipe(operate)
+        .subscribe((event) => out.push(brief(event)));
+      mock.timers.tick(60_000);
+      assert.deepEqual(out, ["appeared sad 0"], "it may go on yet");
+      test.context.source.state = "ended";
+      mock.timers.tick(1000);
+      assert.deepEqual(out, ["appeared sad 0", "left sad 100"]);
+      subscription.unsubscribe();
+    } finally {
+      mock.timers.reset();
+    }
   });
 
   it("sends samples at the interval", async () => {

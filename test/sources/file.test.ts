@@ -53,6 +53,18 @@ describe("a recording", function () {
     assert.equal(frames.length, 50);
   });
 
+  it("is another recording where it begins elsewhere, so that no events get the same ids", async () => {
+    const identity = async (options: { path: string; from?: number; to?: number }) => {
+      const { context, close } = testContext();
+      await lastValueFrom(file.open({ to: 4100, ...options }, context).pipe(map((frame) => frame.release())));
+      await close();
+      return context.source.identity;
+    };
+    const whole = await identity({ path: RECORDING });
+    assert.equal(whole, await identity({ path: RECORDING, to: 200 }), "its end changes no frame's number");
+    assert.notEqual(whole, await identity({ path: RECORDING, from: 4000 }));
+  });
+
   it("plays several rounds with time going on", async () => {
     const path = await made("short.mp4", "-f", "lavfi", "-i", "testsrc=rate=25:duration=1");
     const times = (await read({ path, loop: 3 })).map(({ mediaTimeMs }) => mediaTimeMs);

@@ -171,6 +171,22 @@ describe("the web sink", () => {
     closing.splice(0);
   });
 
+  it("waits at its end for nobody whose connection it refused", async () => {
+    const { url, sink } = await start();
+    const { hostname, port } = new URL(url);
+    const client = connect(Number(port), hostname); // keeps its half open for ever
+    client.on("error", () => {});
+    client.write(
+      `GET /nowhere HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n`,
+    );
+    client.write("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
+    const [answer] = (await once(client, "data")) as [Buffer];
+    assert.match(String(answer), /^HTTP\/1\.1 404/);
+    await sink.close(true);
+    closing.splice(0);
+    client.destroy();
+  });
+
   it("is one line of error where its address is taken, is none of this machine's, or needs a token", async () => {
     const { url } = await start();
     const listen = new URL(url).host;

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { openOutput } from "#src/sinks/output.js";
+
+describe("standard output", () => {
+  it("is listened to no longer than a write waits", async () => {
+    const { stdout } = process;
+    const { write } = stdout;
+    const counts = () => ["drain", "close", "error"].map((event) => stdout.listenerCount(event));
+    const output = openOutput("out");
+    const before = counts();
+    try {
+      for (let i = 0; i < 12; i++) {
+        stdout.write = () => false;
+        const writing = output.write("x");
+        stdout.write = write;
+        assert.ok(writing, "it is full");
+        stdout.emit("drain");
+        await writing;
+      }
+    } finally {
+      stdout.write = write;
+    }
+    assert.deepEqual(counts(), before);
+    output.close();
+    openOutput("again").close();
+    assert.ok(stdout.listenerCount("error") <= (before[2] ?? 0), "closing leaves one at most");
+  });
+});
