@@ -65,7 +65,7 @@ Examples:
   $ pipeline run pipelines/recording.yaml --set sources.0.path=lobby.mp4
   $ pipeline annotate lobby.mp4
   $ pipeline report out/lobby.jsonl -o lobby.html
-  $ pipeline validate pipelines/*.yaml
+  $ pipeline validate lobby.yaml
   $ pipeline doctor`,
     );
   for (const verb of VERBS) verb.register(program);

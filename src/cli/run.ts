@@ -20,7 +20,7 @@ export function register(program: Command): void {
     .argument("<file>", "pipeline file")
     .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
     .option(
-      "--web [host:port]",
+      "--web [[host:]port]",
       "shows the run in a browser (default: 127.0.0.1:8088; port 0: any that is free)",
       webAddress,
     )
@@ -32,6 +32,7 @@ export function register(program: Command): void {
       `
 Ctrl-C ends cleanly: what is under way is finished and written. A second one ends at once.
 Exit codes: 0 fine, 1 the run failed, 2 the file or the usage is wrong.
+Relative paths in the file are looked for beside it, those of --set in the working directory.
 
 --web on an address that other machines reach asks its visitors for a token: EKSPRESI_WEB_TOKEN, or one that is
 made for the run and printed.

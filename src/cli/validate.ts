@@ -37,7 +37,8 @@ Exits with 2 when a file is wrong. Recordings and models that are not here are t
 there where it runs.
 
 Examples:
-  $ pipeline validate pipelines/*.yaml
+  $ pipeline validate lobby.yaml
+  $ DOOR_URL=rtsp://a HALL_URL=rtsp://b pipeline validate pipelines/*.yaml
   $ pipeline validate door.yaml --set sources.0.url=rtsp://10.0.0.7/1
   $ pipeline validate --json door.yaml | jq -r '.[].errors[]'`,
     )
