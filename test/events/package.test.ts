@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connect } from "@nats-io/transport-node";
 import { Ajv } from "ajv";
@@ -69,13 +80,21 @@ describe("schema/asyncapi.json", () => {
 });
 
 describe("examples/subscribe.ts", () => {
-  it("prints what a pipeline publishes, and ends with Ctrl-C", async function () {
+  it("copied into a folder of its own prints what a pipeline publishes, and ends with Ctrl-C", async function () {
     this.timeout(60_000);
     needsNatsServer(this);
     const server = await NatsServer.start();
-    const example = fileURLToPath(new URL("examples/subscribe.ts", root));
-    const child = spawn(process.execPath, ["--import", "tsx", example, server.url], {
-      cwd: fileURLToPath(root),
+    // As `npm install` leaves it: a package of no `"type": "module"`.
+    const folder = mkdtempSync(join(tmpdir(), "ekspresi-subscribe-"));
+    mkdirSync(join(folder, "node_modules/@nats-io"), { recursive: true });
+    symlinkSync(fileURLToPath(root), join(folder, "node_modules/ekspresi"));
+    const client = "node_modules/@nats-io/transport-node";
+    symlinkSync(fileURLToPath(new URL(client, root)), join(folder, client));
+    writeFileSync(join(folder, "package.json"), "{}");
+    copyFileSync(new URL("examples/subscribe.ts", root), join(folder, "subscribe.ts"));
+    const tsx = createRequire(import.meta.url).resolve("tsx/cli");
+    const child = spawn(process.execPath, [tsx, "subscribe.ts", server.url], {
+      cwd: folder,
       stdio: ["ignore", "pipe", "inherit"],
     });
     const connection = await connect({ port: server.port });
@@ -99,6 +118,7 @@ describe("examples/subscribe.ts", () => {
       child.kill("SIGKILL");
       await connection.close();
       await server.remove();
+      rmSync(folder, { recursive: true });
     }
   });
 });
