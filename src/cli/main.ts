@@ -54,7 +54,8 @@ export function createProgram(): Command {
     .showHelpAfterError("(--help says more)")
     .configureHelp({
       // That a repeatable option begins empty helps nobody.
-      optionDescription: (option) => new Help().optionDescription(option).replace(" (default: [])", ""),
+      optionDescription: (option) =>
+        new Help().optionDescription(option).replace(/ \(default: \[\]\)|, default: \[\]/, ""),
     })
     .exitOverride()
     .addHelpText(

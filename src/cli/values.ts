@@ -3,11 +3,17 @@ import { parseDuration } from "../pipeline/quantities.js";
 
 // Values of options on the command line; each throws `ConfigError` for what is none.
 
-/** `80` or `80%` as 0.8. */
+/** `80` or `80%` as 0.8. A bare `0.7` is refused: it may be meant as 70 %. */
 export function percent(flag: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)%?$/.exec(text);
   if (!match || Number(match[1]) > 100) throw wrong(flag, text, "a percentage from 0 to 100");
-  return Number(match[1]) / 100;
+  const value = Number(match[1]);
+  if (!text.endsWith("%") && value > 0 && value < 1)
+    throw new ConfigError(
+      "USAGE",
+      `${flag} ${text}: write ${Number((value * 100).toFixed(9))}%, or ${text}%`,
+    );
+  return value / 100;
 }
 
 /** A whole number of at least 1. */

@@ -342,6 +342,7 @@ describe("pipeline events", function () {
       [["--follow"], /^--follow goes with --since/],
       [["--limit", "0"], /^--limit 0: it must be a whole number/],
       [["--min-confidence", "2e9"], /^--min-confidence 2e9: it must be a percentage/],
+      [["--min-confidence", "0.7"], /^--min-confidence 0\.7: write 70%, or 0\.7%$/m],
       [["--kind", "gone"], /^--kind gone: it must be appeared, changed, sample, left/],
       [["emotion..x"], /^"emotion\.\.x" is no subject/],
     ] as const) {
