@@ -1,28 +1,52 @@
 import { dirname, resolve } from "node:path";
 import type { Static, TObject } from "typebox";
 import { Default } from "typebox/value";
-import { isModelPath } from "../model/load.js";
+import { isModelPath, noSuchModel, shippedModels } from "../model/load.js";
 import { type Settings, SweepDefinition } from "../model/sweep/index.js";
 import { Recipe } from "../model/training/index.js";
 import { readOptions, show } from "../pipeline/options.js";
 import { applySetting, withSettings } from "../pipeline/settings.js";
-import { type Problem, problemsError, readYaml } from "../pipeline/yaml.js";
+import { type Problem, problemsError, readYaml, type YamlPath } from "../pipeline/yaml.js";
 
-/** Where a recipe and a sweep hold paths. */
-const RECIPE_PATHS = [["data", "path"], ["data", "ferplus", "path"], ["from"]];
-const SWEEP_PATHS = [["recipe"]];
+/** What is read, and how errors speak of it. */
+interface Kind<T extends TObject> {
+  readonly schema: T;
+  readonly file: string;
+  readonly form: string;
+  /** Where it holds paths. */
+  readonly paths: readonly YamlPath[];
+  readonly check?: (options: Static<T>) => { readonly path: YamlPath; readonly message: string } | undefined;
+}
+
+const RECIPE: Kind<typeof Recipe> = {
+  schema: Recipe,
+  file: "a recipe file",
+  form: "a recipe is a mapping with name and data",
+  paths: [["data", "path"], ["data", "ferplus", "path"], ["from"]],
+  check: ({ from }) =>
+    from === undefined || isModelPath(from) || shippedModels().includes(from)
+      ? undefined
+      : { path: ["from"], message: noSuchModel(from) },
+};
+
+const SWEEP: Kind<typeof SweepDefinition> = {
+  schema: SweepDefinition,
+  file: "a sweep file",
+  form: "a sweep is a mapping with name, recipe and method",
+  paths: [["recipe"]],
+};
 
 /**
  * Reads and checks a training recipe. Paths in it become absolute: the file's own are relative to its folder, those
  * that `set` gives to the working directory. Throws one `ConfigError` that lists everything wrong, line by line.
  */
 export function loadRecipe(path: string, set: readonly string[]): Promise<Recipe> {
-  return load(Recipe, "a recipe is a mapping with name and data", path, RECIPE_PATHS, set);
+  return load(RECIPE, path, set);
 }
 
 /** Reads and checks a sweep; its recipe's path is made absolute. Throws `ConfigError`. */
 export function loadSweep(path: string): Promise<SweepDefinition> {
-  return load(SweepDefinition, "a sweep is a mapping with name, recipe and method", path, SWEEP_PATHS, []);
+  return load(SWEEP, path, []);
 }
 
 /** Values of a recipe as `--set` takes them. */
@@ -31,20 +55,18 @@ export function settingsOf(settings: Settings): string[] {
 }
 
 async function load<T extends TObject>(
-  schema: T,
-  form: string,
+  { schema, file: wanted, form, paths, check }: Kind<T>,
   path: string,
-  paths: readonly (readonly string[])[],
   set: readonly string[],
 ): Promise<Static<T>> {
-  const file = await readYaml(path);
+  const file = await readYaml(path, wanted);
   const root = structuredClone(file.value);
   if (typeof root !== "object" || root === null || Array.isArray(root))
     throw problemsError([{ place: file.place([]), message: `${form}, not ${show(root)}` }]);
   makeAbsolute(root, paths, dirname(path));
   const settings = set.map((setting) => ({
     place: `--set ${setting.slice(0, setting.indexOf("="))}`,
-    path: applySetting(root, setting),
+    path: applySetting(root, setting, "epochs=30"),
   }));
   makeAbsolute(root, paths, process.cwd());
   const yaml = withSettings(file, settings);
@@ -59,11 +81,13 @@ async function load<T extends TObject>(
         }),
       ),
     );
+  const wrong = check?.(options as Static<T>);
+  if (wrong) throw problemsError([{ place: yaml.place(wrong.path), message: wrong.message }]);
   return options as Static<T>;
 }
 
 /** Changes `root` in place. A `from` without a slash is the name of a model that comes along, and stays. */
-function makeAbsolute(root: object, paths: readonly (readonly string[])[], folder: string): void {
+function makeAbsolute(root: object, paths: readonly YamlPath[], folder: string): void {
   for (const path of paths) {
     const key = path.at(-1) ?? "";
     const holder = path

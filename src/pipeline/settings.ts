@@ -5,13 +5,15 @@ import type { YamlFile, YamlPath } from "./yaml.js";
 /**
  * Applies `--set a.b.c=value` to a configuration. Steps are keys, indices of lists, or ids (or types) of list items;
  * the value is read as YAML. Changes `root` in place and returns the keys and indices that lead to the value.
+ *
+ * @param example a setting that such a configuration may have
  */
-export function applySetting(root: unknown, setting: string): YamlPath {
+export function applySetting(root: unknown, setting: string, example = "sources.0.path=video.mp4"): YamlPath {
   const equals = setting.indexOf("=");
   // The value may hold a password, so it is not told.
   const name = equals < 0 ? setting : setting.slice(0, equals);
   const fail = (what: string): never => {
-    throw new ConfigError("CONFIG_SET", `--set ${name}: ${what}; write e.g. --set sources.0.path=video.mp4`);
+    throw new ConfigError("CONFIG_SET", `--set ${name}: ${what}; write e.g. --set ${example}`);
   };
   if (equals < 1) fail("it has no `=`");
   const steps = setting.slice(0, equals).split(".");

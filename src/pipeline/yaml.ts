@@ -38,12 +38,16 @@ const MAX_ALIASES = 100;
 /** Of a broken file the first faults tell; the rest follow from them. */
 const MAX_FAULTS = 10;
 
-/** Reads a YAML file. Throws `ConfigError` when it is missing, too large, or not YAML. */
-export async function readYaml(file: string): Promise<YamlFile> {
+/**
+ * Reads a YAML file. Throws `ConfigError` when it is missing, too large, or not YAML.
+ *
+ * @param wanted what the file is to be, for who named one that is not there
+ */
+export async function readYaml(file: string, wanted = "a pipeline file"): Promise<YamlFile> {
   const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
     const why =
       cause.code === "ENOENT"
-        ? "no such file; give the path of a pipeline file"
+        ? `no such file; give the path of ${wanted}`
         : cause.code === "EISDIR"
           ? "it is a folder; give a YAML file"
           : messageOf(cause);

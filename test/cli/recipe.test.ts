@@ -35,6 +35,15 @@ describe("a recipe's paths", () => {
   it("leave the name of a model that comes along", async () => {
     assert.equal((await loadRecipe(file, ["from=fer2013-small"])).from, "fer2013-small");
   });
+
+  it("name no model that does not come along", async () => {
+    const wrong = join(folder, "wrong.yaml");
+    await writeFile(wrong, "name: mine\nfrom: fer2013-smal\ndata: { path: faces }\n");
+    await assert.rejects(loadRecipe(wrong, []), {
+      name: "ConfigError",
+      message: /^.*wrong\.yaml:2:7: model fer2013-smal: there is none of that name; use fer2013-small, or /,
+    });
+  });
 });
 
 describe("the files in docs/training.md", () => {
