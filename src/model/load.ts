@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import Schema from "typebox/schema";
-import { ModelError, messageOf } from "../errors.js";
+import { ConfigError, ModelError, messageOf } from "../errors.js";
 import { ModelCard } from "./card.js";
 
 export type ModelFileKind = ModelCard["files"][number]["kind"];
@@ -24,7 +24,7 @@ const cardSchema = Schema.Compile(ModelCard);
 
 /**
  * Finds a model by the name of one that comes with the package, or by the path of its folder, and checks its card.
- * Throws `ModelError` when it is missing, or its card is not one.
+ * Throws `ConfigError` where there is none, `ModelError` where its card is not one.
  */
 export async function loadModel(nameOrPath: string, baseDir: string): Promise<Model> {
   const isPath = isModelPath(nameOrPath);
@@ -75,7 +75,7 @@ async function readCard(file: string, name: string, isPath: boolean): Promise<st
     return await readFile(file, "utf8");
   } catch (cause) {
     if (cause instanceof ModelError) throw cause;
-    throw new ModelError(
+    throw new ConfigError(
       "MODEL_MISSING",
       isPath
         ? `model ${name}: there is no card.json in it; give the folder of a model that \`pipeline train\` made`

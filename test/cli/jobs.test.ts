@@ -94,7 +94,7 @@ describe("pipeline submit and jobs", function () {
       [["worker", "--nats", "http://x"], 2, /^.*http:\/\/x.*\n$/],
       [
         ["worker", "--inference", "--model", "no-such-model"],
-        1,
+        2,
         /^model no-such-model: there is none of that name; .*\n$/,
       ],
       [["jobs", "--nats", "nats://127.0.0.1:1"], 1, /^nats:\/\/127\.0\.0\.1:1: .*\n$/],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { ModelError } from "#src/errors.js";
+import { ConfigError, ModelError } from "#src/errors.js";
 import { loadModel, modelFile } from "#src/model/load.js";
 import { writeTinyModel } from "../support/tiny-model.js";
 
@@ -13,10 +13,10 @@ describe("a model folder", () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  async function refused(pattern: RegExp): Promise<void> {
+  async function refused(pattern: RegExp, kind = ModelError): Promise<void> {
     const read = async () => modelFile(await loadModel(folder, "."), "onnx");
     await assert.rejects(read, (error) => {
-      assert.ok(error instanceof ModelError);
+      assert.ok(error instanceof kind);
       assert.match(error.message, pattern);
       assert.doesNotMatch(error.message, /\n/);
       return true;
@@ -31,8 +31,11 @@ describe("a model folder", () => {
   });
 
   it("that does not exist is an error that names those there are", async () => {
-    await assert.rejects(loadModel("fer2013-smal", "."), /"?fer2013-smal"?.*fer2013-small/);
-    await refused(/no card\.json/);
+    await assert.rejects(loadModel("fer2013-smal", "."), {
+      name: "ConfigError",
+      message: /"?fer2013-smal"?.*fer2013-small/,
+    });
+    await refused(/no card\.json/, ConfigError);
   });
 
   it("with a card that is none is refused", async () => {

@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { type Static, Type } from "typebox";
 import { DataError, messageOf } from "../../errors.js";
+import { plural } from "../../text.js";
 import type { AugmentOptions, Normalisation } from "./augment.js";
 import type { BatchJob, BatchSetup } from "./batch-worker.js";
 import { type Batch, type BatchSource, type FaceDataset, rowsOf } from "./dataset.js";
@@ -67,7 +68,7 @@ class ThreadedBatches implements BatchSource {
     if (this.batchesPerEpoch === 0)
       throw new DataError(
         "DATA_FEW",
-        `${dataset.name}: ${this.#rows.length} pictures in ${options.splits.join(", ")} (it has ${dataset.splits.join(", ")}) are fewer than one batch of ${options.batch}; add pictures, or make batches smaller`,
+        `${dataset.name}: ${plural(this.#rows.length, "picture")} in ${options.splits.join(", ")} (it has ${dataset.splits.join(", ")}), fewer than one batch of ${options.batch}; add pictures, or make batches smaller`,
       );
     const setup: BatchSetup = {
       dataset,

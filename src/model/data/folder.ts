@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import sharp from "sharp";
 import { DataError, messageOf } from "../../errors.js";
+import { plural } from "../../text.js";
 import type { FaceDataset } from "./dataset.js";
 import { Random } from "./random.js";
 import type { Skipped } from "./skipped.js";
@@ -44,7 +45,7 @@ export async function readFolder(
   if (labels.length < 2 || labels.length > 255)
     throw new DataError(
       "DATA_CLASSES",
-      `${path}: ${labels.length} folders of classes; give a folder with one folder for each of 2 to 255 classes (happy/, sad/, ...)`,
+      `${path}: ${plural(labels.length, "folder")} of classes; give a folder with one folder for each of 2 to 255 classes (happy/, sad/, ...)`,
     );
   const entries: Entry[] = [];
   for (const [split, root] of roots.entries())

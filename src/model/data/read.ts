@@ -1,6 +1,8 @@
+import type { Stats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { type Static, Type } from "typebox";
-import { DataError, messageOf } from "../../errors.js";
+import { ConfigError, messageOf } from "../../errors.js";
+import { plural } from "../../text.js";
 import { readCsv } from "./csv.js";
 import { countTable, type FaceDataset } from "./dataset.js";
 import { dropBlank, dropCopies } from "./duplicates.js";
@@ -67,16 +69,15 @@ export interface DataLog {
 
 /**
  * Reads a data set, drops exact copies of held-back pictures from training, and says what it found by class and split.
- * Paths are taken as they are. Throws `DataError`.
+ * Paths are taken as they are. Throws `ConfigError` where there is nothing at a path, `DataError` for what is there.
+ *
+ * @param remedy what whoever asks can do about too many damaged pictures, besides mending them: "raise `x`"
  */
-export async function readDataset(options: DataOptions, log: DataLog): Promise<FaceDataset> {
+export async function readDataset(options: DataOptions, log: DataLog, remedy = ""): Promise<FaceDataset> {
   const { path, training } = options;
-  const skipped = new Skipped(path, options.maxDamaged, (message) => log.warn(message));
-  const info = await stat(path).catch((cause: unknown) => {
-    throw new DataError("DATA_READ", `${path}: ${messageOf(cause)}; give a CSV file or a folder of classes`, {
-      cause,
-    });
-  });
+  const skipped = new Skipped(path, options.maxDamaged, (message) => log.warn(message), remedy);
+  const info = await infoOf(path, "a CSV file or a folder of classes");
+  if (options.ferplus) await infoOf(options.ferplus.path, "FER+'s fer2013new.csv");
   let dataset = info.isDirectory() ? await readFolder(path, options, skipped) : await readCsv(path, skipped);
   if (options.ferplus) dataset = await withFerPlus(dataset, options.ferplus.path, options.ferplus.share);
   if (options.split) {
@@ -91,11 +92,19 @@ export async function readDataset(options: DataOptions, log: DataLog): Promise<F
   const blank = dropBlank(copies.dataset, training, options.minContrast);
   dataset = blank.dataset;
   log.info(
-    `${dataset.name}: ${dataset.label.length} pictures of ${dataset.width}x${dataset.height}\n${countTable(dataset)}`,
+    `${dataset.name}: ${plural(dataset.label.length, "picture")} of ${dataset.width}x${dataset.height}\n${countTable(dataset)}`,
   );
   if (copies.dropped > 0)
-    log.info(`left out of training: ${copies.dropped} pictures that also stand in another split`);
-  if (blank.dropped > 0) log.info(`left out of training: ${blank.dropped} pictures that are almost blank`);
-  if (skipped.count > 0) log.warn(`${path}: ${skipped.count} pictures could not be used`);
+    log.info(`left out of training: ${plural(copies.dropped, "picture")} also in another split`);
+  if (blank.dropped > 0) log.info(`left out of training: ${plural(blank.dropped, "almost blank picture")}`);
+  if (skipped.count > 0) log.warn(`${path}: ${plural(skipped.count, "picture")} could not be used`);
   return dataset;
+}
+
+/** What is at a path. Throws `ConfigError` where nothing is. */
+async function infoOf(path: string, wanted: string): Promise<Stats> {
+  return stat(path).catch((cause: NodeJS.ErrnoException) => {
+    const why = cause.code === "ENOENT" ? "no such file or folder" : messageOf(cause);
+    throw new ConfigError("DATA_READ", `${path}: ${why}; give ${wanted}`, { cause });
+  });
 }

@@ -5,13 +5,18 @@ export class Skipped {
   readonly #data: string;
   readonly #limit: number;
   readonly #warn: (message: string) => void;
+  readonly #remedy: string;
   readonly #why: string[] = [];
 
-  /** @param limit the fraction of all pictures that may be skipped */
-  constructor(data: string, limit: number, warn: (message: string) => void) {
+  /**
+   * @param limit the fraction of all pictures that may be skipped
+   * @param remedy what helps besides mending them: "raise `x`"; empty where nothing does
+   */
+  constructor(data: string, limit: number, warn: (message: string) => void, remedy: string) {
     this.#data = data;
     this.#limit = limit;
     this.#warn = warn;
+    this.#remedy = remedy;
   }
 
   get count(): number {
@@ -27,11 +32,12 @@ export class Skipped {
   check(total: number): void {
     if (total > this.count && this.count <= this.#limit * total) return;
     const first = this.#why[0];
+    const remedy = this.#remedy && `, or ${this.#remedy}`;
     throw new DataError(
       "DATA_DAMAGED",
       total === 0
         ? `${this.#data}: there are no pictures in it`
-        : `${this.#data}: ${this.count} of ${total} pictures cannot be used (more than ${this.#limit * 100} %), the first is ${first}; mend them, or raise \`maxDamaged\``,
+        : `${this.#data}: ${this.count} of ${total} pictures cannot be used (more than ${this.#limit * 100} %), the first is ${first}; mend them or take them out${remedy}`,
     );
   }
 }

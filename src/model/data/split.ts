@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { DataError } from "../../errors.js";
+import { ConfigError } from "../../errors.js";
 import { type FaceDataset, rowsOf } from "./dataset.js";
 import { Random } from "./random.js";
 
@@ -22,11 +22,11 @@ export const SplitOptions = Type.Object({
 });
 export type SplitOptions = Static<typeof SplitOptions>;
 
-/** Merges splits and divides them anew into `training` and `validation`, class by class. Throws `DataError`. */
+/** Merges splits and divides them anew into `training` and `validation`, class by class. Throws `ConfigError`. */
 export function divide(dataset: FaceDataset, { training, of, seed }: SplitOptions): FaceDataset {
   const unknown = of?.find((name) => !dataset.splits.includes(name));
   if (unknown !== undefined)
-    throw new DataError(
+    throw new ConfigError(
       "DATA_SPLIT",
       `${dataset.name}: \`split.of\` names ${unknown}; the data set has ${dataset.splits.join(", ")}`,
     );

@@ -1,5 +1,5 @@
 import { open, readFile, rename } from "node:fs/promises";
-import { ModelError, messageOf } from "../../errors.js";
+import { ConfigError, ModelError, messageOf } from "../../errors.js";
 import type { Plateau } from "./schedule.js";
 
 /** Where a training run stands. */
@@ -51,18 +51,24 @@ export async function writeCheckpoint(
   await rename(beside, file);
 }
 
-/** Fills `arrays` from a checkpoint of the same recipe. Throws `ModelError` where it is another's or damaged. */
+/**
+ * Fills `arrays` from a checkpoint of the same recipe. Throws `ConfigError` where there is none, or it is another's, and
+ * `ModelError` where it is damaged.
+ */
 export async function readCheckpoint(
   file: string,
   recipe: string,
   arrays: readonly Float32Array[],
 ): Promise<Progress> {
   const fail = (why: string, cause?: unknown): never => {
-    throw new ModelError("CHECKPOINT", `${file}: ${why}; begin anew without --resume`, { cause });
+    throw new ModelError("CHECKPOINT", `${file}: ${why}; begin anew by --force instead of --resume`, {
+      cause,
+    });
   };
-  const bytes = await readFile(file).catch((cause: unknown) =>
-    fail(`no checkpoint to resume from (${messageOf(cause)})`, cause),
-  );
+  const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
+    const why = cause.code === "ENOENT" ? "there is no checkpoint to resume from" : messageOf(cause);
+    throw new ConfigError("CHECKPOINT", `${file}: ${why}; begin without --resume`, { cause });
+  });
   if (bytes.length < HEAD || bytes.toString("latin1", 0, MAGIC.length) !== MAGIC)
     fail("this is no checkpoint");
   const start = HEAD + bytes.readUInt32LE(MAGIC.length);
@@ -72,7 +78,11 @@ export async function readCheckpoint(
   } catch (cause) {
     return fail("it is damaged", cause);
   }
-  if (head.recipe !== recipe) fail("it belongs to another recipe, seed or data set");
+  if (head.recipe !== recipe)
+    throw new ConfigError(
+      "CHECKPOINT",
+      `${file}: it belongs to another recipe, seed or data set; give those, or begin anew by --force instead of --resume`,
+    );
   const floats = arrays.reduce((sum, { length }) => sum + length, 0);
   if (head.sizes.join() !== arrays.map(({ length }) => length).join() || bytes.length !== start + 4 * floats)
     fail("it is damaged, or of another network");

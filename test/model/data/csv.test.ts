@@ -169,9 +169,9 @@ describe("FER-2013's CSV", () => {
     });
 
   it("that is not there is refused with what to give", async () => {
-    await assert.rejects(
-      readDataset(optionsOf({ path: join(folder, "none.csv") }), silent()),
-      /none\.csv: ENOENT.*give a CSV file or a folder of classes/,
-    );
+    await assert.rejects(readDataset(optionsOf({ path: join(folder, "none.csv") }), silent()), {
+      name: "ConfigError",
+      message: /none\.csv: no such file or folder; give a CSV file or a folder of classes$/,
+    });
   });
 });

@@ -126,6 +126,6 @@ describe("a folder of classes", () => {
 
   it("with fewer than two classes is refused, with the form that is expected", async () => {
     await put("happy/1.png", ramp(1));
-    await assert.rejects(read(), /1 folders of classes; give a folder with one folder for each/);
+    await assert.rejects(read(), /1 folder of classes; give a folder with one folder for each/);
   });
 });

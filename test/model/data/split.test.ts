@@ -50,9 +50,9 @@ describe("divide", () => {
   });
 
   it("names a split that is not there", () => {
-    assert.throws(
-      () => divide(faces(), { training: 0.8, seed: 1, of: ["Test"] }),
-      /faces: `split\.of` names Test; the data set has Training, PublicTest, PrivateTest/,
-    );
+    assert.throws(() => divide(faces(), { training: 0.8, seed: 1, of: ["Test"] }), {
+      name: "ConfigError",
+      message: /faces: `split\.of` names Test; the data set has Training, PublicTest, PrivateTest/,
+    });
   });
 });
