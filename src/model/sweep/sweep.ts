@@ -78,7 +78,6 @@ class Sweep {
   }
 
   async run(): Promise<SweepRecord> {
-    await mkdir(this.#options.out, { recursive: true });
     this.#runs = [...((await readRecord(this.#file, this.#record))?.runs ?? [])];
     const whole = this.#definition.method === "one-factor" ? await this.#steps() : await this.#search();
     this.#finished = whole;
@@ -197,15 +196,21 @@ class Sweep {
       });
       await this.#save();
     };
-    await put("running");
-    const result = await this.#attempt(run.id, recipe, folder, until);
+    // Only now: what the data does not allow leaves no sweep behind that the corrected command would find.
+    const result = await this.#attempt(run.id, recipe, folder, until, () => put("running"));
     if (typeof result === "string") await put("failed", result);
     else await put(result.finished ? "done" : "running");
     return typeof result === "string" || result.finished || result.epochs >= until;
   }
 
   /** The run's result, or why it failed. */
-  async #attempt(id: string, recipe: Recipe, out: string, until: number): Promise<TrainResult | string> {
+  async #attempt(
+    id: string,
+    recipe: Recipe,
+    out: string,
+    until: number,
+    onBegin: () => Promise<void>,
+  ): Promise<TrainResult | string> {
     const { signal, threads } = this.#options;
     try {
       return await train(recipe, await this.#options.dataset(recipe), {
@@ -214,6 +219,7 @@ class Sweep {
         until,
         ...(threads !== undefined && { threads }),
         ...(signal && { signal }),
+        onBegin,
         onStep: (report) => this.#options.onStep?.(id, report),
         onEpoch: (report) => this.#options.onEpoch?.(id, report),
       });
@@ -257,6 +263,7 @@ class Sweep {
   }
 
   async #save(): Promise<void> {
+    await mkdir(this.#options.out, { recursive: true });
     await writeRecord(this.#file, this.#record);
     await this.#options.onChange?.(this.#record, this.#left);
   }

@@ -1,7 +1,7 @@
-import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as breathe } from "node:timers/promises";
-import { DataError, ModelError } from "../../errors.js";
+import { ConfigError, ModelError } from "../../errors.js";
 import { ARCHITECTURES } from "../architectures/index.js";
 import { type Batch, type BatchSource, batchSource, type FaceDataset, rowsOf } from "../data/index.js";
 import { Random } from "../data/random.js";
@@ -33,6 +33,8 @@ export interface TrainOptions {
   readonly signal?: AbortSignal;
   /** Saves and stops once so many epochs are done, as if the signal had fired. */
   readonly until?: number;
+  /** Recipe, data and checkpoint are fit, and nothing has been written yet. */
+  onBegin?(): Promise<void>;
   onStep?(report: StepReport): void;
   onEpoch?(report: EpochReport): void;
 }
@@ -71,14 +73,17 @@ export interface TrainResult {
 /** Streams of random numbers that depend on seed and step alone, so that resuming needs no memory of them. */
 const STREAM = { dropout: 101, mixup: 102 };
 
-/** Trains a network as the recipe says. Throws `DataError`, or `ModelError` when the loss is no longer a number. */
+/**
+ * Trains a network as the recipe says. Throws `ConfigError` where the recipe does not fit the data, or what it begins or
+ * goes on from is not there; `DataError`; `ModelError` when the loss is no longer a number.
+ */
 export async function train(
   recipe: Recipe,
   dataset: FaceDataset,
   options: TrainOptions,
 ): Promise<TrainResult> {
   if (rowsOf(dataset, recipe.validation).length === 0)
-    throw new DataError(
+    throw new ConfigError(
       "DATA_VALIDATION",
       `${dataset.name}: no pictures in ${recipe.validation.join(", ")} (it has ${dataset.splits.join(", ")}); name the splits to judge on in \`validation\``,
     );
@@ -86,7 +91,7 @@ export async function train(
     (name) => recipe.data.training.includes(name) && dataset.splits.includes(name),
   );
   if (both.length > 0)
-    throw new DataError(
+    throw new ConfigError(
       "DATA_VALIDATION",
       `${dataset.name}: ${both.join(", ")} stands both in \`data.training\` and in \`validation\`; a network is not judged on what it learns from`,
     );
@@ -94,7 +99,6 @@ export async function train(
   const input: Shape = [1, dataset.height, dataset.width];
   chainShape(layers, input);
   const state = new TrainingState(parametersOf(layers, input), recipe.seed);
-  await mkdir(options.out, { recursive: true });
   const batches = batchSource(dataset, {
     batch: recipe.batch,
     seed: recipe.seed,
@@ -186,8 +190,12 @@ class Run {
   }
 
   async run(): Promise<TrainResult> {
-    const { resume, signal, until = Number.POSITIVE_INFINITY } = this.#options;
+    const { out, resume, signal, until = Number.POSITIVE_INFINITY, onBegin } = this.#options;
     if (resume) this.#progress = await readCheckpoint(this.#checkpoint, this.#identity, this.#arrays);
+    await onBegin?.();
+    await mkdir(out, { recursive: true });
+    // An earlier run's would be taken for this one's.
+    if (!resume) await rm(this.#checkpoint, { force: true });
     await this.#trimHistory();
     while (!this.#progress.over) {
       const { epoch } = this.#progress;

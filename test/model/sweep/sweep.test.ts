@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -114,6 +115,14 @@ describe("a sweep", function () {
       assert.equal(part.finished, false);
     }
     assert.deepEqual(figures(await sweep(steps, options({ out }))), figures(whole));
+  });
+
+  it("leaves nothing behind that a corrected recipe would have to go on with", async () => {
+    const unjudged = async (settings: Settings) => ({ ...(await recipeOf(settings)), validation: ["none"] });
+    const out = join(folder, "corrected");
+    await assert.rejects(sweep(steps, options({ out, recipeOf: unjudged })), /no pictures in none/);
+    assert.ok(!existsSync(out));
+    assert.equal((await sweep(steps, options({ out }))).finished, true);
   });
 
   it("refuses to go on where it, or its recipe, is another", async () => {

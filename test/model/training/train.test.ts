@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,16 +72,36 @@ describe("train", function () {
   });
 
   it("refuses to go on with another recipe, and without a checkpoint", async () => {
-    await assert.rejects(run("none", { resume: true }), /no checkpoint to resume from/);
+    await assert.rejects(run("none", { resume: true }), {
+      name: "ConfigError",
+      message: /checkpoint\.bin: there is no checkpoint to resume from; begin without --resume$/,
+    });
     await run("a");
-    await assert.rejects(run("a", { resume: true }, { batch: 4 }), /another recipe/);
+    await assert.rejects(run("a", { resume: true }, { batch: 4 }), {
+      name: "ConfigError",
+      message: /another recipe/,
+    });
+  });
+
+  it("writes nothing until it is known that it can begin", async () => {
+    for (const changes of [{ batch: 99 }, { validation: ["none"] }, { from: "./none" }])
+      await assert.rejects(run("none", { onBegin: () => assert.fail("it begins") }, changes), {
+        code: /^(DATA_|MODEL_MISSING)/,
+      });
+    assert.ok(!existsSync(join(folder, "none")));
+  });
+
+  it("does not go on from what it has begun anew over", async () => {
+    await run("a");
+    await run("a", { until: 0 });
+    await assert.rejects(run("a", { resume: true }), /no checkpoint to resume from/);
   });
 
   it("does not judge a network on what it learns from", async () => {
-    await assert.rejects(
-      run("a", {}, { data: { path: "unused", training: ["Training", "PublicTest"] } }),
-      /brightness: PublicTest stands both in `data\.training` and in `validation`/,
-    );
+    await assert.rejects(run("a", {}, { data: { path: "unused", training: ["Training", "PublicTest"] } }), {
+      name: "ConfigError",
+      message: /brightness: PublicTest stands both in `data\.training` and in `validation`/,
+    });
   });
 
   it("goes on although the data set was moved, and tells no folder in the card", async () => {
