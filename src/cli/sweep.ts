@@ -8,13 +8,14 @@ import { plural } from "../text.js";
 import { collect } from "./collect.js";
 import { clock } from "./format.js";
 import { redrawn } from "./redrawn.js";
-import { threadsOf } from "./threads.js";
+import { THREADS_HELP, threadsOf } from "./threads.js";
+import { checkFolder } from "./writable.js";
 
 interface Flags {
   readonly out?: string;
   readonly resume?: boolean;
   readonly set: string[];
-  readonly threads: string;
+  readonly threads?: string;
   readonly quiet?: boolean;
 }
 
@@ -23,17 +24,19 @@ export function register(program: Command): void {
     .command("sweep")
     .description("Trains a recipe many times with other values, and finds the best.")
     .argument("<sweep>", "sweep file")
-    .option("--out <folder>", "where figures, report and runs go (default: runs/<name>)")
+    .option("-o, --out <folder>", "where figures, report and runs go (default: runs/<name>)")
     .option("--resume", "goes on with the folder's sweep, to the same figures")
     .option("--set <path=value>", "overrides a value of the recipe for every run (repeatable)", collect, [])
-    .option("--threads <n>", "threads of the network; no more than there are cores", "2")
+    .option("--threads <n>", `threads of the network, ${THREADS_HELP}`)
     .option("-q, --quiet", "says only what goes wrong")
     .addHelpText(
       "after",
       `
 The folder gets sweep.json (all figures), report.html (tables and curves; written anew after each run) and
-runs/<run>/ with each run's model. Ctrl-C saves and stops (exit code 0); --resume goes on from there, also after a
-crash. A second Ctrl-C stops at once (130).
+runs/<run>/ with each run's model. Ctrl-C saves and stops; --resume goes on from there, also after a crash. A second
+Ctrl-C stops at once.
+Exit codes: 0 finished or saved, 1 the data is damaged or the sweep failed, 2 a file or the usage is wrong, 130 stopped
+at once.
 
 Examples:
   $ pipeline sweep recipes/study-sweep.yaml --set data.path=fer2013.csv
@@ -62,6 +65,7 @@ async function action(file: string, flags: Flags): Promise<void> {
       });
     }
   };
+  await loadRecipe(definition.recipe, flags.set); // what is wrong by itself is not blamed on the sweep's values
   await checkSweep(definition, recipeOf);
   const out = flags.out ?? `runs/${definition.name}`;
   if (!flags.resume && existsSync(join(out, "sweep.json")))
@@ -69,6 +73,7 @@ async function action(file: string, flags: Flags): Promise<void> {
       "SWEEP_OUT",
       `${out} holds a sweep already; go on with it by --resume, or give another --out`,
     );
+  await checkFolder("--out", out);
 
   const view = new TrainingView(!flags.quiet, await redrawn());
   const log = createLog({ quiet: flags.quiet ?? false, json: false, around: (say) => view.above(say) });
@@ -91,7 +96,7 @@ async function action(file: string, flags: Flags): Promise<void> {
       recipeOf,
       dataset: ({ data }) => {
         const key = JSON.stringify(data);
-        if (read?.key !== key) read = { key, dataset: readDataset(data, log) };
+        if (read?.key !== key) read = { key, dataset: readDataset(data, log, "raise `data.maxDamaged`") };
         return read.dataset;
       },
       onChange: async (now, left) => {

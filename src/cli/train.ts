@@ -1,15 +1,21 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
+import { ConfigError } from "../errors.js";
+import { plural } from "../text.js";
 import { collect } from "./collect.js";
 import { redrawn } from "./redrawn.js";
-import { threadsOf } from "./threads.js";
+import { THREADS_HELP, threadsOf } from "./threads.js";
+import { checkFolder } from "./writable.js";
 
 interface Flags {
   readonly out?: string;
   readonly resume?: boolean;
+  readonly force?: boolean;
   readonly set: string[];
   readonly epochs?: string;
   readonly seed?: string;
-  readonly threads: string;
+  readonly threads?: string;
   readonly quiet?: boolean;
 }
 
@@ -18,17 +24,20 @@ export function register(program: Command): void {
     .command("train")
     .description("Trains a model as a recipe says.")
     .argument("<recipe>", "recipe file")
-    .option("--out <folder>", "where checkpoint, history and model go (default: runs/<name>)")
+    .option("-o, --out <folder>", "where checkpoint, history and model go (default: runs/<name>)")
     .option("--resume", "goes on where the folder's checkpoint stands, to the same figures")
+    .option("--force", "begins anew where the folder holds a run; its model stays until there is a new one")
     .option("--set <path=value>", "overrides a value of the recipe (repeatable)", collect, [])
     .option("--epochs <n>", "short for --set epochs=n")
     .option("--seed <n>", "short for --set seed=n")
-    .option("--threads <n>", "threads of the network; no more than there are cores", "2")
+    .option("--threads <n>", `threads of the network, ${THREADS_HELP}`)
     .option("-q, --quiet", "says only what goes wrong")
     .addHelpText(
       "after",
       `
-Ctrl-C saves and stops (exit code 0); --resume goes on from there. A second Ctrl-C stops at once (130).
+Ctrl-C saves and stops; --resume goes on from there. A second Ctrl-C stops at once.
+Exit codes: 0 finished or saved, 1 the data is damaged or the training failed, 2 the recipe or the usage is wrong, 130
+stopped at once.
 
 Examples:
   $ pipeline train recipes/fer2013-small.yaml --set data.path=fer2013.csv
@@ -39,22 +48,26 @@ Examples:
 }
 
 async function run(file: string, flags: Flags): Promise<void> {
-  const [{ loadRecipe }, { train }, { readDataset }, { createLog }, { TrainingView }] = await Promise.all([
-    import("./recipe.js"),
-    import("../model/training/index.js"),
-    import("../model/data/index.js"),
-    import("./log.js"),
-    import("./training-view.js"),
-  ]);
+  const threads = threadsOf(flags.threads);
+  const [{ loadRecipe }, { train }, { readDataset }, { loadModel }, { createLog }, { TrainingView }] =
+    await Promise.all([
+      import("./recipe.js"),
+      import("../model/training/index.js"),
+      import("../model/data/index.js"),
+      import("../model/load.js"),
+      import("./log.js"),
+      import("./training-view.js"),
+    ]);
   const short = (["epochs", "seed"] as const).flatMap((name) =>
     flags[name] === undefined ? [] : [`${name}=${flags[name]}`],
   );
   const recipe = await loadRecipe(file, [...flags.set, ...short]);
-  const threads = threadsOf(flags.threads);
   const out = flags.out ?? `runs/${recipe.name}`;
+  await checkOut(out, flags);
+  if (recipe.from !== undefined && !flags.resume) await loadModel(recipe.from, process.cwd());
   const view = new TrainingView(!flags.quiet, await redrawn());
   const log = createLog({ quiet: flags.quiet ?? false, json: false, around: (say) => view.above(say) });
-  const dataset = await readDataset(recipe.data, log);
+  const dataset = await readDataset(recipe.data, log, "raise `data.maxDamaged`");
   const stop = new AbortController();
   const onSignal = () => {
     if (stop.signal.aborted) process.exit(130);
@@ -75,12 +88,26 @@ async function run(file: string, flags: Flags): Promise<void> {
     view.end();
     log.info(
       result.finished
-        ? `${result.epochs} epochs; the model is in ${result.model}`
-        : `saved in ${out} after ${result.epochs} whole epochs; the same command with --resume goes on`,
+        ? `${plural(result.epochs, "epoch")}; the model is in ${result.model}`
+        : `saved in ${out} after ${plural(result.epochs, "whole epoch")}; the same command with --resume goes on`,
     );
   } finally {
     view.end();
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
   }
+}
+
+/** What the folder holds and what is asked for must fit, before the data is read. */
+async function checkOut(out: string, { resume, force }: Flags): Promise<void> {
+  const begun = existsSync(join(out, "checkpoint.bin"));
+  if (resume && force) throw new ConfigError("USAGE", "--resume and --force: give one of them");
+  if (resume && !begun)
+    throw new ConfigError("TRAIN_OUT", `${out} holds no checkpoint to go on from; begin without --resume`);
+  if (!resume && !force && (begun || existsSync(join(out, "model"))))
+    throw new ConfigError(
+      "TRAIN_OUT",
+      `${out} holds a run already; ${begun ? "go on with it by --resume, " : ""}begin anew by --force, or give another --out`,
+    );
+  await checkFolder("--out", out);
 }

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { loadRecipe, loadSweep } from "#src/cli/recipe.js";
-import { brightness } from "../support/brightness.js";
+import { brightnessCsv } from "../support/brightness.js";
+import { pipeline } from "../support/pipeline.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const RECIPES = fileURLToPath(new URL("../../recipes/", import.meta.url));
@@ -23,12 +24,7 @@ describe("pipeline sweep", function () {
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "ekspresi-sweep-cli-"));
-    const { images, label, split, splits, width, height } = brightness();
-    const rows = Array.from(label, (own, i) => {
-      const pixels = images.subarray(i * width * height, (i + 1) * width * height).join(" ");
-      return `${own},${pixels},${splits[split[i] ?? 0]}`;
-    });
-    await writeFile(join(folder, "faces.csv"), ["emotion,pixels,Usage", ...rows].join("\n"));
+    await writeFile(join(folder, "faces.csv"), brightnessCsv());
     await writeFile(
       join(folder, "recipe.yaml"),
       `name: tiny\ndata: { path: ${join(folder, "faces.csv")} }\nbatch: 4\nepochs: 3\ndropout: 0.2\nmixup: 0.2\naugment: { flip: 0.5 }\n`,
@@ -108,6 +104,40 @@ describe("pipeline sweep", function () {
     assert.equal(code, 2);
     assert.match(err, /odd\.yaml, batch=-1: .*batch/);
     assert.ok(!existsSync(join(folder, "odd")));
+  });
+
+  it("leaves nothing behind where there is no data, so that the corrected command begins", async () => {
+    const out = join(folder, "corrected");
+    const wrong = await start(sweepFile(), "-o", out, "--set", "data.path=nosuch.csv").ended;
+    assert.equal(wrong.code, 2, wrong.err);
+    assert.match(wrong.err, /^[^\n]*nosuch\.csv: no such file or folder; [^\n]*\n$/);
+    assert.ok(!existsSync(out));
+    const right = await start(sweepFile(), "-o", out, "--set", "epochs=1").ended;
+    assert.equal(right.code, 0, right.err);
+  });
+
+  it("refuses in one line what cannot be, before anything is read", async () => {
+    for (const [args, says] of [
+      [["nosuch.yaml"], /^nosuch\.yaml: no such file; give the path of a sweep file\n$/],
+      [[sweepFile(), "--set", "foo"], /^--set foo: it has no `=`; write e\.g\. --set epochs=30\n$/],
+      [[sweepFile(), "-o", sweepFile()], /^--out .*sweep\.yaml: it is a file; name a folder\n$/],
+      [
+        [sweepFile(), "--set", "from=nosuch"],
+        /^--set from: model nosuch: there is none of that name; [^\n]*\n$/,
+      ],
+    ] as const) {
+      const { code, err } = await start(...args).ended;
+      assert.equal(code, 2, err);
+      assert.match(err, says);
+    }
+    const { code, err } = await pipeline(
+      "sweep",
+      sweepFile(),
+      "--threads",
+      String(availableParallelism() + 1),
+    );
+    assert.equal(code, 2);
+    assert.match(err, /^--threads \d+: it must be a whole number from 1 to \d+, the cores there are\n$/);
   });
 });
 

@@ -25,3 +25,13 @@ export function brightness(): FaceDataset {
     ids: Array.from({ length: n }, (_, i) => `row ${i}`),
   };
 }
+
+/** The same as FER-2013's CSV; its classes are that file's first two. */
+export function brightnessCsv(): string {
+  const { images, label, split, splits } = brightness();
+  const rows = Array.from(label, (own, i) => {
+    const pixels = images.subarray(i * SIZE ** 2, (i + 1) * SIZE ** 2).join(" ");
+    return `${own},${pixels},${splits[split[i] ?? 0]}`;
+  });
+  return ["emotion,pixels,Usage", ...rows].join("\n");
+}

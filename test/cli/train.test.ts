@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { brightnessCsv } from "../support/brightness.js";
+import { pipeline } from "../support/pipeline.js";
+
+describe("pipeline train", function () {
+  this.timeout(120_000);
+  let folder: string;
+  let recipe: string;
+  const at = (name: string) => join(folder, name);
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ekspresi-train-cli-"));
+    recipe = at("recipe.yaml");
+    await writeFile(at("faces.csv"), brightnessCsv());
+    await writeFile(recipe, "name: tiny\ndata: { path: faces.csv }\nbatch: 8\nepochs: 1\n");
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  const train = (...args: string[]) => pipeline("train", recipe, "--threads", "1", ...args);
+
+  it("begins anew over an earlier run by --force alone", async () => {
+    const out = at("run");
+    const first = await train("-o", out);
+    assert.equal(first.code, 0, first.err);
+    assert.match(first.err, /\n1 epoch; the model is in .*model\n$/);
+    const checkpoint = await readFile(join(out, "checkpoint.bin"));
+    const again = await train("-o", out, "--seed", "2");
+    assert.deepEqual(again, {
+      code: 2,
+      out: "",
+      err: `${out} holds a run already; go on with it by --resume, begin anew by --force, or give another --out\n`,
+    });
+    assert.deepEqual(await readFile(join(out, "checkpoint.bin")), checkpoint);
+    const forced = await train("-o", out, "--seed", "2", "--force");
+    assert.equal(forced.code, 0, forced.err);
+    assert.notDeepEqual(await readFile(join(out, "checkpoint.bin")), checkpoint);
+    assert.equal((await readFile(join(out, "history.jsonl"), "utf8")).split("\n").length, 2);
+    const other = await train("-o", out, "--seed", "3", "--resume");
+    assert.equal(other.code, 2);
+    assert.match(other.err, /another recipe, seed or data set; give those, or begin anew by --force/);
+    await rm(join(out, "checkpoint.bin"));
+    const model = await train("-o", out);
+    assert.equal(model.err, `${out} holds a run already; begin anew by --force, or give another --out\n`);
+  });
+
+  for (const [what, args, says] of [
+    [
+      "a recipe that is not there",
+      ["nosuch.yaml"],
+      /^nosuch\.yaml: no such file; give the path of a recipe file$/,
+    ],
+    [
+      "a setting without a value",
+      ["--set", "foo"],
+      /^--set foo: it has no `=`; write e\.g\. --set epochs=30$/,
+    ],
+    [
+      "data that is not there",
+      ["--set", "data.path=nosuch.csv"],
+      /nosuch\.csv: no such file or folder; give a CSV file or a folder of classes$/,
+    ],
+    [
+      "votes that are not there",
+      ["--set", "data.ferplus.path=nosuch.csv"],
+      /nosuch\.csv: no such file or folder; give FER\+'s fer2013new\.csv$/,
+    ],
+    [
+      "a model to begin from that is not there",
+      ["--set", "from=nosuch"],
+      /^--set from: model nosuch: there is none of that name; use fer2013-small, or the path /,
+    ],
+    [
+      "a folder to begin from that is no model",
+      ["--set", "from=./nosuch"],
+      /nosuch: there is no card\.json in it; /,
+    ],
+    [
+      "a split to judge on that there is not",
+      ["--set", "validation=[nosuch]", "-q"],
+      /^faces\.csv: no pictures in nosuch \(it has Training, PublicTest\); name the splits to judge on /,
+    ],
+    ["nothing to resume", ["--resume"], /^.*none holds no checkpoint to go on from; begin without --resume$/],
+    ["to go on and to begin anew", ["--resume", "--force"], /^--resume and --force: give one of them$/],
+    [
+      "no threads",
+      ["--threads", "x"],
+      /^--threads x: it must be a whole number from 1 to \d+, the cores there are$/,
+    ],
+    [
+      "more threads than cores",
+      ["--threads", String(availableParallelism() + 1)],
+      /^--threads \d+: it must be a whole number from 1 to \d+, the cores there are$/,
+    ],
+  ] as [string, string[], RegExp][])
+    it(`refuses ${what} in one line, exits with 2 and leaves nothing behind`, async () => {
+      const file = args[0]?.endsWith(".yaml") ? [] : [recipe];
+      const { code, err } = await pipeline("train", ...file, ...args, "-o", at("none"));
+      assert.equal(code, 2, err);
+      assert.match(err.trimEnd(), says);
+      assert.equal(err.trimEnd().split("\n").length, 1);
+      assert(!existsSync(at("none")));
+    });
+
+  it("refuses a folder to write to that is a file", async () => {
+    const { code, err } = await train("-o", recipe);
+    assert.equal(code, 2);
+    assert.equal(err, `--out ${recipe}: it is a file; name a folder\n`);
+  });
+
+  it("exits with 1 where the data is damaged, and names the recipe's way out", async () => {
+    await writeFile(at("damaged.csv"), `${brightnessCsv()}\n1,,Training`);
+    const { code, err } = await train("--set", `data.path=${at("damaged.csv")}`, "-o", at("none"));
+    assert.equal(code, 1);
+    assert.match(err, /1 of 41 pictures .*; mend them or take them out, or raise `data\.maxDamaged`\n$/);
+  });
+
+  it("exits with 1 where the training diverges", async () => {
+    const { code, err } = await train("--set", "optimiser.rate=1e30", "-o", at("diverged"), "--epochs", "20");
+    assert.equal(code, 1);
+    assert.match(err, /the loss is no longer a number/);
+  });
+});
