@@ -1,11 +1,15 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
-import { ConfigError } from "../errors.js";
+import { ConfigError, messageOf, SinkError } from "../errors.js";
 import type { Evaluation } from "../model/evaluation/index.js";
 import { replaceFile } from "../replace-file.js";
+import { diskReason } from "../sinks/disk.js";
 import { plural } from "../text.js";
 import { collect } from "./collect.js";
 import { createLog } from "./log.js";
-import { threadsOf } from "./threads.js";
+import { THREADS_HELP, threadsOf } from "./threads.js";
+import { checkFile } from "./writable.js";
 
 interface Flags {
   readonly data: string;
@@ -20,7 +24,7 @@ interface Flags {
   readonly provider: "cpu" | "webgpu" | "cuda";
   readonly precision: "float32" | "int8";
   readonly strict?: boolean;
-  readonly threads: string;
+  readonly threads?: string;
 }
 
 export function register(program: Command): void {
@@ -61,10 +65,12 @@ export function register(program: Command): void {
         .default("float32"),
     )
     .option("--strict", "fails instead of falling back to the CPU")
-    .option("--threads <n>", "CPU threads of the engine", "2")
+    .option("--threads <n>", `CPU threads of the engine, ${THREADS_HELP}`)
     .addHelpText(
       "after",
       `
+Exit codes: 0 fine, 1 measuring failed or a file could not be written, 2 the usage is wrong.
+
 Examples:
   $ pipeline evaluate fer2013-small --data fer2013.csv --split PublicTest --flip
   $ pipeline evaluate ./runs/mine/model --data faces/ --html report.html --card`,
@@ -73,7 +79,7 @@ Examples:
 }
 
 async function action(nameOrPath: string, flags: Flags): Promise<void> {
-  const { readFile } = await import("node:fs/promises");
+  const threads = threadsOf(flags.threads);
   const { loadModel } = await import("../model/load.js");
   const { openEngine } = await import("../model/engine/index.js");
   const { DataOptions, readDataset, rowsOf } = await import("../model/data/index.js");
@@ -86,7 +92,12 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   const model = await loadModel(nameOrPath, process.cwd());
   const { width, height } = model.card.input;
   const options = Value.Parse(DataOptions, Value.Default(DataOptions, { path: flags.data, width, height }));
-  const history = flags.history ? readHistory(await readFile(flags.history, "utf8")) : [];
+  const history = flags.history
+    ? readHistory(await historyText(flags.history), `--history ${flags.history}`)
+    : [];
+  if (flags.json) await checkFile("--json", flags.json);
+  if (flags.html) await checkFile("--html", flags.html);
+  if (flags.card) await checkFile("--card", join(model.folder, "card.json"), "leave --card out");
   const dataset = await readDataset(options, log);
   const splits = splitsOf(dataset.splits, flags.split, options.training);
   const seen = splits.filter((name) => options.training.includes(name));
@@ -99,7 +110,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
     provider: flags.provider,
     precision: flags.precision,
     strict: flags.strict ?? false,
-    threads: threadsOf(flags.threads),
+    threads,
     warn: (text) => log.warn(text),
   });
   try {
@@ -114,12 +125,37 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
       provider: engine.provider,
     };
     process.stdout.write(table(evaluation, subject.split, engine.provider));
-    if (flags.json)
-      await replaceFile(flags.json, `${JSON.stringify({ ...subject, ...evaluation }, null, 2)}\n`);
-    if (flags.html) await replaceFile(flags.html, await report(subject, evaluation, dataset, history));
+    if (flags.json) await write(flags.json, `${JSON.stringify({ ...subject, ...evaluation }, null, 2)}\n`);
+    if (flags.html) await write(flags.html, await report(subject, evaluation, dataset, history));
     if (flags.card) await writeMetrics(model, cardMetrics(subject, evaluation));
   } finally {
     await engine.close();
+  }
+}
+
+async function historyText(file: string): Promise<string> {
+  return readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    const why =
+      cause.code === "ENOENT"
+        ? "no such file"
+        : cause.code === "EISDIR"
+          ? "it is a folder"
+          : messageOf(cause);
+    throw new ConfigError(
+      "HISTORY",
+      `--history ${file}: ${why}; give the history.jsonl that \`pipeline train\` wrote`,
+      { cause },
+    );
+  });
+}
+
+/** It could be written when measuring began. */
+async function write(file: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await replaceFile(file, text);
+  } catch (cause) {
+    throw new SinkError("EVALUATE_WRITE", `${file} cannot be written: ${diskReason(cause)}`, { cause });
   }
 }
 

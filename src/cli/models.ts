@@ -1,9 +1,10 @@
 import { type Command, Option } from "commander";
-import { ModelError, messageOf } from "../errors.js";
+import { ConfigError, ModelError, messageOf } from "../errors.js";
 import type { ModelPart } from "../model/folder.js";
 import type { Model } from "../model/load.js";
 import { count, plural } from "../text.js";
 import * as quantize from "./quantize.js";
+import { checkFolder } from "./writable.js";
 
 /** How the verb is told which model. */
 const WHICH = "name of a model that comes along, or the path of a model's folder";
@@ -14,7 +15,7 @@ export function register(program: Command): void {
     .description("Lists, shows, checks, exports and quantizes models.")
     .addHelpText(
       "after",
-      "\nExamples:\n  $ pipeline models\n  $ pipeline models show fer2013-small\n  $ pipeline models check ./runs/mine/model\n  $ pipeline models export fer2013-small --format tfjs -o out/fer2013-small-tfjs\n  $ pipeline models quantize ./runs/mine/model --data faces/ -o out/mine-int8",
+      "\nExit codes: 0 fine, 1 a model or the data is damaged, 2 the usage is wrong, or there is no such model.\n\nExamples:\n  $ pipeline models\n  $ pipeline models show fer2013-small\n  $ pipeline models check ./runs/mine/model\n  $ pipeline models export fer2013-small --format tfjs -o out/fer2013-small-tfjs\n  $ pipeline models quantize ./runs/mine/model --data faces/ -o out/mine-int8",
     );
   models
     .command("list", { isDefault: true })
@@ -102,6 +103,7 @@ async function check(names: string[]): Promise<void> {
   const { modelFile, shippedModels } = await import("../model/load.js");
   const { openEngine } = await import("../model/engine/index.js");
   const wrong: string[] = [];
+  let unknown = false;
   for (const name of names.length > 0 ? names : shippedModels())
     try {
       const model = await load(name);
@@ -112,8 +114,9 @@ async function check(names: string[]): Promise<void> {
       process.stdout.write(`${name}: fine, ${plural(kinds.length, "file")}, runs on ${engine.provider}\n`);
     } catch (error) {
       wrong.push(messageOf(error));
+      unknown ||= error instanceof ConfigError && error.code === "MODEL_MISSING";
     }
-  if (wrong.length > 0) throw new ModelError("MODEL_CHECK", wrong.join("\n"));
+  if (wrong.length > 0) throw new (unknown ? ConfigError : ModelError)("MODEL_CHECK", wrong.join("\n"));
 }
 
 async function exportModel(
@@ -122,6 +125,7 @@ async function exportModel(
 ): Promise<void> {
   const { format, out } = flags;
   const model = await load(nameOrPath);
+  await checkFolder("--out", out);
   const parts = await (format === "onnx" ? onnxParts : tfjsParts)(model);
   const { writeModelFolder } = await import("../model/folder.js");
   await writeModelFolder(out, model.card, parts);

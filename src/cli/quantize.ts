@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import { ConfigError } from "../errors.js";
+import { plural } from "../text.js";
 import { createLog } from "./log.js";
+import { checkFolder } from "./writable.js";
 
 interface Flags {
   readonly data: string;
@@ -43,6 +45,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   if (!Number.isInteger(wanted) || wanted < 1)
     throw new ConfigError("PICTURES", `--pictures ${flags.pictures}: give a whole number of at least 1`);
   const model = await loadModel(nameOrPath, process.cwd());
+  await checkFolder("--out", flags.out);
   const { card } = model;
   const bytes = await modelFile(model, "onnx");
   const { width, height } = card.input;
@@ -72,7 +75,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
     { path: FILE, kind: "onnx-int8", bytes: small },
   ]);
   process.stdout.write(
-    `${flags.out}: ${FILE}, ${percent(small.length / bytes.length)} of the model's size, calibrated on ${rows.length} pictures\n`,
+    `${flags.out}: ${FILE}, ${percent(small.length / bytes.length)} of the model's size, calibrated on ${plural(rows.length, "picture")}\n`,
   );
 }
 

@@ -1,21 +1,10 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { ModelCard } from "#src/model/card.js";
+import { pipeline } from "../support/pipeline.js";
 import { writeTinyModel } from "../support/tiny-model.js";
-
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-
-function pipeline(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, ...args], (error, out, err) =>
-      resolve({ code: error ? Number(error.code) : 0, out, err }),
-    );
-  });
-}
 
 describe("pipeline models", function () {
   this.timeout(60_000);
@@ -94,5 +83,34 @@ describe("pipeline models", function () {
     const wrong = await pipeline("models", "export", model, "--format", "tfjs", "-o", join(folder, "out"));
     assert.equal(wrong.code, 1);
     assert.match(wrong.err, /^model tiny: [^\n]+its hash differs[^\n]*\n$/);
+  });
+
+  it("exits with 2 for a model that is not there, and with 1 for one that is damaged", async () => {
+    const damaged = await writeTinyModel(join(folder, "tiny"), undefined, (card) => {
+      card.files = (card.files as object[]).map((file) => ({ ...file, bytes: 7 }));
+    });
+    const none = /^model nosuch: there is none of that name; use fer2013-small, or [^\n]*\n/;
+    for (const [args, code, says] of [
+      [["show", "nosuch"], 2, none],
+      [["check", "nosuch"], 2, none],
+      [["check", "nosuch", damaged], 2, none],
+      [["check", damaged], 1, /^model tiny: [^\n]*bytes where its card says 7/],
+      [["check", folder], 2, /: there is no card\.json in it; /],
+      [["quantize", "nosuch", "--data", "nosuch", "-o", folder], 2, none],
+      [
+        ["quantize", "fer2013-small", "--data", "nosuch.csv", "-o", folder],
+        2,
+        /^nosuch\.csv: no such file or folder; /,
+      ],
+      [
+        ["quantize", "fer2013-small", "--data", "nosuch.csv", "-o", join(damaged, "card.json")],
+        2,
+        /^--out .*card\.json: it is a file; name a folder\n$/,
+      ],
+    ] as const) {
+      const told = await pipeline("models", ...args);
+      assert.equal(told.code, code, told.err);
+      assert.match(told.err, says);
+    }
   });
 });

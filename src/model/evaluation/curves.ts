@@ -1,3 +1,5 @@
+import { ConfigError } from "../../errors.js";
+
 /** A figure of training over its epochs. */
 export interface Curve {
   readonly name: string;
@@ -14,19 +16,41 @@ const BOTTOM = 32;
 /** Okabe and Ito's colours, told apart by nearly everyone. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7a00", "#7f7f7f"];
 
-/** Every number that each line of a history file gives, by its name; lines are JSON with an `epoch`. */
-export function readHistory(text: string): Curve[] {
+/**
+ * Every number that each line of a history file gives, by its name; lines are JSON with an `epoch`.
+ * Throws `ConfigError` where a line is none.
+ *
+ * @param file names it in errors
+ */
+export function readHistory(text: string, file: string): Curve[] {
   const curves = new Map<string, { epoch: number; value: number }[]>();
-  for (const line of text.split("\n").filter(Boolean)) {
-    const record = JSON.parse(line) as Record<string, unknown>;
-    for (const [name, value] of Object.entries(record)) {
-      if (name === "epoch" || typeof value !== "number" || typeof record.epoch !== "number") continue;
+  const lines = text.split("\n");
+  for (const [i, line] of lines.entries()) {
+    if (line === "") continue;
+    const report = reportOf(line);
+    if (!report && i > 0 && i === lines.length - 1) break; // a kill may have cut the last line short
+    if (!report)
+      throw new ConfigError(
+        "HISTORY",
+        `${file}: line ${i + 1} is no epoch of a training; give the history.jsonl that \`pipeline train\` wrote`,
+      );
+    for (const [name, value] of Object.entries(report)) {
+      if (name === "epoch" || typeof value !== "number") continue;
       const points = curves.get(name) ?? [];
-      points.push({ epoch: record.epoch, value });
+      points.push({ epoch: report.epoch, value });
       curves.set(name, points);
     }
   }
   return [...curves].map(([name, points]) => ({ name, points }));
+}
+
+function reportOf(line: string): { readonly epoch: number } | undefined {
+  try {
+    const report = JSON.parse(line) as { epoch?: unknown } | null;
+    return typeof report?.epoch === "number" ? (report as { epoch: number }) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What belongs together in one plot, by the names of a history; the rest is no curve to look at. */

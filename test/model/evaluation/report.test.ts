@@ -33,7 +33,12 @@ async function page(history = "", labels: readonly string[] = [HOSTILE, "happy"]
     precision: "float32",
     provider: "onnx cpu",
   } as const;
-  return report(subject, { ...figures, labels: data.labels, mistakes }, data, readHistory(history));
+  return report(
+    subject,
+    { ...figures, labels: data.labels, mistakes },
+    data,
+    readHistory(history, "history.jsonl"),
+  );
 }
 
 describe("an evaluation's report", () => {
@@ -56,6 +61,16 @@ describe("an evaluation's report", () => {
     assert.deepEqual(drawn, [3, 3, 3, 3]);
     assert.doesNotMatch(html, /NaN|undefined/);
     assert.doesNotMatch(await page(), /<polyline/);
+  });
+
+  it("takes a history that a kill has cut short, and no other file for one", () => {
+    const [curve] = readHistory('{"epoch":1,"loss":2}\n{"epoch":2,"lo', "cut");
+    assert.deepEqual(curve, { name: "loss", points: [{ epoch: 1, value: 2 }] });
+    for (const text of ["version: 1", "null", "[1]", '{"loss":1}\n', '{"epoch":1}\n{"epo\n'])
+      assert.throws(() => readHistory(text, "lobby.yaml"), {
+        name: "ConfigError",
+        message: /^lobby\.yaml: line [12] is no epoch of a training; give /,
+      });
   });
 
   it("sets the study's matrix beside a model of the seven expressions alone", async () => {

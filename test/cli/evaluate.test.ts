@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { pipeline } from "../support/pipeline.js";
+
+describe("pipeline evaluate", function () {
+  this.timeout(120_000);
+  let folder: string;
+  const at = (name: string) => join(folder, name);
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ekspresi-evaluate-"));
+    const pixels = (row: number) => Array.from({ length: 2304 }, (_, i) => (i * (row + 3)) % 256).join(" ");
+    const rows = Array.from({ length: 14 }, (_, i) => `${i % 7},${pixels(i)},PublicTest`);
+    await writeFile(at("faces.csv"), ["emotion,pixels,Usage", ...rows].join("\n"));
+    await writeFile(at("damaged.csv"), ["emotion,pixels,Usage", ...rows, "1,,PublicTest"].join("\n"));
+    await writeFile(at("lobby.yaml"), "version: 1\nname: lobby\n");
+    await writeFile(at("history.jsonl"), '{"epoch":1,"loss":2}\n{"epoch":2,"loss":1}\n');
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  const evaluate = (model: string, data: string, ...args: string[]) =>
+    pipeline("evaluate", model, "--data", at(data), ...args);
+
+  it("writes figures and a page, also into folders that are not there yet", async () => {
+    const [json, html] = [at("new/figures.json"), at("new/pages/report.html")];
+    const written = ["--json", json, "--html", html, "--history", at("history.jsonl")];
+    const { code, out, err } = await evaluate("fer2013-small", "faces.csv", ...written);
+    assert.equal(code, 0, err);
+    assert.match(out, /^14 pictures of PublicTest, run by onnx cpu\n/);
+    assert.equal((JSON.parse(await readFile(json, "utf8")) as { images: number }).images, 14);
+    assert.match(await readFile(html, "utf8"), /<polyline/);
+  });
+
+  for (const [what, args, says] of [
+    [
+      "a history that is not there",
+      ["--history", "nosuch"],
+      /^--history nosuch: no such file; give the history\.jsonl /,
+    ],
+    [
+      "a history that is a folder",
+      ["--history", "."],
+      /^--history .*: it is a folder; give the history\.jsonl /,
+    ],
+    [
+      "a history that is none",
+      ["--history", "lobby.yaml"],
+      /^--history .*lobby\.yaml: line 1 is no epoch of a training; give the history\.jsonl that `pipeline train` wrote$/,
+    ],
+    ["a folder as page", ["--html", "."], /^--html .*: it is a folder; name a file$/],
+    ["a folder as figures", ["--json", "."], /^--json .*: it is a folder; name a file$/],
+    [
+      "a page that cannot be written",
+      ["--html", "faces.csv/report.html"],
+      /^--html .*report\.html cannot be written: a part of its path is a file; name another$/,
+    ],
+    [
+      "figures that cannot be written",
+      ["--json", "faces.csv/a/b.json"],
+      /^--json .* cannot be written: .*; name another$/,
+    ],
+    [
+      "no threads",
+      ["--threads", "x"],
+      /^--threads x: it must be a whole number from 1 to \d+, the cores there are$/,
+    ],
+    [
+      "more threads than cores",
+      ["--threads", String(availableParallelism() + 1)],
+      /^--threads \d+: it must be a whole number from 1 to \d+, /,
+    ],
+  ] as [string, [string, string], RegExp][])
+    it(`refuses ${what} in one line with exit code 2, before the data is read`, async () => {
+      const [flag, value] = args;
+      const file = value.includes(".") ? at(value) : value;
+      const { code, out, err } = await evaluate("fer2013-small", "faces.csv", flag, file);
+      assert.equal(code, 2, err);
+      assert.match(err.trimEnd(), says);
+      assert.match(err, /^[^\n]+\n$/);
+      assert.equal(out, "");
+    });
+
+  it("exits with 2 for a model or data that is not there, and leaves nothing behind", async () => {
+    const model = await evaluate("nosuch", "faces.csv");
+    assert.equal(model.code, 2);
+    assert.match(model.err, /^model nosuch: there is none of that name; use fer2013-small, or [^\n]*\n$/);
+    const data = await evaluate("fer2013-small", "nosuch.csv", "--html", at("none/report.html"));
+    assert.equal(data.code, 2);
+    assert.match(data.err, /nosuch\.csv: no such file or folder; give a CSV file or a folder of classes\n$/);
+    assert(!existsSync(at("none")));
+  });
+
+  it("exits with 1 where the data is damaged, and names no option that it has not", async () => {
+    const { code, err } = await evaluate("fer2013-small", "damaged.csv");
+    assert.equal(code, 1);
+    assert.match(err, /1 of 15 pictures cannot be used .*; mend them or take them out\n$/);
+  });
+});
