@@ -1,3 +1,4 @@
+import { partDone } from "../pipeline/context.js";
 import type { RunView } from "../pipeline/run.js";
 import type { Job } from "./annotate-files.js";
 import { clock } from "./format.js";
@@ -32,9 +33,9 @@ export class AnnotateProgress {
 
   /** `[3/12] lobby.mp4  12:03 left in all`. */
   heading({ stats }: RunView): string {
-    const { mediaTimeMs = 0, durationMs = 0 } = stats.sources[0] ?? {};
-    const part = durationMs > 0 ? Math.min(1, Math.max(0, mediaTimeMs / durationMs)) : 0;
-    const done = this.#done + part * (this.#job?.size ?? 0);
+    const [source] = stats.sources;
+    const part = source && partDone(source);
+    const done = this.#done + (part ?? 0) * (this.#job?.size ?? 0);
     const leftMs = ((performance.now() - this.#startMs) * (this.#total - done)) / done;
     const left = done > 0 ? `  ${clock(leftMs)} left in all` : "";
     return `[${this.#number}/${this.#jobs.length}] ${this.#job?.input ?? ""}${left}`;

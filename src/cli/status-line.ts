@@ -1,5 +1,5 @@
 import { errorColours as pc } from "../colours.js";
-import type { SourceStats } from "../pipeline/context.js";
+import { partDone, type SourceStats } from "../pipeline/context.js";
 import type { Buckets } from "../pipeline/histogram.js";
 import type { RunView } from "../pipeline/run.js";
 import { count } from "../text.js";
@@ -104,10 +104,9 @@ export class StatusLine {
       reconnects > 0 ? pc.yellow(`${reconnects} reconnects`) : "",
     ].filter(Boolean);
     const figures = [`${rate.fps.toFixed(0)} fps${speed}`, ...losses].join("  ");
-    if (live || !durationMs) return `${id}  ${clock(mediaTimeMs)}  ${figures}`;
-    const beginMs = source.recording?.fromMs ?? 0;
-    const done = state === "ended" ? 1 : (mediaTimeMs - beginMs) / (durationMs - beginMs);
-    const part = Math.min(1, Math.max(0, done));
+    const done = partDone(source);
+    if (live || !durationMs || done === undefined) return `${id}  ${clock(mediaTimeMs)}  ${figures}`;
+    const part = state === "ended" ? 1 : done;
     const left = rate.speed > 0 && part < 1 ? `  ${clock((durationMs - mediaTimeMs) / rate.speed)} left` : "";
     const form = (width: number, rest: string) =>
       `${id}  ${bar(part, width)}  ${clock(mediaTimeMs)}/${clock(durationMs)}${rest}`;

@@ -30,8 +30,8 @@ export interface DecodeInput {
    * would outlive us when we are killed while a camera is silent.
    */
   readonly socketTimeoutMs?: number;
-  /** Media time at which it ends, of the length that the container tells. Default: that. */
-  readonly endsAtMs?: (lengthMs: number) => number | undefined;
+  /** Media time at which it ends, of the length and the earliest time that the container tells. Default: the length. */
+  readonly endsAtMs?: (lengthMs: number, startMs: number) => number | undefined;
   /** Media time of a frame. Default: as a recording's. */
   readonly clock?: MediaClock;
 }
@@ -215,9 +215,10 @@ class Session {
   #opened(note: FrameNote, size: { width: number; height: number }): void {
     const { source } = this.#context;
     source.state = "running";
-    source.video = this.#stderr.videoInfo(note);
+    const video = this.#stderr.videoInfo(note);
+    source.video = video;
     const lengthMs = this.#stderr.durationMs;
-    const endMs = lengthMs && (this.#input.endsAtMs ?? ((ms) => ms))(lengthMs);
+    const endMs = lengthMs && (this.#input.endsAtMs ?? ((ms) => ms))(lengthMs, video.startMs);
     if (endMs !== undefined) source.durationMs = endMs;
     source.width = size.width;
     source.height = size.height;

@@ -46,6 +46,13 @@ export interface SourceStats {
   ending?: "end" | "stopped" | "failed";
 }
 
+/** Which part of a recording is done, 0 to 1; nothing where its end is not known. */
+export function partDone({ firstTimeMs, mediaTimeMs, durationMs }: SourceStats): number | undefined {
+  if (durationMs === undefined) return undefined;
+  if (firstTimeMs === undefined || durationMs <= firstTimeMs) return 0;
+  return Math.min(1, Math.max(0, (mediaTimeMs - firstTimeMs) / (durationMs - firstTimeMs)));
+}
+
 /** Running figures of one engine; the operator that owns it writes them. */
 export interface EngineStats {
   /** The operator's id. */

@@ -75,8 +75,8 @@ async function inputOf(
     name: stdin ? "standard input" : redact(path),
     stdin,
     live: false,
-    endsAtMs: (lengthMs) => {
-      if (rounds === 0) return Math.min(lengthMs, end ?? lengthMs);
+    endsAtMs: (lengthMs, startMs) => {
+      if (rounds === 0) return startMs + Math.min(lengthMs, end ?? lengthMs);
       const whole = begin === undefined && end === undefined;
       return rounds > 0 && whole ? lengthMs * (rounds + 1) : undefined;
     },

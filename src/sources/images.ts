@@ -82,6 +82,7 @@ async function read(
       decoding.push(decode(files[next] ?? ""));
     const picture = await decoding.shift();
     if (!picture || signal.aborted || stop.aborted) break;
+    source.firstTimeMs ??= 0;
     source.mediaTimeMs = (index * 1000) / fps;
     if (picture instanceof Error) {
       const why = `source ${id}: ${file}: ${picture.message}`;

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "../errors.js";
 import type { Claim, JobProgress, JobQueue } from "../jobs/index.js";
-import type { Log } from "../pipeline/context.js";
+import { type Log, partDone } from "../pipeline/context.js";
 import type { RunFigures } from "../pipeline/figures.js";
 import { type FromJob, type JobRules, LEASE_OVER, monotonicMs, type ToJob } from "./messages.js";
 import { commitOutputs, outputsOf, removeOutputs } from "./outputs.js";
@@ -169,14 +169,13 @@ export class HeldJob {
   #progress(): JobProgress | undefined {
     if (!this.figures) return undefined;
     const { sources, events } = this.figures;
-    const known = sources.filter(({ durationMs }) => durationMs !== undefined);
-    const length = known.reduce((sum, { durationMs = 0 }) => sum + durationMs, 0);
-    const done = known.reduce((sum, { mediaTimeMs }) => sum + mediaTimeMs, 0);
+    const parts = sources.flatMap((source) => partDone(source) ?? []);
+    const part = parts.reduce((sum, each) => sum + each, 0) / parts.length;
     return {
       fps: Math.round(this.#rate.fps * 10) / 10,
       dropped: Math.round(this.#rate.dropped * 1000) / 1000,
       events,
-      ...(this.kind === "recording" && length > 0 && { part: Math.min(1, done / length) }),
+      ...(this.kind === "recording" && parts.length > 0 && { part }),
     };
   }
 

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lastValueFrom, map, toArray } from "rxjs";
 import { findFfmpeg } from "#src/media/ffmpeg.js";
+import { partDone } from "#src/pipeline/context.js";
 import { file } from "#src/sources/file.js";
 import { testContext } from "../support/context.js";
 import { RECORDING } from "../support/pictures.js";
@@ -63,6 +64,34 @@ describe("a recording", function () {
     const whole = await identity({ path: RECORDING });
     assert.equal(whole, await identity({ path: RECORDING, to: 200 }), "its end changes no frame's number");
     assert.notEqual(whole, await identity({ path: RECORDING, from: 4000 }));
+  });
+
+  it("says which part of it is done, also where its times begin late, and of a part of it", async () => {
+    const late = await made(
+      "late.ts",
+      ..."-f lavfi -i testsrc=rate=25:duration=4 -output_ts_offset 100 -pix_fmt yuv420p".split(" "),
+    );
+    for (const [begin, end] of [
+      [undefined, undefined],
+      [1000, 3000],
+    ]) {
+      const { context, close } = testContext({ slots: 2 });
+      const parts: number[] = [];
+      const options = { path: late, ...(begin && { from: begin }), ...(end && { to: end }) };
+      await lastValueFrom(
+        file.open(options, context).pipe(
+          map((frame) => {
+            parts.push(partDone(context.source) ?? Number.NaN);
+            frame.release();
+          }),
+        ),
+      );
+      await close();
+      assert.ok((context.source.firstTimeMs ?? 0) > 100_000);
+      assert.equal(parts[0], 0);
+      assert.ok(Math.abs((parts[Math.floor(parts.length / 2)] ?? 0) - 0.5) < 0.05, String(parts));
+      assert.ok((parts.at(-1) ?? 0) > 0.95, String(parts));
+    }
   });
 
   it("plays several rounds with time going on", async () => {
