@@ -61,7 +61,7 @@ export async function readCheckpoint(
   arrays: readonly Float32Array[],
 ): Promise<Progress> {
   const fail = (why: string, cause?: unknown): never => {
-    throw new ModelError("CHECKPOINT", `${file}: ${why}; begin anew by --force instead of --resume`, {
+    throw new ModelError("CHECKPOINT", `${file}: ${why}; delete it to begin anew`, {
       cause,
     });
   };
