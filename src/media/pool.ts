@@ -79,8 +79,9 @@ interface PooledSlot extends Slot {
 }
 
 /**
- * A fixed number of frame slots for one source: with the sinks' backlog, the only back-pressure there is. A recording awaits `acquire`;
- * a camera calls `tryAcquire` and drops when it gets none. Every lease must come back: `free === slots` after a run.
+ * A fixed number of frame slots for one source: with the sinks' backlog, the only back-pressure there is. A recording
+ * awaits `acquire`; a camera calls `tryAcquire` and drops when it gets none. Every lease must come back:
+ * `free === slots` after a run.
  */
 export class FramePool {
   readonly slots: number;
