@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { ConfigError } from "../errors.js";
@@ -32,6 +33,8 @@ export interface Job {
 export async function jobsOf(names: readonly string[], flags: FileFlags): Promise<Job[]> {
   const { output, outDir } = flags;
   const inputs = await inputsOf(names);
+  const [only] = inputs;
+  if (inputs.length === 1 && only !== undefined && !existsSync(only)) throw usage(`${only}: no such file`);
   if (output !== undefined && outDir !== undefined) throw usage("--output and --out-dir: give one of them");
   if (output !== undefined && inputs.length > 1)
     throw usage(`--output names one file, but there are ${inputs.length} recordings; give --out-dir`);

@@ -142,6 +142,12 @@ describe("pipeline annotate", function () {
     assert.match(await wrong("man.mp4", "-o", "man.mp4"), /would replace it/);
     assert.match(await wrong("man.mp4", RECORDING, "-o", "x.mp4"), /--output names one file/);
     assert.match(await wrong("*.avi"), /no file matches/);
+    assert.match(await wrong("nowhere.mp4"), /^nowhere\.mp4: no such file$/m);
+    assert.match(await wrong("rtsp://me:hunter2@door/1"), /rtsp:\/\/me:\*\*\*@door\/1: annotate takes files/);
+    assert.match(
+      await wrong("man.mp4", "--soft", "--set", "sources.recording.to=1s"),
+      /--soft takes a whole recording/,
+    );
     assert.match(
       await wrong("man.mp4", "--soft", "--codec", "libx264"),
       /--codec: nothing is encoded with --soft/,
