@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { lastValueFrom, map, toArray } from "rxjs";
+import { filter, firstValueFrom, lastValueFrom, map, takeUntil, timer, toArray } from "rxjs";
 import { decode } from "#src/media/decode.js";
 import { findFfmpeg } from "#src/media/ffmpeg.js";
 import { testContext } from "../support/context.js";
@@ -133,6 +135,40 @@ describe("decoding", function () {
         times,
         probed(path).map(({ timeMs }) => timeMs.toFixed(2)),
       );
+    }
+  });
+
+  it("gives a camera's frame when it has come, not with the next one", async () => {
+    const path = await made("c.flv", "testsrc=size=320x240:rate=25:duration=4", "-c:v", "flv", "-g", "1");
+    const camera = createServer((socket) => void socket.on("error", () => {}).write(readFileSync(path)));
+    camera.listen(0, "127.0.0.1");
+    await once(camera, "listening");
+    const { port } = camera.address() as AddressInfo;
+    const { context, close } = testContext({ live: true });
+    const low = ["-fflags", "nobuffer", "-probesize", "32768", "-analyzeduration", "0"];
+    const input = {
+      before: ["-copyts", ...low],
+      url: `tcp://127.0.0.1:${port}`,
+      name: "camera",
+      live: true,
+    };
+    const sockets: Socket[] = [];
+    camera.on("connection", (socket) => sockets.push(socket));
+    // The connection stays open, and no more comes: the last of 100 frames must.
+    const frames = decode(input, context).pipe(
+      map((frame) => {
+        frame.release();
+        return frame.mediaTimeMs;
+      }),
+      filter((timeMs) => timeMs >= 99 * 40),
+      takeUntil(timer(20_000)),
+    );
+    try {
+      assert.equal(await firstValueFrom(frames, { defaultValue: "never" }), 99 * 40);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      camera.close();
+      await close();
     }
   });
 
