@@ -71,7 +71,7 @@ async function judge(file: string, set: readonly string[]): Promise<Verdict> {
 }
 
 /** What sources and operators are to read, and is not here. */
-async function missing({ nodes, baseDir }: Plan): Promise<string[]> {
+async function missing({ nodes }: Plan): Promise<string[]> {
   const { pathsOf } = await import("../pipeline/paths.js");
   const { placeText } = await import("../pipeline/yaml.js");
   const { isGlob } = await import("../media/glob.js");
@@ -79,7 +79,7 @@ async function missing({ nodes, baseDir }: Plan): Promise<string[]> {
   const warnings: string[] = [];
   for (const node of nodes) {
     if (node.component.role === "sink") continue;
-    for (const path of pathsOf(node, baseDir)) {
+    for (const path of pathsOf(node)) {
       if (path === "-" || isUrl(path) || isGlob(path)) continue;
       const there = await access(path).then(
         () => true,

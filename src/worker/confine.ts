@@ -26,10 +26,9 @@ export function confine(plan: Plan, { folder, read }: JobRules): void {
   const problems = plan.nodes.flatMap((node) => {
     const roots = node.component.role === "sink" ? [folder] : [folder, ...read];
     const own = OWN[node.component.type];
-    return [
-      ...(own ? [own] : []),
-      ...pathsOf(node, plan.baseDir).flatMap((path) => judge(path, node, roots) ?? []),
-    ].map((problem) => `${placeText(node.place)}: ${node.component.type}: ${problem}`);
+    return [...(own ? [own] : []), ...pathsOf(node).flatMap((path) => judge(path, node, roots) ?? [])].map(
+      (problem) => `${placeText(node.place)}: ${node.component.type}: ${problem}`,
+    );
   });
   if (problems.length > 0) throw new ConfigError("JOB_REFUSED", problems.join("\n"));
 }
