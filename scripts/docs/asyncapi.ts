@@ -1,6 +1,6 @@
 import { EmotionData, EmotionEvent } from "#src/events/event.js";
-import { toMessage } from "#src/nats/message.js";
 import { parseSubject } from "#src/nats/subject.js";
+import { sent } from "../../test/support/sent.js";
 import { EXAMPLE } from "./example-event.js";
 
 const plain = (schema: object): Record<string, unknown> => JSON.parse(JSON.stringify(schema));
@@ -28,11 +28,12 @@ const messageId = {
 };
 
 /** What the `nats` sink really sends for the example. */
-function sent(mode: "structured" | "binary") {
-  const { headers, data } = toMessage(EXAMPLE, mode);
-  const lines = Buffer.from(headers.encode()).toString("latin1").split("\r\n").slice(1);
-  const pairs = lines.filter((line) => line !== "").map((line) => line.split(/: (.*)/s).slice(0, 2));
-  return { headers: Object.fromEntries(pairs), payload: JSON.parse(Buffer.from(data).toString()) };
+function example(mode: "structured" | "binary") {
+  const { headers, data } = sent(EXAMPLE, mode);
+  return {
+    headers: Object.fromEntries([...headers].map(([name, [value]]) => [name, value])),
+    payload: JSON.parse(data.toString()),
+  };
 }
 
 /** What subscribers need to know of the `nats` sink, as AsyncAPI 3: enough to write one without our code. */
@@ -96,7 +97,7 @@ export function asyncapi(version: string): object {
             },
           },
           payload: { $ref: "#/components/schemas/EmotionEvent" },
-          examples: [{ name: "changed", ...sent("structured") }],
+          examples: [{ name: "changed", ...example("structured") }],
         },
         binary: {
           title: "`data` as JSON, the rest in headers (`format: binary`)",
@@ -115,7 +116,7 @@ export function asyncapi(version: string): object {
             },
           },
           payload: { $ref: "#/components/schemas/EmotionData" },
-          examples: [{ name: "changed", ...sent("binary") }],
+          examples: [{ name: "changed", ...example("binary") }],
         },
       },
       schemas: { EmotionEvent: open(EmotionEvent), EmotionData: open(EmotionData) },

@@ -11,6 +11,7 @@ import {
 import { ConfigError, messageOf, NatsError } from "../errors.js";
 import { type Address, hostPort, parseAddresses, shownAddresses } from "./address.js";
 import { readGreeting } from "./greeting.js";
+import { payloadOf } from "./message.js";
 import { DEFAULT_URL, type NatsOptions } from "./options.js";
 import { connectOnce } from "./transport.js";
 
@@ -28,6 +29,12 @@ export interface Nats {
   readonly connection: NatsConnection;
   /** Addresses without logins. */
   readonly shown: string;
+  /** Throws `NatsError` where the server does not take a message that `putMessage` wrote, for its size. */
+  checkSize(frame: Buffer): void;
+  /** Sends messages that `putMessage` wrote, behind all that was sent before. False: the connection has ended. */
+  send(frames: Buffer): boolean;
+  /** Resolves once the server has all that was sent; rejects when the connection ends before. */
+  confirm(): Promise<void>;
   /** Sends what waits, at most for `timeoutMs`, and closes. Safe to call twice. */
   close(timeoutMs?: number): Promise<void>;
 }
@@ -62,7 +69,21 @@ export async function connectNats(options: NatsOptions, wanted: ConnectOptions):
   };
   try {
     const connection = await connectOnce(settings);
-    return { connection, shown, close: (timeoutMs = CLOSE_MS) => closed(connection, timeoutMs) };
+    return {
+      connection,
+      shown,
+      checkSize: (frame) => checkSize(frame, connection.info?.max_payload),
+      send: (frames) => {
+        if (connection.isClosed()) return false;
+        connection.protocol.sendCommand(frames);
+        return true;
+      },
+      confirm: async () => {
+        await undefined; // until the client has sent what waits: it would copy that, to put its question behind it
+        return connection.flush();
+      },
+      close: (timeoutMs = CLOSE_MS) => closed(connection, timeoutMs),
+    };
   } catch (cause) {
     throw await explained(cause, addresses, shown, options, timeout);
   }
@@ -187,6 +208,11 @@ async function readGiven(option: string, file: string): Promise<Buffer> {
     const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : messageOf(cause);
     throw new ConfigError("NATS_FILE", `NATS: ${option}: ${file}: ${why}`, { cause });
   }
+}
+
+function checkSize(frame: Buffer, most = Number.POSITIVE_INFINITY): void {
+  if (frame.length > most && payloadOf(frame) > most)
+    throw new NatsError("NATS_PAYLOAD", `the server takes at most ${most} bytes (its max_payload)`);
 }
 
 async function closed(connection: NatsConnection, timeoutMs: number): Promise<void> {

@@ -5,8 +5,8 @@ export {
   type ContentMode,
   type IncomingMessage,
   type OutgoingMessage,
+  putMessage,
   readEvent,
-  toMessage,
 } from "./message.js";
 export { DEFAULT_URL, type NatsOptions, StreamOptions } from "./options.js";
 export { ensureStream } from "./stream.js";

@@ -1,7 +1,7 @@
-import { MsgHdrsImpl } from "@nats-io/transport-node";
+import { putBytes, putNumber, putText } from "../bytes.js";
 import { NatsError } from "../errors.js";
 import { type EmotionEvent, whyNoEvent } from "../events/index.js";
-import { dataJson, eventJson } from "../events/json.js";
+import { putData, putEvent } from "../events/json.js";
 
 /** How a CloudEvent becomes a message, by the CloudEvents binding for NATS. */
 export type ContentMode = "structured" | "binary";
@@ -11,63 +11,58 @@ const STRUCTURED_TYPE = "application/cloudevents+json";
 /** The header by which JetStream knows a message that it has. */
 const MESSAGE_ID = "Nats-Msg-Id";
 
-/** Headers that are bytes already: the client's own take longer to make than the event itself. */
-export class ReadyHeaders extends MsgHdrsImpl {
-  readonly #bytes: Uint8Array;
-  constructor(bytes: Uint8Array) {
-    super();
-    this.#bytes = bytes;
-  }
-  override encode(): Uint8Array {
-    return this.#bytes;
-  }
+export interface OutgoingMessage {
+  readonly subject: string;
+  /** Where an answer is wanted. */
+  readonly reply?: string;
+  readonly event: EmotionEvent;
+  readonly mode: ContentMode;
+  /** The whole event as JSON, where it is there already. */
+  readonly json?: Uint8Array;
 }
 
-export interface OutgoingMessage {
-  readonly headers: ReadyHeaders;
-  readonly data: Uint8Array;
-}
+/** Columns for the number of bytes in a frame's first line, which is known last: spaces may stand before it. */
+const TOTAL = 10;
+const SPACES = Buffer.alloc(TOTAL, " ");
+const SPACE = Buffer.from(" ");
+const END = Buffer.from("\r\n");
+const PUBLISH = Buffer.from("HPUB ");
+const ID = Buffer.from(`NATS/1.0\r\n${MESSAGE_ID}: `);
+const STRUCTURED = Buffer.from(`\r\nContent-Type: ${STRUCTURED_TYPE}\r\n\r\n`);
 
 /**
- * An event as a message; in either mode its id is the `Nats-Msg-Id`.
- * @param json the whole event as JSON, where the caller has it already
+ * Writes an event as NATS's client protocol has it (`HPUB`): the client's `publish` takes longer for a message that is
+ * ready than an event needs to become one. In either mode its id is the `Nats-Msg-Id`. For `at`, and what is returned,
+ * see `src/bytes.ts`.
  */
-export function toMessage(event: EmotionEvent, mode: ContentMode, json?: Uint8Array): OutgoingMessage {
-  const start = `NATS/1.0\r\n${MESSAGE_ID}: ${headerValue(event.id)}\r\n`;
-  if (mode === "structured") {
-    const head = `${start}Content-Type: ${STRUCTURED_TYPE}\r\n\r\n`;
-    return json
-      ? { headers: new ReadyHeaders(Buffer.from(head, "latin1")), data: json }
-      : message(head, eventJson(event));
-  }
-  const { data, ...attributes } = event;
-  let head = start;
+export function putMessage(to: Buffer, at: number, message: OutgoingMessage): number {
+  const { subject, reply, event, mode, json } = message;
+  const id = headerValue(event.id);
+  const rest = mode === "structured" ? STRUCTURED : attributes(event);
+  at = putText(to, putBytes(to, at, PUBLISH), subject);
+  at = putBytes(to, at, SPACE);
+  if (reply !== undefined) at = putBytes(to, putText(to, at, reply), SPACE);
+  at = putNumber(to, at, ID.length + id.length + rest.length);
+  const start = putBytes(to, putBytes(to, at, SPACES), END);
+  at = putBytes(to, putText(to, putBytes(to, start, ID), id), rest);
+  if (mode === "binary") at = putData(to, at, event.data);
+  else at = json ? putBytes(to, at, json) : putEvent(to, at, event);
+  const total = String(at - start);
+  putText(to, start - END.length - total.length, total);
+  return putBytes(to, at, END);
+}
+
+/** Bytes that count against the server's `max_payload`. */
+export function payloadOf(frame: Buffer): number {
+  return Number(frame.toString("latin1", 0, frame.indexOf(END)).split(" ").at(-1));
+}
+
+/** The headers of the binary mode, behind the event's id. */
+function attributes({ data, ...attributes }: EmotionEvent): Buffer {
+  let text = "\r\n";
   for (const [name, value] of Object.entries(attributes))
-    if (value !== undefined) head += `ce-${name}: ${headerValue(value)}\r\n`;
-  return message(`${head}\r\n`, dataJson(data));
-}
-
-/** @param head ASCII, so that it has as many bytes as characters */
-function message(head: string, data: string): OutgoingMessage {
-  const at = encode(head + data);
-  const dataAt = at + head.length;
-  return { headers: new ReadyHeaders(piece.subarray(at, dataAt)), data: piece.subarray(dataAt, used) };
-}
-
-const PIECE = 64 * 1024;
-let piece = Buffer.alloc(0);
-let used = 0;
-
-/** Writes a text behind others into `piece`, for memory of its own would take longer, and tells where it begins. */
-function encode(text: string): number {
-  const most = text.length * 3;
-  if (piece.length - used < most) {
-    piece = Buffer.allocUnsafeSlow(Math.max(PIECE, most));
-    used = 0;
-  }
-  const at = used;
-  used += piece.write(text, at);
-  return at;
+    if (value !== undefined) text += `ce-${name}: ${headerValue(value)}\r\n`;
+  return Buffer.from(`${text}\r\n`, "latin1");
 }
 
 /** What `readEvent` reads: a message of the client's, or a stored one. */

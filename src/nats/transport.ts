@@ -5,10 +5,15 @@ import { NodeTransport, nodeResolveHost } from "@nats-io/transport-node/lib/node
 
 type Options = Parameters<typeof NatsConnectionImpl.connect>[0];
 
+/** A connection with the client's layer below its `publish`, which takes messages that are written already. */
+export interface OpenConnection extends NatsConnection {
+  readonly protocol: Pick<NatsConnectionImpl["protocol"], "sendCommand">;
+}
+
 /** The client's `connect`, but of a try that fails or takes too long nothing is left open. */
-export function connectOnce(options: Options): Promise<NatsConnection> {
+export async function connectOnce(options: Options): Promise<OpenConnection> {
   setTransportFactory({ factory: () => new ClosingTransport(), dnsResolveFn: nodeResolveHost });
-  return NatsConnectionImpl.connect(options);
+  return (await NatsConnectionImpl.connect(options)) as OpenConnection;
 }
 
 /**

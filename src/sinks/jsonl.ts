@@ -1,5 +1,7 @@
 import { Type } from "typebox";
-import { eventJson } from "../events/json.js";
+import { Pieces } from "../bytes.js";
+import type { EmotionEvent } from "../events/event.js";
+import { putEvent } from "../events/json.js";
 import { sink } from "../pipeline/component.js";
 import { Bytes, Duration, Path } from "../pipeline/units.js";
 import { LineFile } from "./line-file.js";
@@ -30,6 +32,8 @@ const Options = Type.Object({
   ),
 });
 
+const NEWLINE = 0x0a;
+
 /** Appends one JSON line an event. */
 export const jsonl = sink({
   type: "jsonl",
@@ -40,15 +44,23 @@ export const jsonl = sink({
   options: Options,
   example: "- { type: jsonl, path: out/events.jsonl, rotate: { size: 100MB } }",
   build: async ({ path, rotate, fsync = "never" }, context) => {
+    const pieces = new Pieces();
+    const line = (event: EmotionEvent) => pieces.take((to, at) => putLine(to, at, event));
     if (path === "-") {
       const output = openOutput(context.id);
-      return { write: (event) => output.write(`${eventJson(event)}\n`), close: () => output.close() };
+      return { write: (event) => output.write(line(event)), close: () => output.close() };
     }
     const file = await LineFile.open(context.id, path, {
       fsync,
       ...(rotate?.size !== undefined && { maxBytes: rotate.size }),
       ...(rotate?.every !== undefined && { maxAgeMs: rotate.every }),
     });
-    return { write: (event) => file.append(eventJson(event)), close: () => file.close() };
+    return { write: (event) => file.append(line(event)), close: () => file.close() };
   },
 });
+
+function putLine(to: Buffer, at: number, event: EmotionEvent): number {
+  const end = putEvent(to, at, event);
+  to[end] = NEWLINE;
+  return end + 1;
+}

@@ -42,11 +42,10 @@ export class LineFile {
     }
   }
 
-  /** Writes one line. Throws `SinkError` when the disk does not take it; the file then still ends with a whole line. */
-  append(line: string): void | Promise<void> {
-    const bytes = Buffer.from(`${line}\n`);
-    if (this.#full(bytes.length)) return this.#rotate().then(() => this.#write(bytes));
-    this.#write(bytes);
+  /** Writes one line, which ends with its newline. Throws `SinkError` when the disk does not take it; the file then still ends with a whole line. */
+  append(line: Uint8Array): void | Promise<void> {
+    if (this.#full(line.length)) return this.#rotate().then(() => this.#write(line));
+    this.#write(line);
   }
 
   async close(): Promise<void> {
@@ -55,7 +54,7 @@ export class LineFile {
   }
 
   // Synchronous on purpose: a line is with the system, whole, before the next event is looked at.
-  #write(bytes: Buffer): void {
+  #write(bytes: Uint8Array): void {
     let written = 0;
     try {
       written = writeSync(this.#file.fd, bytes);

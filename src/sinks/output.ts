@@ -3,7 +3,7 @@ import { messageOf, SinkError } from "../errors.js";
 
 /** Standard output for a sink: what is written is handed over before `write` resolves. */
 export interface Output {
-  write(text: string): void | Promise<void>;
+  write(text: string | Uint8Array): void | Promise<void>;
   close(): void;
 }
 

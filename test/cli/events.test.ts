@@ -11,11 +11,12 @@ import { connect, headers, type NatsConnection, nkeys } from "@nats-io/transport
 import { jsonLine, lineOf } from "#src/cli/event-table.js";
 import { timeOf } from "#src/cli/events.js";
 import type { EmotionEvent } from "#src/events/event.js";
-import { connectNats, toMessage } from "#src/nats/index.js";
+import { connectNats } from "#src/nats/index.js";
 import { makeCertificates } from "../support/certificates.js";
 import { eventOf } from "../support/event.js";
 import { natsOperator } from "../support/nats-operator.js";
 import { NatsServer, needsNatsServer } from "../support/nats-server.js";
+import { publish as send } from "../support/sent.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
@@ -97,8 +98,7 @@ describe("pipeline events", function () {
     return reader;
   }
   async function publish(event: EmotionEvent, mode: "structured" | "binary" = "structured"): Promise<void> {
-    const { data, headers } = toMessage(event, mode);
-    connection.publish(`emotion.${event.data.camera}.${event.data.track}`, data, { headers });
+    send(connection, `emotion.${event.data.camera}.${event.data.track}`, event, mode);
     await connection.flush();
   }
   /** Our own connection is there again. */
@@ -299,8 +299,7 @@ describe("pipeline events", function () {
       ] as const) {
         const reader = read("--limit", "1", "--nats", url, ...flags);
         const nats = await connectNats({ url, ...options }, { name: "test" });
-        const { headers, data } = toMessage(eventOf(7), "structured");
-        const sending = setInterval(() => nats.connection.publish("emotion.door.3", data, { headers }), 50);
+        const sending = setInterval(() => send(nats.connection, "emotion.door.3", eventOf(7)), 50);
         try {
           assert.equal(await reader.end(), 0, reader.err);
         } finally {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { Pieces } from "#src/bytes.js";
 import { EmotionData, EmotionEvent } from "#src/events/event.js";
-import { dataJson, eventJson } from "#src/events/json.js";
+import { putData, putEvent } from "#src/events/json.js";
 
 const share = fc.oneof(
   fc.integer({ min: 0, max: 10_000 }).map((part) => part / 10_000),
@@ -74,15 +75,23 @@ const EVENT = Object.keys(EmotionEvent.properties);
 describe("an event's JSON", () => {
   it("is what JSON.stringify makes of it, each field of the schema in the schema's order", () => {
     const seen = new Set<string>();
+    const pieces = new Pieces();
+    const kept: [Buffer, string][] = [];
     fc.assert(
       fc.property(event, (given) => {
         const whole = ordered({ ...given, data: ordered(given.data, DATA) }, EVENT);
         for (const key of [...Object.keys(whole), ...Object.keys(whole.data)]) seen.add(key);
-        assert.equal(eventJson(whole), JSON.stringify(whole));
-        assert.equal(dataJson(whole.data), JSON.stringify(whole.data));
+        const written = pieces.take((to, at) => putEvent(to, at, whole));
+        assert.equal(written.toString(), JSON.stringify(whole));
+        assert.equal(
+          pieces.take((to, at) => putData(to, at, whole.data)).toString(),
+          JSON.stringify(whole.data),
+        );
+        kept.push([written, JSON.stringify(whole)]);
       }),
       { numRuns: 500 },
     );
+    for (const [written, json] of kept) assert.equal(written.toString(), json, "written over since");
     assert.deepEqual([...seen].sort(), [...new Set([...DATA, ...EVENT])].sort());
   });
 });

@@ -18,10 +18,11 @@ import { connect } from "@nats-io/transport-node";
 import { Ajv } from "ajv";
 import addFormats from "ajv-formats";
 import { isEmotionEvent, parseEvent } from "ekspresi/events";
-import { parseSubject, readEvent, toMessage } from "#src/nats/index.js";
+import { parseSubject, readEvent } from "#src/nats/index.js";
 import { EXAMPLE } from "../../scripts/docs/example-event.js";
 import { eventOf } from "../support/event.js";
 import { NatsServer, needsNatsServer } from "../support/nats-server.js";
+import { publish, sent } from "../support/sent.js";
 
 const root = new URL("../../", import.meta.url);
 
@@ -57,11 +58,10 @@ describe("schema/asyncapi.json", () => {
       const { headers, payload, examples } = messages[mode] ?? assert.fail(mode);
       const schema = schemas[payload.$ref.split("/").at(-1) ?? ""] ?? assert.fail(payload.$ref);
       for (const event of [EXAMPLE, eventOf(7)]) {
-        const sent = toMessage(event, mode);
-        const text = Buffer.from(sent.headers.encode()).toString("latin1").split("\r\n").slice(1, -2);
-        const pairs = Object.fromEntries(text.map((line) => line.split(/: (.*)/s).slice(0, 2)));
+        const message = sent(event, mode);
+        const pairs = Object.fromEntries([...message.headers].map(([name, [value]]) => [name, value]));
         assert(ajv.validate(headers, pairs), ajv.errorsText());
-        assert(ajv.validate(schema, JSON.parse(Buffer.from(sent.data).toString())), ajv.errorsText());
+        assert(ajv.validate(schema, JSON.parse(message.data.toString())), ajv.errorsText());
       }
       assert(!ajv.validate(schema, {}));
       const [example] = examples;
@@ -105,8 +105,7 @@ describe("examples/subscribe.ts", () => {
       });
       // Core NATS keeps nothing: it is sent until the example has subscribed.
       while (!out.includes("\n")) {
-        const { data, headers } = toMessage(EXAMPLE, "structured");
-        connection.publish("emotion.door.3", data, { headers });
+        publish(connection, "emotion.door.3", EXAMPLE);
         await connection.flush();
         await new Promise((resolve) => setTimeout(resolve, 50));
       }

@@ -6,6 +6,8 @@ import fc from "fast-check";
 import { SinkError } from "#src/errors.js";
 import { LineFile, type LineFileOptions } from "#src/sinks/line-file.js";
 
+const bytesOf = (line: string) => Buffer.from(`${line}\n`);
+
 describe("a file of lines", () => {
   let folder: string;
   let path: string;
@@ -17,7 +19,7 @@ describe("a file of lines", () => {
 
   async function append(lines: readonly string[], options: Partial<LineFileOptions> = {}): Promise<void> {
     const file = await LineFile.open("jsonl", path, { fsync: "never", ...options });
-    for (const line of lines) await file.append(line);
+    for (const line of lines) await file.append(bytesOf(line));
     await file.close();
   }
   const text = () => readFileSync(path, "utf8");
@@ -30,7 +32,7 @@ describe("a file of lines", () => {
 
   it("has every line in the file before the next is given to it", async () => {
     const file = await LineFile.open("jsonl", path, { fsync: "never" });
-    void file.append('{"n":1}');
+    void file.append(bytesOf('{"n":1}'));
     assert.equal(text(), '{"n":1}\n');
     await file.close();
   });
@@ -106,7 +108,7 @@ describe("a file of lines", () => {
   it("says that the disk is full", async function () {
     if (process.platform !== "linux") this.skip(); // needs /dev/full
     const file = await LineFile.open("log", "/dev/full", { fsync: "never" });
-    assert.throws(() => file.append("{}"), /log: \/dev\/full cannot be written: the disk is full/);
+    assert.throws(() => file.append(bytesOf("{}")), /log: \/dev\/full cannot be written: the disk is full/);
     await file.close();
   });
 });

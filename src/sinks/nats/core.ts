@@ -1,12 +1,12 @@
+import { Pieces } from "../../bytes.js";
 import { messageOf, SinkError } from "../../errors.js";
 import type { EmotionEvent } from "../../events/event.js";
 import {
   type ContentMode,
   type Nats,
   type NatsOptions,
-  type OutgoingMessage,
+  putMessage,
   type SubjectTemplate,
-  toMessage,
 } from "../../nats/index.js";
 import type { Log } from "../../pipeline/context.js";
 import { Change } from "./change.js";
@@ -28,17 +28,10 @@ export interface CoreSettings {
   readonly signal: AbortSignal;
 }
 
-/** So many bytes are sent before the server is asked whether it has them. */
-const ASK_BYTES = 64 * 1024;
 /** At the end: how long we wait for a server that confirms nothing. */
 const DRAIN_MS = 5000;
 /** A server that confirms nothing for so long is given up for a new connection. */
 const CONFIRM_MS = 5000;
-
-interface Waiting {
-  readonly subject: string;
-  readonly message: OutgoingMessage;
-}
 
 /**
  * Events to whoever listens now: at most once. While the server is away they wait in memory; what it has not confirmed
@@ -48,14 +41,16 @@ export class CoreDelivery implements Delivery, LinkOwner {
   readonly meanwhile = "events wait in memory";
   readonly #settings: CoreSettings;
   readonly #link: Link;
-  readonly #queue: Waiting[] = [];
+  readonly #pieces = new Pieces();
+  /** Messages as they will be sent. */
+  #queue: Buffer[] = [];
   #queuedBytes = 0;
   #nats: Nats | undefined;
   /** Sent on this connection, and not known to have arrived. */
   #open = { events: 0, bytes: 0 };
   /** Of those, sent since the server was last asked. */
   #unasked = { events: 0, bytes: 0 };
-  #asking = false;
+  #sending = false;
   #failure: SinkError | undefined;
   #dropped = 0;
   #unconfirmed = 0;
@@ -77,15 +72,20 @@ export class CoreDelivery implements Delivery, LinkOwner {
   take(event: EmotionEvent): void | Promise<void> {
     if (this.#failure) throw this.#failure;
     const { subject, mode, bufferBytes } = this.#settings;
-    const item = { subject: subject.of(event), message: toMessage(event, mode) };
-    if (this.#bytes < bufferBytes) return this.#put(item);
+    const message = { subject: subject.of(event), event, mode };
+    const frame = this.#pieces.take((to, at) => putMessage(to, at, message));
+    if (this.#nats && !this.#fits(this.#nats, frame)) throw this.#failure;
+    if (this.#bytes >= bufferBytes) this.#sendQueued(); // first, that as little as can be is dropped
+    if (this.#bytes < bufferBytes) return this.#put(frame);
     this.#sayFull();
-    if (!this.#settings.dropsOldest) return this.#room().then(() => this.#put(item));
-    while (this.#bytes >= bufferBytes && this.#queue.length > 0) {
-      this.#queuedBytes -= sizeOf(this.#queue.shift());
+    if (!this.#settings.dropsOldest) return this.#room().then(() => this.#put(frame));
+    while (this.#bytes >= bufferBytes) {
+      const oldest = this.#queue.shift();
+      if (!oldest) break;
+      this.#queuedBytes -= oldest.length;
       this.#dropped++;
     }
-    return this.#put(item);
+    return this.#put(frame);
   }
 
   figures(): Record<string, number> {
@@ -96,8 +96,8 @@ export class CoreDelivery implements Delivery, LinkOwner {
     const { signal, id, log } = this.#settings;
     const failed = this.#failure;
     const left = () => this.#queue.length + this.#open.events;
+    this.#sendQueued();
     if (this.#queue.length > 0 && !failed) log.info(`${id}: waiting for the server to take ${left()} events`);
-    this.#ask();
     let least = left();
     for (let since = performance.now(); left() > 0 && !signal.aborted && !this.#failure; ) {
       const waitMs = since + DRAIN_MS - performance.now();
@@ -120,13 +120,14 @@ export class CoreDelivery implements Delivery, LinkOwner {
 
   async opened(nats: Nats): Promise<void> {
     this.#nats = nats;
+    this.#queue = this.#queue.filter((frame) => this.#fits(nats, frame));
+    this.#queuedBytes = this.#queue.reduce((sum, { length }) => sum + length, 0);
     this.#sendQueued();
     this.#change.tell();
   }
 
   lost(): void {
     this.#nats = undefined;
-    this.#asking = false;
     if (this.#open.events > 0) {
       this.#unconfirmed += this.#open.events;
       this.#settings.log.warn(
@@ -155,56 +156,65 @@ export class CoreDelivery implements Delivery, LinkOwner {
     return this.#nats !== undefined && this.#open.bytes < this.#settings.bufferBytes / 2;
   }
 
-  #put(item: Waiting): void {
-    if (this.#nats && this.#maySend && this.#queue.length === 0) {
-      this.#send(this.#nats, item);
-      // Soon, for the last events before a pause; at once, where much has been sent.
-      if (this.#unasked.bytes >= ASK_BYTES) this.#ask();
-      else if (!this.#asking) this.#askSoon();
-    } else {
-      this.#queue.push(item);
-      this.#queuedBytes += sizeOf(item);
-    }
+  /** What lies in one piece of memory is sent as one: once the piece is full, or soon. */
+  #put(frame: Buffer): void {
+    if (this.#queue.at(-1)?.buffer !== frame.buffer) this.#sendQueued();
+    this.#queue.push(frame);
+    this.#queuedBytes += frame.length;
+    this.#sendSoon();
     if (this.#failure) throw this.#failure;
+  }
+
+  #sendSoon(): void {
+    if (this.#sending || !this.#nats) return;
+    this.#sending = true;
+    setImmediate(() => {
+      this.#sending = false;
+      this.#sendQueued();
+    });
   }
 
   #sendQueued(): void {
     while (this.#nats && this.#maySend) {
-      const item = this.#queue.shift();
-      if (!item) break;
-      this.#queuedBytes -= sizeOf(item);
-      this.#send(this.#nats, item);
+      const { events, bytes } = this.#next();
+      if (events === 0) break;
+      if (!this.#nats.send(bytes)) {
+        this.#nats = undefined; // of which `lost` will tell
+        return;
+      }
+      this.#queue.splice(0, events);
+      this.#queuedBytes -= bytes.length;
+      this.#unasked.events += events;
+      this.#unasked.bytes += bytes.length;
+      this.#open.events += events;
+      this.#open.bytes += bytes.length;
     }
     this.#ask();
   }
 
-  #send({ connection }: Nats, item: Waiting): void {
-    const { subject, message } = item;
-    try {
-      connection.publish(subject, message.data, { headers: message.headers });
-    } catch (cause) {
-      if (cause instanceof Error && cause.name === "ClosedConnectionError") {
-        this.#nats = undefined; // of which `lost` will tell
-        this.#queue.unshift(item);
-        this.#queuedBytes += sizeOf(item);
-      } else {
-        const what = `an event of ${message.data.length} bytes cannot be sent: ${messageOf(cause)}`;
-        this.#failure ??= new SinkError("SINK_WRITE", `${this.#settings.id}: ${what}`, { cause });
-      }
-      return;
+  /** The oldest messages that wait, as far as they lie one behind the other in memory. */
+  #next(): { events: number; bytes: Buffer } {
+    const [first = Buffer.alloc(0)] = this.#queue;
+    let events = 0;
+    let length = 0;
+    for (const { buffer, byteOffset, length: more } of this.#queue) {
+      if (buffer !== first.buffer || byteOffset !== first.byteOffset + length) break;
+      length += more;
+      events++;
     }
-    this.#unasked.events++;
-    this.#unasked.bytes += sizeOf(item);
-    this.#open.events++;
-    this.#open.bytes += sizeOf(item);
+    return { events, bytes: Buffer.from(first.buffer, first.byteOffset, length) };
   }
 
-  #askSoon(): void {
-    this.#asking = true;
-    setImmediate(() => {
-      this.#asking = false;
-      this.#ask();
-    });
+  /** Whether the server takes a message of that size; where it does not, the run ends. */
+  #fits(nats: Nats, frame: Buffer): boolean {
+    try {
+      nats.checkSize(frame);
+      return true;
+    } catch (cause) {
+      const what = `an event of ${frame.length} bytes cannot be sent: ${messageOf(cause)}`;
+      this.#failure ??= new SinkError("SINK_WRITE", `${this.#settings.id}: ${what}`, { cause });
+      return false;
+    }
   }
 
   /** Asks whether what was sent so far has arrived: the answer comes after it, in order. */
@@ -214,7 +224,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
     if (!nats || events === 0) return;
     this.#unasked = { events: 0, bytes: 0 };
     const late = setTimeout(() => this.#link.drop(`no answer for ${CONFIRM_MS / 1000} s`), CONFIRM_MS);
-    nats.connection.flush().then(
+    nats.confirm().then(
       () => {
         clearTimeout(late);
         if (this.#nats !== nats) return;
@@ -248,8 +258,4 @@ export class CoreDelivery implements Delivery, LinkOwner {
       );
     this.#fullSaid = true;
   }
-}
-
-function sizeOf(item: Waiting | undefined): number {
-  return item ? item.message.data.length + item.subject.length : 0;
 }

@@ -1,8 +1,9 @@
 import type { StreamInfo } from "@nats-io/jetstream";
 import { createInbox, type Msg } from "@nats-io/transport-node";
+import { Pieces } from "../../bytes.js";
 import { messageOf, SinkError } from "../../errors.js";
 import type { EmotionEvent } from "../../events/event.js";
-import { eventJson } from "../../events/json.js";
+import { putEvent } from "../../events/json.js";
 import {
   type ContentMode,
   ensureStream,
@@ -10,9 +11,9 @@ import {
   type NatsOptions,
   type OutgoingMessage,
   openJetStream,
+  putMessage,
   type StreamOptions,
   type SubjectTemplate,
-  toMessage,
 } from "../../nats/index.js";
 import type { Log } from "../../pipeline/context.js";
 import { Change } from "./change.js";
@@ -53,10 +54,8 @@ const NO_STREAM = 503;
 /** An event under way. */
 interface Entry {
   readonly number: number;
-  readonly id: string;
   readonly track: string;
-  readonly subject: string;
-  readonly message: OutgoingMessage;
+  readonly message: OutgoingMessage & { readonly json: Uint8Array };
 }
 
 /**
@@ -72,6 +71,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
   readonly #settings: JetStreamSettings;
   readonly #spool: Spool;
   readonly #link: Link;
+  readonly #pieces = new Pieces();
   /** Under way, in the order of their numbers. */
   readonly #window = new Map<number, Entry>();
   /** Where a track has one event under way: those that wait behind it, itself first. */
@@ -122,7 +122,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
 
   take(event: EmotionEvent): void | Promise<void> {
     if (this.#failure) throw this.#failure;
-    const json = Buffer.from(eventJson(event));
+    const json = this.#pieces.take((to, at) => putEvent(to, at, event));
     if (this.#spool.hasRoom(json)) return this.#append(event, json);
     if (!this.#fullSaid)
       this.#settings.log.warn(
@@ -175,8 +175,12 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
           this.#answered(Number(message.subject.slice(inbox.length)), message);
       },
     });
-    const publish = ({ number, subject: to, message }: Entry) =>
-      nats.connection.publish(to, message.data, { headers: message.headers, reply: `${inbox}${number}` });
+    const publish = ({ number, message }: Entry) => {
+      const sent = { ...message, reply: `${inbox}${number}` };
+      const frame = this.#pieces.take((to, at) => putMessage(to, at, sent));
+      nats.checkSize(frame);
+      nats.send(frame); // where the connection has just ended, all is sent again over the next one
+    };
     this.#publish = publish;
     this.#begin();
   }
@@ -210,14 +214,12 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
 
   #enter(number: number, event: EmotionEvent, json: Buffer): Entry {
     const { subject, mode } = this.#settings;
-    const { id, source, data } = event;
+    const { source, data } = event;
     if (this.#window.size === 0) this.#progressAt = performance.now();
     const entry: Entry = {
       number,
-      id,
       track: `${source} ${data.track}`,
-      subject: subject.of(event),
-      message: toMessage(event, mode, json),
+      message: { subject: subject.of(event), event, mode, json },
     };
     this.#window.set(number, entry);
     return entry;
@@ -264,10 +266,9 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     try {
       this.#publish?.(entry);
     } catch (cause) {
-      // The connection has just closed: all is sent again over the next one.
-      if (cause instanceof Error && cause.name === "ClosedConnectionError") return;
       const { id } = this.#settings;
-      const why = `event ${entry.id} of ${entry.message.data.length} bytes cannot be sent: ${messageOf(cause)}`;
+      const { event, json } = entry.message;
+      const why = `event ${event.id} of ${json.length} bytes cannot be sent: ${messageOf(cause)}`;
       this.#fail(new SinkError("SINK_WRITE", `${id}: ${why}`, { cause }));
     }
   }
@@ -305,10 +306,10 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     if (this.#window.size < (3 / 4) * WINDOW) this.#more();
   }
 
-  #tooLarge({ id, message }: Entry): void {
-    const { id: sink, stream } = this.#settings;
-    const what = `event ${id} (${message.data.length} bytes) is larger than stream ${stream.name} takes`;
-    this.#fail(new SinkError("SINK_WRITE", `${sink}: ${what}: raise its max_msg_size`));
+  #tooLarge({ message: { event, json } }: Entry): void {
+    const { id, stream } = this.#settings;
+    const what = `event ${event.id} (${json.length} bytes) is larger than stream ${stream.name} takes`;
+    this.#fail(new SinkError("SINK_WRITE", `${id}: ${what}: raise its max_msg_size`));
   }
 
   /** The stream does not take an event: all wait a while, then the first of them is tried. */
