@@ -10,6 +10,7 @@ import * as evaluate from "./evaluate.js";
 import * as events from "./events.js";
 import * as graph from "./graph.js";
 import * as jobs from "./jobs.js";
+import { createLog } from "./log.js";
 import * as models from "./models.js";
 import * as report from "./report.js";
 import * as run from "./run.js";
@@ -85,14 +86,18 @@ async function main(argv: readonly string[]): Promise<void> {
     }
     await program.parseAsync(argv);
   } catch (error) {
-    process.exitCode = tell(error);
+    process.exitCode = tell(error, LOGGING.includes(argv[2] ?? "") && argv.includes("--json"));
   }
 }
 
+/** Verbs whose `--json` asks for a log of JSON lines. */
+const LOGGING = ["run", "worker"];
+
 /** Says what is wrong in one line, and gives the exit code for it. */
-function tell(error: unknown): number {
+function tell(error: unknown, json: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // commander has said it
-  process.stderr.write(`${messageOf(error)}\n`);
+  if (json) createLog({ quiet: true, json, around: (say) => say() }).error(messageOf(error));
+  else process.stderr.write(`${messageOf(error)}\n`);
   if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   else if (!(error instanceof EkspresiError)) process.stderr.write("This is a bug; DEBUG=1 shows where.\n");
   return error instanceof ConfigError ? USAGE : 1;

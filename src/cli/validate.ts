@@ -19,7 +19,7 @@ interface Verdict {
   readonly components?: number;
   /** One line each. */
   readonly errors: readonly string[];
-  /** What may be fine where it runs: recordings and other files that are not here. */
+  /** Options that do nothing; and what may be fine where it runs: recordings and other files that are not here. */
   readonly warnings: readonly string[];
 }
 
@@ -62,7 +62,7 @@ async function judge(file: string, set: readonly string[]): Promise<Verdict> {
   const { loadPipeline } = await import("../pipeline/load.js");
   try {
     const plan = await loadPipeline(file, { set, setDir: process.cwd() });
-    const warnings = await missing(plan);
+    const warnings = [...plan.warnings, ...(await missing(plan))];
     return { file, ok: true, components: plan.nodes.length, errors: [], warnings };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -167,7 +167,29 @@ async function runModels(
   });
 }
 
+/** Flags of one kind of worker, given to the other. */
+function checkKind(flags: Flags): void {
+  const { inference = false, model, threads, strict, provider, take, read, env } = flags;
+  const idle = inference
+    ? { "--take": take, "--read": read[0], "--env": env[0] }
+    : {
+        "--model": model[0],
+        "--threads": threads,
+        "--strict": strict,
+        "--provider": provider === "cpu" ? undefined : provider,
+      };
+  const [flag] = Object.entries(idle).find(([, value]) => value !== undefined) ?? [];
+  if (flag !== undefined)
+    throw new ConfigError(
+      "WORKER_KIND",
+      inference
+        ? `${flag} is for a worker that takes jobs; leave it or --inference out`
+        : `${flag} is for a worker that runs models; give --inference too, or leave it out`,
+    );
+}
+
 function optionsOf(flags: Flags) {
+  checkKind(flags);
   const env: Record<string, string> = {};
   for (const name of flags.env) {
     const value = process.env[name];

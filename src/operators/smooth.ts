@@ -43,6 +43,10 @@ export const smooth = operator({
     ),
     hold: Type.Optional(Duration({ default: "300ms", description: "How long a label stands at least." })),
   }),
+  idle: ({ method }) =>
+    method === "vote"
+      ? { names: ["halfLife"], where: "with `method: vote`, which has a `window`" }
+      : { names: ["window"], where: "without `method: vote`; an average has a `halfLife`" },
   example: "- { type: smooth, halfLife: 400ms, hold: 300ms }",
   build: ({ method = "ema", halfLife = 400, window = 1000, margin = 0.05, hold = 300 }) => {
     const settings: Settings = { method, halfLife, window, margin, hold };

@@ -24,6 +24,10 @@ interface Described<O extends TObject> {
   readonly options: O;
   /** What options that are fine one by one have wrong together: what is told of it, and at which. */
   check?(options: Static<O>): { readonly option: string; readonly message: string } | undefined;
+  /** Options that do nothing beside others, and beside which, e.g. `with standard output`: whoever gives one is warned. */
+  idle?(
+    options: Static<O>,
+  ): { readonly names: readonly (keyof Static<O> & string)[]; readonly where: string } | undefined;
   /** One YAML list item that a test validates, e.g. `- { type: sample, fps: 5 }`. */
   readonly example: string;
   /** True when it draws on or stores pictures: its sources then carry colour (`yuv420p`) instead of luma alone. */

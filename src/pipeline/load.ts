@@ -97,6 +97,7 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
     ...(typeof purpose === "string" && { purpose }),
     ...(typeof retention === "string" && { retention }),
     nodes,
+    warnings: checker.warnings,
     colour: coloured(nodes),
     lastToSee: lastToSee(nodes),
   };
@@ -153,6 +154,7 @@ function checkHead(yaml: YamlFile, value: Record<string, unknown>, problems: Pro
 /** Reads the three lists. */
 class Checker {
   readonly registry: readonly Component[];
+  readonly warnings: string[] = [];
   readonly #yaml: YamlFile;
   readonly #folderAt: FolderAt;
   readonly #problems: Problem[];
@@ -241,6 +243,12 @@ class Checker {
     }
     const together = checked.problems.length === 0 && component.check?.(checked.options);
     if (together) this.#complain([...path, together.option], `${component.type}: ${together.message}`);
+    const idle = checked.problems.length === 0 && component.idle?.(checked.options);
+    for (const name of idle ? idle.names : [])
+      if (idle && name in options)
+        this.warnings.push(
+          `${placeText(this.#yaml.place([...path, name]))}: ${component.type}: \`${name}\` does nothing ${idle.where}`,
+        );
     const place = this.#yaml.place(path);
     return {
       id: this.#id(id, component, path),

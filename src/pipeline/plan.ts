@@ -28,6 +28,8 @@ export interface Plan {
   readonly retention?: string;
   /** In topological order. */
   readonly nodes: readonly PlannedNode[];
+  /** What is no mistake, but will surprise: one line each. */
+  readonly warnings: readonly string[];
   /** Ids of the sources something downstream of which draws or stores pictures: their frames carry colour. */
   readonly colour: ReadonlySet<string>;
   /** Ids of the components after which nothing looks at pixels any more. */

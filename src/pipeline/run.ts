@@ -82,6 +82,7 @@ const FLUSH_MS = 1000;
 
 /** Runs a plan to its end. Errors of the run are in its summary; it rejects only where a component cannot be built. */
 export async function runPlan(plan: Plan, options: RunOptions): Promise<RunSummary> {
+  for (const warning of plan.warnings) options.log.warn(warning);
   const run = new Run(plan, options);
   try {
     await run.build();

@@ -43,6 +43,8 @@ export const jsonl = sink({
   takes: "events",
   options: Options,
   example: "- { type: jsonl, path: out/events.jsonl, rotate: { size: 100MB } }",
+  idle: ({ path }) =>
+    path === "-" ? { names: ["rotate", "fsync"], where: "with standard output" } : undefined,
   build: async ({ path, rotate, fsync = "never" }, context) => {
     const pieces = new Pieces();
     const line = (event: EmotionEvent) => pieces.take((to, at) => putLine(to, at, event));

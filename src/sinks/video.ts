@@ -12,7 +12,7 @@ import { complaint, sink } from "../pipeline/component.js";
 import type { RunContext, SourceStats } from "../pipeline/context.js";
 import { Path } from "../pipeline/units.js";
 import { diskReason } from "./disk.js";
-import { isWhole, ownPath, partName } from "./part-file.js";
+import { checkFields, isWhole, ownPath, partName } from "./part-file.js";
 
 const Options = Type.Object({
   path: Path({
@@ -61,7 +61,8 @@ export const video = sink({
   colour: true,
   options: Options,
   example: "- { type: video, path: out/lobby.mp4 }",
-  check: ({ path }) => complaint("path", () => containerOf(path)),
+  check: ({ path }) =>
+    complaint("path", () => containerOf(path)) ?? complaint("path", () => checkFields(path)),
   build: async ({ path, codec = "libx264", quality, preset }, context) => {
     const muxer = containerOf(path);
     const ffmpeg = await findFfmpeg();

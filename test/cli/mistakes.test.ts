@@ -76,6 +76,11 @@ const MISTAKES: [
     { sink: "type: nats, url: 'htp://me:hunter2@door:1'" },
     /^p\.yaml:8:28: nats: htp:\/\/me:\*\*\*@door:1: `htp:\/\/` is no address /,
   ],
+  [
+    "a field there is not in the name of a file",
+    { sink: "type: video, path: 'out/{camera}.mp4'" },
+    /^p\.yaml:8:\d+: video: .*there is no field \{camera\}; allowed: \{source\}$/,
+  ],
 ];
 
 describe("what a pipeline file gets wrong", function () {
@@ -114,6 +119,16 @@ sinks: [{ ${sink ?? "type: console"} }]
       assert.doesNotMatch(stderr + stdout, /hunter2/);
     });
 
+  it("--json tells it as a line of JSON", () => {
+    const { status, stderr } = spawnSync(process.execPath, [MAIN, "run", "nosuch.yaml", "--json"], {
+      encoding: "utf8",
+    });
+    assert.equal(status, 2);
+    const { level, message } = JSON.parse(stderr) as Record<string, string>;
+    assert.equal(level, "error");
+    assert.match(message ?? "", /^nosuch\.yaml: .*no such file/);
+  });
+
   it("is found by validate where the file alone tells it: names of models and cascades too", () => {
     const yaml = `version: 1
 sources: [{ type: file, path: not-here-yet.mp4 }]
@@ -131,5 +146,27 @@ sinks: [{ type: console }]
     });
     assert.equal(status, 2, stderr);
     assert.match(stderr, /^p\.yaml:4:\d+: detect: .*\np\.yaml:6:\d+: classify: .*\n$/);
+  });
+
+  it("is a warning where an option does nothing beside another", () => {
+    const yaml = `version: 1
+sources: [{ type: file, path: ${RECORDING}, to: 300ms }]
+operators: [{ type: detect }, { type: track }, { type: classify }, { type: smooth, window: 2s }, { type: events }]
+sinks: [{ type: jsonl, path: '-', fsync: always }]
+`;
+    writeFileSync(join(folder, "p.yaml"), yaml);
+    const said = ["validate", "run"].map((verb) => {
+      const { status, stderr } = spawnSync(process.execPath, [MAIN, verb, "p.yaml"], {
+        cwd: folder,
+        encoding: "utf8",
+      });
+      assert.equal(status, 0, stderr);
+      return stderr.split("\n").filter((line) => line.startsWith("warning: "));
+    });
+    assert.match(
+      said[0]?.join("\n") ?? "",
+      /^warning: p\.yaml:3:\d+: smooth: `window` does nothing without `method: vote`.*\nwarning: p\.yaml:4:\d+: jsonl: `fsync` does nothing with standard output$/,
+    );
+    assert.deepEqual(said[1], said[0]);
   });
 });

@@ -12,7 +12,7 @@ import { complaint, sink } from "../../pipeline/component.js";
 import type { RunContext, SourceStats } from "../../pipeline/context.js";
 import { Path } from "../../pipeline/units.js";
 import { diskReason } from "../disk.js";
-import { isWhole, ownPath, partName } from "../part-file.js";
+import { checkFields, isWhole, ownPath, partName } from "../part-file.js";
 import { type Cue, CueMaker, type Sighting } from "./cues.js";
 import { FORMATS, type Format, type Size } from "./formats.js";
 
@@ -42,7 +42,7 @@ export const subtitles = sink({
     }),
   }),
   example: "- { type: subtitles, path: out/lobby.vtt }",
-  check: ({ path }) => complaint("path", () => formatOf(path)),
+  check: ({ path }) => complaint("path", () => formatOf(path)) ?? complaint("path", () => checkFields(path)),
   build: ({ path }, context) => {
     const format = formatOf(path);
     const files = new Map<string, SubtitleFile>();
