@@ -247,7 +247,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
 
   it("gives a page on a slow line fewer pictures, and the others theirs", async () => {
     const { url } = await feed();
-    const slow = await chrome.open(await slowed(new URL(url), 6 * 1024));
+    const slow = await chrome.open(await slowed(new URL(url), 1500));
     const quick = await chrome.open(url);
     await Promise.all([slow, quick].map(({ page }) => moves(page)));
     const [slowly, quickly] = [await pictures(slow.page), await pictures(quick.page)];
