@@ -77,14 +77,7 @@ export async function findEncoder(
   { codec, quality, preset }: EncoderWish,
 ): Promise<VideoEncoder> {
   const family = FAMILIES.find(({ names }) => names.test(codec));
-  const names = await encoderNames(ffmpeg);
-  if (!family || !names.includes(codec)) {
-    const known = names.filter((name) => FAMILIES.some((each) => each.names.test(name)));
-    throw new ConfigError(
-      "CODEC_UNKNOWN",
-      `there is no video encoder \`${codec}\` in ffmpeg ${ffmpeg.version}; it has ${known.join(", ")}`,
-    );
-  }
+  if (!family) throw await unknown(ffmpeg, codec);
   const speed = preset ?? family.preset;
   const encoder = {
     name: codec,
@@ -94,6 +87,14 @@ export async function findEncoder(
   };
   await tryOut(ffmpeg, encoder);
   return encoder;
+}
+
+async function unknown(ffmpeg: Ffmpeg, codec: string): Promise<ConfigError> {
+  const known = (await encoderNames(ffmpeg)).filter((name) => FAMILIES.some(({ names }) => names.test(name)));
+  return new ConfigError(
+    "CODEC_UNKNOWN",
+    `there is no video encoder \`${codec}\` in ffmpeg ${ffmpeg.version}; it has ${known.join(", ")}`,
+  );
 }
 
 async function encoderNames(ffmpeg: Ffmpeg): Promise<string[]> {
@@ -111,6 +112,7 @@ async function tryOut(ffmpeg: Ffmpeg, { name, device, filters, options }: VideoE
   try {
     await promisify(execFile)(ffmpeg.path, args, { timeout: 20_000 });
   } catch (cause) {
+    if (!(await encoderNames(ffmpeg)).includes(name)) throw await unknown(ffmpeg, name);
     const said = ((cause as { stderr?: string }).stderr ?? messageOf(cause)).trim().split("\n");
     const reason =
       said.find((line) => /cannot|no such|not found|invalid|unable|failed|undefined/i.test(line)) ?? said[0];
