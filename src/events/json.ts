@@ -34,8 +34,8 @@ const OPEN = 0x7b;
 const CLOSE = 0x7d;
 
 /**
- * Writes an event as JSON, in UTF-8: what `JSON.stringify` gives for one whose fields are in the schema's order, in a
- * third of the time. For `at`, and what is returned, see `src/bytes.ts`.
+ * Writes an event as JSON, in UTF-8: what `JSON.stringify` gives for one whose fields are in the schema's order, in
+ * half of the time. For `at`, and what is returned, see `src/bytes.ts`.
  */
 export function putEvent(to: Buffer, at: number, event: EmotionEvent): number {
   at = putBytes(to, at, SPECVERSION);
