@@ -247,13 +247,16 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
 
   it("gives a page on a slow line fewer pictures, and the others theirs", async () => {
     const { url } = await feed();
-    const slow = await chrome.open(await slowed(new URL(url), 1500));
+    const line = await lineTo(new URL(url));
+    const slow = await chrome.open(line.url);
     const quick = await chrome.open(url);
     await Promise.all([slow, quick].map(({ page }) => moves(page)));
+    line.limit(3 * 1024); // less than a busy machine's browser takes, too
     const [slowly, quickly] = [await pictures(slow.page), await pictures(quick.page)];
     while ((await quickly()) < 24) await new Promise((resolve) => setTimeout(resolve, 50));
     const [few, many] = [await slowly(), await quickly()];
     assert(few <= many / 2, `${few} pictures on the slow line, ${many} on the other`);
+    line.limit(Number.POSITIVE_INFINITY);
     await moves(slow.page);
   });
 
@@ -350,21 +353,18 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     return async () => Number((await page.locator("body").getAttribute("data-shown")) ?? 0);
   }
 
-  /** The same page through a line that lets so many bytes of its stream a second through to the browser. */
-  async function slowed(url: URL, bytesPerSecond: number): Promise<string> {
+  /** The same page through a line that can be made to let only so many bytes of its stream a second through. */
+  async function lineTo(url: URL): Promise<{ url: string; limit(bytesPerSecond: number): void }> {
     const sockets = new Set<Socket>();
+    let rate = Number.POSITIVE_INFINITY;
     const proxy = createTcpServer((browser) => {
       const server = connect(Number(url.port), url.hostname);
-      let slow = false; // the page itself may come as it likes
-      browser.once("data", (request) => {
-        slow = request.toString("latin1").startsWith("GET /stream ");
-      });
       browser.pipe(server);
       server.on("data", (chunk) => {
         browser.write(chunk);
-        if (!slow) return;
+        if (!Number.isFinite(rate)) return;
         server.pause();
-        setTimeout(() => server.resume(), (chunk.length / bytesPerSecond) * 1000);
+        setTimeout(() => server.resume(), (chunk.length / rate) * 1000);
       });
       server.on("end", () => browser.end());
       for (const socket of [browser, server]) {
@@ -377,6 +377,12 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
       proxy.close();
     });
     await once(proxy, "listening");
-    return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/`;
+    return {
+      url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/`,
+      limit: (bytesPerSecond) => {
+        rate = bytesPerSecond;
+        for (const socket of sockets) socket.resume();
+      },
+    };
   }
 });
