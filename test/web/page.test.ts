@@ -171,8 +171,11 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     await page.keyboard.press("Space");
     await isLive(page);
     while ((await picture()) === still) await new Promise((resolve) => setTimeout(resolve, 50));
-    assert(Number.parseInt((await page.locator("#figures dd").first().textContent()) || "0", 10) > 0);
-    assert((await page.locator("#events li").count()) > 0);
+    // The rate is that between two figures, which come once a second.
+    await page.waitForFunction(
+      () => Number.parseInt(document.querySelector("#figures dd")?.textContent || "0", 10) > 0,
+    );
+    await page.waitForSelector("#events li");
     assert.deepEqual(complaints, []);
   });
 
