@@ -129,6 +129,20 @@ sinks: [{ ${sink ?? "type: console"} }]
     assert.match(message ?? "", /^nosuch\.yaml: .*no such file/);
   });
 
+  it("is told of flags of the other kind of worker, before any server is looked for", () => {
+    for (const [args, says] of [
+      [["--model", "mine"], /^--model is for a worker that runs models; give --inference too/],
+      [
+        ["--inference", "--take", "camera"],
+        /^--take is for a worker that takes jobs; leave it or --inference out/,
+      ],
+    ] as const) {
+      const { status, stderr } = spawnSync(process.execPath, [MAIN, "worker", ...args], { encoding: "utf8" });
+      assert.equal(status, 2);
+      assert.match(stderr, says);
+    }
+  });
+
   it("is found by validate where the file alone tells it: names of models and cascades too", () => {
     const yaml = `version: 1
 sources: [{ type: file, path: not-here-yet.mp4 }]

@@ -152,8 +152,8 @@ export class CoreDelivery implements Delivery, LinkOwner {
   }
 
   /** Half of the buffer may be under way; the rest waits here, where a server that hangs leaves it to be dropped. */
-  get #maySend(): boolean {
-    return this.#nats !== undefined && this.#open.bytes < this.#settings.bufferBytes / 2;
+  get #mayBeOpen(): number {
+    return this.#settings.bufferBytes / 2;
   }
 
   /** What lies in one piece of memory is sent as one: once the piece is full, or soon. */
@@ -175,7 +175,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
   }
 
   #sendQueued(): void {
-    while (this.#nats && this.#maySend) {
+    while (this.#nats && this.#open.bytes < this.#mayBeOpen) {
       const { events, bytes } = this.#next();
       if (events === 0) break;
       if (!this.#nats.send(bytes)) {
@@ -192,13 +192,14 @@ export class CoreDelivery implements Delivery, LinkOwner {
     this.#ask();
   }
 
-  /** The oldest messages that wait, as far as they lie one behind the other in memory. */
+  /** The oldest messages that wait, as far as they lie one behind the other in memory and may be under way. */
   #next(): { events: number; bytes: Buffer } {
     const [first = Buffer.alloc(0)] = this.#queue;
+    const most = this.#mayBeOpen - this.#open.bytes;
     let events = 0;
     let length = 0;
     for (const { buffer, byteOffset, length: more } of this.#queue) {
-      if (buffer !== first.buffer || byteOffset !== first.byteOffset + length) break;
+      if (length >= most || buffer !== first.buffer || byteOffset !== first.byteOffset + length) break;
       length += more;
       events++;
     }
