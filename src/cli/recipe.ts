@@ -22,12 +22,18 @@ const RECIPE: Kind<typeof Recipe> = {
   schema: Recipe,
   file: "a recipe file",
   form: "a recipe is a mapping with name and data",
-  paths: [["data", "path"], ["data", "ferplus", "path"], ["from"]],
-  check: ({ from }) =>
-    from === undefined || isModelPath(from) || shippedModels().includes(from)
-      ? undefined
-      : { path: ["from"], message: noSuchModel(from) },
+  paths: [["data", "path"], ["data", "ferplus", "path"], ["from"], ["teacher", "model"]],
+  check: ({ from, teacher }) =>
+    unknownModel(["from"], from) ?? unknownModel(["teacher", "model"], teacher?.model),
 };
+
+function unknownModel(
+  path: YamlPath,
+  name: string | undefined,
+): { path: YamlPath; message: string } | undefined {
+  const known = name === undefined || isModelPath(name) || shippedModels().includes(name);
+  return known ? undefined : { path, message: noSuchModel(name) };
+}
 
 const SWEEP: Kind<typeof SweepDefinition> = {
   schema: SweepDefinition,
@@ -86,7 +92,7 @@ async function load<T extends TObject>(
   return options as Static<T>;
 }
 
-/** Changes `root` in place. A `from` without a slash is the name of a model that comes along, and stays. */
+/** Changes `root` in place. A model's name without a slash is that of one that comes along, and stays. */
 function makeAbsolute(root: object, paths: readonly YamlPath[], folder: string): void {
   for (const path of paths) {
     const key = path.at(-1) ?? "";
@@ -95,7 +101,8 @@ function makeAbsolute(root: object, paths: readonly YamlPath[], folder: string):
       .reduce<unknown>((node, step) => (isMapping(node) ? node[step] : undefined), root);
     const value = isMapping(holder) ? holder[key] : undefined;
     if (!isMapping(holder) || typeof value !== "string") continue;
-    if (key !== "from" || isModelPath(value)) holder[key] = resolve(folder, value);
+    const shipped = (key === "from" || key === "model") && !isModelPath(value);
+    if (!shipped) holder[key] = resolve(folder, value);
   }
 }
 

@@ -82,6 +82,7 @@ async function run(file: string, flags: Flags): Promise<void> {
       threads,
       resume: flags.resume ?? false,
       signal: stop.signal,
+      onTaught: (done, of) => view.taught(done, of),
       onStep: (report) => view.step(report),
       onEpoch: (report) => view.above(() => view.epoch(report, recipe.epochs)),
     });

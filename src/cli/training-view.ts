@@ -19,14 +19,24 @@ export class TrainingView {
     this.#draw = draw;
   }
 
+  /** The teacher has seen so many pictures; then training begins. */
+  taught(done: number, of: number): void {
+    this.#show((width) => `asking the teacher  ${bar(done / of, width)}  ${done} of ${of} pictures`);
+  }
+
   step({ epoch, epochs, batch, batches, loss, accuracy, imagesPerSecond }: StepReport): void {
+    this.#show(
+      (width) =>
+        `epoch ${epoch}/${epochs}  ${bar(batch / batches, width)}  loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  ${imagesPerSecond.toFixed(0)} images/s`,
+    );
+  }
+
+  #show(line: (barWidth: number) => string): void {
     const now = performance.now();
     const columns = errorColumns();
     if (!this.#wanted || columns === undefined || now - this.#drawnMs < REFRESH_MS) return;
     this.#drawnMs = now;
     const heading = this.heading ? `${this.heading}\n` : "";
-    const line = (width: number) =>
-      `epoch ${epoch}/${epochs}  ${bar(batch / batches, width)}  loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  ${imagesPerSecond.toFixed(0)} images/s`;
     this.#draw(`${heading}${fitting(columns, BAR_WIDTHS.map(line))}`);
   }
 

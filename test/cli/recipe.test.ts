@@ -14,16 +14,17 @@ describe("a recipe's paths", () => {
     file = join(folder, "recipe.yaml");
     await writeFile(
       file,
-      "name: mine\nfrom: ./base\ndata: { path: faces, ferplus: { path: ../votes.csv, share: 0.5 } }\n",
+      "name: mine\nfrom: ./base\nteacher: { model: ../large }\ndata: { path: faces, ferplus: { path: ../votes.csv, share: 0.5 } }\n",
     );
   });
   after(() => rm(folder, { recursive: true }));
 
   it("are relative to the file that names them", async () => {
-    const { data, from } = await loadRecipe(file, []);
+    const { data, from, teacher } = await loadRecipe(file, []);
     assert.equal(data.path, join(folder, "faces"));
     assert.equal(data.ferplus?.path, resolve(folder, "../votes.csv"));
     assert.equal(from, join(folder, "base"));
+    assert.equal(teacher?.model, resolve(folder, "../large"));
   });
 
   it("are relative to the working directory where --set gives them", async () => {
@@ -34,6 +35,7 @@ describe("a recipe's paths", () => {
 
   it("leave the name of a model that comes along", async () => {
     assert.equal((await loadRecipe(file, ["from=fer2013-small"])).from, "fer2013-small");
+    assert.equal((await loadRecipe(file, ["teacher.model=fer2013-small"])).teacher?.model, "fer2013-small");
   });
 
   it("name no model that does not come along", async () => {
@@ -43,6 +45,8 @@ describe("a recipe's paths", () => {
       name: "ConfigError",
       message: /^.*wrong\.yaml:2:7: model fer2013-smal: there is none of that name; use fer2013-small, or /,
     });
+    await writeFile(wrong, "name: mine\nteacher: { model: large }\ndata: { path: faces }\n");
+    await assert.rejects(loadRecipe(wrong, []), /wrong\.yaml:2:19: model large: there is none of that name/);
   });
 });
 

@@ -91,7 +91,8 @@ export function inputsOf(input: ModelCard["input"], dataset: FaceDataset, rows: 
   return crops;
 }
 
-async function probabilitiesOf(
+/** `[rows, classes]`, in the order of the model's classes; `flip`: the mean over each picture and its mirror image. */
+export async function probabilitiesOf(
   { card }: Model,
   engine: Engine,
   dataset: FaceDataset,

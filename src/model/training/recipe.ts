@@ -3,6 +3,7 @@ import { type Static, Type } from "typebox";
 import { AugmentOptions, DataOptions, SamplingOptions } from "../data/index.js";
 import { OptimiserOptions } from "./optimiser.js";
 import { ScheduleOptions } from "./schedule.js";
+import { TeacherOptions } from "./teacher.js";
 
 /** What `pipeline train` reads: everything that decides how a model comes out. */
 export const Recipe = Type.Object({
@@ -24,6 +25,7 @@ export const Recipe = Type.Object({
         "A model of the same architecture to begin from: the name of a shipped one, or the path of a model's folder.",
     }),
   ),
+  teacher: Type.Optional(TeacherOptions),
   dropout: Type.Number({ default: 0.2, minimum: 0, maximum: 0.95, description: "Its dropout rate." }),
   data: DataOptions,
   validation: Type.Array(Type.String(), {
@@ -73,12 +75,13 @@ export type Recipe = Static<typeof Recipe>;
 
 /** The recipe with the names of its files alone: what a card may tell, and what stays when a folder is moved. */
 export function withoutFolders(recipe: Recipe): Recipe {
-  const { data, from } = recipe;
+  const { data, from, teacher } = recipe;
   const ferplus = data.ferplus && { ...data.ferplus, path: basename(data.ferplus.path) };
   return {
     ...recipe,
     data: { ...data, path: basename(data.path), ...(ferplus && { ferplus }) },
     ...(from !== undefined && { from: basename(from) }),
+    ...(teacher && { teacher: { ...teacher, model: basename(teacher.model) } }),
   };
 }
 

@@ -19,6 +19,7 @@ import { NORMALISATION, type Recipe, withoutFolders } from "./recipe.js";
 import { afterEpoch, isOver, NO_PLATEAU, rateFactor } from "./schedule.js";
 import { TrainingState } from "./state.js";
 import { TrainingStep } from "./step.js";
+import { withTeacher } from "./teacher.js";
 import { largest, probabilitiesOf, type Validation, validate } from "./validate.js";
 import { warmStart } from "./warm-start.js";
 
@@ -35,6 +36,8 @@ export interface TrainOptions {
   readonly until?: number;
   /** Recipe, data and checkpoint are fit, and nothing has been written yet. */
   onBegin?(): Promise<void>;
+  /** The recipe's teacher has seen so many of the training pictures. */
+  onTaught?(done: number, of: number): void;
   onStep?(report: StepReport): void;
   onEpoch?(report: EpochReport): void;
 }
@@ -77,24 +80,25 @@ const STREAM = { dropout: 101, mixup: 102 };
  * Trains a network as the recipe says. Throws `ConfigError` where the recipe does not fit the data, or what it begins or
  * goes on from is not there; `DataError`; `ModelError` when the loss is no longer a number.
  */
-export async function train(
-  recipe: Recipe,
-  dataset: FaceDataset,
-  options: TrainOptions,
-): Promise<TrainResult> {
-  if (rowsOf(dataset, recipe.validation).length === 0)
+export async function train(recipe: Recipe, given: FaceDataset, options: TrainOptions): Promise<TrainResult> {
+  if (rowsOf(given, recipe.validation).length === 0)
     throw new ConfigError(
       "DATA_VALIDATION",
-      `${dataset.name}: no pictures in ${recipe.validation.join(", ")} (it has ${dataset.splits.join(", ")}); name the splits to judge on in \`validation\``,
+      `${given.name}: no pictures in ${recipe.validation.join(", ")} (it has ${given.splits.join(", ")}); name the splits to judge on in \`validation\``,
     );
   const both = recipe.validation.filter(
-    (name) => recipe.data.training.includes(name) && dataset.splits.includes(name),
+    (name) => recipe.data.training.includes(name) && given.splits.includes(name),
   );
   if (both.length > 0)
     throw new ConfigError(
       "DATA_VALIDATION",
-      `${dataset.name}: ${both.join(", ")} stands both in \`data.training\` and in \`validation\`; a network is not judged on what it learns from`,
+      `${given.name}: ${both.join(", ")} stands both in \`data.training\` and in \`validation\`; a network is not judged on what it learns from`,
     );
+  const { teacher, data } = recipe;
+  const threads = options.threads ?? 2;
+  const dataset = teacher
+    ? await withTeacher(given, teacher, data.training, threads, options.onTaught)
+    : given;
   const layers = ARCHITECTURES[recipe.architecture](dataset.labels.length, recipe.dropout, recipe.width);
   const input: Shape = [1, dataset.height, dataset.width];
   chainShape(layers, input);
@@ -110,7 +114,7 @@ export async function train(
   try {
     if (recipe.from !== undefined && !options.resume)
       await beginFrom(recipe.from, state, layers, input, batches);
-    const step = await TrainingStep.open(layers, input, recipe.batch, state, options.threads ?? 2);
+    const step = await TrainingStep.open(layers, input, recipe.batch, state, threads);
     try {
       return await new Run(recipe, dataset, options, layers, input, state, step, batches).run();
     } finally {

@@ -1,0 +1,85 @@
+import { type Static, Type } from "typebox";
+import { DataError } from "../../errors.js";
+import { type FaceDataset, rowsOf } from "../data/index.js";
+import { openEngine } from "../engine/index.js";
+import { probabilitiesOf } from "../evaluation/evaluate.js";
+import { loadModel } from "../load.js";
+
+/** A model whose answers are learnt beside the labels: the `teacher:` block of a recipe. */
+export const TeacherOptions = Type.Object({
+  model: Type.String({
+    description:
+      "The name of a shipped model, or the path of a model's folder; its classes must be those of the data.",
+  }),
+  share: Type.Number({
+    default: 0.5,
+    minimum: 0,
+    maximum: 1,
+    description: "How much its probabilities weigh against the label (and FER+'s votes).",
+  }),
+});
+export type TeacherOptions = Static<typeof TeacherOptions>;
+
+const BATCH = 64;
+
+/**
+ * Mixes a teacher's answers into the targets of the training pictures: `(1 - share) * target + share * teacher`, the
+ * teacher's being its mean over the picture and its mirror image (distillation at temperature 1, Hinton et al. 2015).
+ * Asked once, on pictures as they are: asked anew for each augmented one, it would double the work of training.
+ *
+ * Throws `ConfigError` and `ModelError` where the teacher is not there or not whole, `DataError` where its classes are
+ * not the data's.
+ *
+ * @param onPicture called now and then with how many pictures it has seen, and of how many
+ */
+export async function withTeacher(
+  dataset: FaceDataset,
+  { model: name, share }: TeacherOptions,
+  splits: readonly string[],
+  threads: number,
+  onPicture?: (done: number, of: number) => void,
+): Promise<FaceDataset> {
+  const model = await loadModel(name, process.cwd());
+  const columns = columnsOf(model.card.labels, dataset, name);
+  const rows = rowsOf(dataset, splits);
+  const soft = targetsOf(dataset);
+  const classes = columns.length;
+  const engine = await openEngine(model, { threads });
+  try {
+    for (let from = 0; from < rows.length; from += BATCH) {
+      const batch = rows.subarray(from, from + BATCH);
+      const answers = await probabilitiesOf(model, engine, dataset, batch, true);
+      batch.forEach((row, i) => {
+        columns.forEach((column, c) => {
+          const at = row * classes + c;
+          soft[at] = (1 - share) * (soft[at] ?? 0) + share * (answers[i * classes + column] ?? 0);
+        });
+      });
+      onPicture?.(from + batch.length, rows.length);
+    }
+  } finally {
+    await engine.close();
+  }
+  return { ...dataset, soft };
+}
+
+/** Where each class of the data stands among the teacher's. */
+function columnsOf(theirs: readonly string[], { name, labels }: FaceDataset, teacher: string): number[] {
+  const columns = labels.map((label) => theirs.indexOf(label));
+  if (theirs.length !== labels.length || columns.includes(-1))
+    throw new DataError(
+      "TEACHER_CLASSES",
+      `teacher ${teacher} knows ${theirs.join(", ")}; ${name} has ${labels.join(", ")}: take a teacher with the same classes`,
+    );
+  return columns;
+}
+
+/** A copy of the targets so far, `[n, labels]`. */
+function targetsOf({ soft, label, labels }: FaceDataset): Float32Array {
+  if (soft) return soft.slice();
+  const targets = new Float32Array(label.length * labels.length);
+  label.forEach((own, i) => {
+    targets[i * labels.length + own] = 1;
+  });
+  return targets;
+}
