@@ -6,8 +6,12 @@ import type { Evaluation } from "../model/evaluation/index.js";
 import { replaceFile } from "../replace-file.js";
 import { diskReason } from "../sinks/disk.js";
 import { plural } from "../text.js";
+import { BAR_WIDTHS, bar } from "./bar.js";
 import { collect } from "./collect.js";
+import { clock } from "./format.js";
 import { createLog } from "./log.js";
+import { redrawn } from "./redrawn.js";
+import { errorColumns, fitting } from "./terminal.js";
 import { THREADS_HELP, threadsOf } from "./threads.js";
 import { checkFile } from "./writable.js";
 
@@ -25,6 +29,7 @@ interface Flags {
   readonly precision: "float32" | "int8";
   readonly strict?: boolean;
   readonly threads?: string;
+  readonly quiet?: boolean;
 }
 
 export function register(program: Command): void {
@@ -66,6 +71,7 @@ export function register(program: Command): void {
     )
     .option("--strict", "fails instead of falling back to the CPU")
     .option("--threads <n>", `CPU threads of the engine, ${THREADS_HELP}`)
+    .option("-q, --quiet", "says the figures and what goes wrong, nothing else")
     .addHelpText(
       "after",
       `
@@ -88,7 +94,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   );
   const { default: Value } = await import("typebox/value");
 
-  const log = createLog({ quiet: false, json: false, around: (say) => say() });
+  const log = createLog({ quiet: flags.quiet ?? false, json: false, around: (say) => say() });
   const model = await loadModel(nameOrPath, process.cwd());
   const { width, height } = model.card.input;
   const options = Value.Parse(DataOptions, Value.Default(DataOptions, { path: flags.data, width, height }));
@@ -115,7 +121,11 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   });
   try {
     const flip = flags.flip ?? false;
-    const evaluation = await evaluate(model, engine, dataset, rowsOf(dataset, splits), flip);
+    const rows = rowsOf(dataset, splits);
+    const progress = await progressOf(rows.length, !flags.quiet);
+    const evaluation = await evaluate(model, engine, dataset, rows, flip, progress.done).finally(
+      progress.end,
+    );
     const subject = {
       model: `${model.card.name} ${model.card.version}`,
       dataset: flags.name ?? dataset.name,
@@ -131,6 +141,30 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   } finally {
     await engine.close();
   }
+}
+
+const REFRESH_MS = 200;
+
+/** On a terminal how many pictures are done, in place. */
+async function progressOf(pictures: number, wanted: boolean) {
+  const draw = await redrawn();
+  const columns = wanted ? errorColumns() : undefined;
+  const beganMs = performance.now();
+  let drawnMs = beganMs;
+  return {
+    done: (done: number) => {
+      const nowMs = performance.now();
+      if (columns === undefined || nowMs - drawnMs < REFRESH_MS) return;
+      drawnMs = nowMs;
+      const left = clock(((nowMs - beganMs) * (pictures - done)) / done);
+      const line = (width: number) =>
+        `${bar(done / pictures, width)}  ${done} of ${plural(pictures, "picture")}  ${left} left`;
+      draw(fitting(columns, BAR_WIDTHS.map(line)));
+    },
+    end: () => {
+      if (columns !== undefined) draw.clear();
+    },
+  };
 }
 
 async function historyText(file: string): Promise<string> {

@@ -22,6 +22,11 @@ export function summaryLines(summary: RunSummary): string {
     const losses = lost > 0 ? `, ${count(lost)} NOT written` : "";
     lines.push(`${id}: ${count(written)} written${more.join("")}${losses}`);
   }
-  if (errors.length > 0) lines.push(`failed: ${errors.map(({ message }) => message).join("; ")}`);
+  if (errors.length > 0) lines.push(failure(summary));
   return `${lines.join("\n")}\n`;
+}
+
+/** A single source's failure ends the run, so that its reason stands right above; of several the others went on. */
+function failure({ sources, errors }: RunSummary): string {
+  return sources.length > 1 ? `failed: ${errors.map(({ message }) => message).join("; ")}` : "failed";
 }

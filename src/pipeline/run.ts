@@ -401,7 +401,7 @@ class Run {
     for (const callback of this.#watchers) callback();
   }
 
-  /** Something failed: said now, and again in the summary. */
+  /** Something failed: said now, and part of the summary. */
   #note(error: unknown): void {
     const known =
       error instanceof EkspresiError

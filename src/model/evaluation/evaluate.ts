@@ -29,6 +29,7 @@ export interface Evaluation extends Figures {
  * Runs a model over the given rows of a data set; pictures of another size are resized as faces in a pipeline are.
  *
  * @param flip averages over each picture and its mirror image
+ * @param onPicture told now and then how many pictures are done
  * @throws DataError when the data set has a class that the model does not know
  */
 export async function evaluate(
@@ -37,6 +38,7 @@ export async function evaluate(
   dataset: FaceDataset,
   rows: Uint32Array,
   flip: boolean,
+  onPicture?: (done: number) => void,
 ): Promise<Evaluation> {
   const { labels } = model.card;
   const truth = truthOf(dataset, rows, model);
@@ -44,6 +46,7 @@ export async function evaluate(
   for (let from = 0; from < rows.length; from += BATCH) {
     const batch = rows.subarray(from, from + BATCH);
     probabilities.set(await probabilitiesOf(model, engine, dataset, batch, flip), from * labels.length);
+    onPicture?.(from + batch.length);
   }
   const mistakes = [...truth.entries()].flatMap(([i, label]) => {
     const row = probabilities.subarray(i * labels.length, (i + 1) * labels.length);
