@@ -17,6 +17,24 @@ const attributes = Object.entries(
   (plain(EmotionEvent).properties ?? {}) as Record<string, Record<string, unknown>>,
 ).filter(([name]) => name !== "data");
 
+/** The event with `data` by reference, so that generators make one type of it. */
+function eventSchema(): object {
+  const schema = open(EmotionEvent) as { properties: Record<string, unknown> };
+  return {
+    ...schema,
+    properties: { ...schema.properties, data: { $ref: "#/components/schemas/EmotionData" } },
+  };
+}
+
+const DESCRIPTION = [
+  "Events that a pipeline's sink `nats` publishes: CloudEvents 1.0 over NATS, by the CloudEvents NATS protocol binding (draft 1.0.3, https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md).",
+  "With core NATS at most once. With `stream`, at least once; a reader of the stream has each id once within the stream's duplicate window, a plain subscriber may see one again: drop repeats by `Nats-Msg-Id`. A recording that is run again has the same ids.",
+  "A JetStream consumer of the stream reads what came before. The stream's name stands in the pipeline file; it is also the one that holds `emotion.*.*` (ask `$JS.API.STREAM.NAMES`). One that the sink created keeps everything in files without a limit unless the pipeline file sets some, and its duplicate window is two minutes.",
+  "The events of one track come in order, and several may come for one frame. A track is told apart by `source`, which names pipeline and camera, and `data.track`: the subject does not name the pipeline, and numbers begin again at 1 in every run.",
+  "Read messages of either mode: structured where `Content-Type` begins with `application/cloudevents` in any case, binary where there is a header `ce-id`. Header values of the binary mode are percent-encoded UTF-8: decode them once (`ce-source` is then a URI reference that may still hold `%20`).",
+  "Fields that you do not know are to be passed over.",
+].join("\n\n");
+
 function header(description: string, more: object = {}) {
   return { type: "string", description, ...more };
 }
@@ -45,8 +63,7 @@ export function asyncapi(version: string): object {
       title: "Ekspresi emotion events",
       version,
       license: { name: "MIT" },
-      description:
-        "Events that a pipeline's sink `nats` publishes: CloudEvents 1.0 over NATS, by the CloudEvents NATS protocol binding. With core NATS at most once; with `stream`, at least once, and once within the stream's duplicate window; a JetStream consumer of that stream, whose name stands in the pipeline file, reads what came before. The events of one track come in order. Read messages of either mode: structured where `Content-Type` begins with `application/cloudevents`, binary where there is a header `ce-id`. Header values of the binary mode are percent-encoded UTF-8: decode them. Fields that you do not know are to be passed over.",
+      description: DESCRIPTION,
     },
     defaultContentType: "application/json",
     servers: {
@@ -65,7 +82,10 @@ export function asyncapi(version: string): object {
         address: "emotion.{source}.{track}",
         description: `The sink's default \`subject\`; a pipeline file may name another. Subscribe to \`${subject.pattern}\` for all, \`emotion.door.*\` for one camera. What cannot stand in a token is percent-encoded: of \`front.door\` comes \`${subject.of({ ...EXAMPLE, data: { ...EXAMPLE.data, camera: "front.door" } })}\`.`,
         parameters: {
-          source: { description: "Id of the camera or recording in the pipeline file." },
+          source: {
+            description:
+              "Id of the camera or recording in the pipeline file: ASCII letters, digits, `_`, `-` and `.`, of which `.` comes as `%2E`: decode it.",
+          },
           track: { description: "Number of the tracked face, from 1 for each source." },
         },
         messages: {
@@ -75,8 +95,8 @@ export function asyncapi(version: string): object {
       },
     },
     operations: {
-      receiveEmotion: {
-        action: "receive",
+      sendEmotion: {
+        action: "send",
         summary: "A face appeared, changed its expression, was sampled, or left.",
         channel: { $ref: "#/channels/emotion" },
       },
@@ -101,25 +121,21 @@ export function asyncapi(version: string): object {
         },
         binary: {
           title: "`data` as JSON, the rest in headers (`format: binary`)",
+          description: "It has no header `Content-Type`; `ce-datacontenttype` says what the payload is.",
           contentType: "application/json",
           headers: {
             type: "object",
-            required: ["Nats-Msg-Id", "ce-id", "ce-source", "ce-specversion", "ce-type"],
+            required: ["Nats-Msg-Id", ...attributes.map(([name]) => `ce-${name}`)],
             properties: {
               ...messageId,
-              ...Object.fromEntries(
-                attributes.map(([name, { description }]) => [
-                  `ce-${name}`,
-                  header(String(description ?? name)),
-                ]),
-              ),
+              ...Object.fromEntries(attributes.map(([name, schema]) => [`ce-${name}`, schema])),
             },
           },
           payload: { $ref: "#/components/schemas/EmotionData" },
           examples: [{ name: "changed", ...example("binary") }],
         },
       },
-      schemas: { EmotionEvent: open(EmotionEvent), EmotionData: open(EmotionData) },
+      schemas: { EmotionEvent: eventSchema(), EmotionData: open(EmotionData) },
       securitySchemes: {
         userPassword: { type: "userPassword", description: "`user` and `password`." },
         token: { type: "apiKey", in: "password", description: "`token`." },

@@ -18,25 +18,34 @@ export const EmotionData = Type.Object(
           "Why the event was sent: the face `appeared`, its label `changed`, a `sample` was due, or it `left`, with its last label.",
       },
     ),
-    label: Type.String({ description: "The expression, by its name in the model, e.g. `happy`." }),
+    label: Type.String({
+      description:
+        "The expression that is held, by its name in the model, e.g. `happy`. Smoothing keeps it until another is clearly ahead: for a while it may not be the highest of `probabilities`.",
+    }),
     confidence: Type.Number({ minimum: 0, maximum: 1, description: "Smoothed probability of `label`." }),
     probabilities: Type.Record(Type.String(), Probability, {
       description: "Smoothed probability of each expression, by name.",
     }),
     raw: Type.Optional(
       Type.Record(Type.String(), Probability, {
-        description: "The model's own probabilities for this frame, by name.",
+        description:
+          "The model's own probabilities for this frame, by name; there with `raw: true` of the operator `events`.",
       }),
     ),
     box: Type.Object({
-      x: Type.Number({ description: "Left edge, pixels of the source frame." }),
-      y: Type.Number({ description: "Top edge, pixels." }),
+      x: Type.Number({
+        description: "Left edge, pixels of the source frame, from 0.",
+      }),
+      y: Type.Number({ description: "Top edge, pixels, from 0." }),
       width: Type.Number({ exclusiveMinimum: 0, description: "Pixels." }),
       height: Type.Number({ exclusiveMinimum: 0, description: "Pixels." }),
     }),
     relativeBox: Type.Object(
       { x: Type.Number(), y: Type.Number(), width: Type.Number(), height: Type.Number() },
-      { description: "The same box as fractions of the frame's width and height." },
+      {
+        description:
+          "The same box as fractions of the frame's width and height: within 0 to 1, but for rounding.",
+      },
     ),
     frame: Type.Integer({ minimum: 0, description: "Number of the frame in its source, from 0." }),
     picture: Type.Optional(
@@ -64,15 +73,23 @@ export const EmotionEvent = Type.Object(
     specversion: Type.Literal("1.0", { description: "Version of CloudEvents." }),
     id: Type.String({
       minLength: 1,
-      description: "Stable: the same input, model and pipeline give the same ids.",
+      description:
+        "Stable: the same recording, model and pipeline give the same ids in every run; a camera's are its run's own.",
     }),
-    source: Type.String({ minLength: 1, description: "URI reference: `/pipelines/<name>/sources/<id>`." }),
-    type: Type.String({ description: "`dev.ekspresi.emotion.<kind>`." }),
-    subject: Type.Optional(Type.String({ description: "`<camera>/<track>`." })),
+    source: Type.String({
+      minLength: 1,
+      description:
+        "URI reference: `/pipelines/<name>/sources/<id>`, name and id percent-encoded; `data.pipeline` and `data.camera` are the plain texts.",
+    }),
+    type: Type.String({
+      pattern: "^dev\\.ekspresi\\.emotion\\.(appeared|changed|sample|left)$",
+      description: "`dev.ekspresi.emotion.<kind>`.",
+    }),
+    subject: Type.String({ minLength: 1, description: "`<camera>/<track>`." }),
     time: Type.String({
       format: "date-time",
       description:
-        "Wall time of the frame for a live source; for a recording the start of the run plus media time.",
+        "Wall time of the frame for a live source. For a recording the start of the run plus media time, which may lie in the future: recordings are read faster than they play.",
     }),
     datacontenttype: Type.Literal("application/json", { description: "What `data` is." }),
     data: EmotionData,

@@ -42,10 +42,8 @@ export function putEvent(to: Buffer, at: number, event: EmotionEvent): number {
   at = putJson(to, at, event.id);
   at = putName(to, at, SOURCE, event.source);
   at = putName(to, at, TYPE, event.type);
-  if (event.subject !== undefined) {
-    at = putBytes(to, at, SUBJECT);
-    at = putJson(to, at, event.subject);
-  }
+  at = putBytes(to, at, SUBJECT);
+  at = putJson(to, at, event.subject);
   at = putBytes(to, at, TIME);
   at = putJson(to, at, event.time);
   at = putBytes(to, at, DATA);

@@ -60,8 +60,7 @@ export function payloadOf(frame: Buffer): number {
 /** The headers of the binary mode, behind the event's id. */
 function attributes({ data, ...attributes }: EmotionEvent): Buffer {
   let text = "\r\n";
-  for (const [name, value] of Object.entries(attributes))
-    if (value !== undefined) text += `ce-${name}: ${headerValue(value)}\r\n`;
+  for (const [name, value] of Object.entries(attributes)) text += `ce-${name}: ${headerValue(value)}\r\n`;
   return Buffer.from(`${text}\r\n`, "latin1");
 }
 

@@ -7,6 +7,7 @@ export function eventOf(n: number, data: Partial<EmotionData> = {}): EmotionEven
     id: `event-${n}`,
     source: "/pipelines/test/sources/door",
     type: "dev.ekspresi.emotion.changed",
+    subject: "door/3",
     time: "2026-01-01T00:00:00.000Z",
     datacontenttype: "application/json",
     data: {
