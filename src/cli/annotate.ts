@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { ConfigError, messageOf, SinkError } from "../errors.js";
 import { CONTAINERS, muxerOf } from "../media/containers.js";
+import { expectFfmpeg } from "../media/ffmpeg.js";
 import type { Added } from "../pipeline/load.js";
 import type { Plan } from "../pipeline/plan.js";
 import type { RunSummary, RunView } from "../pipeline/run.js";
@@ -131,6 +132,7 @@ async function annotate(
     return undefined;
   }
   if (position && !process.stderr.isTTY) say(input);
+  expectFfmpeg();
   const [{ runShown }, plan] = await Promise.all([import("./run-shown.js"), planOf(job, flags)]);
   try {
     await rm(eventsPart(job), { force: true }); // what another run left would be appended to

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { expectFfmpeg } from "../media/ffmpeg.js";
 import { collect } from "./collect.js";
 import { METRICS_HELP } from "./metrics.js";
 import { Signals } from "./signals.js";
@@ -45,6 +46,7 @@ Examples:
   $ pipeline run pipelines/cameras.yaml --metrics 9464 & curl -s localhost:9464/metrics`,
     )
     .action(async (file: string, flags: Flags) => {
+      expectFfmpeg();
       const [{ loadPipeline }, { runShown }, { summaryLines }] = await Promise.all([
         import("../pipeline/load.js"),
         import("./run-shown.js"),

@@ -62,9 +62,42 @@ export interface DecodeContext {
  * unsubscribing kills ffmpeg. Errors with `SourceError` when ffmpeg fails or gives no frame at all.
  */
 export function decode(input: DecodeInput, context: DecodeContext): Observable<Frame> {
+  return frames(() => open(input, context), context);
+}
+
+/**
+ * The same, begun at once and to be subscribed to once: ffmpeg starts while whoever takes the frames is made ready, and
+ * waits with the first ones. For recordings: a camera's would be old by then.
+ */
+export function decodeAhead(input: Promise<DecodeInput>, context: DecodeContext): Observable<Frame> {
+  const opening = input.then((known) => open(known, context));
+  // An error is for whoever subscribes; when nobody does, the run has failed for another reason.
+  const closing = opening.then(
+    ({ session }) =>
+      () =>
+        session.close(),
+    () => () => {},
+  );
+  context.defer(async () => (await closing)());
+  return frames(() => opening, context);
+}
+
+interface Opened {
+  readonly ffmpeg: Ffmpeg;
+  readonly session: Session;
+}
+
+async function open(input: DecodeInput, context: DecodeContext): Promise<Opened> {
+  const ffmpeg = await findFfmpeg();
+  const pictures = await BytePipe.open();
+  const child = spawnFfmpeg(ffmpeg, argsOf(input, context, ffmpeg), pictures, input.stdin);
+  return { ffmpeg, session: new Session(input, context, child, pictures) };
+}
+
+function frames(opening: () => Promise<Opened>, context: DecodeContext): Observable<Frame> {
   return new Observable((subscriber) => {
     const abort = new AbortController();
-    const running = run(input, context, abort.signal, (frame) => {
+    const running = deliver(opening(), context, abort.signal, (frame) => {
       if (subscriber.closed) frame.release();
       else subscriber.next(frame);
     }).then(
@@ -76,16 +109,13 @@ export function decode(input: DecodeInput, context: DecodeContext): Observable<F
   });
 }
 
-async function run(
-  input: DecodeInput,
+async function deliver(
+  opening: Promise<Opened>,
   context: DecodeContext,
   signal: AbortSignal,
   emit: (frame: Frame) => void,
 ): Promise<void> {
-  const ffmpeg = await findFfmpeg();
-  const pictures = await BytePipe.open();
-  const child = spawnFfmpeg(ffmpeg, argsOf(input, context, ffmpeg), pictures, input.stdin);
-  const session = new Session(input, context, child, pictures);
+  const { ffmpeg, session } = await opening;
   const end = () => session.end();
   signal.addEventListener("abort", end, { once: true });
   context.stop.addEventListener("abort", end, { once: true });

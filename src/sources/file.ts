@@ -1,10 +1,8 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { defer, from, switchMap } from "rxjs";
 import { Type } from "typebox";
 import { SourceError } from "../errors.js";
-import { type DecodeInput, decode } from "../media/decode.js";
-import { expectFfmpeg } from "../media/ffmpeg.js";
+import { type DecodeInput, decodeAhead } from "../media/decode.js";
 import { redact } from "../media/redact.js";
 import { isUrl } from "../media/url.js";
 import { source } from "../pipeline/component.js";
@@ -40,10 +38,7 @@ export const file = source({
     begin !== undefined && end !== undefined && end <= begin
       ? { option: "to", message: `\`to\` (${end} ms) must be after \`from\` (${begin} ms)` }
       : undefined,
-  open: (options, context) => {
-    expectFfmpeg();
-    return defer(() => from(inputOf(options, context))).pipe(switchMap((input) => decode(input, context)));
-  },
+  open: (options, context) => decodeAhead(inputOf(options, context), context),
 });
 
 async function inputOf(

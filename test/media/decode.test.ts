@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { filter, firstValueFrom, lastValueFrom, map, takeUntil, timer, toArray } from "rxjs";
-import { decode } from "#src/media/decode.js";
+import { decode, decodeAhead } from "#src/media/decode.js";
 import { findFfmpeg } from "#src/media/ffmpeg.js";
 import { testContext } from "../support/context.js";
 import { RECORDING } from "../support/pictures.js";
@@ -202,5 +202,50 @@ describe("decoding", function () {
         [1, 1, 0, 0],
       );
     }
+  });
+
+  it("begins ahead of whoever takes its frames, and gives them all", async () => {
+    const { context, close } = testContext({ slots: 2 });
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const frames = decodeAhead(Promise.resolve({ before: [], url, name: url, live: false }), context);
+    const [socket] = (await once(server, "connection")) as [Socket];
+    socket.on("error", () => {}).end(readFileSync(await made("ahead.ts", PATTERN)));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const times = frames.pipe(
+      map((frame) => {
+        frame.release();
+        return frame.sequence;
+      }),
+      toArray(),
+    );
+    assert.deepEqual(
+      await lastValueFrom(times),
+      Array.from({ length: 25 }, (_, i) => i),
+    );
+    await close();
+    server.close();
+  });
+
+  it("ends what was begun ahead and never taken", async () => {
+    const { context, close } = testContext({ slots: 2 });
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    decodeAhead(Promise.resolve({ before: [], url, name: url, live: false }), context);
+    const [socket] = (await once(server, "connection")) as [Socket];
+    const closed = once(socket.on("error", () => {}).resume(), "close");
+    await close();
+    await closed;
+    server.close();
+  });
+
+  it("tells whoever takes the frames why nothing could begin ahead", async () => {
+    const { context, close } = testContext({ slots: 2 });
+    const frames = decodeAhead(Promise.reject(new Error("no such recording")), context);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    await assert.rejects(lastValueFrom(frames), /no such recording/);
+    await close();
   });
 });
