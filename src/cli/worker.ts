@@ -58,7 +58,7 @@ export function register(program: Command): void {
     )
     .option(
       "--max-load <percent>",
-      "takes no more jobs while more of the CPU is in use; 0: never minds",
+      "takes no job beside others while more of the CPU is in use; 0: never minds",
       "80",
     )
     .option(

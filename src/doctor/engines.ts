@@ -7,7 +7,7 @@ const require = createRequire(import.meta.url);
 
 export async function checkOnnx(): Promise<Check> {
   try {
-    const { listSupportedBackends } = await import("onnxruntime-node");
+    const { listSupportedBackends } = await import("../model/onnx/runtime.js");
     const { version } = require("onnxruntime-node/package.json") as {
       version: string;
     };

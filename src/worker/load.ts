@@ -93,8 +93,12 @@ export class Room {
     this.#cores = cores;
   }
 
-  /** Whether one more job fits. */
+  /**
+   * Whether one more job fits. The first one does whatever the load, for others make that: on a machine that is busy
+   * with other things a camera would not be watched at all.
+   */
   forOneMore(load: number, jobs: readonly LoadedJob[]): boolean {
+    if (jobs.length === 0) return true;
     const { maxLoad, maxDropped } = this.#settings;
     if (jobs.some(({ ageMs, dropped }) => ageMs > YOUNG_MS && dropped > maxDropped)) return false;
     const young = jobs.filter(({ ageMs }) => ageMs <= YOUNG_MS).length;

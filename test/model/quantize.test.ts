@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { InferenceSession, Tensor } from "onnxruntime-node";
 import { ARCHITECTURES } from "#src/model/architectures/index.js";
 import type { ModelCard } from "#src/model/card.js";
 import { Random } from "#src/model/data/random.js";
@@ -8,6 +7,7 @@ import { inferenceGraph } from "#src/model/layers/inference-graph.js";
 import { parametersOf } from "#src/model/layers/parameters.js";
 import { loadModel } from "#src/model/load.js";
 import { readGraph } from "#src/model/onnx/read.js";
+import { InferenceSession, Tensor } from "#src/model/onnx/runtime.js";
 import { quantize, roundWeights, scaleOf } from "#src/model/quantize/index.js";
 import { TrainingState } from "#src/model/training/state.js";
 

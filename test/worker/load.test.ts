@@ -12,6 +12,12 @@ describe("room for one more job", () => {
     assert.equal(room.forOneMore(0.8, [settled()]), false);
   });
 
+  it("is there for a first job, however busy others keep the machine", () => {
+    const room = new Room(settings, 2);
+    assert.equal(room.forOneMore(1, []), true);
+    assert.equal(room.forOneMore(1, [young()]), false);
+  });
+
   it("counts jobs that have not shown yet what they need: what the others need each, at first a quarter of a core", () => {
     const room = new Room(settings, 2);
     assert.equal(room.forOneMore(0.4, [young(), young(), young()]), true); // 0.4 + 3 * 0.125

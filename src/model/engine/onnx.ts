@@ -1,5 +1,5 @@
-import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import { ModelError, messageOf, OperatorError } from "../../errors.js";
+import { env, InferenceSession, Tensor } from "../onnx/runtime.js";
 import type { Backend, EngineSetup, Provider } from "./engine.js";
 
 /** onnxruntime on the CPU, or on a GPU through WebGPU (Vulkan) or CUDA. Falls back to the CPU unless `strict`. */

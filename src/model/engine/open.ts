@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { ConfigError, ModelError, messageOf, OperatorError } from "../../errors.js";
 import { type Model, modelFile } from "../load.js";
+import "../onnx/no-telemetry.js";
 import { tfjsFiles } from "../tfjs/index.js";
 import {
   CLOSE,

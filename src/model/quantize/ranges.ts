@@ -1,5 +1,5 @@
-import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { GraphRead } from "../onnx/read.js";
+import { InferenceSession, Tensor } from "../onnx/runtime.js";
 import { GraphCopy } from "./copy.js";
 
 /** The smallest and the largest number that a value took. */

@@ -1,9 +1,9 @@
-import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { Batch } from "../data/index.js";
 import type { Random } from "../data/random.js";
 import type { Layer, Shape } from "../layers/layer.js";
 import { isLearnt } from "../layers/parameters.js";
 import { type TrainingGraph, trainingGraph } from "../layers/training-graph.js";
+import { InferenceSession, Tensor } from "../onnx/runtime.js";
 import type { TrainingState } from "./state.js";
 
 /** Share of a new batch in the running statistics of batch norm. */

@@ -1,5 +1,5 @@
-import { InferenceSession, Tensor } from "onnxruntime-node";
 import { type FaceDataset, rowsOf } from "../data/index.js";
+import { InferenceSession, Tensor } from "../onnx/runtime.js";
 import { NORMALISATION } from "./recipe.js";
 
 export interface Validation {

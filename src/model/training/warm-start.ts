@@ -1,9 +1,9 @@
-import { InferenceSession, Tensor } from "onnxruntime-node";
 import { ModelError } from "../../errors.js";
 import type { Batch } from "../data/index.js";
 import { inferenceGraph } from "../layers/inference-graph.js";
 import { BATCH_NORM_EPSILON, type Layer, type Shape } from "../layers/layer.js";
 import type { GraphRead } from "../onnx/read.js";
+import { InferenceSession, Tensor } from "../onnx/runtime.js";
 import type { TrainingState } from "./state.js";
 
 /**

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { InferenceSession, Tensor } from "onnxruntime-node";
 import { Random } from "#src/model/data/random.js";
 import { normal } from "#src/model/layers/initial.js";
 import {
@@ -19,6 +18,7 @@ import {
 } from "#src/model/layers/layer.js";
 import { isLearnt } from "#src/model/layers/parameters.js";
 import { trainingGraph } from "#src/model/layers/training-graph.js";
+import { InferenceSession, Tensor } from "#src/model/onnx/runtime.js";
 import { referenceLoss } from "./reference.js";
 
 const BATCH = 3;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { InferenceSession, Tensor } from "onnxruntime-node";
 import { ARCHITECTURES } from "#src/model/architectures/index.js";
 import { Random } from "#src/model/data/random.js";
 import { inferenceGraph } from "#src/model/layers/inference-graph.js";
 import type { Shape } from "#src/model/layers/layer.js";
 import { isLearnt, multiplyAdds, parametersOf } from "#src/model/layers/parameters.js";
+import { InferenceSession, Tensor } from "#src/model/onnx/runtime.js";
 import { TrainingState } from "#src/model/training/state.js";
 import { TrainingStep } from "#src/model/training/step.js";
 

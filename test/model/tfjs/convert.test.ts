@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { InferenceSession, Tensor } from "onnxruntime-node";
 import { ModelError } from "#src/errors.js";
 import { ARCHITECTURES } from "#src/model/architectures/index.js";
 import { Random } from "#src/model/data/random.js";
@@ -26,6 +25,7 @@ import {
 import { parametersOf } from "#src/model/layers/parameters.js";
 import { GraphBuilder } from "#src/model/onnx/graph.js";
 import { readGraph } from "#src/model/onnx/read.js";
+import { InferenceSession, Tensor } from "#src/model/onnx/runtime.js";
 import { tfjsModel } from "#src/model/tfjs/index.js";
 
 const BATCH = 3;

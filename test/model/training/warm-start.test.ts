@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { Batch } from "#src/model/data/index.js";
 import { Random } from "#src/model/data/random.js";
 import { type InferenceOptions, inferenceGraph } from "#src/model/layers/inference-graph.js";
@@ -16,6 +15,7 @@ import {
 } from "#src/model/layers/layer.js";
 import { parametersOf } from "#src/model/layers/parameters.js";
 import { readGraph } from "#src/model/onnx/read.js";
+import { InferenceSession, Tensor } from "#src/model/onnx/runtime.js";
 import { TrainingState } from "#src/model/training/state.js";
 import { TrainingStep } from "#src/model/training/step.js";
 import { warmStart } from "#src/model/training/warm-start.js";
