@@ -30,6 +30,9 @@ export {
 export { CardMetrics, FER_LABELS, ModelCard } from "./model/card.js";
 export {
   type Component,
+  type Flow,
+  type Kind,
+  type OperatorComponent,
   operator,
   type Sink,
   type SinkComponent,
@@ -37,7 +40,16 @@ export {
   sink,
   source,
 } from "./pipeline/component.js";
-export type { Log, RunContext, SourceContext, SourceState, SourceStats } from "./pipeline/context.js";
+export type {
+  EngineStats,
+  Log,
+  LogLevel,
+  RunContext,
+  RunStats,
+  SourceContext,
+  SourceState,
+  SourceStats,
+} from "./pipeline/context.js";
 export { type LoadOptions, loadPipeline, parsePipeline } from "./pipeline/load.js";
 export type { Plan, PlannedNode } from "./pipeline/plan.js";
 export { type RunOptions, type RunSummary, type RunView, runPlan } from "./pipeline/run.js";

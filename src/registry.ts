@@ -20,7 +20,7 @@ import { test } from "./sources/test.js";
 import { webcam } from "./sources/webcam.js";
 
 /** Every component that a pipeline file can name. */
-export const registry = [
+export const registry: readonly Component[] = [
   file,
   images,
   rtsp,
@@ -40,5 +40,4 @@ export const registry = [
   video,
   subtitles,
   web,
-  // Each keeps its own options' type; to the loader they are all alike.
-] as unknown as readonly Component[];
+];

@@ -46,5 +46,7 @@ function reason({ instancePath, message, keyword, params }: ErrorObject): string
   if (keyword === "required") return `\`${at ? `${at}.` : ""}${String(params.missingProperty)}\` is missing`;
   const what = keyword === "const" ? `must be ${JSON.stringify(params.allowedValue)}` : message;
   // Names of probabilities come from outside, and stand in the path.
+  if (at === "" && keyword === "type")
+    return "it must be an object; of a text, what `JSON.parse` makes of it";
   return at ? `\`${at.replace(/^(data\.(?:probabilities|raw))\..*/s, "$1")}\` ${what}` : `it ${what}`;
 }

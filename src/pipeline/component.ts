@@ -97,7 +97,16 @@ export interface SinkComponent<O extends TObject = TObject, In extends Kind = Ki
   build(options: Static<O>, context: RunContext): Sink<Flow[In]> | Promise<Sink<Flow[In]>>;
 }
 
-export type Component = SourceComponent | OperatorComponent | SinkComponent;
+/** An operator whatever it takes: a function of observables of one kind is none of observables of all kinds. */
+interface AnyOperator extends Omit<OperatorComponent, "build"> {
+  build(
+    options: Static<TObject>,
+    context: RunContext,
+  ): OperatorFunction<never, Flow[Kind]> | Promise<OperatorFunction<never, Flow[Kind]>>;
+}
+
+/** What a registry lists. */
+export type Component = SourceComponent | AnyOperator | SinkComponent;
 
 type Without<T, K extends keyof T> = Omit<T, K>;
 

@@ -26,7 +26,8 @@ import { placeText } from "./yaml.js";
 type Item = Flow[Kind];
 
 export interface RunOptions {
-  readonly log: Log;
+  /** Default: warnings and errors on standard error. */
+  readonly log?: Log;
   /** Aborted to end cleanly: sources stop, what is under way is finished, sinks flush. */
   readonly stop?: AbortSignal;
   /** Aborted to end at once; what sinks have received is still flushed. */
@@ -80,10 +81,21 @@ const DELAY_BOUNDS_MS = [
 /** Once a run is aborted, its sinks have so long to write what they were given. */
 const FLUSH_MS = 1000;
 
+const PLAIN_LOG: Log = {
+  debug: () => {},
+  info: () => {},
+  warn: (message) => console.warn(message),
+  error: (message) => console.error(message),
+};
+
+/** So long every slot of a source may be held without a change before it is said, ms. */
+const STUCK_MS = 10_000;
+
 /** Runs a plan to its end. Errors of the run are in its summary; it rejects only where a component cannot be built. */
-export async function runPlan(plan: Plan, options: RunOptions): Promise<RunSummary> {
-  for (const warning of plan.warnings) options.log.warn(warning);
-  const run = new Run(plan, options);
+export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<RunSummary> {
+  const { log = PLAIN_LOG } = options;
+  for (const warning of plan.warnings) log.warn(warning);
+  const run = new Run(plan, { ...options, log });
   try {
     await run.build();
     await run.play();
@@ -118,7 +130,7 @@ class Run {
   readonly #begin = performance.now();
   readonly #occupancy: Occupancy;
 
-  constructor(plan: Plan, { log, stop, abort, stateDir, started }: RunOptions) {
+  constructor(plan: Plan, { log, stop, abort, stateDir, started }: RunOptions & { readonly log: Log }) {
     this.#plan = plan;
     this.#log = log;
     this.#stateDir = stateDir ?? join(plan.baseDir, ".spool");
@@ -203,6 +215,7 @@ class Run {
         slots,
       }),
     });
+    this.#sayWhenStuck();
     const subscriptions: Subscription[] = [];
     const aborted = new Promise<void>((resolve) => {
       const end = () => resolve();
@@ -228,6 +241,24 @@ class Run {
     await Promise.race([Promise.all(ended), aborted]);
     for (const subscription of subscriptions) subscription.unsubscribe();
     await this.#flush(aborted);
+  }
+
+  /** A lease that is never given back holds everything up without a word. */
+  #sayWhenStuck(): void {
+    let movedMs = performance.now();
+    this.#watchers.add(() => {
+      movedMs = performance.now();
+    });
+    const timer = setInterval(() => {
+      if (performance.now() - movedMs < STUCK_MS) return;
+      for (const [id, pool] of this.#pools)
+        if (pool.free === 0)
+          this.#log.warn(
+            `source ${id}: nothing has moved for ${STUCK_MS / 1000} s, and all ${pool.slots} frame slots are held: a sink takes very long, or an operator neither passes frames on nor releases them`,
+          );
+      movedMs = Number.POSITIVE_INFINITY; // until something moves again
+    }, 1000);
+    this.#deferred.push(() => clearInterval(timer));
   }
 
   /** Waits until sinks have written what they were given; after an abort not for long, for one may hang. */
@@ -266,7 +297,7 @@ class Run {
         this.#fail(
           new OperatorError(
             "LEASE_LOST",
-            `source ${id}: ${pool.leased} of ${pool.slots} frame slots were not given back; this is a bug, please report it with your pipeline file`,
+            `source ${id}: ${pool.leased} of ${pool.slots} frame slots were not given back: each must be passed on or released once. In an operator that comes with Ekspresi this is a bug, please report it with your pipeline file`,
           ),
         );
   }

@@ -284,7 +284,7 @@ describe("a pipeline that hides faces", function () {
         plan(
           "{ type: detect, minSize: 15% }, { type: spy }, { type: track }, { type: blur, style: solid, margin: 0 }",
           `{ type: video, path: ${path}, quality: 10 }`,
-          [...registry, spy] as unknown as typeof registry,
+          [...registry, spy],
         ),
         { log: testContext().context.log },
       );

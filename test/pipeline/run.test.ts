@@ -74,15 +74,17 @@ const components = [
     gives: "frames",
     options: Type.Object({
       leakAt: Type.Optional(Type.Integer({ description: "Forgets to release this frame." })),
+      leakFrom: Type.Optional(Type.Integer({ description: "And all from this one on." })),
       failAt: Type.Optional(Type.Integer({ description: "Fails at this frame." })),
       broken: Type.Optional(Type.Boolean({ description: "Cannot be built." })),
     }),
     example: "- { type: pass }",
-    build: ({ leakAt, failAt, broken }, context) => {
+    build: ({ leakAt, leakFrom, failAt, broken }, context) => {
       if (broken) throw new Error("cannot be built");
       context.defer(() => void happened.push(`closed ${context.id}`));
       return tap((frame: Frame) => {
-        if (frame.sequence === leakAt) frame.retain();
+        if (frame.sequence === leakAt || frame.sequence >= (leakFrom ?? Number.POSITIVE_INFINITY))
+          frame.retain();
         if (frame.sequence === failAt) {
           frame.release();
           throw new Error("the operator broke");
@@ -217,7 +219,34 @@ describe("a run", () => {
     );
     assert.match(
       messages(summary).join(),
-      /source a: 1 of \d+ frame slots were not given back; this is a bug/,
+      /source a: 1 of \d+ frame slots were not given back: each must be passed on or released once/,
+    );
+  });
+
+  it("says after ten seconds that no slot comes back, once", async () => {
+    const clock = performance.now;
+    const warned: string[] = [];
+    const abort = new AbortController();
+    const warn = (message: string) => void warned.push(message);
+    const running = run(
+      "{ id: a, type: count, frames: 200 }",
+      "{ type: pass, leakFrom: 20 }",
+      "{ type: keep-frames }",
+      { log: { ...log, warn }, abort: abort.signal },
+    );
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      performance.now = () => clock.call(performance) + 10_000;
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+    } finally {
+      performance.now = clock;
+      abort.abort();
+    }
+    await running;
+    assert.equal(warned.length, 1);
+    assert.match(
+      warned.join(),
+      /^source a: nothing has moved for 10 s, and all \d+ frame slots are held: a sink takes very long, or an operator/,
     );
   });
 

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { RECORDING } from "./support/pictures.js";
+
+// Below node_modules, so that it finds packages as a project does that has them installed.
+const FOLDER = new URL("../node_modules/.cache/ekspresi-library/", import.meta.url);
+
+describe("the program of docs/library.md", function () {
+  this.timeout(60_000);
+  before(() => {
+    const text = readFileSync(new URL("../docs/library.md", import.meta.url), "utf8");
+    const [, code = ""] = /```ts\n(.*?)```/s.exec(text) ?? [];
+    const entry = new URL("../dist/index.js", import.meta.url).href;
+    mkdirSync(FOLDER, { recursive: true });
+    writeFileSync(new URL("package.json", FOLDER), '{ "type": "module" }');
+    writeFileSync(new URL("own.ts", FOLDER), code.replace('"ekspresi"', JSON.stringify(entry)));
+  });
+  after(() => rmSync(FOLDER, { recursive: true }));
+
+  const run = (faces: number) => {
+    const yaml = `version: 1
+sources: [{ type: file, path: ${JSON.stringify(RECORDING)}, to: 1s }]
+operators:
+  [{ type: detect, minSize: 15% }, { type: track }, { type: classify }, { type: crowded, faces: ${faces} }, { type: events }]
+sinks: [{ type: jsonl, path: out.jsonl }]
+`;
+    writeFileSync(new URL("lobby.yaml", FOLDER), yaml);
+    const cwd = fileURLToPath(FOLDER);
+    return promisify(execFile)(process.execPath, ["--import", "tsx", "own.ts"], { cwd });
+  };
+
+  it("runs a pipeline with an operator of its own, and ends by itself", async () => {
+    const { stdout, stderr } = await run(1);
+    assert.match(stdout, /^[1-9]\d* events\n$/);
+    assert.equal(stderr, "");
+    assert.equal((await run(2)).stdout, "0 events\n");
+  });
+});
