@@ -28,13 +28,17 @@ export interface Scale {
   readonly step: 1 | 2;
 }
 
-/** The scales that OpenCV's `detectMultiScale` looks at; none when the picture is smaller than the window. */
+/**
+ * The scales that OpenCV's `detectMultiScale` looks at; none when the picture is smaller than the window. Throws
+ * `RangeError` where `scaleFactor` is not above 1.
+ */
 export function scalesOf(
   cascade: Pick<Cascade, "width" | "height">,
   picture: Size,
   options: ScanOptions,
 ): Scale[] {
   const { scaleFactor = 1.1, minSize = { width: 0, height: 0 } } = options;
+  if (!(scaleFactor > 1)) throw new RangeError(`scaleFactor is ${scaleFactor}; it must be above 1`);
   const maxSize = options.maxSize ?? picture;
   const windowAt = (factor: number): Size => ({
     width: roundHalfEven(cascade.width * factor),

@@ -77,12 +77,15 @@ export class InferenceServer {
       waiting: 0,
     };
     const { any, who, one } = subjectsOf(model);
-    const take = (_error: unknown, message: Msg) => this.#take(message);
+    // With an error (a subscription that is not allowed, say) comes no message; the connection's watcher tells of it.
+    const take = (error: unknown, message: Msg) => {
+      if (!error) this.#take(message);
+    };
     const { connection } = nats;
     this.#subscriptions = [
       connection.subscribe(any, { queue: GROUP, callback: take }),
       connection.subscribe(one(worker), { callback: take }),
-      connection.subscribe(who, { callback: (_error, message) => this.#offer(message) }),
+      connection.subscribe(who, { callback: (error, message) => void (error || this.#offer(message)) }),
     ];
   }
 

@@ -12,9 +12,11 @@ export const JobSpec = Type.Object({
   set: Type.Array(Type.String(), { description: "`a.b=value` settings that override it." }),
 });
 
+const ID = /^[A-Za-z0-9_-]{1,64}$/;
+
 /** All that is known of a job. */
 export const Job = Type.Object({
-  id: Type.String(),
+  id: Type.String({ pattern: ID.source }),
   spec: JobSpec,
   state: Type.Union(
     [
@@ -65,8 +67,6 @@ export function parseJob(text: string): Job | undefined {
     return undefined;
   }
 }
-
-const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** Throws `ConfigError` for what can be no job's id. */
 export function checkJobId(id: string): string {

@@ -145,7 +145,8 @@ export class JobQueue {
   async find(id: string): Promise<JobRecord | undefined> {
     const entry = await this.#kv.get(id);
     const job = entry?.operation === "PUT" ? parseJob(entry.string()) : undefined;
-    if (!entry || !job) return undefined;
+    // What names another job than its key is nobody's: changing that one by this one's revision would never succeed.
+    if (!entry || job?.id !== id) return undefined;
     return { job, revision: entry.revision, changedAtMs: entry.created.getTime() };
   }
 

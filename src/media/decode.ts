@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { Observable } from "rxjs";
 import { messageOf, SourceError } from "../errors.js";
+import { MOST_TIMER_MS } from "../timer.js";
 import { type MediaClock, recordingClock } from "./clock.js";
 import { endProcess, type Ffmpeg, type FfmpegProcess, findFfmpeg, spawnFfmpeg } from "./ffmpeg.js";
 import { Frame, frameBytes, type PixelFormat } from "./frame.js";
@@ -90,8 +91,15 @@ interface Opened {
 async function open(input: DecodeInput, context: DecodeContext): Promise<Opened> {
   const ffmpeg = await findFfmpeg();
   const pictures = await BytePipe.open();
-  const child = spawnFfmpeg(ffmpeg, argsOf(input, context, ffmpeg), pictures, input.stdin);
-  return { ffmpeg, session: new Session(input, context, child, pictures) };
+  try {
+    const child = spawnFfmpeg(ffmpeg, argsOf(input, context, ffmpeg), pictures, input.stdin);
+    return { ffmpeg, session: new Session(input, context, child, pictures) };
+  } catch (cause) {
+    pictures.close();
+    throw new SourceError("FFMPEG_START", `source ${context.id}: ${input.name}: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
 }
 
 function frames(opening: () => Promise<Opened>, context: DecodeContext): Observable<Frame> {
@@ -148,7 +156,7 @@ function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): str
     ...["-vf", [...convert, "showinfo=checksum=0"].join(",")],
     // One output frame for each input frame, each in its own size.
     ...(ffmpeg.has.fpsMode ? ["-fps_mode", "passthrough"] : ["-vsync", "passthrough"]),
-    ...(ffmpeg.has.autoscale ? ["-autoscale", "0"] : []),
+    ...(ffmpeg.has.autoscale ? ["-noautoscale"] : []),
     // Its encoder has threads too (FFmpeg 5 on): a recording gains by them, of a camera each frame would come a frame late.
     ...(input.live ? ["-threads", "1"] : []),
     ...["-f", "rawvideo", "pipe:1"],
@@ -305,10 +313,13 @@ class Session {
   #watch(limitMs: number | undefined): void {
     clearTimeout(this.#watchdog);
     if (limitMs === undefined) return;
-    this.#watchdog = setTimeout(() => {
-      this.#stalledAfterMs = limitMs;
-      this.#child.kill("SIGKILL");
-    }, limitMs);
+    this.#watchdog = setTimeout(
+      () => {
+        this.#stalledAfterMs = limitMs;
+        this.#child.kill("SIGKILL");
+      },
+      Math.min(limitMs, MOST_TIMER_MS),
+    );
   }
 
   #notify(): void {

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import type { Writable } from "node:stream";
 import { subtitleOptions } from "./containers.js";
 import type { VideoEncoder } from "./encoders.js";
-import type { Ffmpeg } from "./ffmpeg.js";
+import { type Ffmpeg, withPipes } from "./ffmpeg.js";
 import { rawFrameHead, rawHead, TICKS_PER_MS } from "./matroska.js";
 import { endLastPicture } from "./mp4.js";
 import { StderrTail } from "./stderr.js";
@@ -42,11 +42,13 @@ export class Encoding {
 
   constructor(ffmpeg: Ffmpeg, job: EncodeJob) {
     this.#job = job;
-    const child = spawn(ffmpeg.path, argsOf(job, ffmpeg), {
-      stdio: ["pipe", "pipe", "pipe"],
-      windowsHide: true,
-      detached: process.platform !== "win32",
-    });
+    const child = withPipes(
+      spawn(ffmpeg.path, argsOf(job, ffmpeg), {
+        stdio: ["pipe", "pipe", "pipe"],
+        windowsHide: true,
+        detached: process.platform !== "win32",
+      }),
+    );
     this.#child = child;
     this.#stdin = child.stdin;
     child.stdin.on("error", () => {

@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { access, chmod, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { Readable } from "node:stream";
@@ -92,11 +92,18 @@ async function describe(path: string, origin: Ffmpeg["origin"]): Promise<Ffmpeg>
   }
 }
 
+/** Gives the child back. Throws where the system is at its limit: then it has no pipes, and its error comes later. */
+export function withPipes<T extends ChildProcess>(child: T): T {
+  if (child.stderr) return child;
+  child.on("error", () => {});
+  throw new Error("ffmpeg did not start: no more files or processes are to be had (ulimit -n, ulimit -u)");
+}
+
 export type FfmpegProcess = ChildProcessByStdio<null, null, Readable>;
 
 /**
  * Starts ffmpeg with `pictures` as its stdout. Standard input is our own when `stdin` is set, else closed. It ends
- * with us: its pipe breaks when we are killed.
+ * with us: its pipe breaks when we are killed. Throws as `withPipes` does.
  */
 export function spawnFfmpeg(
   ffmpeg: Ffmpeg,
@@ -109,7 +116,7 @@ export function spawnFfmpeg(
     windowsHide: true,
   }) as unknown as FfmpegProcess;
   pictures.childEnd.destroy();
-  return child;
+  return withPipes(child);
 }
 
 const GRACE_MS = 2000;

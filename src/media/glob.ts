@@ -1,5 +1,5 @@
 import { readdir, stat } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { join, normalize, sep } from "node:path";
 
 /** True for a path with `*`, `?`, `[...]` or `{a,b}` in it. */
 export function isGlob(path: string): boolean {
@@ -9,9 +9,10 @@ export function isGlob(path: string): boolean {
 /**
  * Files that a pattern names, in no order. `*` and `?` stay within a name, `**` is any number of folders, `[a-z]` is
  * one character, `{jpg,png}` is one of several. A name that begins with a dot must be written with it. Rejects where
- * the folder that the pattern begins with cannot be read.
+ * the folder that the pattern begins with cannot be read, or the pattern is none.
  */
-export async function filesOf(pattern: string): Promise<string[]> {
+export async function filesOf(given: string): Promise<string[]> {
+  const pattern = normalize(given); // as the names that are compared with it
   const parts = pattern.split(sep === "\\" ? /[\\/]/ : "/");
   const fixed = parts.slice(0, -1).findIndex(isGlob);
   const folder = parts.slice(0, fixed < 0 ? -1 : fixed).join(sep) || (pattern.startsWith("/") ? "/" : ".");
@@ -53,5 +54,9 @@ function matcher(pattern: string): RegExp {
     } else if (rest.startsWith(",") && braces > 0) text += "|";
     else text += rest.charAt(0).replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
   }
-  return new RegExp(`^${text}$`);
+  try {
+    return new RegExp(`^${text}$`);
+  } catch {
+    throw new Error(`"${pattern}" is no pattern: look at its brackets and braces`);
+  }
 }

@@ -1,5 +1,6 @@
 import { Observable, type Subscription } from "rxjs";
 import { EkspresiError, messageOf } from "../errors.js";
+import { MOST_TIMER_MS } from "../timer.js";
 import { cameraClock } from "./clock.js";
 import { type DecodeContext, type DecodeInput, decode } from "./decode.js";
 import { expectFfmpeg } from "./ffmpeg.js";
@@ -54,7 +55,7 @@ export function live(
     const again = (why: string, before: number) => {
       if (context.stop.aborted) return subscriber.complete();
       if (context.source.decoded > before) waitMs = options.leastMs; // it had worked
-      const wait = waitMs * (0.75 + Math.random() / 2);
+      const wait = Math.min(MOST_TIMER_MS, waitMs * (0.75 + Math.random() / 2));
       waitMs = Math.min(options.mostMs, waitMs * 2);
       context.source.state = "reconnecting";
       context.source.reconnects++;

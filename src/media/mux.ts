@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { subtitleOptions } from "./containers.js";
-import type { Ffmpeg } from "./ffmpeg.js";
+import { type Ffmpeg, withPipes } from "./ffmpeg.js";
 import { StderrTail } from "./stderr.js";
 import type { VideoInfo } from "./video-info.js";
 
@@ -28,7 +28,9 @@ export interface MuxJob {
  */
 export async function addSubtitles(ffmpeg: Ffmpeg, job: MuxJob, signal: AbortSignal): Promise<void> {
   const said = new StderrTail();
-  const child = spawn(ffmpeg.path, argsOf(job), { stdio: ["ignore", "ignore", "pipe"], windowsHide: true });
+  const child = withPipes(
+    spawn(ffmpeg.path, argsOf(job), { stdio: ["ignore", "ignore", "pipe"], windowsHide: true }),
+  );
   const stop = () => child.kill("SIGKILL");
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();

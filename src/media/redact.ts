@@ -6,7 +6,7 @@ export function redact(text: string): string {
   return text
     .replace(/((?:nats|tls):\/\/)[^\s:/?#@,]+@/gi, "$1***@")
     .replace(USER_AND_PASSWORD, "$1:***@")
-    .replace(/([?&](?:password|passwd|pwd|token|key|secret|auth)=)[^&\s#]*/gi, "$1***");
+    .replace(/([?&][\w.-]*(?:pass|pas|passwd|password|pwd|token|key|secret|auth|sig)=)[^&\s#]*/gi, "$1***");
 }
 
 // What follows the colon is a port where it is digits alone, else a password up to the last `@` of this address; the

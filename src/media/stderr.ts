@@ -77,12 +77,14 @@ export class StderrReader {
   }
 
   /** What is known of the pictures since the frame of `note`. */
-  videoInfo({ pixelFormat, sampleAspect }: FrameNote): VideoInfo {
+  videoInfo({ ptsMs, pixelFormat, sampleAspect }: FrameNote): VideoInfo {
+    // Before 0 lies what an audio decoder needs to get going, which is not heard (FFmpeg 7 counts it in Matroska too).
+    const startMs = ptsMs >= 0 ? Math.max(0, this.#startMs) : this.#startMs;
     return {
       timeBase: this.#timeBase,
       ...(this.#frameRate && { frameRate: this.#frameRate }),
       sampleAspect,
-      startMs: this.#startMs,
+      startMs,
       subtitles: this.#subtitles,
       colour: decodedColour(this.#pixels, pixelFormat),
       bits: bitsOf(this.#pixels?.format ?? pixelFormat),
@@ -109,7 +111,7 @@ export class StderrReader {
   }
 
   #showinfo(line: string): void {
-    const pts = /\bpts: *(-?\d+|NOPTS)\b.*?\bfmt:(\w+) sar:(\d+)\/(\d+) s:(\d+)x(\d+)/.exec(line);
+    const pts = /\bpts: *(-?\d+|NOPTS)\b.*?\bfmt:(\w+)\b.*?\bsar:(\d+)\/(\d+) s:(\d+)x(\d+)/.exec(line);
     if (pts) {
       const { num, den } = this.#timeBase;
       const aspect = { num: Number(pts[3]), den: Number(pts[4]) };

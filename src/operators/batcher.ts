@@ -1,6 +1,7 @@
 import { Observable, type OperatorFunction } from "rxjs";
 import type { Face, FaceFrame } from "../media/frame.js";
 import type { Occupancy } from "../pipeline/context.js";
+import { MOST_TIMER_MS } from "../timer.js";
 
 export interface BatchSettings {
   /** Crops a batch. */
@@ -115,7 +116,7 @@ export function batched(
         else
           timer = setTimeout(
             consider,
-            Math.max(1, settings.maxWaitMs - (performance.now() - oldest.sinceMs)),
+            Math.min(MOST_TIMER_MS, Math.max(1, settings.maxWaitMs - (performance.now() - oldest.sinceMs))),
           );
       };
 

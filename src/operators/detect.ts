@@ -32,7 +32,7 @@ const Options = Type.Object({
   ),
   scaleFactor: Type.Optional(
     Type.Number({
-      exclusiveMinimum: 1,
+      minimum: 1.01,
       maximum: 4,
       default: 1.1,
       description: "How much larger each search window is than the last.",

@@ -75,6 +75,7 @@ export class SinkRunner<T> {
   abandon(): void {
     this.lost += this.#queue.length;
     for (const item of this.#queue.splice(0)) this.#done(item);
+    this.#ease(); // who waits for room may wait for a sink that hangs
   }
 
   /** @param whole false when the run was cut short */

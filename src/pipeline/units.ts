@@ -25,7 +25,7 @@ const PATTERNS = {
   size: "^[1-9]\\d{0,3}x[1-9]\\d{0,3}$",
   bytes: "^\\d+(\\.\\d+)?(B|kB|KB|MB|GB|KiB|MiB|GiB)$",
   path: "^[^\\0]+$",
-  rate: "^\\d+(\\.\\d+)?(/\\d+)?$",
+  rate: "^(?=[\\d.]*[1-9])\\d+(\\.\\d+)?(/0*[1-9]\\d*)?$",
 } as const;
 
 /** What to say when a value does not fit. */
@@ -36,11 +36,14 @@ export const UNIT_FORMS: Record<Unit, string> = {
   size: "a size such as 1280x720, up to 9999x9999",
   bytes: "a size in bytes such as 500kB, 10MB or 1GiB (a bare number is bytes)",
   path: "a path, relative to the pipeline file",
-  rate: "a rate such as 15, 29.97 or 30000/1001",
+  rate: "a rate above 0 such as 15, 29.97 or 30000/1001",
 };
 
 function withUnit<T>(unit: Unit, options: UnitOptions) {
-  const bare = unit === "size" || unit === "path" ? [] : [{ type: "number", minimum: 0 }];
+  const bare =
+    unit === "size" || unit === "path"
+      ? []
+      : [{ type: "number", ...(unit === "rate" ? { exclusiveMinimum: 0 } : { minimum: 0 }) }];
   const text = { type: "string", pattern: PATTERNS[unit] };
   return Type.Unsafe<T>({ "x-unit": unit, anyOf: [text, ...bare], ...options });
 }

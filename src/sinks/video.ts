@@ -11,6 +11,7 @@ import { zeroOf } from "../media/video-info.js";
 import { complaint, sink } from "../pipeline/component.js";
 import type { RunContext, SourceStats } from "../pipeline/context.js";
 import { Path } from "../pipeline/units.js";
+import { closeAll } from "./close-all.js";
 import { diskReason } from "./disk.js";
 import { checkFields, isWhole, ownPath, partName } from "./part-file.js";
 
@@ -84,9 +85,7 @@ export const video = sink({
         const file = files.get(frame.source) ?? (await open(frame));
         await file.write(frame);
       },
-      close: async (whole) => {
-        for (const file of files.values()) await file.close(whole);
-      },
+      close: (whole) => closeAll(files.values(), whole),
     };
   },
 });

@@ -4,6 +4,9 @@ import { redact } from "../media/redact.js";
 import { source } from "../pipeline/component.js";
 import { Duration } from "../pipeline/units.js";
 
+/** A camera that refuses at once is not asked more often than this, ms. */
+const LEAST_BACKOFF_MS = 100;
+
 /** A network camera. */
 export const rtsp = source({
   type: "rtsp",
@@ -38,8 +41,9 @@ export const rtsp = source({
   open: (
     { url, transport = "tcp", openTimeout = 15_000, stallTimeout = 5_000, maxBackoff = 30_000 },
     context,
-  ) =>
-    live(
+  ) => {
+    const mostMs = Math.max(LEAST_BACKOFF_MS, maxBackoff);
+    return live(
       {
         // Without these ffmpeg looks at the stream for more than a second before it gives the first picture.
         before: [
@@ -53,6 +57,7 @@ export const rtsp = source({
         socketTimeoutMs: Math.max(openTimeout, stallTimeout),
       },
       context,
-      { leastMs: Math.min(500, maxBackoff), mostMs: maxBackoff },
-    ),
+      { leastMs: Math.min(500, mostMs), mostMs },
+    );
+  },
 });

@@ -9,6 +9,7 @@ import { faceless } from "../support/components.js";
 import { testContext } from "../support/context.js";
 import { RECORDING } from "../support/pictures.js";
 import { hasFfprobe, make, pictureAt, probe } from "../support/probe.js";
+import { turnUpright } from "../support/upright.js";
 
 describe("a written recording", function () {
   this.timeout(60_000);
@@ -93,18 +94,8 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
   });
 
   it("keeps 29.97 pictures a second and the colour tags", async () => {
-    const tags = ["-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"];
-    const args = [
-      "-vf",
-      "fps=30000/1001",
-      ...tags,
-      "-color_range",
-      "tv",
-      "-preset",
-      "ultrafast",
-      "-c:a",
-      "copy",
-    ];
+    const tags = "range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709";
+    const args = ["-vf", `fps=30000/1001,setparams=${tags}`, "-preset", "ultrafast", "-c:a", "copy"];
     const { before, after } = await both("ntsc.mp4", args);
     assert.deepEqual(after.times, before.times);
     assert.equal(after.video.avg_frame_rate, "30000/1001");
@@ -151,7 +142,8 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
   });
 
   it("turns portrait recordings upright", async () => {
-    await make(join(folder, "portrait.mp4"), "-i", man, "-c", "copy", "-metadata:s:v", "rotate=90");
+    await make(join(folder, "lying.mp4"), "-i", man, "-c", "copy");
+    turnUpright(join(folder, "lying.mp4"), join(folder, "portrait.mp4"), 300);
     const { errors } = await through("portrait.mp4", "upright.mp4");
     assert.deepEqual(errors, []);
     const { video, times } = probe(join(folder, "upright.mp4"));

@@ -102,7 +102,8 @@ export class Spool {
   append(record: Uint8Array): number {
     try {
       let last = this.#segments.at(-1);
-      if (!last || last.bytes >= this.#segmentBytes) {
+      // After a power cut the cursor may be ahead of what the last segment kept: numbers delivered are not given again.
+      if (!last || last.bytes >= this.#segmentBytes || last.end < this.#first) {
         last = Segment.create(this.#folder, this.end);
         this.#segments.push(last);
       }

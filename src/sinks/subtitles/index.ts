@@ -11,6 +11,7 @@ import { zeroOf } from "../../media/video-info.js";
 import { complaint, sink } from "../../pipeline/component.js";
 import type { RunContext, SourceStats } from "../../pipeline/context.js";
 import { Path } from "../../pipeline/units.js";
+import { closeAll } from "../close-all.js";
 import { diskReason } from "../disk.js";
 import { checkFields, isWhole, ownPath, partName } from "../part-file.js";
 import { type Cue, CueMaker, type Sighting } from "./cues.js";
@@ -57,9 +58,7 @@ export const subtitles = sink({
         const file = files.get(item.frame.source) ?? (await open(item.frame));
         await file.write(item);
       },
-      close: async (whole) => {
-        for (const file of files.values()) await file.close(whole);
-      },
+      close: (whole) => closeAll(files.values(), whole),
     };
   },
 });
