@@ -1,11 +1,13 @@
 /**
  * The text with the password of every URL in it replaced by `***`; the token of a NATS address and query values that
- * look like secrets too. A password with a bare `/`, `?`, `#` or `@` in it, which no URL may have, is hidden as well.
+ * look like secrets too, and what looks like an address whose scheme was forgotten. A password with a bare `/`, `?`, `#`
+ * or `@` in it, which no URL may have, is hidden as well, unless it is digits up to there: that is a port.
  */
 export function redact(text: string): string {
   return text
     .replace(/((?:nats|tls):\/\/)[^\s:/?#@,]+@/gi, "$1***@")
     .replace(USER_AND_PASSWORD, "$1:***@")
+    .replace(WITHOUT_SCHEME, "$1:***@")
     .replace(/([?&][\w.-]*(?:pass|pas|passwd|password|pwd|token|key|secret|auth|sig)=)[^&\s#]*/gi, "$1***");
 }
 
@@ -13,3 +15,4 @@ export function redact(text: string): string {
 // next one of a list begins after a comma.
 const USER_AND_PASSWORD =
   /([a-z][a-z0-9+.-]*:\/\/[^\s:/?#@]*):(?!\d+(?:[/?#\s]|$))(?:(?!,[a-z][a-z0-9+.-]*:\/\/)[^\s"'<>])*@/gi;
+const WITHOUT_SCHEME = /([\w.%+-]+):([^\s:/?#@"'<>]+)@(?=[\w[])/g;

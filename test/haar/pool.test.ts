@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { HaarPool, ImageDetector, loadCascade, type Plane, readyCascade } from "#src/haar/index.js";
+import { scalesOf } from "#src/haar/scales.js";
 import { FrameMemory } from "#src/media/pool.js";
 import { picture } from "../support/pictures.js";
 
@@ -25,6 +26,14 @@ describe("the detector's workers", function () {
     });
     return { pool: await HaarPool.create(await readyCascade(CASCADE), memory, workers), planes };
   }
+
+  it("scale by more than 1", () => {
+    for (const scaleFactor of [1, 0.5, Number.NaN])
+      assert.throws(() => scalesOf({ width: 24, height: 24 }, { width: 100, height: 100 }, { scaleFactor }), {
+        name: "RangeError",
+        message: `scaleFactor is ${scaleFactor}; it must be above 1`,
+      });
+  });
 
   it("find the same boxes, in the same order, however many share a picture", async () => {
     const alone = await ImageDetector.create(await loadCascade(CASCADE));

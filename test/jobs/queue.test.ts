@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { jetstream } from "@nats-io/jetstream";
+import { Kvm } from "@nats-io/kv";
 import { type JobKind, JobQueue, type JobSpec } from "#src/jobs/index.js";
 import { connectNats, type Nats } from "#src/nats/index.js";
 import { NatsServer, needsNatsServer } from "../support/nats-server.js";
@@ -47,6 +49,17 @@ describe("the job queue", function () {
       for (const id of ids) await queue.cancel(id);
       assert.deepEqual(await queue.waiting("camera"), { waiting: 0, held: 0 });
     }
+  });
+
+  it("passes over what is stored under another job's id, and hands out the others", async () => {
+    await submit("a");
+    const store = await new Kvm(nats.connection).open("EKSPRESI_JOBS");
+    const stored = (await store.get("a"))?.string() ?? assert.fail("nothing is stored");
+    await store.put("b", stored);
+    await jetstream(nats.connection).publish("ekspresi.jobs.camera.b");
+    await submit("c");
+    assert.deepEqual(await taken(), ["a", "c"]);
+    assert.equal(await queue.find("b"), undefined);
   });
 
   it("of jobs that wait takes out the one that is cancelled, and no other", async () => {

@@ -10,6 +10,9 @@ describe("what is hidden of addresses", () => {
       ["nats://a:b,c@h1,nats://token@h2,tls://d:e@h3", "nats://a:***@h1,nats://***@h2,tls://d:***@h3"],
       ["rtsp://:geheim@h/1", "rtsp://:***@h/1"],
       ["http://h/a?token=geheim&x=1", "http://h/a?token=***&x=1"],
+      ["http://h/a?access_token=geheim&api_key=geheim&n=1", "http://h/a?access_token=***&api_key=***&n=1"],
+      ["http://h/a?usr=u&loginpas=geheim", "http://h/a?usr=u&loginpas=***"],
+      ["user:geheim@10.0.0.7 and rtsp//user:geheim@host", "user:***@10.0.0.7 and rtsp//user:***@host"],
       ["http://h:8080/a@b rtsp://h:554 rtsp://user@h/1", "http://h:8080/a@b rtsp://h:554 rtsp://user@h/1"],
       [`{"url":"rtsp://u:geheim@h/1","mail":"a@b.c"}`, `{"url":"rtsp://u:***@h/1","mail":"a@b.c"}`],
     ] as const)

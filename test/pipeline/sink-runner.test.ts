@@ -39,6 +39,20 @@ describe("the runner of a sink", () => {
     assert.deepEqual([sink.taken, done, runner.written, runner.lost], [[1, 2, 3], [1, 2, 3], 3, 0]);
   });
 
+  it("lets sources go once what waits is given up, although the sink hangs", async () => {
+    const runner = new SinkRunner<number>(
+      "s",
+      manual(),
+      () => {},
+      () => {},
+    );
+    for (let i = 0; i < 1100; i++) runner.push(i);
+    const waiting = runner.backlog ?? assert.fail("it holds nobody back");
+    runner.abandon();
+    await waiting;
+    assert.equal(runner.lost, 1099);
+  });
+
   it("holds sources back above 1024 items that wait, until fewer than half of that wait", async () => {
     const sink = manual();
     const runner = new SinkRunner<number>(

@@ -8,6 +8,7 @@ import {
   parseSize,
   pixelsOf,
 } from "#src/pipeline/quantities.js";
+import { Rate } from "#src/pipeline/units.js";
 
 const amount = fc.integer({ min: 0, max: 100_000 });
 
@@ -45,6 +46,9 @@ describe("units", () => {
     assert.equal(parseBytes(512), 512);
     assert.equal(parseRate("30000/1001"), 30_000 / 1001);
     assert.equal(parseRate(15), 15);
+    const rate = new RegExp(JSON.parse(JSON.stringify(Rate({ description: "" }))).anyOf[0].pattern);
+    for (const text of ["15", "29.97", "0.5", "30000/1001"]) assert.match(text, rate);
+    for (const text of ["0", "0.0", "0/1", "5/0", "15/"]) assert.doesNotMatch(text, rate);
   });
 
   it("what is none is refused", () => {

@@ -200,6 +200,19 @@ describe("the spool", () => {
     spool.close();
   });
 
+  it("gives no number twice where a power cut left it fewer records than were delivered", async () => {
+    const first = await open();
+    for (let n = 1; n < 11; n++) first.append(recordOf(n));
+    first.delivered(6);
+    first.close();
+    const path = join(folder, segments()[0] ?? "");
+    truncateSync(path, 8 + readFileSync(path).readUInt32LE(0)); // the first record alone is left
+    const spool = await open();
+    assert.equal(spool.append(recordOf(6)), 6);
+    assert.deepEqual(readAll(spool), expected(6, 7));
+    spool.close();
+  });
+
   it("is for one process; the lock of one that was killed is free", async () => {
     const spool = await open();
     const child = () =>
