@@ -19,6 +19,7 @@ function intoSlots(bench: Bench, path: string): Contender {
         stop: bench.signal,
         source: { state: "opening" as const, decoded: 0, dropped: 0, mediaTimeMs: 0 },
         ready: () => undefined,
+        log: console,
         defer: () => {},
       };
       const input = { before: ["-copyts"], url: path, name: path, live: false };

@@ -38,6 +38,8 @@ export async function jobsOf(names: readonly string[], flags: FileFlags): Promis
   if (output !== undefined && outDir !== undefined) throw usage("--output and --out-dir: give one of them");
   if (output !== undefined && inputs.length > 1)
     throw usage(`--output names one file, but there are ${inputs.length} recordings; give --out-dir`);
+  if (output !== undefined && (await stat(output).catch(() => undefined))?.isDirectory())
+    throw usage(`--output ${output}: it is a folder; name a file, or give --out-dir`);
   const taken = new Map<string, string>();
   const jobs: Job[] = [];
   for (const input of inputs) {

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { outColours as pc } from "../colours.js";
 import type { Job, JobQueue, JobRecord } from "../jobs/index.js";
 import { redact } from "../media/redact.js";
+import { refuseUnknown } from "./groups.js";
 import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
 
 export function register(program: Command): void {
@@ -23,10 +24,12 @@ Examples:
     jobs
       .command("list", { isDefault: true })
       .description("Lists jobs: state, worker, tries, reason.")
-      .option("--json", "prints one JSON list"),
-  ).action((flags: NatsFlags & { json?: boolean }) =>
-    withQueue(flags, (queue) => list(queue, flags.json ?? false)),
-  );
+      .option("--json", "prints one JSON list")
+      .allowExcessArguments(),
+  ).action((flags: NatsFlags & { json?: boolean }, command: Command) => {
+    refuseUnknown(jobs, command);
+    return withQueue(flags, (queue) => list(queue, flags.json ?? false));
+  });
   const each = (name: string, about: string, act: (queue: JobQueue, id: string) => Promise<void>) =>
     addNatsFlags(jobs.command(name).description(about).argument("<ids...>", "ids of jobs")).action(
       (ids: string[], flags: NatsFlags) =>

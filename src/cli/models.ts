@@ -3,6 +3,7 @@ import { ConfigError, ModelError, messageOf } from "../errors.js";
 import type { ModelPart } from "../model/folder.js";
 import type { Model } from "../model/load.js";
 import { count, plural } from "../text.js";
+import { refuseUnknown } from "./groups.js";
 import * as quantize from "./quantize.js";
 import { checkFolder } from "./writable.js";
 
@@ -21,7 +22,11 @@ export function register(program: Command): void {
     .command("list", { isDefault: true })
     .description("Lists the models that come along.")
     .option("--json", "prints one JSON list")
-    .action(list);
+    .allowExcessArguments()
+    .action((flags: { json?: boolean }, command: Command) => {
+      refuseUnknown(models, command);
+      return list(flags);
+    });
   models
     .command("show")
     .description("Shows a model's card.")

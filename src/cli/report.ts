@@ -156,13 +156,13 @@ async function write(
   progress.say(`${from}${[plural(progress.events, "event"), ...progress.notes()].join("; ")}`);
 }
 
-/** A reader that has gone (`| head`) ends it without a word. */
+/** What cannot be written to standard output ends it without a word: the command line tells of it, where it is told. */
 async function print(text: AsyncIterable<string>): Promise<void> {
   try {
     await pipeline(Readable.from(text), process.stdout, { end: false });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "EPIPE" && code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (syscall !== "write" && code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
   }
 }
 

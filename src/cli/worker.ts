@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { stat } from "node:fs/promises";
 import { availableParallelism, hostname } from "node:os";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,6 +15,7 @@ import { METRICS_HELP } from "./metrics.js";
 import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
 import { Signals } from "./signals.js";
 import { duration, percent, whole } from "./values.js";
+import { checkFolder } from "./writable.js";
 
 interface Flags extends NatsFlags {
   readonly folder: string;
@@ -111,6 +113,7 @@ Examples:
 async function work(flags: Flags): Promise<void> {
   const { createLog } = await import("./log.js");
   const options = optionsOf(flags);
+  await checkFolders(flags);
   const log = createLog({ quiet: flags.quiet ?? false, json: flags.json ?? false, around: (say) => say() });
   const signals = new Signals("handing work over");
   signals.say = log.info;
@@ -137,6 +140,17 @@ async function work(flags: Flags): Promise<void> {
     signals.end();
   }
   if (signals.abort.aborted) process.exit(130);
+}
+
+/** Before a server is waited for. */
+async function checkFolders({ folder, read, inference }: Flags): Promise<void> {
+  if (!inference) await checkFolder("--folder", folder);
+  for (const path of read)
+    if (!(await stat(path).catch(() => undefined))?.isDirectory())
+      throw new ConfigError(
+        "WORKER_READ",
+        `--read ${path}: there is no such folder; make it or leave it out`,
+      );
 }
 
 /** What the probes look at. */

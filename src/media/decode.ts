@@ -54,6 +54,7 @@ export interface DecodeContext {
     height?: number;
     video?: VideoInfo;
   };
+  readonly log: { warn(message: string): void };
   ready(): Promise<void> | undefined;
   defer(close: () => void | Promise<void>): void;
 }
@@ -348,7 +349,12 @@ class Session {
     if (frames === 0 && !live)
       throw new SourceError(
         "SOURCE_EMPTY",
-        `${who}: no picture in it${reason ? `: ${reason}` : ""}; give a file that has a video stream`,
+        `${who}: no picture in it${reason ? `: ${reason}` : "; give a file that has a video stream"}`,
+      );
+    const { damage } = this.#stderr;
+    if (damage !== undefined && !live)
+      this.#context.log.warn(
+        `${who}: damaged or cut off; ${frames} frames were read, the last at ${(this.#context.source.mediaTimeMs / 1000).toFixed(3)} s: ${damage}`,
       );
   }
 }

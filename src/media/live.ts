@@ -14,7 +14,6 @@ export interface LiveOptions {
 
 export interface LiveContext extends DecodeContext {
   readonly source: DecodeContext["source"] & { reconnects: number };
-  readonly log: { warn(message: string): void; info(message: string): void };
 }
 
 /**

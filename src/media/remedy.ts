@@ -10,6 +10,8 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/Device or resource busy/i, "another program uses the camera"],
   [/\/dev\/video\d+: Permission denied/, "add the user to the group `video`"],
   [/\/dev\/video\d+: No such file/, "`pipeline doctor` lists the cameras"],
+  [/matches no streams/, "it has no pictures: give a recording with video in it"],
+  [/nothing was encoded/, "look at `from` and `to`, and at its length"],
   [/Invalid data found/i, "give a recording that ffmpeg can read"],
 ];
 
@@ -17,5 +19,5 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
 export function withRemedy(reason: string, name: string): string {
   const remedy = REMEDIES.find(([says]) => says.test(reason))?.[1];
   const short = reason.startsWith(`${name}: `) ? reason.slice(name.length + 2) : reason;
-  return remedy ? `${short}; ${remedy}` : short;
+  return remedy ? `${short.replace(/\.$/, "")}; ${remedy}` : short;
 }

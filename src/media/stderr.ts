@@ -21,14 +21,22 @@ export interface FrameNote {
 
 const KEEP = 12;
 const TELLING =
-  /error|invalid|no space|no such|denied|refused|not found|could not|cannot|unable|failed|unauthorized|timed out|does not|moov|40\d|unknown|not match|not currently supported|is a directory|immediate exit/i;
+  /error|invalid|no space|no such|denied|refused|not found|could not|cannot|unable|failed|unauthorized|timed out|does not|moov|40\d|unknown|not match|matches no streams|nothing was encoded|not currently supported|is a directory|immediate exit/i;
+
+/** What ffmpeg says of a recording that breaks off or is damaged, and goes on or ends as if all were well. */
+const DAMAGED =
+  /partial file|ended prematurely|truncat|corrupt|invalid data found|error while decoding|invalid nal|concealing/i;
+
+/** A line without the address of what said it, and without passwords. */
+const bare = (line: string) => redact(line.replace(/^(\[[^\]]* @ 0x[0-9a-f]+\] )+/, "").trim());
 
 /** The last lines that an ffmpeg said, without its addresses and passwords. */
 export class StderrTail {
   readonly #said: string[] = [];
 
   add(line: string): void {
-    this.#said.push(redact(line.replace(/^(\[[^\]]* @ 0x[0-9a-f]+\] )+/, "").trim()));
+    if (/^To ignore this, add a trailing/.test(line)) return; // of its own options, which nobody gave
+    this.#said.push(bare(line));
     if (this.#said.length > KEEP) this.#said.shift();
   }
 
@@ -52,6 +60,8 @@ export class StderrTail {
 export class StderrReader {
   /** Length of the recording where it was told, ms. */
   durationMs: number | undefined;
+  /** The first line that told of damage. */
+  damage: string | undefined;
   #startMs = 0;
   #rest = "";
   #timeBase: Rational = { num: 0, den: 1 };
@@ -107,6 +117,7 @@ export class StderrReader {
     const [, subtitles] = /^ +Stream #0.*: Subtitle: (\w+)/.exec(line) ?? [];
     if (subtitles !== undefined) this.#subtitles.push(subtitles);
     if (/^\s*$|^ {2}|^Press |^Input #|^Output #|^Stream mapping|^video:/.test(line)) return;
+    if (DAMAGED.test(line)) this.damage ??= bare(line);
     this.#said.add(line);
   }
 

@@ -12,7 +12,7 @@ import { ConfigError, messageOf, NatsError } from "../errors.js";
 import { type Address, hostPort, parseAddresses, shownAddresses } from "./address.js";
 import { readGreeting } from "./greeting.js";
 import { payloadOf } from "./message.js";
-import { DEFAULT_URL, type NatsOptions } from "./options.js";
+import { checkLogin, DEFAULT_URL, type NatsOptions } from "./options.js";
 import { connectOnce } from "./transport.js";
 
 export interface ConnectOptions {
@@ -134,13 +134,7 @@ async function login(options: NatsOptions, addresses: readonly Address[]): Promi
   const user = options.user ?? inUrl?.user;
   const pass = options.password ?? inUrl?.password;
   const token = options.token ?? inUrl?.token;
-  const ways = Object.entries({ user, token, nkey: options.nkey, creds: options.creds })
-    .filter(([, value]) => value !== undefined)
-    .map(([name]) => name);
-  if (ways.length > 1)
-    throw new ConfigError("NATS_LOGIN", `NATS: ${ways.join(" and ")} are given; a login is one of them`);
-  if (options.password !== undefined && user === undefined)
-    throw new ConfigError("NATS_LOGIN", "NATS: `password` is given without `user`");
+  checkLogin({ ...options, user, token });
   if (user !== undefined) return { user, ...(pass !== undefined && { pass }) };
   if (token !== undefined) return { token };
   if (options.nkey !== undefined) {

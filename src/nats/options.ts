@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { ConfigError } from "../errors.js";
 import { Bytes, Duration, Path } from "../pipeline/units.js";
 
 export const DEFAULT_URL = "nats://127.0.0.1:4222";
@@ -56,6 +57,25 @@ export const natsFields = {
 };
 
 const NatsOptions = Type.Object(natsFields);
+
+interface Login {
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  readonly token?: string | undefined;
+  readonly nkey?: string | undefined;
+  readonly creds?: string | undefined;
+}
+
+/** Throws `ConfigError` where there is more than one way to log in, or half of one. */
+export function checkLogin({ user, password, token, nkey, creds }: Login): void {
+  const ways = Object.entries({ user, token, nkey, creds })
+    .filter(([, value]) => value !== undefined)
+    .map(([name]) => name);
+  if (ways.length > 1)
+    throw new ConfigError("NATS_LOGIN", `NATS: ${ways.join(" and ")} are given; a login is one of them`);
+  if (password !== undefined && user === undefined)
+    throw new ConfigError("NATS_LOGIN", "NATS: `password` is given without `user`");
+}
 
 /** How to reach NATS, paths absolute. */
 export type NatsOptions = Static<typeof NatsOptions>;

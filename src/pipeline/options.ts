@@ -200,6 +200,7 @@ function article(type: string): string {
 /** A value as a reader of the file knows it, cut short, without the passwords of its URLs. */
 export function show(value: unknown): string {
   if (value === null || value === undefined) return "empty";
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value); // JSON has no such numbers
   const text = redact(JSON.stringify(value) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

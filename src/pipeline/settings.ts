@@ -17,6 +17,7 @@ export function applySetting(root: unknown, setting: string, example = "sources.
   };
   if (equals < 1) fail("it has no `=`");
   const steps = setting.slice(0, equals).split(".");
+  if (steps.includes("__proto__")) fail("there is no `__proto__` in a file");
   let value: unknown;
   try {
     const text = setting.slice(equals + 1);

@@ -68,6 +68,7 @@ export function parseYaml(text: string, file: string): YamlFile {
     uniqueKeys: true,
     prettyErrors: false,
     merge: true,
+    logLevel: "error", // or it warns, by Node's means, of keys that are told of below
   });
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);

@@ -43,6 +43,10 @@ export const jsonl = sink({
   takes: "events",
   options: Options,
   example: "- { type: jsonl, path: out/events.jsonl, rotate: { size: 100MB } }",
+  check: ({ rotate }) =>
+    rotate?.size === 0 || rotate?.every === 0
+      ? { option: "rotate", message: "`rotate` must not be 0: each event would have a file of its own" }
+      : undefined,
   idle: ({ path }) =>
     path === "-" ? { names: ["rotate", "fsync"], where: "with standard output" } : undefined,
   build: async ({ path, rotate, fsync = "never" }, context) => {

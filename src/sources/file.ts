@@ -34,8 +34,8 @@ export const file = source({
   options: Options,
   example: "- { type: file, path: lobby.mp4 }",
   live: () => false,
-  check: ({ from: begin, to: end }) =>
-    begin !== undefined && end !== undefined && end <= begin
+  check: ({ from: begin = 0, to: end }) =>
+    end !== undefined && end <= begin
       ? { option: "to", message: `\`to\` (${end} ms) must be after \`from\` (${begin} ms)` }
       : undefined,
   open: (options, context) => decodeAhead(inputOf(options, context), context),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -77,6 +77,36 @@ const MISTAKES: [
     /^p\.yaml:8:28: nats: htp:\/\/me:\*\*\*@door:1: `htp:\/\/` is no address /,
   ],
   [
+    "an address whose scheme is misspelt, with a password",
+    { source: "type: rtsp, url: 'rtsp//me:hunter2@door'" },
+    /^p\.yaml:2:\d+: rtsp: `url` is "rtsp\/\/me:\*\*\*@door"; it is written as in rtsp:/,
+  ],
+  [
+    "two ways to log in",
+    { sink: "type: nats, nkey: a.nk, token: hunter2" },
+    /^p\.yaml:8:\d+: nats: NATS: token and nkey are given; a login is one of them$/,
+  ],
+  [
+    "a file for each event",
+    { sink: "type: jsonl, path: e.jsonl, rotate: { size: 0 }" },
+    /^p\.yaml:8:\d+: jsonl: `rotate` must not be 0/,
+  ],
+  [
+    "a scan without an end",
+    { detect: "scaleFactor: 1.0000001" },
+    /^p\.yaml:4:\d+: detect: `scaleFactor` is 1\.0000001; it must be >= 1\.01/,
+  ],
+  [
+    "a number that is none",
+    { detect: "every: .nan" },
+    /^p\.yaml:4:\d+: detect: `every` is NaN; it must be a whole number$/,
+  ],
+  [
+    "no pictures a second",
+    { source: `type: images, path: ., fps: 0` },
+    /^p\.yaml:2:\d+: images: `fps` is 0; it must be /,
+  ],
+  [
     "a field there is not in the name of a file",
     { sink: "type: video, path: 'out/{camera}.mp4'" },
     /^p\.yaml:8:\d+: video: .*there is no field \{camera\}; allowed: \{source\}$/,
@@ -127,6 +157,42 @@ sinks: [{ ${sink ?? "type: console"} }]
     const { level, message } = JSON.parse(stderr) as Record<string, string>;
     assert.equal(level, "error");
     assert.match(message ?? "", /^nosuch\.yaml: .*no such file/);
+  });
+
+  it("is told of misspelt commands, settings, and folders, before anything is done", () => {
+    for (const [args, says] of [
+      [["models", "chek"], /^models: there is no command `chek`; did you mean `check`\?/],
+      [["jobs", "canel", "x"], /^jobs: there is no command `canel`; did you mean `cancel`\?/],
+      [
+        ["validate", "p.yaml", "--set", "sources.0.__proto__.x=1"],
+        /^--set sources\.0\.__proto__\.x: there is no /,
+      ],
+      [
+        ["worker", "--read", "nowhere"],
+        /^--read nowhere: there is no such folder; make it or leave it out$/m,
+      ],
+      [["worker", "--folder", "text.xml"], /^--folder text\.xml: it is a file; name a folder$/m],
+      [
+        ["annotate", RECORDING, "-o", "empty"],
+        /^--output empty: it is a folder; name a file, or give --out-dir$/m,
+      ],
+    ] as const) {
+      const ran = spawnSync(process.execPath, [MAIN, ...args], { cwd: folder, encoding: "utf8" });
+      assert.match(ran.stderr, says);
+      assert.deepEqual([ran.status, ran.stderr.trimEnd().split("\n").length], [2, 1], ran.stderr);
+    }
+  });
+
+  it("is told in one line where standard output is full", function () {
+    if (!existsSync("/dev/full")) this.skip(); // Linux has it
+    const full = openSync("/dev/full", "w");
+    const ran = spawnSync(process.execPath, [MAIN, "schema"], {
+      stdio: ["ignore", full, "pipe"],
+      encoding: "utf8",
+    });
+    closeSync(full);
+    assert.equal(ran.stderr, "standard output cannot be written: the disk is full\n");
+    assert.equal(ran.status, 1);
   });
 
   it("is told of flags of the other kind of worker, before any server is looked for", () => {

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { lastValueFrom, reduce, tap } from "rxjs";
+import { decode } from "#src/media/decode.js";
+import { findFfmpeg } from "#src/media/ffmpeg.js";
 import { type FrameNote, StderrReader } from "#src/media/stderr.js";
+import { testContext } from "../support/context.js";
 
 /** What versions of ffmpeg say of a frame (with the beginnings of lines that tests do not need cut short). */
 const LINES = {
@@ -22,4 +30,43 @@ describe("ffmpeg's showinfo", () => {
         { ptsMs: 40, width: 320, height: 240, pixelFormat: "gray", sampleAspect: { num: 1, den: 1 } },
       ]);
     });
+});
+
+describe("what ffmpeg says of damage", () => {
+  it("is told where the recording ends as if all were well", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    try {
+      const { path: ffmpeg } = await findFfmpeg();
+      const whole = join(folder, "whole.mp4");
+      const pattern = ["-f", "lavfi", "-i", "testsrc=size=320x240:rate=25:duration=4"];
+      execFileSync(ffmpeg, ["-v", "error", ...pattern, "-c:v", "libx264", "-movflags", "+faststart", whole]);
+      const read = async (path: string) => {
+        const warned: string[] = [];
+        const { context, close } = testContext({ slots: 2 });
+        const input = { before: ["-copyts"], url: `file:${path}`, name: "clip", live: false };
+        const log = { ...context.log, warn: (message: string) => void warned.push(message) };
+        const count = await lastValueFrom(
+          decode(input, { ...context, log }).pipe(
+            tap((frame) => frame.release()),
+            reduce((n) => n + 1, 0),
+          ),
+        );
+        await close();
+        return { count, warned };
+      };
+      assert.deepEqual(await read(whole), { count: 100, warned: [] });
+      const bytes = readFileSync(whole);
+      const cut = join(folder, "cut.mp4");
+      writeFileSync(cut, bytes.subarray(0, Math.floor(bytes.length * 0.6)));
+      const { count, warned } = await read(cut);
+      assert.ok(count > 0 && count < 100, String(count));
+      assert.equal(warned.length, 1);
+      assert.match(
+        warned.join(),
+        new RegExp(`clip: damaged or cut off; ${count} frames were read, the last at \\d+\\.\\d{3} s: `),
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });

@@ -84,7 +84,7 @@ const CASES: [name: string, text: string, expected: string[]][] = [
     "a number that is none",
     around("- { type: settle, steps: [.inf] }"),
     [
-      "4:27: settle: `steps.0` is null; it must be a duration such as 400ms, 2s, 5m or 1h (a bare number is milliseconds)",
+      "4:27: settle: `steps.0` is Infinity; it must be a duration such as 400ms, 2s, 5m or 1h (a bare number is milliseconds)",
     ],
   ],
   [

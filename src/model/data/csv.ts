@@ -70,7 +70,11 @@ export async function readCsv(path: string, skipped: Skipped): Promise<FaceDatas
       skipped.add(where, fault);
       continue;
     }
-    const usage = text(cells[columns.usage]) || "all";
+    const usage = columns.usage < 0 ? "all" : text(cells[columns.usage]);
+    if (!usage) {
+      skipped.add(where, "its Usage is empty");
+      continue;
+    }
     if (!splits.includes(usage)) splits.push(usage);
     rows.label.push(label);
     rows.split.push(splits.indexOf(usage));

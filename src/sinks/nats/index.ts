@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Type } from "typebox";
 import { parseAddresses } from "../../nats/address.js";
-import { DEFAULT_URL, natsFields, StreamOptions } from "../../nats/options.js";
+import { checkLogin, DEFAULT_URL, natsFields, StreamOptions } from "../../nats/options.js";
 import { parseSubject, SUBJECT_FIELDS, safeToken } from "../../nats/subject.js";
 import { complaint, sink } from "../../pipeline/component.js";
 import { Bytes, Path } from "../../pipeline/units.js";
@@ -67,9 +67,12 @@ A server that is away at the start is waited for; a wrong login, a certificate t
   url: nats://127.0.0.1:4222
   subject: emotion.{source}.{track}
   stream: { name: EMOTION, create: true, maxAge: 7d }`,
-  check: ({ subject, url, tls }) =>
+  check: ({ subject, url, tls, ...login }) =>
     complaint("subject", () => parseSubject(subject ?? SUBJECT)) ??
     complaint("url", () => parseAddresses(url ?? DEFAULT_URL)) ??
+    complaint(login.creds === undefined ? "token" : "creds", () =>
+      checkLogin({ ...login, password: undefined }),
+    ) ??
     ((tls?.cert === undefined) === (tls?.key === undefined)
       ? undefined
       : { option: "tls", message: "`cert` and `key` go together; one of them is missing" }),

@@ -122,6 +122,7 @@ describe("FER-2013's CSV", () => {
     ["an emotion there is none of", `7,${numbers(1).join(" ")},PublicTest`, /emotion is not 0 to 6/],
     ["no emotion", `,${numbers(1).join(" ")},PublicTest`, /emotion is not 0 to 6/],
     ["no pixels", "1,,PublicTest", /0 pixels|no square/],
+    ["no Usage", `1,${numbers(1).join(" ")}`, /its Usage is empty/],
     ["no cells at all", "1", /no pixels/],
   ] as const)
     for (const first of [false, true])
