@@ -40,3 +40,16 @@ export class DataError extends EkspresiError {}
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Why something could not be read, for people; `diskReason` is for what could not be written. */
+export function readReason(cause: unknown): string {
+  const { code } = cause as NodeJS.ErrnoException;
+  const known: Record<string, string> = {
+    ENOENT: "no such file",
+    EISDIR: "it is a folder",
+    ENOTDIR: "a part of its path is a file",
+    EACCES: "permission denied",
+    ENAMETOOLONG: "its name is too long",
+  };
+  return known[code ?? ""] ?? messageOf(cause);
+}

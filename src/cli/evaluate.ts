@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
-import { ConfigError, messageOf, SinkError } from "../errors.js";
+import { ConfigError, readReason, SinkError } from "../errors.js";
 import type { Evaluation } from "../model/evaluation/index.js";
 import { replaceFile } from "../replace-file.js";
 import { diskReason } from "../sinks/disk.js";
@@ -169,15 +169,9 @@ async function progressOf(pictures: number, wanted: boolean) {
 
 async function historyText(file: string): Promise<string> {
   return readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    const why =
-      cause.code === "ENOENT"
-        ? "no such file"
-        : cause.code === "EISDIR"
-          ? "it is a folder"
-          : messageOf(cause);
     throw new ConfigError(
       "HISTORY",
-      `--history ${file}: ${why}; give the history.jsonl that \`pipeline train\` wrote`,
+      `--history ${file}: ${readReason(cause)}; give the history.jsonl that \`pipeline train\` wrote`,
       { cause },
     );
   });

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { ModelError, messageOf } from "../errors.js";
+import { ModelError, messageOf, readReason } from "../errors.js";
 
 /**
  * A boosted cascade of Haar-like features (Viola and Jones 2001; tilted features: Lienhart and Maydt 2002) in flat
@@ -48,10 +48,13 @@ export async function readCascadeFile(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : messageOf(cause);
-    throw new ModelError("CASCADE_READ", `cascade ${path}: ${why}; give an OpenCV cascade file (.xml)`, {
-      cause,
-    });
+    throw new ModelError(
+      "CASCADE_READ",
+      `cascade ${path}: ${readReason(cause)}; give an OpenCV cascade file (.xml)`,
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -17,9 +17,9 @@ import { type Nats, openJetStream } from "../nats/index.js";
 import { type Job, type JobKind, type JobProgress, type JobSpec, parseJob } from "./job.js";
 
 export const STREAM = "EKSPRESI_JOBS";
-export const BUCKET = "EKSPRESI_JOBS";
+const BUCKET = "EKSPRESI_JOBS";
 /** Names of the durable consumers, which scalers look at. */
-export const CONSUMERS: Record<JobKind, string> = { camera: "cameras", recording: "recordings" };
+const CONSUMERS: Record<JobKind, string> = { camera: "cameras", recording: "recordings" };
 const SUBJECT = "ekspresi.jobs";
 
 /** JetStream's own codes for what is no failure here. */
@@ -37,7 +37,7 @@ export interface QueueSettings {
   readonly replicas: number;
 }
 
-export const DEFAULT_QUEUE: QueueSettings = { ackWaitMs: 6000, replicas: 1 };
+const DEFAULT_QUEUE: QueueSettings = { ackWaitMs: 6000, replicas: 1 };
 
 /** A job at one revision: the next change must name it, so that of two who change it one fails. */
 export interface JobRecord {

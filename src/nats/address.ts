@@ -11,7 +11,7 @@ export interface Address {
   readonly token?: string;
 }
 
-export const DEFAULT_PORT = 4222;
+const DEFAULT_PORT = 4222;
 
 /** The addresses in `nats://a:4222,tls://user:password@b`, or in a list of such. Throws `ConfigError` for what is none. */
 export function parseAddresses(url: string | readonly string[]): Address[] {

@@ -8,7 +8,7 @@ import {
   type NodeConnectionOptions,
   nkeyAuthenticator,
 } from "@nats-io/transport-node";
-import { ConfigError, messageOf, NatsError } from "../errors.js";
+import { ConfigError, messageOf, NatsError, readReason } from "../errors.js";
 import { type Address, hostPort, parseAddresses, shownAddresses } from "./address.js";
 import { readGreeting } from "./greeting.js";
 import { payloadOf } from "./message.js";
@@ -199,8 +199,7 @@ async function readGiven(option: string, file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : messageOf(cause);
-    throw new ConfigError("NATS_FILE", `NATS: ${option}: ${file}: ${why}`, { cause });
+    throw new ConfigError("NATS_FILE", `NATS: ${option}: ${file}: ${readReason(cause)}`, { cause });
   }
 }
 

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { type Static, Type } from "typebox";
 import type { Face, FaceFrame, FaceModel } from "../media/frame.js";
+import { argmax } from "../model/argmax.js";
 import { Cropper, cropBox } from "../model/crop/index.js";
 import { type Engine, openEngine } from "../model/engine/index.js";
 import { isModelPath, loadModel, type Model, noSuchModel, shippedModels } from "../model/load.js";
@@ -226,8 +227,7 @@ class CropBatch implements FaceBatch {
       if (each === 2)
         for (let c = 0; c < classes; c++)
           probabilities[c] = ((probabilities[c] ?? 0) + (values[(i + 1) * classes + c] ?? 0)) / 2;
-      const label = probabilities.indexOf(Math.max(...probabilities));
-      results.push({ probabilities, label, model: this.#model });
+      results.push({ probabilities, label: argmax(probabilities), model: this.#model });
     }
     return results;
   }

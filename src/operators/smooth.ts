@@ -1,6 +1,7 @@
 import { map } from "rxjs";
 import { Type } from "typebox";
 import type { Face, FaceFrame } from "../media/frame.js";
+import { argmax } from "../model/argmax.js";
 import { operator } from "../pipeline/component.js";
 import { Duration } from "../pipeline/units.js";
 
@@ -119,12 +120,6 @@ function average(state: Steadied, probabilities: Float32Array, settings: Setting
     const mean = state.mean[i] ?? 0;
     state.mean[i] = mean + weight * ((probabilities[i] ?? 0) - mean);
   }
-}
-
-function argmax(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
-  return best;
 }
 
 function oneHot(index: number, length: number): Float32Array {

@@ -12,6 +12,7 @@ export function diskReason(cause: unknown): string {
     ENOTDIR: "a part of its path is a file",
     EEXIST: "a part of its path is a file",
     EDQUOT: "the quota is used up",
+    ENAMETOOLONG: "its name is too long",
   };
   return known[code ?? ""] ?? messageOf(cause);
 }

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Type } from "typebox";
-import { SourceError } from "../errors.js";
+import { readReason, SourceError } from "../errors.js";
 import { type DecodeInput, decodeAhead } from "../media/decode.js";
 import { redact } from "../media/redact.js";
 import { isUrl } from "../media/url.js";
@@ -84,9 +84,7 @@ async function sizeOf(path: string, id: string): Promise<number> {
   const fail = (what: string, remedy: string) =>
     new SourceError("SOURCE_OPEN", `source ${id}: ${path}: ${what}; ${remedy}`);
   const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === "ENOENT"
-      ? fail("no such file", "check `path`")
-      : fail(error.message, "check `path`");
+    throw fail(readReason(error), "check `path`");
   });
   if (info.isDirectory()) throw fail("it is a folder", "use an `images` source for a folder of pictures");
   if (info.isFile() && info.size === 0) throw fail("the file is empty", "give a recording");

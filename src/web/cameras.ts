@@ -192,7 +192,7 @@ export class Cameras {
 }
 
 /** Black or white, whichever is read better on a colour (WCAG's relative luminance). */
-export function inkOn(colour: string): string {
+function inkOn(colour: string): string {
   const [r = 0, g = 0, b = 0] = [1, 3, 5].map((at) => {
     const part = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
     return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;

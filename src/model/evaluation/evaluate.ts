@@ -1,10 +1,11 @@
 import { DataError } from "../../errors.js";
+import { argmax } from "../argmax.js";
 import type { ModelCard } from "../card.js";
 import { Cropper } from "../crop/index.js";
 import type { FaceDataset } from "../data/index.js";
 import type { Engine } from "../engine/index.js";
 import type { Model } from "../load.js";
-import { type Figures, figuresOf, winner } from "./metrics.js";
+import { type Figures, figuresOf } from "./metrics.js";
 
 const BATCH = 64;
 
@@ -50,7 +51,7 @@ export async function evaluate(
   }
   const mistakes = [...truth.entries()].flatMap(([i, label]) => {
     const row = probabilities.subarray(i * labels.length, (i + 1) * labels.length);
-    const best = winner(row);
+    const best = argmax(row);
     if (best === label) return [];
     return [
       {

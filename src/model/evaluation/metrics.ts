@@ -1,3 +1,5 @@
+import { argmax } from "../argmax.js";
+
 /** What one class got right and wrong. Fractions are 0 where there is nothing to divide by. */
 export interface ClassFigures {
   readonly label: string;
@@ -43,7 +45,7 @@ export function figuresOf(
   let top2 = 0;
   label.forEach((truth, i) => {
     const row = probabilities.subarray(i * size, (i + 1) * size);
-    const best = winner(row);
+    const best = argmax(row);
     const confidence = row[best] ?? 0;
     const counts = confusion[truth];
     if (counts) counts[best] = (counts[best] ?? 0) + 1;
@@ -68,13 +70,6 @@ export function figuresOf(
     classes,
     confusion,
   };
-}
-
-/** The most probable class; the first of equals. */
-export function winner(row: Float32Array): number {
-  let best = 0;
-  for (let c = 1; c < row.length; c++) if ((row[c] ?? 0) > (row[best] ?? 0)) best = c;
-  return best;
 }
 
 /** How many classes stand before `truth`; of equals the first. */

@@ -41,7 +41,7 @@ function mirrored(graph: GraphBuilder, x: string): string {
 }
 
 /** Scale and shift by channel that stand for a trained batch norm. */
-export function foldedNorm(values: Values, path: string): { scale: Float32Array; shift: Float32Array } {
+function foldedNorm(values: Values, path: string): { scale: Float32Array; shift: Float32Array } {
   const gamma = tensorOf(values, `${path}.gamma`);
   const beta = tensorOf(values, `${path}.beta`);
   const mean = tensorOf(values, `${path}.mean`);
@@ -50,7 +50,7 @@ export function foldedNorm(values: Values, path: string): { scale: Float32Array;
   return { scale, shift: beta.map((b, i) => b - (mean[i] ?? 0) * (scale[i] ?? 0)) };
 }
 
-export function tensorOf(values: Values, name: string): Float32Array {
+function tensorOf(values: Values, name: string): Float32Array {
   const value = values.get(name);
   if (!value)
     throw new ModelError("PARAMETER", `the weights lack \`${name}\`: they belong to another network`);

@@ -1,7 +1,7 @@
 import { PbfWriter } from "pbf";
 
 /** Element types of ONNX tensors that we write. */
-export type TensorType = "float32" | "int64";
+type TensorType = "float32" | "int64";
 
 /** A constant of a graph; `data` is in row-major order. */
 export interface OnnxTensor {

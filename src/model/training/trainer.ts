@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setImmediate as breathe } from "node:timers/promises";
 import { ConfigError, ModelError } from "../../errors.js";
 import { ARCHITECTURES } from "../architectures/index.js";
+import { argmax } from "../argmax.js";
 import { type Batch, type BatchSource, batchSource, type FaceDataset, rowsOf } from "../data/index.js";
 import { Random } from "../data/random.js";
 import { inferenceGraph } from "../layers/inference-graph.js";
@@ -20,7 +21,7 @@ import { afterEpoch, isOver, NO_PLATEAU, rateFactor } from "./schedule.js";
 import { TrainingState } from "./state.js";
 import { TrainingStep } from "./step.js";
 import { withTeacher } from "./teacher.js";
-import { largest, probabilitiesOf, type Validation, validate } from "./validate.js";
+import { probabilitiesOf, type Validation, validate } from "./validate.js";
 import { warmStart } from "./warm-start.js";
 
 export interface TrainOptions {
@@ -375,7 +376,7 @@ function hits(logits: Float32Array, y: Float32Array, size: number): number {
   let sum = 0;
   for (let start = 0; start < y.length; start += classes) {
     const end = start + classes;
-    if (largest(logits.subarray(start, end)) === largest(y.subarray(start, end))) sum += 1;
+    if (argmax(logits.subarray(start, end)) === argmax(y.subarray(start, end))) sum += 1;
   }
   return sum;
 }

@@ -1,3 +1,4 @@
+import { argmax } from "../argmax.js";
 import { type FaceDataset, rowsOf } from "../data/index.js";
 import { InferenceSession, Tensor } from "../onnx/runtime.js";
 import { NORMALISATION } from "./recipe.js";
@@ -28,7 +29,7 @@ export async function validate(
     const own = probabilities.subarray(i * classes, (i + 1) * classes);
     const label = dataset.label[row] ?? 0;
     loss -= Math.log(Math.max(1e-12, own[label] ?? 0));
-    if (largest(own) === label) correct += 1;
+    if (argmax(own) === label) correct += 1;
   }
   return { loss: loss / rows.length, accuracy: correct / rows.length, pictures: rows.length };
 }
@@ -69,9 +70,4 @@ async function predict(
     input: new Tensor("float32", x, [rows.length, 1, height, width]),
   });
   return Float32Array.from((probabilities?.data ?? []) as Float32Array);
-}
-
-/** Index of the largest value; the first of equals. */
-export function largest(values: Float32Array): number {
-  return values.reduce((best, value, i) => (value > (values[best] ?? 0) ? i : best), 0);
 }
