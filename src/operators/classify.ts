@@ -3,7 +3,7 @@ import { type Static, Type } from "typebox";
 import type { Face, FaceFrame, FaceModel } from "../media/frame.js";
 import { argmax } from "../model/argmax.js";
 import { Cropper, cropBox } from "../model/crop/index.js";
-import { type Engine, openEngine } from "../model/engine/index.js";
+import { type Engine, openEngine, type Precision } from "../model/engine/index.js";
 import { isModelPath, loadModel, type Model, noSuchModel, shippedModels } from "../model/load.js";
 import { natsFields } from "../nats/options.js";
 import { operator } from "../pipeline/component.js";
@@ -77,10 +77,10 @@ const Options = Type.Object({
     }),
   ),
   precision: Type.Optional(
-    Type.Union([Type.Literal("float32"), Type.Literal("int8")], {
-      default: "float32",
+    Type.Union([Type.Literal("auto"), Type.Literal("float32"), Type.Literal("int8")], {
+      default: "auto",
       description:
-        "`int8`: the model's file in 8 bits, where it has one (`pipeline models quantize` makes it): about two thirds of the time on a CPU. With `engine: onnx` on the CPU.",
+        "`int8`: the model's file in 8 bits (`pipeline models quantize` makes one), which takes half to two thirds of the time on a CPU. With `engine: onnx` on the CPU. `auto`: that where the model has it and the CPU is an x64, else `float32`.",
     }),
   ),
   strict: Type.Optional(
@@ -140,7 +140,7 @@ export const classify = operator({
 });
 
 async function engineOf(model: Model, options: Static<typeof Options>, context: RunContext): Promise<Engine> {
-  const { engine = "onnx", strict = false, provider = "cpu", precision = "float32" } = options;
+  const { engine = "onnx", strict = false, provider = "cpu" } = options;
   const log = {
     warn: (message: string) => context.log.warn(`${context.id}: ${message}`),
     info: (message: string) => context.log.info(`${context.id}: ${message}`),
@@ -149,7 +149,7 @@ async function engineOf(model: Model, options: Static<typeof Options>, context: 
     openEngine(model, {
       engine: what,
       provider,
-      precision,
+      precision: precisionOf(model, options),
       threads: options.threads ?? Math.max(1, Math.floor(availableParallelism() / 2)),
       strict,
       warn: log.warn,
@@ -163,6 +163,14 @@ async function engineOf(model: Model, options: Static<typeof Options>, context: 
     ...(!strict && { openLocal: () => openHere("onnx") }),
     log,
   });
+}
+
+/** On other processors 8 bits were not measured; other workers, whose place this machine may take, run floats. */
+function precisionOf({ card }: Model, options: Static<typeof Options>): Precision {
+  const { engine = "onnx", provider = "cpu", precision = "auto" } = options;
+  if (precision !== "auto") return precision;
+  const possible = engine === "onnx" && provider === "cpu" && process.arch === "x64";
+  return possible && card.files.some(({ kind }) => kind === "onnx-int8") ? "int8" : "float32";
 }
 
 /** Crops on their way to the engine. */

@@ -145,7 +145,7 @@ operators:
   - { type: sample, fps: 10 }
   - { type: detect, minSize: 25%, workers: 1 }
   - { type: track }
-  - { type: classify, threads: 1${engine} }
+  - { type: classify, threads: 1, precision: float32${engine} }
   - { type: events, on: sample, interval: 100ms }
 sinks: [{ type: jsonl, path: ${out}.jsonl }]
 `,

@@ -85,6 +85,20 @@ describe("classify", () => {
         assert.ok(Math.abs((probabilities[0] ?? 0) - (probabilities[1] ?? 1)) < 1e-6);
   });
 
+  it("takes the file in 8 bits where the model has one and the processor is known for it", async () => {
+    const providerOf = async (options: Options) => {
+      const { context, close } = testContext({ slots: 1 });
+      await classify.build(options, context);
+      await close();
+      return context.stats.engines[0]?.provider;
+    };
+    const known = process.arch === "x64" ? "onnx cpu, 8 bits" : "onnx cpu";
+    assert.equal(await providerOf({}), known);
+    assert.equal(await providerOf({ precision: "float32" }), "onnx cpu");
+    assert.equal(await providerOf({ precision: "int8" }), "onnx cpu, 8 bits");
+    assert.equal(await providerOf({ model }), "onnx cpu");
+  });
+
   it("gives every lease back after an error and after unsubscription, and ends its thread", async () => {
     const test = testContext({ slots: 4 });
     const operate = await classify.build({ model, batch: { size: 2 } }, test.context);
