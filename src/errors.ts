@@ -43,7 +43,7 @@ export function messageOf(error: unknown): string {
 
 /** Why something could not be read, for people; `diskReason` is for what could not be written. */
 export function readReason(cause: unknown): string {
-  const { code } = cause as NodeJS.ErrnoException;
+  const { code } = cause as { code?: string };
   const known: Record<string, string> = {
     ENOENT: "no such file",
     EISDIR: "it is a folder",

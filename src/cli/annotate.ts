@@ -80,7 +80,8 @@ Examples:
     )
     .action(async (names: string[], flags: Flags) => {
       const jobs = await jobsOf(names, flags);
-      if (flags.soft) checkSoft(jobs, flags);
+      checkEndings(jobs);
+      if (flags.soft) checkSoft(flags);
       const signals = new Signals();
       const failed: string[] = [];
       const progress = new AnnotateProgress(jobs);
@@ -104,14 +105,21 @@ Examples:
     });
 }
 
-function checkSoft(jobs: readonly Job[], { codec, quality }: Flags): void {
-  const fail = (message: string): never => {
-    throw new ConfigError("ANNOTATE_USAGE", message);
-  };
-  if (codec !== undefined || quality !== undefined)
-    fail(`${codec === undefined ? "--quality" : "--codec"}: nothing is encoded with --soft; leave it out`);
+function checkEndings(jobs: readonly Job[]): void {
   for (const { output } of jobs)
-    if (!muxerOf(output)) fail(`${output}: the name must end in ${CONTAINERS.join(", ")}`);
+    if (!muxerOf(output))
+      throw new ConfigError(
+        "ANNOTATE_USAGE",
+        `${output}: the name must end in ${CONTAINERS.join(", ")}; Matroska (.mkv) takes any sound`,
+      );
+}
+
+function checkSoft({ codec, quality }: Flags): void {
+  if (codec !== undefined || quality !== undefined)
+    throw new ConfigError(
+      "ANNOTATE_USAGE",
+      `${codec === undefined ? "--quality" : "--codec"}: nothing is encoded with --soft; leave it out`,
+    );
 }
 
 /** Makes one annotated recording. Returns why it failed. */
@@ -147,7 +155,10 @@ async function annotate(
     return undefined;
   } catch (error) {
     // The same for every recording, unless it is only this one's files.
-    if (error instanceof ConfigError && !(error.cause instanceof SinkError)) throw error;
+    if (error instanceof ConfigError && !(error.cause instanceof SinkError))
+      throw flags.codec !== undefined && error.code === "CODEC_UNKNOWN" && error.cause instanceof ConfigError
+        ? new ConfigError(error.code, `--codec: ${error.cause.message}`)
+        : error;
     process.stderr.write(`error: ${messageOf(error)}\n`);
     return messageOf(error);
   }
@@ -167,13 +178,9 @@ async function planOf(job: Job, flags: Flags): Promise<Plan> {
   const [video, out] = [resolve(job.input), resolve(flags.soft ? softText(job) : job.output)];
   const plan = await loadPipeline(file, {
     env: { ...process.env, VIDEO: video, OUT: out },
-    set: [
-      ...flags.set,
-      ...(flags.codec === undefined ? [] : [`sinks.video.codec=${JSON.stringify(flags.codec)}`]),
-      ...(flags.quality === undefined ? [] : [`sinks.video.quality=${flags.quality}`]),
-    ],
+    set: flags.set,
     setDir: process.cwd(),
-    add: addedOf(job),
+    add: [...addedOf(job), ...encodingOf(flags)],
   });
   const has = (role: string, path: string) =>
     plan.nodes.some(({ component, options }) => component.role === role && options.path === path);
@@ -195,6 +202,20 @@ async function planOf(job: Job, flags: Flags): Promise<Plan> {
       `${file}: --soft copies the pictures as they are, with the faces that \`${hider.id}\` would hide; leave out one of them`,
     );
   return plan;
+}
+
+function encodingOf({ codec, quality }: Flags): Added[] {
+  const set = (options: Added["options"], place: string): Added => ({
+    ...{ section: "sinks", type: "video", options, place, present: "set" },
+  });
+  // What is no number is told as what was written.
+  const number = Number(quality);
+  return [
+    ...(codec === undefined ? [] : [set({ codec }, "--codec")]),
+    ...(quality === undefined
+      ? []
+      : [set({ quality: Number.isFinite(number) ? number : quality }, "--quality")]),
+  ];
 }
 
 function addedOf(job: Job): Added[] {

@@ -162,7 +162,15 @@ describe("pipeline annotate", function () {
       await wrong("man.mp4", "--soft", "-p", "blur.yaml"),
       /--soft copies the pictures as they are, with the faces that `blur` would hide/,
     );
-    assert.match(await wrong("man.mp4", "--codec", "h263"), /no video encoder `h263`.*it has .*libx264/);
+    assert.match(
+      await wrong("man.mp4", "--codec", "h263"),
+      /^--codec: there is no video encoder `h263`.*it has .*libx264/m,
+    );
+    assert.match(
+      await wrong("man.mp4", "--quality", "high"),
+      /^--quality: video: `quality` is "high"; it must be /m,
+    );
+    assert.match(await wrong("man.mp4", "-o", "x.avi"), /^x\.avi: the name must end in \.mp4/m);
   });
 
   it("on a full disk says so in one line, exits with 1, and gives nothing the final name", async function () {
