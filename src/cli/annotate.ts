@@ -80,7 +80,7 @@ Examples:
     )
     .action(async (names: string[], flags: Flags) => {
       const jobs = await jobsOf(names, flags);
-      checkEndings(jobs);
+      checkNames(jobs);
       if (flags.soft) checkSoft(flags);
       const signals = new Signals();
       const failed: string[] = [];
@@ -105,13 +105,16 @@ Examples:
     });
 }
 
-function checkEndings(jobs: readonly Job[]): void {
-  for (const { output } of jobs)
+function checkNames(jobs: readonly Job[]): void {
+  const fail = (output: string, what: string): never => {
+    throw new ConfigError("ANNOTATE_USAGE", `${output}: ${what}`);
+  };
+  for (const { output } of jobs) {
     if (!muxerOf(output))
-      throw new ConfigError(
-        "ANNOTATE_USAGE",
-        `${output}: the name must end in ${CONTAINERS.join(", ")}; Matroska (.mkv) takes any sound`,
-      );
+      fail(output, `the name must end in ${CONTAINERS.join(", ")}; Matroska (.mkv) takes any sound`);
+    if (/[{}]/.test(resolve(output)))
+      fail(output, "braces stand for a field in names that are written; give another by --output");
+  }
 }
 
 function checkSoft({ codec, quality }: Flags): void {
