@@ -74,13 +74,8 @@ export function decode(input: DecodeInput, context: DecodeContext): Observable<F
 export function decodeAhead(input: Promise<DecodeInput>, context: DecodeContext): Observable<Frame> {
   const opening = input.then((known) => open(known, context));
   // An error is for whoever subscribes; when nobody does, the run has failed for another reason.
-  const closing = opening.then(
-    ({ session }) =>
-      () =>
-        session.close(),
-    () => () => {},
-  );
-  context.defer(async () => (await closing)());
+  const opened = opening.catch(() => undefined);
+  context.defer(async () => (await opened)?.session.close());
   return frames(() => opening, context);
 }
 

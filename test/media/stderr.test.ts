@@ -9,14 +9,14 @@ import { findFfmpeg } from "#src/media/ffmpeg.js";
 import { type FrameNote, StderrReader } from "#src/media/stderr.js";
 import { testContext } from "../support/context.js";
 
-/** What versions of ffmpeg say of a frame (with the beginnings of lines that tests do not need cut short). */
+/** What versions of ffmpeg say of a frame. */
 const LINES = {
-  "4.1 (2018)":
-    "[Parsed_showinfo_2 @ 0x55d] n:   0 pts:     40 pts_time:0.04    pos:     1261 fmt:gray sar:1/1 s:320x240 i:P iskey:1 type:I ",
+  "of 2018":
+    "[Parsed_showinfo_1 @ 0x1df79380] n:   1 pts:     40 pts_time:0.04    pos:       -1 fmt:gray sar:1/1 s:320x240 i:P iskey:1 type:I ",
   "5.1":
-    "[Parsed_showinfo_2 @ 0x55d] n:   0 pts:     40 pts_time:0.04    duration:      1 duration_time:0.04    pos:     1261 fmt:gray sar:1/1 s:320x240 i:P iskey:1 type:I ",
+    "frame=    1 fps=0.0 q=-0.0 size=N/A time=00:00:00.04 bitrate=N/A speed=N/A    [Parsed_showinfo_1 @ 0x55e5c51cb700] n:   1 pts:     40 pts_time:0.04    pos:       -1 fmt:gray sar:1/1 s:320x240 i:P iskey:1 type:I ",
   "7.1, 9.0":
-    "[Parsed_showinfo_2 @ 0x55d] n:   0 pts:     40 pts_time:0.04    duration:      1 duration_time:0.04    fmt:gray cl:left sar:1/1 s:320x240 i:P iskey:1 type:I ",
+    "[Parsed_showinfo_1 @ 0x7f3804001d40] n:   1 pts:     40 pts_time:0.04    duration:      1 duration_time:0.04    fmt:gray cl:unspecified sar:1/1 s:320x240 i:P iskey:1 type:I ",
 };
 
 describe("ffmpeg's showinfo", () => {

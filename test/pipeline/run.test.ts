@@ -228,14 +228,18 @@ describe("a run", () => {
     const warned: string[] = [];
     const abort = new AbortController();
     const warn = (message: string) => void warned.push(message);
+    let view: RunView | undefined;
+    const started = (running: RunView) => {
+      view = running;
+    };
     const running = run(
       "{ id: a, type: count, frames: 200 }",
       "{ type: pass, leakFrom: 20 }",
       "{ type: keep-frames }",
-      { log: { ...log, warn }, abort: abort.signal },
+      { log: { ...log, warn }, abort: abort.signal, started },
     );
     try {
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      while (!view || view.leased() < view.slots) await new Promise((resolve) => setTimeout(resolve, 20));
       performance.now = () => clock.call(performance) + 10_000;
       await new Promise((resolve) => setTimeout(resolve, 2500));
     } finally {
