@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,6 +39,10 @@ function pipeline(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome>
 }
 
 describe("the command line", function () {
+  it("can be run as it was built: a link of npm's to it may be older", () => {
+    accessSync(MAIN, constants.X_OK);
+  });
+
   this.timeout(120_000); // a process for each verb, on a machine that may be busy
   let folder: string;
   let fine: string;
