@@ -39,7 +39,7 @@ export const training: Benchmark = {
     try {
       for (const { name, dropout, batch } of NETWORKS) {
         const layers = ARCHITECTURES[name](CLASSES, dropout);
-        const own = await Own.open(layers, batch, threads);
+        const own = Own.open(layers, batch, threads);
         try {
           await own.steps(1);
           const peers = torch ? [await inTorch(torch, layers, own, steps)] : [];
@@ -84,14 +84,14 @@ class Own {
     };
   }
 
-  static async open(layers: readonly Layer[], batch: number, threads: number): Promise<Own> {
+  static open(layers: readonly Layer[], batch: number, threads: number): Own {
     const state = new TrainingState(parametersOf(layers, INPUT), 1);
-    return new Own(batch, state, await TrainingStep.open(layers, INPUT, batch, state, threads));
+    return new Own(batch, state, new TrainingStep(layers, INPUT, state, { batch, seed: 1, threads }));
   }
 
   async steps(count: number): Promise<void> {
     for (let i = 0; i < count; i++) {
-      await this.#step.run(this.#images, new Random(1, this.#done));
+      await this.#step.run(this.#images, this.#done);
       optimise(ADAM, this.state, this.#step.gradient, ADAM.rate, ++this.#done);
     }
   }

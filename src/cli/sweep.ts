@@ -8,7 +8,7 @@ import { plural } from "../text.js";
 import { collect } from "./collect.js";
 import { clock } from "./format.js";
 import { redrawn } from "./redrawn.js";
-import { THREADS_HELP, threadsOf } from "./threads.js";
+import { TRAINING_THREADS_HELP, threadsOf } from "./threads.js";
 import { checkFolder } from "./writable.js";
 
 interface Flags {
@@ -27,7 +27,7 @@ export function register(program: Command): void {
     .option("-o, --out <folder>", "where figures, report and runs go (default: runs/<name>)")
     .option("--resume", "goes on with the folder's sweep, to the same figures")
     .option("--set <path=value>", "overrides a value of the recipe for every run (repeatable)", collect, [])
-    .option("--threads <n>", `threads of the network, ${THREADS_HELP}`)
+    .option("--threads <n>", TRAINING_THREADS_HELP)
     .option("-q, --quiet", "says only what goes wrong")
     .addHelpText(
       "after",
@@ -52,7 +52,7 @@ async function action(file: string, flags: Flags): Promise<void> {
   const { createLog } = await import("./log.js");
   const { TrainingView } = await import("./training-view.js");
 
-  const threads = threadsOf(flags.threads);
+  const threads = threadsOf(flags.threads, Number.POSITIVE_INFINITY);
   const definition = await loadSweep(file);
   const recipeOf = async (settings: Settings) => {
     try {

@@ -1,15 +1,24 @@
 import { availableParallelism } from "node:os";
 import { ConfigError } from "../errors.js";
 
+/** For engines: one graph on more threads than two gains little. */
 const DEFAULT = 2;
 
-/** Of a `--threads` option, after what the threads are for. */
+/** Of a `--threads` option of inference, after what the threads are for. */
 export const THREADS_HELP = `no more than there are cores (default: ${DEFAULT})`;
 
-/** The value of a `--threads` option: of more threads than cores each waits for the others. Throws `ConfigError`. */
-export function threadsOf(text: string | undefined): number {
+/** Of a `--threads` option of training, whose threads each take a part of the batch. */
+export const TRAINING_THREADS_HELP =
+  "threads that train, no more than there are cores (default: as many as there are)";
+
+/**
+ * The value of a `--threads` option: of more threads than cores each waits for the others. Throws `ConfigError`.
+ *
+ * @param standard how many if the option is not given and there are so many cores
+ */
+export function threadsOf(text: string | undefined, standard = DEFAULT): number {
   const cores = availableParallelism();
-  if (text === undefined) return Math.min(DEFAULT, cores);
+  if (text === undefined) return Math.min(standard, cores);
   const threads = Number(text);
   if (/^\d+$/.test(text) && threads >= 1 && threads <= cores) return threads;
   throw new ConfigError(

@@ -5,7 +5,7 @@ import { ConfigError } from "../errors.js";
 import { plural } from "../text.js";
 import { collect } from "./collect.js";
 import { redrawn } from "./redrawn.js";
-import { THREADS_HELP, threadsOf } from "./threads.js";
+import { TRAINING_THREADS_HELP, threadsOf } from "./threads.js";
 import { checkFolder } from "./writable.js";
 
 interface Flags {
@@ -30,7 +30,7 @@ export function register(program: Command): void {
     .option("--set <path=value>", "overrides a value of the recipe (repeatable)", collect, [])
     .option("--epochs <n>", "short for --set epochs=n")
     .option("--seed <n>", "short for --set seed=n")
-    .option("--threads <n>", `threads of the network, ${THREADS_HELP}`)
+    .option("--threads <n>", TRAINING_THREADS_HELP)
     .option("-q, --quiet", "says only what goes wrong")
     .addHelpText(
       "after",
@@ -48,7 +48,7 @@ Examples:
 }
 
 async function run(file: string, flags: Flags): Promise<void> {
-  const threads = threadsOf(flags.threads);
+  const threads = threadsOf(flags.threads, Number.POSITIVE_INFINITY);
   const [{ loadRecipe }, { train }, { readDataset }, { loadModel }, { createLog }, { TrainingView }] =
     await Promise.all([
       import("./recipe.js"),

@@ -22,7 +22,7 @@ export const Recipe = Type.Object({
   from: Type.Optional(
     Type.String({
       description:
-        "A model of the same architecture to begin from: the name of a shipped one, or the path of a model's folder.",
+        "A model of the same architecture to begin from, as wide or narrower: the name of a shipped one, or the path of a model's folder.",
     }),
   ),
   teacher: Type.Optional(TeacherOptions),

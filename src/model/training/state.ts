@@ -7,7 +7,8 @@ export class TrainingState {
   readonly parameters: readonly Parameter[];
   /** How many of the leading numbers are learnt; the rest are batch statistics. */
   readonly learnt: number;
-  readonly weights: Float32Array;
+  /** In shared memory, for the threads that train. */
+  readonly weights: Float32Array<SharedArrayBuffer>;
   /** Moving average of `weights`. */
   readonly average: Float32Array;
   /** Momentum; with Adam the mean and the uncentred variance of the gradient. */
@@ -26,7 +27,7 @@ export class TrainingState {
       end += size;
     }
     this.learnt = parameters.filter(isLearnt).reduce((sum, { size }) => sum + size, 0);
-    this.weights = new Float32Array(end);
+    this.weights = new Float32Array(new SharedArrayBuffer(end * Float32Array.BYTES_PER_ELEMENT));
     const views = this.views(this.weights);
     for (const [i, parameter] of this.parameters.entries())
       views.get(parameter.name)?.set(initialValue(parameter, new Random(seed, i)));

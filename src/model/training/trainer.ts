@@ -1,6 +1,5 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setImmediate as breathe } from "node:timers/promises";
 import { ConfigError, ModelError } from "../../errors.js";
 import { ARCHITECTURES } from "../architectures/index.js";
 import { argmax } from "../argmax.js";
@@ -29,7 +28,7 @@ export interface TrainOptions {
   readonly out: string;
   /** Goes on from the folder's checkpoint, to the same figures as if it had never stopped. */
   readonly resume?: boolean;
-  /** Threads of the training graph. Default 2. */
+  /** Threads that train; the figures do not depend on it. Default 2. */
   readonly threads?: number;
   /** When it fires, the run saves and stops. */
   readonly signal?: AbortSignal;
@@ -74,8 +73,8 @@ export interface TrainResult {
   readonly model?: string;
 }
 
-/** Streams of random numbers that depend on seed and step alone, so that resuming needs no memory of them. */
-const STREAM = { dropout: 101, mixup: 102 };
+/** Stream of random numbers for mixup; it depends on seed and step alone, so that resuming needs no memory of it. */
+const MIXUP = 102;
 
 /**
  * Trains a network as the recipe says. Throws `ConfigError` where the recipe does not fit the data, or what it begins or
@@ -115,7 +114,8 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
   try {
     if (recipe.from !== undefined && !options.resume)
       await beginFrom(recipe.from, state, layers, input, batches);
-    const step = await TrainingStep.open(layers, input, recipe.batch, state, threads);
+    const { batch, seed } = recipe;
+    const step = new TrainingStep(layers, input, state, { batch, seed, threads });
     try {
       return await new Run(recipe, dataset, options, layers, input, state, step, batches).run();
     } finally {
@@ -226,8 +226,6 @@ class Run {
       const now = performance.now();
       this.#progress = { ...this.#progress, elapsedMs: this.#progress.elapsedMs + now - before };
       this.#tell(((done - first) * batch.size * 1000) / (now - began), batch.size);
-      // Signals and the screen get their turn: the graph's run itself holds this thread.
-      await breathe();
       if (this.#options.signal?.aborted && done < batchesPerEpoch) return false;
     }
     return true;
@@ -237,9 +235,9 @@ class Run {
     const { optimiser, schedule, seed, clip, average, epochs } = this.#recipe;
     const { step, plateau, epoch } = this.#progress;
     const mixed = this.#recipe.mixup
-      ? mixup(batch, this.#recipe.mixup, new Random(seed, STREAM.mixup, step))
+      ? mixup(batch, this.#recipe.mixup, new Random(seed, MIXUP, step))
       : batch;
-    const { loss, logits } = await this.#step.run(mixed, new Random(seed, STREAM.dropout, step));
+    const { loss, logits } = await this.#step.run(mixed, step);
     if (!Number.isFinite(loss))
       throw new ModelError(
         "TRAINING_DIVERGED",

@@ -2,13 +2,14 @@ import { ModelError } from "../../errors.js";
 import type { Batch } from "../data/index.js";
 import { inferenceGraph } from "../layers/inference-graph.js";
 import { BATCH_NORM_EPSILON, type Layer, type Shape } from "../layers/layer.js";
-import type { GraphRead } from "../onnx/read.js";
+import type { GraphRead, Weights } from "../onnx/read.js";
 import { InferenceSession, Tensor } from "../onnx/runtime.js";
 import type { TrainingState } from "./state.js";
 
 /**
  * Begins training from the weights of a model for use, whose batch norms are folded into its convolutions. Weights are
- * taken layer by layer in the graph's order; a last layer for another number of classes keeps its first values. The
+ * taken layer by layer in the graph's order; layers may be wider than the model's, and a last one for another number of
+ * classes keeps its first values. The
  * batch norms are put back so that the network computes what the model did: each takes the statistics of its
  * convolution's output over `batches`, which training then starts from.
  *
@@ -47,14 +48,35 @@ function takeWeights(state: TrainingState, { nodes, weights }: GraphRead, what: 
     throw fail(`it has ${theirs.length} convolutions and linear layers, the recipe's network ${own.length}`);
   for (const [i, { name, dims }] of own.entries()) {
     const [weight, bias] = (theirs[i]?.inputs ?? []).slice(1).map((input) => weights.get(input));
-    const fits = weight?.dims.join() === dims.join();
-    if (!fits && i < own.length - 1)
+    const isLast = i === own.length - 1;
+    const isFit = weight !== undefined && fits(weight.dims, dims) && (!isLast || weight.dims[0] === dims[0]);
+    if (!isFit && !isLast)
       throw fail(`${name} is [${dims.join(", ")}], the model's [${weight?.dims.join(", ") ?? "unknown"}]`);
-    if (fits) {
-      views.get(name)?.set(weight?.data ?? []);
+    if (isFit) {
+      takeBlock(views.get(name) ?? new Float32Array(), dims, weight);
       (views.get(biasOf(name)) ?? views.get(normOf(name, "beta")))?.set(bias?.data ?? []);
     }
     views.get(normOf(name, "variance"))?.fill(1 - BATCH_NORM_EPSILON);
+  }
+}
+
+/** Whether weights [out, in, ...] have their place in a layer's: it may be wider. */
+function fits(theirs: readonly number[], own: readonly number[]): boolean {
+  const isIn = (size: number, i: number) => (i < 2 ? size <= (own[i] ?? 0) : size === own[i]);
+  return theirs.length === own.length && theirs.every(isIn);
+}
+
+/**
+ * Copies weights into a layer that may be wider. Channels that the model had see nothing of the new ones, so that the
+ * network first computes what the model does; the new ones keep their first values (as in Net2Net, Chen et al. 2016).
+ */
+function takeBlock(own: Float32Array, dims: readonly number[], theirs: Weights): void {
+  const [, wide = 1, ...kernel] = dims;
+  const [out = 0, narrow = 1] = theirs.dims;
+  const area = kernel.reduce((a, b) => a * b, 1);
+  for (let o = 0; o < out; o++) {
+    own.fill(0, o * wide * area, (o + 1) * wide * area);
+    own.set(theirs.data.subarray(o * narrow * area, (o + 1) * narrow * area), o * wide * area);
   }
 }
 

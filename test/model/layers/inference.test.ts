@@ -20,9 +20,9 @@ describe("the inference graph", function () {
       const random = new Random(9);
       const x = Float32Array.from({ length: BATCH * 48 * 48 }, () => random.around(1));
       const y = new Float32Array(BATCH * 7).fill(1 / 7);
-      const step = await TrainingStep.open(layers, INPUT, BATCH, state, 1);
+      const step = new TrainingStep(layers, INPUT, state, { batch: BATCH, seed: 0, threads: 1 });
       const batch = { x, y, weight: new Float32Array(BATCH).fill(1), size: BATCH };
-      const { logits } = await step.run(batch, random);
+      const { logits } = await step.run(batch, 0);
       await step.close();
       // The running statistics, 0 and 1 before, moved a tenth of the way: the batch's own are ten times as far. Its
       // variance is without bias, which is undone here.

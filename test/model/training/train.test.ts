@@ -51,6 +51,14 @@ describe("train", function () {
     assert.notDeepEqual(await model("a"), await model("c"));
   });
 
+  it("gives the same model with any number of threads", async () => {
+    const halves = { batch: 32 };
+    await run("one", { threads: 1 }, halves);
+    await run("two", { threads: 2 }, halves);
+    assert.deepEqual(await history("two"), await history("one"));
+    assert.deepEqual(await model("two"), await model("one"));
+  });
+
   it("goes on after a stop in mid-epoch to the same figures and the same model", async () => {
     await run("whole");
     for (const after of [2, 4, 5]) {

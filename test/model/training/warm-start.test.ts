@@ -107,8 +107,8 @@ describe("a warm start", () => {
     const model = readGraph(inferenceGraph(layers, INPUT, old.views(old.weights)), "model");
     const state = new TrainingState(parametersOf(layers, INPUT), 1);
     await warmStart(state, layers, INPUT, model, batches(1), "old");
-    const step = await TrainingStep.open(layers, INPUT, BATCH, state, 1);
-    const { logits } = await step.run(batch, new Random(0));
+    const step = new TrainingStep(layers, INPUT, state, { batch: BATCH, seed: 0, threads: 1 });
+    const { logits } = await step.run(batch, 0);
     await step.close();
     assertNear(logits, await logitsOf(layers, old, batch.x), 1e-3);
   });
@@ -120,6 +120,18 @@ describe("a warm start", () => {
     const [own, first] = [state, fresh].map((of) => of.views(of.weights));
     assert.deepEqual(own?.get("layers.6.weight"), first?.get("layers.6.weight"));
     assert.notDeepEqual(own?.get("layers.0.weight"), first?.get("layers.0.weight"));
+  });
+
+  it("computes what a narrower model computes, and has room to learn more", async () => {
+    const layers = network(3, 10);
+    const old = trained(network(3, 6));
+    const state = await begun(layers, old, network(3, 6));
+    const { x } = pictures(99);
+    assertNear(await logitsOf(layers, state, x), await logitsOf(network(3, 6), old, x), 1e-4);
+    const wide = state.views(state.weights).get("layers.3.body.3.weight") ?? assert.fail();
+    const seesNew = (out: number) =>
+      wide.subarray((out * 10 + 6) * 9, (out + 1) * 10 * 9).some((w) => w !== 0);
+    assert.deepEqual([seesNew(0), seesNew(5), seesNew(6)], [false, false, true]);
   });
 
   it("refuses a model of another architecture in one line", async () => {
