@@ -10,6 +10,7 @@ import * as doctor from "./doctor.js";
 import * as evaluate from "./evaluate.js";
 import * as events from "./events.js";
 import * as graph from "./graph.js";
+import { noCommand } from "./groups.js";
 import * as jobs from "./jobs.js";
 import { createLog } from "./log.js";
 import * as models from "./models.js";
@@ -72,7 +73,24 @@ Examples:
   $ pipeline doctor`,
     );
   for (const verb of VERBS) verb.register(program);
+  program.helpCommand(false).addCommand(helpCommand(program));
   return program;
+}
+
+/** Commander's own says nothing of a command that there is not. */
+function helpCommand(program: Command): Command {
+  return new Command("help")
+    .description("display help for command")
+    .argument("[command...]", "its name; of a group's, both names")
+    .action((names: readonly string[]) => {
+      let command = program;
+      for (const name of names) {
+        const next = command.commands.find((own) => own.name() === name);
+        if (!next) throw noCommand(command, name);
+        command = next;
+      }
+      command.outputHelp();
+    });
 }
 
 /** Runs a command line and sets the process's exit code. */
