@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { ConfigError, ModelError } from "../../errors.js";
 import { ARCHITECTURES } from "../architectures/index.js";
 import { argmax } from "../argmax.js";
-import { type Batch, type BatchSource, batchSource, type FaceDataset, rowsOf } from "../data/index.js";
+import {
+  type Batch,
+  type BatchSource,
+  batchSource,
+  type FaceDataset,
+  isNamed,
+  rowsOf,
+} from "../data/index.js";
 import { Random } from "../data/random.js";
 import { inferenceGraph } from "../layers/inference-graph.js";
 import { chainShape, type Layer, type Shape } from "../layers/layer.js";
@@ -84,10 +91,10 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
   if (rowsOf(given, recipe.validation).length === 0)
     throw new ConfigError(
       "DATA_VALIDATION",
-      `${given.name}: no pictures in ${recipe.validation.join(", ")} (it has ${given.splits.join(", ")}); name the splits to judge on in \`validation\``,
+      `${given.name}: no pictures in ${recipe.validation.join(", ")} (it has ${given.splits.join(", ")}); name the splits to judge on in \`validation\`, or hold back a part of a folder by \`data.validation\``,
     );
-  const both = recipe.validation.filter(
-    (name) => recipe.data.training.includes(name) && given.splits.includes(name),
+  const both = given.splits.filter(
+    (name) => isNamed(name, recipe.data.training) && isNamed(name, recipe.validation),
   );
   if (both.length > 0)
     throw new ConfigError(
