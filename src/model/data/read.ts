@@ -80,7 +80,7 @@ export async function readDataset(options: DataOptions, log: DataLog, remedy = "
   const info = await infoOf(path, "a CSV file or a folder of classes");
   if (options.ferplus) await infoOf(options.ferplus.path, "FER+'s fer2013new.csv");
   let dataset = info.isDirectory()
-    ? await readFolder(path, options, skipped)
+    ? await readFolder(path, options, skipped, (message) => log.warn(message))
     : await readCsv(path, skipped);
   if (options.ferplus) dataset = await withFerPlus(dataset, options.ferplus.path, options.ferplus.share);
   if (options.split) {
