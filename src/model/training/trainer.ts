@@ -1,7 +1,7 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, ModelError } from "../../errors.js";
-import { ARCHITECTURES } from "../architectures/index.js";
+import { ARCHITECTURES, checkPictureSize } from "../architectures/index.js";
 import { argmax } from "../argmax.js";
 import {
   type Batch,
@@ -13,7 +13,7 @@ import {
 } from "../data/index.js";
 import { Random } from "../data/random.js";
 import { inferenceGraph } from "../layers/inference-graph.js";
-import { chainShape, type Layer, type Shape } from "../layers/layer.js";
+import type { Layer, Shape } from "../layers/layer.js";
 import { parametersOf, type Values } from "../layers/parameters.js";
 import { loadModel, modelFile } from "../load.js";
 import { readGraph } from "../onnx/read.js";
@@ -108,7 +108,7 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
     : given;
   const layers = ARCHITECTURES[recipe.architecture](dataset.labels.length, recipe.dropout, recipe.width);
   const input: Shape = [1, dataset.height, dataset.width];
-  chainShape(layers, input);
+  checkPictureSize(`${dataset.name}: the architecture ${recipe.architecture}`, layers, dataset);
   const state = new TrainingState(parametersOf(layers, input), recipe.seed);
   const batches = batchSource(dataset, {
     batch: recipe.batch,
