@@ -20,6 +20,8 @@ import { Viewer } from "./viewer.js";
 const TELL_MS = 100;
 /** Figures are sent so often. */
 const FIGURES_MS = 1000;
+/** What is too old is forgotten so often, also while no page comes. */
+const TRIM_MS = 10_000;
 const PING_MS = 15_000;
 /** How long a page is given to take the goodbye. */
 const GOODBYE_MS = 200;
@@ -50,6 +52,7 @@ export class Broadcast {
     this.#timers = [
       setInterval(() => this.#tell(), TELL_MS),
       setInterval(() => this.#send(this.#figures()), FIGURES_MS),
+      setInterval(() => this.#history.trim(), TRIM_MS),
       setInterval(() => {
         for (const viewer of this.#viewers) viewer.ping();
       }, PING_MS),
