@@ -120,7 +120,15 @@ export class Cameras {
       title: `Large or not (${index + 1})`,
     });
     button.onclick = () => this.toggle(index);
-    const caption = element("figcaption", {}, element("b", {}, camera.id), state, rate, time, button);
+    const caption = element(
+      "figcaption",
+      {},
+      element("b", { title: camera.id }, camera.id),
+      state,
+      rate,
+      time,
+      button,
+    );
     const figure = element("figure", { "data-camera": camera.id }, canvas, caption);
     return { figure, canvas, state, time, rate, button, picture: undefined, came: 0 };
   }

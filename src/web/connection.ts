@@ -149,21 +149,17 @@ function tokenInAddress(): string | undefined {
 function askForToken(wasWrong: boolean): Promise<string> {
   const dialog = byId<HTMLDialogElement>("login");
   const input = byId<HTMLInputElement>("token");
-  const form = dialog.querySelector("form");
   byId("login-wrong").textContent = wasWrong ? "That is not the token." : "";
   if (!dialog.open) dialog.showModal();
   input.focus();
   input.select();
+  // Closed with Escape, which no listener can prevent everywhere, there would be nothing but an empty page.
+  dialog.onclose = () => dialog.showModal();
   return new Promise((resolve) => {
-    form?.addEventListener(
-      "submit",
-      (event) => {
-        event.preventDefault();
-        resolve(input.value);
-      },
-      { once: true },
-    );
-    // Closed with Escape there would be nothing but an empty page.
-    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    dialog.onsubmit = (event) => {
+      event.preventDefault();
+      dialog.onclose = null;
+      resolve(input.value);
+    };
   });
 }

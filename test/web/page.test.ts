@@ -231,7 +231,10 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     };
     closing.push(end);
     const url = /http:\S+/.exec(logged.join())?.[0] ?? "";
-    return { url, end };
+    const lose = () => {
+      for (const source of sources) source.state = "reconnecting";
+    };
+    return { url, end, lose };
   }
 
   it("shows the pictures of the next run, which are numbered anew", async () => {
@@ -329,6 +332,16 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     assert(await page.locator("#charts .row").first().isVisible());
   });
 
+  it("has nobody in view of a camera whose line is lost", async () => {
+    const { url, lose } = await feed();
+    const { page } = await chrome.open(url);
+    await page.waitForSelector("#faces > li");
+    lose();
+    await page.waitForSelector("figure[data-state=reconnecting]");
+    await page.waitForSelector("#faces[data-empty]");
+    assert.equal(await page.locator("#faces > li").count(), 0);
+  });
+
   it("serves ten pages at once", async () => {
     const { url } = await feed({ fps: 3 });
     const viewport = { width: 400, height: 300 };
@@ -356,6 +369,9 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     const { url } = await feed({ token: TOKEN });
     const typed = await chrome.open(url);
     const field = typed.page.getByLabel("Token", { exact: true });
+    await field.waitFor();
+    await typed.page.keyboard.press("Escape");
+    await typed.page.keyboard.press("Escape");
     await field.fill("something else");
     await field.press("Enter");
     await typed.page.getByText("That is not the token.").waitFor();
