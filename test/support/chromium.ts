@@ -51,6 +51,11 @@ export class Chrome {
     this.#browser = await chromium.launch({ executablePath, args: FLAGS, downloadsPath: this.#folder });
   }
 
+  /** Closes the pages there are, so that one test's do not take the machine from the next. */
+  async closePages(): Promise<void> {
+    for (const context of this.#browser?.contexts() ?? []) await context.close();
+  }
+
   async stop(): Promise<void> {
     await this.#browser?.close();
     if (this.#folder) rmSync(this.#folder, { recursive: true, force: true });

@@ -48,6 +48,7 @@ describe("the live page in Chromium", function () {
     if (folder) rmSync(folder, { recursive: true, force: true });
   });
   afterEach(async () => {
+    await chrome.closePages();
     for (const close of closing.splice(0)) await close();
     for (const child of running) {
       const closed = once(child, "close");
