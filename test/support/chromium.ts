@@ -65,6 +65,7 @@ export class Chrome {
   async open(url: string, options: BrowserContextOptions = {}): Promise<Watched> {
     if (!this.#browser) throw new Error("Chromium was not started");
     const context = await this.#browser.newContext(options);
+    context.setDefaultTimeout(120_000); // half a minute is short for ten pages on a busy machine
     // tsx names functions with a helper of its own, which those given to `page.evaluate` find nowhere else.
     await context.addInitScript("globalThis.__name = (named) => named");
     const page = await context.newPage();
