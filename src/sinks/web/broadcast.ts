@@ -128,7 +128,9 @@ export class Broadcast {
     const { frame } = item;
     const { source } = frame;
     const { fps, maxSide, quality } = this.#options;
-    this.#nextMs.set(source, performance.now() + 1000 / fps);
+    // Counted from when it was due: from now, a camera of 25 frames a second would be shown at 8 instead of 12.
+    const due = this.#nextMs.get(source) ?? 0;
+    this.#nextMs.set(source, Math.max(due + 1000 / fps, performance.now()));
     // What is needed of the frame is taken now: its slot goes back at once, however long the encoder takes.
     const range = this.#context.stats.sources.find(({ id }) => id === source)?.video?.colour.range ?? "tv";
     const small = shrink(frame, maxSide, this.#spare.pop(), range);
