@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { replaceFile } from "../replace-file.js";
 import type { ModelCard } from "./card.js";
 import type { ModelFileKind } from "./load.js";
+import { written } from "./written.js";
 
 export interface ModelPart {
   readonly path: string;
@@ -11,14 +12,17 @@ export interface ModelPart {
   readonly bytes: Uint8Array;
 }
 
-/** Writes a model's files and last its card, each beside its place and renamed; `card.files` is made from the parts. */
+/** Writes a model's files and last its card, each beside its place and renamed; `card.files` is made from the parts. Throws `ModelError`. */
 export async function writeModelFolder(
   folder: string,
   card: Omit<ModelCard, "files">,
   parts: readonly ModelPart[],
 ): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  for (const { path, bytes } of parts) await replaceFile(join(folder, path), bytes);
+  await written(folder, mkdir(folder, { recursive: true }));
+  for (const { path, bytes } of parts) {
+    const file = join(folder, path);
+    await written(file, replaceFile(file, bytes));
+  }
   const files = parts.map(({ path, kind, bytes }) => ({
     path,
     kind,
@@ -29,5 +33,6 @@ export async function writeModelFolder(
 }
 
 export function writeCard(folder: string, card: ModelCard): Promise<void> {
-  return replaceFile(join(folder, "card.json"), `${JSON.stringify(card, null, 2)}\n`);
+  const file = join(folder, "card.json");
+  return written(file, replaceFile(file, `${JSON.stringify(card, null, 2)}\n`));
 }
