@@ -9,6 +9,7 @@ import * as doctor from "./doctor.js";
 import * as evaluate from "./evaluate.js";
 import * as events from "./events.js";
 import * as graph from "./graph.js";
+import { noCommand } from "./groups.js";
 import * as jobs from "./jobs.js";
 import { createLog } from "./log.js";
 import * as models from "./models.js";
@@ -17,6 +18,7 @@ import * as run from "./run.js";
 import * as schema from "./schema.js";
 import * as submit from "./submit.js";
 import * as sweep from "./sweep.js";
+import { printable } from "./terminal.js";
 import * as train from "./train.js";
 import * as validate from "./validate.js";
 import * as worker from "./worker.js";
@@ -71,7 +73,24 @@ Examples:
   $ pipeline doctor`,
     );
   for (const verb of VERBS) verb.register(program);
+  program.helpCommand(false).addCommand(helpCommand(program));
   return program;
+}
+
+/** Commander's own says nothing of a command that there is not. */
+function helpCommand(program: Command): Command {
+  return new Command("help")
+    .description("display help for command")
+    .argument("[command...]", "its name; of a group's, both names")
+    .action((names: readonly string[]) => {
+      let command = program;
+      for (const name of names) {
+        const next = command.commands.find((own) => own.name() === name);
+        if (!next) throw noCommand(command, name);
+        command = next;
+      }
+      command.outputHelp();
+    });
 }
 
 /** Runs a command line and sets the process's exit code. */
@@ -93,14 +112,11 @@ async function main(argv: readonly string[]): Promise<void> {
 /** Verbs whose `--json` asks for a log of JSON lines. */
 const LOGGING = ["run", "worker"];
 
-/** What a file that is none may have in it would change the terminal. */
-const CONTROL = /[^\P{Cc}\n\t]/gu;
-
 /** Says what is wrong in one line, and gives the exit code for it. */
 function tell(error: unknown, json: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // commander has said it
   if (json) createLog({ quiet: true, json, around: (say) => say() }).error(messageOf(error));
-  else process.stderr.write(`${messageOf(error).replace(CONTROL, "\ufffd")}\n`);
+  else process.stderr.write(`${printable(messageOf(error))}\n`);
   if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   else if (!(error instanceof EkspresiError)) process.stderr.write("This is a bug; DEBUG=1 shows where.\n");
   return error instanceof ConfigError ? USAGE : 1;

@@ -20,6 +20,8 @@ export interface EncodeJob {
   readonly path: string;
   /** Where sound, chapters, metadata and subtitles are copied from. */
   readonly recording?: RecordingRef;
+  /** Whether attachments are copied too: fonts, but maybe pictures. */
+  readonly attachments: boolean;
   /** Its time that is 0 of the output, ms. */
   readonly startMs: number;
 }
@@ -140,7 +142,7 @@ function argsOf(job: EncodeJob, ffmpeg: Ffmpeg): string[] {
     // Our times as they are: ffmpeg would make the first picture's the start.
     ...["-copyts", "-f", "matroska", "-i", "pipe:0"],
     ...(recording ? inputOf(recording, startMs) : []),
-    ...["-map", "0:v", ...(recording ? copied(muxer, recording, video) : [])],
+    ...["-map", "0:v", ...(recording ? copied(job, recording) : [])],
     ...(filters.length > 0 ? ["-vf", filters.join(",")] : []),
     ...["-c:v", encoder.name, ...encoder.options, ...rateOptions(encoder, video), ...colourOptions(video)],
     ...(encoder.filters.length > 0 ? [] : ["-pix_fmt", "yuv420p"]),
@@ -163,11 +165,11 @@ function inputOf({ url, fromMs }: RecordingRef, startMs: number): string[] {
 }
 
 /** Everything but pictures. Only Matroska holds attachments. */
-function copied(muxer: string, { fromMs }: RecordingRef, { subtitles }: VideoInfo): string[] {
+function copied({ muxer, video, attachments }: EncodeJob, { fromMs }: RecordingRef): string[] {
   return [
     ...["-map", "1:a?", "-c:a", "copy"],
-    ...subtitleOptions(muxer, subtitles, 1),
-    ...(muxer === "matroska" ? ["-map", "1:t?", "-c:t", "copy"] : []),
+    ...subtitleOptions(muxer, video.subtitles, 1),
+    ...(attachments && muxer === "matroska" ? ["-map", "1:t?", "-c:t", "copy"] : []),
     ...(fromMs === undefined ? [] : ["-copypriorss", "0"]), // not from the keyframe before it on
     ...["-map_metadata", "1", "-map_chapters", "1"],
   ];

@@ -137,6 +137,8 @@ export interface FaceModel {
 export interface FaceFrame {
   readonly frame: Frame;
   readonly faces: readonly Face[];
+  /** What `detect` found and `track` did not pass on: no faces to tell of, but to hide. */
+  readonly passedOver?: readonly Box[];
   /** True where `detect` did a full scan (not only search windows around known faces). */
   readonly fullScan: boolean;
 }

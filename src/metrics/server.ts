@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { ConfigError, messageOf } from "../errors.js";
+import { ConfigError, EkspresiError } from "../errors.js";
+import { hostPort, listenReason } from "../listening.js";
 import { CONTENT_TYPE } from "./exposition.js";
 
 /** Where to listen. */
@@ -38,7 +39,7 @@ export function parseListen(text: string): ListenAddress {
 
 /**
  * Serves `/metrics`, `/healthz` (200 as long as the event loop turns) and `/readyz` (200, or 503 and what is waited
- * for). Throws `ConfigError` where the address cannot be had.
+ * for). Throws `EkspresiError` where the address cannot be had.
  */
 export async function serveMetrics(address: ListenAddress, probes: Probes): Promise<MetricsServer> {
   const pages: Record<string, () => { status: number; type?: string; text: string }> = {
@@ -72,12 +73,9 @@ export async function serveMetrics(address: ListenAddress, probes: Probes): Prom
   try {
     await once(server, "listening");
   } catch (cause) {
-    const { host, port } = address;
-    const why =
-      (cause as NodeJS.ErrnoException).code === "EADDRINUSE"
-        ? "something listens there already; give another port"
-        : messageOf(cause);
-    throw new ConfigError("METRICS_LISTEN", `--metrics ${hostPort(host, port)}: ${why}`, { cause });
+    const where = hostPort(address.host, address.port);
+    const why = listenReason(cause as NodeJS.ErrnoException);
+    throw new EkspresiError("METRICS_LISTEN", `--metrics ${where} cannot be listened on: ${why}`, { cause });
   }
   const { port } = server.address() as AddressInfo;
   return {
@@ -88,8 +86,4 @@ export async function serveMetrics(address: ListenAddress, probes: Probes): Prom
         server.closeAllConnections();
       }),
   };
-}
-
-function hostPort(host: string, port: number): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -88,6 +88,7 @@ export const detect = operator({
   gives: "faces",
   options: Options,
   example: "- { type: detect, minSize: 8%, every: 5 }",
+  late: ({ every = 1 }) => every - 1,
   check: ({ cascade, minSize, maxSize }) => {
     if (minSize && maxSize && minSize.unit === maxSize.unit && maxSize.value < minSize.value)
       return { option: "maxSize", message: "`maxSize` must be at least `minSize`" };

@@ -43,13 +43,17 @@ export const track = operator({
     ),
   }),
   example: "- { type: track, maxGap: 1s }",
+  late: ({ minHits = 2 }) => minHits - 1,
   build: (options) => {
     const trackers = new Map<string, Tracker>();
     return map((item: FaceFrame): FaceFrame => {
       const { source } = item.frame;
       const tracker = trackers.get(source) ?? new Tracker(options);
       trackers.set(source, tracker);
-      return { ...item, faces: tracker.follow(item.faces, item.frame.mediaTimeMs) };
+      const faces = tracker.follow(item.faces, item.frame.mediaTimeMs);
+      const boxes = new Set(faces.map(({ box }) => box));
+      const passedOver = item.faces.map(({ box }) => box).filter((box) => !boxes.has(box));
+      return { ...item, faces, ...(passedOver.length > 0 && { passedOver }) };
     });
   },
 });

@@ -62,8 +62,16 @@ export interface OperatorComponent<
   readonly hides?: boolean;
   /** True when it never looks at pixels: what stands before it may then give a frame's slot back early. */
   readonly ignoresPixels?: boolean;
-  /** How many frames of each source it keeps back: pools get so many slots more. */
-  holds?(options: Static<O>): number;
+  /** By how many frames it may give a face late, in its first frames. */
+  late?(options: Static<O>): number;
+  /** What will surprise in options that are allowed, where a face may come so many frames `late`; told as a warning. */
+  concern?(options: Static<O>, late: number): string | undefined;
+  /**
+   * How many frames of each source it keeps back: pools get so many slots more.
+   *
+   * @param late the context's
+   */
+  holds?(options: Static<O>, late: number): number;
   /**
    * Made once a run. What it opens it closes in `context.defer`. It passes every frame's lease on or releases it, also on
    * error and unsubscription, keeps source order per source, and passes errors on the error channel.

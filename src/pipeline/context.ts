@@ -100,6 +100,10 @@ export interface RunContext {
   readonly lastToSee: boolean;
   /** How many frames of each source all operators together keep back. */
   readonly held: number;
+  /** By how many frames all operators before the component together may give a face late. */
+  readonly late: number;
+  /** True where an operator of the pipeline hides faces. */
+  readonly hides: boolean;
   /** How the frames are spread: lets a batcher see that nothing more can arrive. */
   readonly occupancy: Occupancy;
   /** Registers what closes a resource; called in reverse order at the end of the run, also after a failure. */

@@ -4,7 +4,7 @@ import { registry as everything } from "../registry.js";
 import type { Component } from "./component.js";
 import { hint, nearest } from "./nearest.js";
 import { type FolderAt, readOptions, show } from "./options.js";
-import type { Plan } from "./plan.js";
+import type { Plan, PlannedNode } from "./plan.js";
 import { type Entry, planGraph } from "./planner.js";
 import { applySetting, isWithin, withSettings } from "./settings.js";
 import { substitute } from "./variables.js";
@@ -90,6 +90,7 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
   const nodes = problems.length > 0 ? [] : planGraph(entries, checker.registry, problems);
   if (problems.length > 0) throw problemsError(problems);
   const { purpose, retention } = value;
+  const late = lateness(nodes);
   return {
     file: yaml.file,
     baseDir,
@@ -97,9 +98,11 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
     ...(typeof purpose === "string" && { purpose }),
     ...(typeof retention === "string" && { retention }),
     nodes,
-    warnings: checker.warnings,
+    warnings: [...checker.warnings, ...nodes.flatMap((node) => concernOf(node, late))],
     colour: coloured(nodes),
     lastToSee: lastToSee(nodes),
+    late,
+    hides: nodes.some(({ component }) => component.role === "operator" && component.hides),
   };
 }
 
@@ -327,6 +330,23 @@ function coloured(nodes: Plan["nodes"]): Set<string> {
   return new Set(
     nodes.filter(({ id, component }) => component.role === "source" && wanted.has(id)).map(({ id }) => id),
   );
+}
+
+/** By how many frames a face may come late to each component, on the way where it is most. */
+function lateness(nodes: readonly PlannedNode[]): Map<string, number> {
+  const late = new Map<string, number>();
+  const after = new Map<string, number>();
+  for (const { id, component, options, from } of nodes) {
+    const before = Math.max(0, ...from.map((input) => after.get(input) ?? 0));
+    late.set(id, before);
+    after.set(id, before + (component.role === "operator" ? (component.late?.(options) ?? 0) : 0));
+  }
+  return late;
+}
+
+function concernOf({ id, component, options, place }: PlannedNode, late: Plan["late"]): string[] {
+  const concern = component.role === "operator" && component.concern?.(options, late.get(id) ?? 0);
+  return concern ? [`${placeText(place)}: ${component.type}: ${concern}`] : [];
 }
 
 /** Components none of whose takers, nor theirs, looks at pixels. */

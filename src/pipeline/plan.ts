@@ -34,4 +34,8 @@ export interface Plan {
   readonly colour: ReadonlySet<string>;
   /** Ids of the components after which nothing looks at pixels any more. */
   readonly lastToSee: ReadonlySet<string>;
+  /** By how many frames all operators before a component together may give a face late, by its id. */
+  readonly late: ReadonlyMap<string, number>;
+  /** True where an operator hides faces: no sink of pictures may then give away more of a recording than those. */
+  readonly hides: boolean;
 }

@@ -363,8 +363,9 @@ class Run {
   /** Frames of each source that operators keep back. */
   #held(): number {
     return this.#plan.nodes.reduce(
-      (sum, { component, options }) =>
-        sum + (component.role === "operator" ? (component.holds?.(options) ?? 0) : 0),
+      (sum, { id, component, options }) =>
+        sum +
+        (component.role === "operator" ? (component.holds?.(options, this.#plan.late.get(id) ?? 0) ?? 0) : 0),
       0,
     );
   }
@@ -418,6 +419,8 @@ class Run {
       startedAtMs: this.#startedAtMs,
       lastToSee: this.#plan.lastToSee.has(id),
       held: this.#held(),
+      late: this.#plan.late.get(id) ?? 0,
+      hides: this.#plan.hides,
       occupancy: this.#occupancy,
       defer: (close) => this.#deferred.push(close),
     };

@@ -56,7 +56,7 @@ export const video = sink({
   type: "video",
   summary: "Writes pictures to a recording, with the sound of the one they came from.",
   description:
-    "Every picture keeps its own time, so a variable frame rate stays as it is. Of a recording, sound is copied, subtitles as far as the container can hold them; chapters, metadata, colour tags and the shape of pixels are kept; a rotation is carried out. Pictures have 8 bits a sample, whatever the recording's had, and an odd width or height is made even by a black line. A recording without times of its own to go by (`loop`, standard input) and a camera give no sound. While it is written it is called `<name>.part.<extension>`; it takes its name once it is whole, so after a failure or Ctrl-C the part that was done is found under the other.",
+    "Every picture keeps its own time, so a variable frame rate stays as it is. Of a recording, sound is copied, subtitles as far as the container can hold them; chapters, metadata, colour tags and the shape of pixels are kept, and Matroska's attachments, unless `blur` hides faces, for they may be pictures; a rotation is carried out. Pictures have 8 bits a sample, whatever the recording's had, and an odd width or height is made even by a black line. A recording without times of its own to go by (`loop`, standard input) and a camera give no sound. While it is written it is called `<name>.part.<extension>`; it takes its name once it is whole, so after a failure or Ctrl-C the part that was done is found under the other.",
   takes: "faces",
   colour: true,
   options: Options,
@@ -122,6 +122,7 @@ class VideoFile {
     this.#encoding = new Encoding(means.ffmpeg, {
       ...{ width, height, video, path: part, encoder: means.encoder, muxer: means.muxer },
       startMs: this.#startMs,
+      attachments: !means.context.hides,
       ...(recording && { recording }),
     });
   }

@@ -161,6 +161,8 @@ sinks: [{ ${sink ?? "type: console"} }]
 
   it("is told of misspelt commands, settings, and folders, before anything is done", () => {
     for (const [args, says] of [
+      [["help", "rnu"], /^pipeline: there is no command `rnu`; did you mean `run`\?/],
+      [["help", "models", "chek"], /^models: there is no command `chek`; did you mean `check`\?/],
       [["models", "chek"], /^models: there is no command `chek`; did you mean `check`\?/],
       [["jobs", "canel", "x"], /^jobs: there is no command `canel`; did you mean `cancel`\?/],
       [

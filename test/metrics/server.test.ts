@@ -62,8 +62,8 @@ describe("serveMetrics", () => {
     await fetch(`${server.url}/healthz`); // kept alive
     const port = Number(new URL(server.url).port);
     await assert.rejects(serveMetrics({ ...loopback, port }, probes), {
-      name: "ConfigError",
-      message: `--metrics 127.0.0.1:${port}: something listens there already; give another port`,
+      code: "METRICS_LISTEN",
+      message: `--metrics 127.0.0.1:${port} cannot be listened on: another program listens there; choose another port, or 0 for any that is free`,
     });
     await server.close();
     const again = createServer().listen(port, "127.0.0.1");

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { concatMap, from, lastValueFrom, Subject, throwError, toArray } from "rxjs";
+import { concatMap, from, lastValueFrom, Subject, tap, throwError, toArray } from "rxjs";
 import { findFfmpeg } from "#src/media/ffmpeg.js";
 import { type Box, type FaceFrame, Frame, frameBytes } from "#src/media/frame.js";
 import type { FramePool } from "#src/media/pool.js";
@@ -120,6 +120,36 @@ describe("blur", () => {
     );
   });
 
+  it("hides what the detector found and `track` did not pass on", async () => {
+    const { pool } = testContext({ slots: 1 });
+    const { box } = faceAt(80, 60, 40);
+    const item = { frame: noise(pool, 0), faces: [], passedOver: [box], fullScan: true };
+    const [result] = await blurred([item], { style: "solid", ahead: 0 });
+    assert(result);
+    assert.equal(spreadIn(result.pixels, box), 0);
+  });
+
+  it("keeps back as many frames as the operators before it may give a face late", async () => {
+    const { context, pool } = testContext({ slots: 12, late: 9 });
+    const items = Array.from({ length: 12 }, (_, i) => ({
+      frame: noise(pool, i),
+      faces: i === 9 ? [faceAt(80, 60, 40)] : [],
+      fullScan: true,
+    }));
+    const hidden: number[] = [];
+    const take = ({ frame }: FaceFrame) => {
+      if (lumaAt(frame.pixels, 80, 60) === 16) hidden.push(frame.sequence);
+      frame.release();
+    };
+    await lastValueFrom(
+      from(items).pipe(await blur.build({ style: "solid", linger: 0 }, context), tap(take)),
+    );
+    assert.deepEqual(hidden, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert.equal(blur.holds?.({}, 9), 9);
+    assert.equal(blur.holds?.({ ahead: 2 }, 9), 2);
+    assert.equal(blur.holds?.({}, 0), 5);
+  });
+
   it("covers the way of a face that moves", async () => {
     const { pool } = testContext({ slots: 8 });
     const items = [40, 44, 48, 52].map((x, i) => ({
@@ -223,6 +253,18 @@ describe("a pipeline that hides faces", function () {
       /sink `video` would get faces/,
     );
     plan(`${FACES}, { type: blur }, { type: annotate }`, "{ type: video, path: a.mp4 }, { type: web }");
+  });
+
+  it("is warned of where a face may be found later than frames are kept back", () => {
+    const warnings = (operators: string) =>
+      plan(operators, "{ type: video, path: a.mp4 }").warnings.map((line) => line.replace(/^.*blur: /, ""));
+    assert.deepEqual(warnings("{ type: detect, every: 30 }, { type: track }, { type: blur }"), []);
+    assert.deepEqual(warnings("{ type: detect, every: 30 }, { type: track }, { type: blur, ahead: 10 }"), [
+      "a face may be found 30 frames late, and 10 are kept back: in those between it can be seen; leave `ahead` out",
+    ]);
+    assert.deepEqual(warnings("{ type: detect, every: 90 }, { type: track }, { type: blur }"), [
+      "a face may be found 90 frames late, and 60 are kept back: in those between it can be seen; give `detect` a smaller `every`",
+    ]);
   });
 
   it("is refused where an operator would read what is hidden or drawn over", () => {

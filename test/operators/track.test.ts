@@ -38,6 +38,20 @@ describe("track", () => {
     });
   });
 
+  it("says which finds it does not pass on: those that must be found again, and a second box over a face", async () => {
+    const { context, pool } = testContext({ slots: 2 });
+    const [face, second] = [faceAt(260, 100, 120), faceAt(335, 100, 110)];
+    const items = [[face], [face, second]].map((faces, i) => facesOf(frameOf(pool, i), faces));
+    const out = await lastValueFrom(from(items).pipe(await track.build({}, context), toArray()));
+    assert.deepEqual(
+      out.map(({ faces, passedOver }) => [faces.length, passedOver]),
+      [
+        [0, [face.box]],
+        [1, [second.box]],
+      ],
+    );
+  });
+
   it("keeps a face's number through missed frames", async () => {
     const frames = [[faceAt(30, 30)], [faceAt(31, 30)], [], [], [], [faceAt(35, 30)]];
     assert.deepEqual(await follow(frames), [[1], [1], [], [], [], [1]]);

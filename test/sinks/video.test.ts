@@ -34,11 +34,11 @@ describe("a written recording", function () {
   after(() => folder && rmSync(folder, { recursive: true, force: true }));
 
   /** Copies a recording through the sink. */
-  async function through(input: string, output: string, source = "", sink = "") {
+  async function through(input: string, output: string, source = "", sink = "", after = "") {
     const plan = parsePipeline(
       `version: 1
 sources: [{ type: file, path: ${input} ${source} }]
-operators: [{ type: faceless }]
+operators: [{ type: faceless }${after}]
 sinks: [{ type: video, path: ${output} ${sink} }]`,
       folder,
       { registry: [...registry, faceless] },
@@ -195,6 +195,21 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
       );
     }
     assert.equal(said("said-out.mp4")[0]?.tags?.language, "eng");
+  });
+
+  it("keeps attachments, but none where faces are hidden: they may be pictures", async () => {
+    const font = join(folder, "font.ttf");
+    writeFileSync(font, "no font, but nobody looks");
+    await make(
+      join(folder, "attached.mkv"),
+      ...["-i", man, "-map", "0:v", "-c", "copy", "-attach", font],
+      ...["-metadata:s:t", "mimetype=application/x-truetype-font"],
+    );
+    const attached = (name: string) =>
+      probe(join(folder, name)).streams.filter((s) => s.codec_type === "attachment").length;
+    assert.deepEqual((await through("attached.mkv", "kept.mkv")).errors, []);
+    assert.deepEqual((await through("attached.mkv", "hidden.mkv", "", "", ", { type: blur }")).errors, []);
+    assert.deepEqual([attached("attached.mkv"), attached("kept.mkv"), attached("hidden.mkv")], [1, 1, 0]);
   });
 
   it("cuts sound and chapters where the source begins and ends", async () => {

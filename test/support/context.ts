@@ -17,9 +17,16 @@ export interface TestContext {
 }
 
 export function testContext(
-  options: { id?: string; slots?: number; format?: PixelFormat; live?: boolean; lastToSee?: boolean } = {},
+  options: {
+    id?: string;
+    slots?: number;
+    format?: PixelFormat;
+    live?: boolean;
+    lastToSee?: boolean;
+    late?: number;
+  } = {},
 ): TestContext {
-  const { id = "test", slots = 4, format = "gray", live = false, lastToSee = false } = options;
+  const { id = "test", slots = 4, format = "gray", live = false, lastToSee = false, late = 0 } = options;
   const memory = new FrameMemory();
   const changed = new Set<() => void>();
   const pool = new FramePool(memory, slots, () => {
@@ -50,6 +57,8 @@ export function testContext(
     startedAtMs: Date.UTC(2026, 0, 1),
     lastToSee,
     held: 0,
+    late,
+    hides: false,
     occupancy: {
       get leased() {
         return pool.leased;

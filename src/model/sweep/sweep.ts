@@ -37,7 +37,14 @@ export interface WorkLeft {
 }
 
 /** A run whose values cannot be trained fails; the sweep goes on. */
-const RUN_FAILS = ["TRAINING_DIVERGED", "DATA_FEW", "DATA_VALIDATION", "TEACHER_CLASSES", "WARM_START"];
+const RUN_FAILS = [
+  "TRAINING_DIVERGED",
+  "DATA_FEW",
+  "DATA_VALIDATION",
+  "PICTURE_SIZE",
+  "TEACHER_CLASSES",
+  "WARM_START",
+];
 
 /**
  * Trains every run of a sweep, one after the other, and goes on where its folder's record stands. Each run can be

@@ -1,12 +1,19 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, ModelError, readReason } from "../../errors.js";
-import { ARCHITECTURES } from "../architectures/index.js";
+import { ARCHITECTURES, checkPictureSize } from "../architectures/index.js";
 import { argmax } from "../argmax.js";
-import { type Batch, type BatchSource, batchSource, type FaceDataset, rowsOf } from "../data/index.js";
+import {
+  type Batch,
+  type BatchSource,
+  batchSource,
+  type FaceDataset,
+  isNamed,
+  rowsOf,
+} from "../data/index.js";
 import { Random } from "../data/random.js";
 import { inferenceGraph } from "../layers/inference-graph.js";
-import { chainShape, type Layer, type Shape } from "../layers/layer.js";
+import type { Layer, Shape } from "../layers/layer.js";
 import { parametersOf, type Values } from "../layers/parameters.js";
 import { loadModel, modelFile } from "../load.js";
 import { readGraph } from "../onnx/read.js";
@@ -88,10 +95,10 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
   if (rowsOf(given, recipe.validation).length === 0)
     throw new ConfigError(
       "DATA_VALIDATION",
-      `${given.name}: no pictures in ${recipe.validation.join(", ")} (it has ${given.splits.join(", ")}); name the splits to judge on in \`validation\``,
+      `${given.name}: no pictures in ${recipe.validation.join(", ")} (it has ${given.splits.join(", ")}); name the splits to judge on in \`validation\`, or hold back a part of a folder by \`data.validation\``,
     );
-  const both = recipe.validation.filter(
-    (name) => recipe.data.training.includes(name) && given.splits.includes(name),
+  const both = given.splits.filter(
+    (name) => isNamed(name, recipe.data.training) && isNamed(name, recipe.validation),
   );
   if (both.length > 0)
     throw new ConfigError(
@@ -107,7 +114,7 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
   if (signal?.aborted) return { finished: false, written: false, epochs: 0 };
   const layers = ARCHITECTURES[recipe.architecture](dataset.labels.length, recipe.dropout, recipe.width);
   const input: Shape = [1, dataset.height, dataset.width];
-  chainShape(layers, input);
+  checkPictureSize(`${dataset.name}: the architecture ${recipe.architecture}`, layers, dataset);
   const state = new TrainingState(parametersOf(layers, input), recipe.seed);
   const batches = batchSource(dataset, {
     batch: recipe.batch,

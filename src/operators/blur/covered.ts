@@ -18,8 +18,8 @@ export interface Covered extends FaceFrame {
 }
 
 /**
- * Keeps back `ahead` frames of each source, and gives each with the boxes, grown by the margin, of the faces in it, in
- * the frames after it that are known, and in those before it that are at most `lingerMs` older.
+ * Keeps back `ahead` frames of each source, and gives each with the boxes, grown by the margin, of the faces in it (those too
+ * that `track` did not pass on), in the frames after it that are known, and in those before it that are at most `lingerMs` older.
  */
 export function covered(options: CoverOptions): OperatorFunction<FaceFrame, Covered> {
   return (input) =>
@@ -70,13 +70,15 @@ class Queue {
 
   push(item: FaceFrame): void {
     const { margin, chosen } = this.#options;
-    const { frame } = item;
-    const faces = chosen ? item.faces.filter(({ track = 0 }) => chosen.has(track)) : item.faces;
+    const { frame, faces, passedOver = [] } = item;
+    const boxes = chosen
+      ? faces.filter(({ track = 0 }) => chosen.has(track)).map(({ box }) => box)
+      : [...faces.map(({ box }) => box), ...passedOver];
     this.#waiting.push(item);
-    if (faces.length > 0)
+    if (boxes.length > 0)
       this.#seen.push({
         mediaTimeMs: frame.mediaTimeMs,
-        boxes: faces.map(({ box }) => grown(box, margin, frame)),
+        boxes: boxes.map((box) => grown(box, margin, frame)),
       });
   }
 

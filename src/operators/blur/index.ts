@@ -6,15 +6,20 @@ import { changing } from "../changing.js";
 import { covered } from "./covered.js";
 import { Hider } from "./hide.js";
 
-/** Frames kept back: `detect: { every: 5 }` finds a new face up to four late, and `track` waits for a second hit. */
+/** Frames kept back at least: a detector may miss a face in its first frames although it looks at every one. */
 const AHEAD = 5;
+const MOST_AHEAD = 60;
+
+/** As many as the operators before may give a face late. */
+const aheadOf = (given: number | undefined, late: number): number =>
+  given ?? Math.min(MOST_AHEAD, Math.max(AHEAD, late));
 
 /** Makes faces unrecognisable before anything draws, stores or shows them. */
 export const blur = operator({
   type: "blur",
   summary: "Makes faces unrecognisable.",
   description:
-    "In the frame where it lies; where another branch of the graph still uses the frame, in a copy. A face is hidden where it is, where it was for `linger`, and, since a detector may find a face late, in the `ahead` frames before it was found; so pictures come that many frames later, also from a camera. What the detector never finds is not hidden. Put it after `classify` and `smooth`, which read pixels, and before whatever draws; a pipeline with `blur` and a sink of pictures that is not behind it is refused.",
+    "In the frame where it lies; where another branch of the graph still uses the frame, in a copy. A face is hidden where it is, where it was for `linger`, and, since a detector may find a face late, in the `ahead` frames before it was found; so pictures come that many frames later, also from a camera. What the detector finds is hidden also where `track` passes it over; what it never finds is not. Put it after `classify` and `smooth`, which read pixels, and before whatever draws; a pipeline with `blur` and a sink of pictures that is not behind it is refused.",
   takes: "faces",
   gives: "faces",
   colour: true,
@@ -48,21 +53,27 @@ export const blur = operator({
     ahead: Type.Optional(
       Type.Integer({
         minimum: 0,
-        maximum: 60,
-        default: AHEAD,
-        description: "Frames that are kept back, to be hidden where a face is found after them.",
+        maximum: MOST_AHEAD,
+        description: `Frames that are kept back, to be hidden where a face is found after them. Default: as many as \`detect\` (\`every\`) and \`track\` (\`minHits\`) before it may give a face late, ${AHEAD} at least.`,
       }),
     ),
   }),
   example: "- { type: blur, style: pixelate }",
-  holds: ({ ahead = AHEAD }) => ahead,
-  build: ({ style = "pixelate", tracks, margin = 0.3, linger = 400, ahead = AHEAD }, context) => {
+  concern: ({ ahead: given }, late) => {
+    const ahead = aheadOf(given, late);
+    if (ahead >= late) return undefined;
+    const way = given === undefined ? "give `detect` a smaller `every`" : "leave `ahead` out";
+    return `a face may be found ${late} frames late, and ${ahead} are kept back: in those between it can be seen; ${way}`;
+  },
+  holds: ({ ahead }, late) => aheadOf(ahead, late),
+  build: ({ style = "pixelate", tracks, margin = 0.3, linger = 400, ahead: given }, context) => {
+    const ahead = aheadOf(given, context.late);
     const chosen = tracks && new Set(tracks);
     const hider = new Hider(style);
     return pipe(
       covered({ margin, lingerMs: linger, ahead, ...(chosen && { chosen }) }),
       changing(context, ({ frame, cover }) => hider.hide(frame, cover)),
-      map(({ frame, faces, fullScan }) => ({ frame, faces, fullScan })),
+      map(({ cover: _, ...item }) => item),
     );
   },
 });

@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { type WebSocket, WebSocketServer } from "ws";
-import { messageOf, SinkError } from "../../errors.js";
+import { SinkError } from "../../errors.js";
+import { hostPort, listenReason } from "../../listening.js";
 import { Access, hostAllowed, originAllowed } from "./access.js";
 
 export interface Address {
@@ -82,8 +83,8 @@ export class PageServer {
   /** Where a browser on this machine finds the page. */
   get url(): string {
     const { host } = this.#options.listen;
-    const name = host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
-    return `http://${name}:${this.#port}/`;
+    const name = host === "0.0.0.0" || host === "::" ? "localhost" : host;
+    return `http://${hostPort(name, this.#port)}/`;
   }
 
   /** Takes no more pages and ends the connections there are. */
@@ -99,15 +100,8 @@ export class PageServer {
     const { id, listen } = this.#options;
     return new Promise((resolve, reject) => {
       this.#http.once("error", (cause: NodeJS.ErrnoException) => {
-        const why =
-          cause.code === "EADDRINUSE"
-            ? "another program listens there; choose another port, or 0 for any that is free"
-            : cause.code === "EADDRNOTAVAIL"
-              ? "this machine has no such address; 0.0.0.0 means all it has"
-              : cause.code === "EACCES"
-                ? "permission denied; ports below 1024 need rights, choose another"
-                : messageOf(cause);
-        const message = `${id}: ${listen.host}:${listen.port} cannot be listened on: ${why}`;
+        const where = hostPort(listen.host, listen.port);
+        const message = `${id}: ${where} cannot be listened on: ${listenReason(cause)}`;
         reject(new SinkError("SINK_OPEN", message, { cause }));
       });
       this.#http.listen({ host: listen.host, port: listen.port }, () => {
