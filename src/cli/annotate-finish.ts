@@ -2,10 +2,9 @@ import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { messageOf, SinkError } from "../errors.js";
+import { diskReason, messageOf, SinkError } from "../errors.js";
 import { muxerOf } from "../media/containers.js";
 import type { RunSummary } from "../pipeline/run.js";
-import { diskReason } from "../sinks/disk.js";
 import { partName } from "../sinks/part-file.js";
 import { eventsPart, type Job, softText } from "./annotate-files.js";
 

@@ -1,11 +1,10 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
-import { ConfigError, DataError, readReason, SinkError } from "../errors.js";
+import { ConfigError, DataError, diskReason, readReason, SinkError } from "../errors.js";
 import { isNamed } from "../model/data/split-names.js";
 import type { Evaluation } from "../model/evaluation/index.js";
 import { replaceFile } from "../replace-file.js";
-import { diskReason } from "../sinks/disk.js";
 import { plural } from "../text.js";
 import { BAR_WIDTHS, bar } from "./bar.js";
 import { collect } from "./collect.js";

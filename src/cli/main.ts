@@ -2,8 +2,7 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { Command, CommanderError, Help } from "commander";
-import { ConfigError, EkspresiError, messageOf } from "../errors.js";
-import { diskReason } from "../sinks/disk.js";
+import { ConfigError, diskReason, EkspresiError, messageOf } from "../errors.js";
 import * as annotate from "./annotate.js";
 import * as completion from "./completion.js";
 import * as doctor from "./doctor.js";

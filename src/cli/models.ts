@@ -7,7 +7,6 @@ import { count, plural } from "../text.js";
 import { refuseUnknown } from "./groups.js";
 import * as quantize from "./quantize.js";
 import { printable } from "./terminal.js";
-import { checkFolder } from "./writable.js";
 
 /** How the verb is told which model. */
 const WHICH = "name of a model that comes along, or the path of a model's folder";
@@ -54,7 +53,11 @@ export function register(program: Command): void {
         .choices(["onnx", "tfjs"])
         .makeOptionMandatory(),
     )
-    .requiredOption("-o, --out <folder>", "folder to write to")
+    .requiredOption(
+      "-o, --out <folder>",
+      "folder to write to; the model's own gets the format besides its others",
+    )
+    .option("--force", quantize.FORCE_HELP)
     .action(exportModel);
   quantize.register(models, WHICH);
 }
@@ -148,14 +151,15 @@ async function runOnce(model: Model): Promise<string[]> {
 
 async function exportModel(
   nameOrPath: string,
-  flags: { format: "onnx" | "tfjs"; out: string },
+  flags: { format: "onnx" | "tfjs"; out: string; force?: boolean },
 ): Promise<void> {
-  const { format, out } = flags;
+  const { format, out, force = false } = flags;
   const model = await load(nameOrPath);
-  await checkFolder("--out", out);
+  const { checkModelOut, filesKept } = await import("./model-out.js");
+  await checkModelOut(model, out, force);
   const parts = await (format === "onnx" ? onnxParts : tfjsParts)(model);
   const { writeModelFolder } = await import("../model/folder.js");
-  await writeModelFolder(out, model.card, parts);
+  await writeModelFolder(out, model.card, [...(await filesKept(model, out, parts)), ...parts]);
   process.stdout.write(`${out}: ${parts.map(({ path }) => path).join(", ")}, card.json\n`);
 }
 

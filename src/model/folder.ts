@@ -6,6 +6,7 @@ import { replaceFile } from "../replace-file.js";
 import { count } from "../text.js";
 import { MAX_CARD_BYTES, type ModelCard } from "./card.js";
 import type { ModelFileKind } from "./load.js";
+import { written } from "./written.js";
 
 export interface ModelPart {
   readonly path: string;
@@ -13,7 +14,10 @@ export interface ModelPart {
   readonly bytes: Uint8Array;
 }
 
-/** Writes a model's files and last its card, each beside its place and renamed; `card.files` is made from the parts. */
+/**
+ * Writes a model's files and last its card, each beside its place and renamed; `card.files` is made from the parts.
+ * Throws `ModelError` where they cannot be written.
+ */
 export async function writeModelFolder(
   folder: string,
   card: Omit<ModelCard, "files">,
@@ -26,14 +30,20 @@ export async function writeModelFolder(
     sha256: createHash("sha256").update(bytes).digest("hex"),
   }));
   const text = cardText(folder, { ...card, files });
-  await mkdir(folder, { recursive: true });
-  for (const { path, bytes } of parts) await replaceFile(join(folder, path), bytes);
-  await replaceFile(join(folder, CARD), text);
+  await written(folder, mkdir(folder, { recursive: true }));
+  for (const { path, bytes } of [...parts, { path: CARD, bytes: text }]) {
+    const file = join(folder, path);
+    await written(file, replaceFile(file, bytes));
+  }
 }
 
-/** Throws `ModelError` where the card would be larger than `loadModel` takes; the one that is there stays. */
+/**
+ * Throws `ModelError` where it cannot be written, or would be larger than `loadModel` takes; the card that is there
+ * stays.
+ */
 export async function writeCard(folder: string, card: ModelCard): Promise<void> {
-  await replaceFile(join(folder, CARD), cardText(folder, card));
+  const file = join(folder, CARD);
+  await written(file, replaceFile(file, cardText(folder, card)));
 }
 
 const CARD = "card.json";

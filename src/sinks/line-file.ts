@@ -1,8 +1,7 @@
 import { constants, fsyncSync, writeSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
 import { dirname, extname } from "node:path";
-import { SinkError } from "../errors.js";
-import { diskReason } from "./disk.js";
+import { diskReason, SinkError } from "../errors.js";
 
 export interface LineFileOptions {
   readonly fsync: "never" | "interval" | "always";

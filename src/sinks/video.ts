@@ -1,7 +1,7 @@
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Type } from "typebox";
-import { ConfigError, messageOf, SinkError } from "../errors.js";
+import { ConfigError, diskReason, messageOf, SinkError } from "../errors.js";
 import { CONTAINERS, muxerOf } from "../media/containers.js";
 import { Encoding } from "../media/encode.js";
 import { findEncoder, type VideoEncoder } from "../media/encoders.js";
@@ -12,7 +12,6 @@ import { complaint, sink } from "../pipeline/component.js";
 import type { RunContext, SourceStats } from "../pipeline/context.js";
 import { Path } from "../pipeline/units.js";
 import { closeAll } from "./close-all.js";
-import { diskReason } from "./disk.js";
 import { checkFields, isWhole, ownPath, partName } from "./part-file.js";
 
 const Options = Type.Object({

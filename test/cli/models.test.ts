@@ -77,6 +77,31 @@ describe("pipeline models", function () {
     assert.match(none.err, /--pictures 0: give a whole number of at least 1/);
   });
 
+  it("adds a format to the model's own folder, and replaces no other model without --force", async () => {
+    const kinds = async (at: string) =>
+      (JSON.parse(await readFile(join(at, "card.json"), "utf8")) as ModelCard).files.map(({ kind }) => kind);
+    const own = join(folder, "own");
+    const onnx = ["export", "fer2013-small", "--format", "onnx", "-o"];
+    assert.equal((await pipeline("models", ...onnx, own)).code, 0);
+    const added = await pipeline("models", "export", own, "--format", "tfjs", "-o", `${own}/.`);
+    assert.equal(added.code, 0, added.err);
+    assert.deepEqual(await kinds(own), ["onnx", "onnx-int8", "tfjs", "tfjs-weights"]);
+    assert.match((await pipeline("models", "check", own)).out, /fine, 4 files/);
+    const tiny = await writeTinyModel(join(folder, "tiny"));
+    const card = await readFile(join(tiny, "card.json"), "utf8");
+    for (const args of [onnx, ["quantize", "fer2013-small", "--data", "nosuch.csv", "-o"]]) {
+      const { code, err } = await pipeline("models", ...args, tiny);
+      assert.equal(code, 2);
+      assert.equal(
+        err,
+        `--out ${tiny}: it holds another model; replace that by --force, or name another folder\n`,
+      );
+    }
+    assert.equal(await readFile(join(tiny, "card.json"), "utf8"), card);
+    assert.equal((await pipeline("models", ...onnx, tiny, "--force")).code, 0);
+    assert.deepEqual(await kinds(tiny), ["onnx", "onnx-int8"]);
+  });
+
   it("refuses another format, and a model that is not what its card says, in one line", async () => {
     const odd = await pipeline("models", "export", "fer2013-small", "--format", "h5", "-o", folder);
     assert.equal(odd.code, 2);
