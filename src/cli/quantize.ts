@@ -37,14 +37,13 @@ Measure what it costs before you use it:
 }
 
 async function action(nameOrPath: string, flags: Flags): Promise<void> {
-  const { DataOptions, readDataset, rowsOf } = await import("../model/data/index.js");
+  const { measuredData, readDataset, rowsOf } = await import("../model/data/index.js");
   const { inputsOf } = await import("../model/evaluation/index.js");
   const { writeModelFolder } = await import("../model/folder.js");
   const { checkModelOut } = await import("./model-out.js");
   const { loadModel, modelFile } = await import("../model/load.js");
   const { readGraph } = await import("../model/onnx/read.js");
   const { quantize } = await import("../model/quantize/index.js");
-  const { default: Value } = await import("typebox/value");
 
   const wanted = Number(flags.pictures);
   if (!Number.isInteger(wanted) || wanted < 1)
@@ -53,8 +52,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   await checkModelOut(model, flags.out, flags.force ?? false);
   const { card } = model;
   const bytes = await modelFile(model, "onnx");
-  const { width, height } = card.input;
-  const options = Value.Parse(DataOptions, Value.Default(DataOptions, { path: flags.data, width, height }));
+  const { options } = measuredData(flags.data, card); // not on what the model is measured on
   const dataset = await readDataset(
     options,
     createLog({ quiet: false, json: false, around: (say) => say() }),
