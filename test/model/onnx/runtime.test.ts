@@ -52,7 +52,10 @@ sinks: [{ type: jsonl, path: ${engine}.jsonl }]
   for (const [name, machine] of Object.entries(MACHINES)) {
     it(`doctor says so (${name})`, () => {
       const { stdout, stderr } = pipeline(machine, ["doctor"]);
-      assert.match(stdout, /onnxruntime cannot be loaded on \w+ \w+ \((Cannot find module|Error loading).*\); /);
+      assert.match(
+        stdout,
+        /onnxruntime cannot be loaded on \w+ \w+ \((Cannot find module|Error loading).*\); /,
+      );
       assert.equal(stderr, "");
     });
 
