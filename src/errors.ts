@@ -67,6 +67,10 @@ export function diskReason(cause: unknown): string {
     EEXIST: "a part of its path is a file",
     EDQUOT: "the quota is used up",
     ENAMETOOLONG: "its name is too long",
+    ...(process.platform === "win32" && {
+      EBUSY: "another program has it open",
+      EPERM: "permission denied, or another program has it open",
+    }),
   };
   return known[code ?? ""] ?? messageOf(cause);
 }

@@ -10,6 +10,7 @@ const FREE = [
   "bytes.ts",
   "errors.ts",
   "colours.ts",
+  "cores.ts",
   "text.ts",
   "timer.ts",
   "replace-file.ts",
@@ -40,6 +41,7 @@ const DOORS: Record<string, readonly string[]> = {
   "pipeline/load.ts": ["registry.ts"],
   // The page speaks its server's language.
   "web/connection.ts": ["sinks/web/protocol.ts"],
+  "web/main.ts": ["sinks/web/protocol.ts"],
   "web/state.ts": ["sinks/web/protocol.ts"],
   "web/cameras.ts": ["sinks/web/protocol.ts"],
   "web/events.ts": ["sinks/web/protocol.ts"],

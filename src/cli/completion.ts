@@ -11,7 +11,7 @@ export function register(program: Command): void {
       "after",
       `
 Examples:
-  $ source <(pipeline completion bash)                                  # in ~/.bashrc
+  $ eval "$(pipeline completion bash)"                                  # in ~/.bashrc
   $ pipeline completion zsh > "\${fpath[1]}/_pipeline"                    # then a new shell
   $ pipeline completion fish > ~/.config/fish/completions/pipeline.fish`,
     )
@@ -49,6 +49,7 @@ function flag({ long, short }: Option): string {
   return long ?? short ?? "";
 }
 
+/** For bash 3.2, which macOS has, as well. */
 function bash(verbs: readonly Verb[]): string {
   const choices = verbs.flatMap(({ name, options }) =>
     options.flatMap((option) =>
@@ -61,7 +62,7 @@ function bash(verbs: readonly Verb[]): string {
   );
   return `# bash completion of pipeline
 _pipeline() {
-  local word=\${COMP_WORDS[COMP_CWORD]} options= words=
+  local word=\${COMP_WORDS[COMP_CWORD]} options= words= name
   if [[ $COMP_CWORD -eq 1 ]]; then
     COMPREPLY=($(compgen -W "${verbs.map(({ name }) => name).join(" ")} --help --version" -- "$word"))
     return
@@ -77,7 +78,8 @@ ${choices.join("\n")}
   elif [[ -n $words ]]; then
     COMPREPLY=($(compgen -W "$words" -- "$word"))
   else
-    mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    COMPREPLY=()
+    while IFS= read -r name; do COMPREPLY+=("$name"); done < <(compgen -f -- "$word")
   fi
 }
 complete -o filenames -F _pipeline pipeline

@@ -3,6 +3,7 @@ import { readFileSync, realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { Command, CommanderError, Help } from "commander";
 import { ConfigError, diskReason, EkspresiError, messageOf } from "../errors.js";
+import { readerHasGone } from "../sinks/output.js";
 import * as annotate from "./annotate.js";
 import * as completion from "./completion.js";
 import * as doctor from "./doctor.js";
@@ -124,7 +125,7 @@ function tell(error: unknown, json: boolean): number {
 
 /** A reader that has gone (`| head`) is no failure of a verb that prints; sinks look after themselves. */
 function onPipeError(error: NodeJS.ErrnoException): void {
-  if (error.code === "EPIPE") return;
+  if (readerHasGone(error)) return;
   if (process.exitCode === undefined)
     process.stderr.write(`standard output cannot be written: ${diskReason(error)}\n`);
   process.exitCode = 1;

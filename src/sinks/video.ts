@@ -1,4 +1,4 @@
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Type } from "typebox";
 import { ConfigError, diskReason, messageOf, SinkError } from "../errors.js";
@@ -11,6 +11,7 @@ import { zeroOf } from "../media/video-info.js";
 import { complaint, sink } from "../pipeline/component.js";
 import type { RunContext, SourceStats } from "../pipeline/context.js";
 import { Path } from "../pipeline/units.js";
+import { renameOver } from "../replace-file.js";
 import { closeAll } from "./close-all.js";
 import { checkFields, isWhole, ownPath, partName } from "./part-file.js";
 
@@ -170,9 +171,9 @@ class VideoFile {
     }
     try {
       await this.#encoding.end();
-      await rename(this.#part, this.path);
+      await renameOver(this.#part, this.path);
     } catch (cause) {
-      throw this.#error(messageOf(cause), cause);
+      throw this.#error(diskReason(cause), cause);
     }
   }
 

@@ -3,11 +3,12 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createProgram } from "#src/cli/main.js";
 
 /** What `pipeline completion <shell>` prints. */
 function scriptOf(shell: string): string {
-  const main = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+  const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
   const { stdout, status } = spawnSync(process.execPath, [main, "completion", shell], { encoding: "utf8" });
   assert.equal(status, 0);
   return stdout;
@@ -43,15 +44,33 @@ describe("completion", () => {
 
   it("bash: completes verbs, options, choices", function () {
     const complete = (words: string[]) => {
-      const script = `${scriptOf("bash")}\nCOMP_WORDS=(${words.map((w) => `'${w}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _pipeline; echo "\${COMPREPLY[@]}"`;
+      const script = `${scriptOf("bash")}\nCOMP_WORDS=(${words.map((w) => `'${w}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _pipeline; printf '%s\\n' "\${COMPREPLY[@]}"`;
       const { stdout, error } = spawnSync("bash", ["-c", script], { encoding: "utf8" });
       if (error) this.skip(); // no bash here
       return stdout.trim();
     };
     assert.equal(complete(["pipeline", "valid"]), "validate");
     assert.equal(complete(["pipeline", "validate", "--j"]), "--json");
-    assert.equal(complete(["pipeline", "graph", "--format", ""]), "mermaid dot");
+    assert.equal(complete(["pipeline", "graph", "--format", ""]), "mermaid\ndot");
     assert.equal(complete(["pipeline", "completion", "z"]), "zsh");
-    assert.equal(complete(["pipeline", "run", "/etc/hostnam"]), "/etc/hostname");
+    const folder = mkdtempSync(join(tmpdir(), "ekspresi-completion-"));
+    try {
+      for (const name of ["lobby.yaml", "lobby two.yaml", "lobby *.yaml"])
+        writeFileSync(join(folder, name), "");
+      assert.equal(complete(["pipeline", "run", join(folder, "lobby.")]), join(folder, "lobby.yaml"));
+      assert.deepEqual(
+        complete(["pipeline", "run", join(folder, "lobby ")])
+          .split("\n")
+          .sort(),
+        [join(folder, "lobby *.yaml"), join(folder, "lobby two.yaml")],
+        "names with spaces and stars stay whole",
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it("bash: needs nothing that bash 3.2, which macOS has, lacks", () => {
+    assert.doesNotMatch(scriptOf("bash"), /mapfile|readarray|declare -A|local -n|\$\{\w+(,,|\^\^)/);
   });
 });
