@@ -11,6 +11,7 @@ const FREE = [
   "errors.ts",
   "colours.ts",
   "cores.ts",
+  "disk.ts",
   "text.ts",
   "timer.ts",
   "replace-file.ts",

@@ -1,7 +1,8 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
-import { ConfigError, DataError, diskReason, readReason, SinkError } from "../errors.js";
+import { diskReason } from "../disk.js";
+import { ConfigError, DataError, readReason, SinkError } from "../errors.js";
 import { isNamed } from "../model/data/split-names.js";
 import type { Evaluation } from "../model/evaluation/index.js";
 import { replaceFile } from "../replace-file.js";

@@ -2,7 +2,8 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { Command, CommanderError, Help } from "commander";
-import { ConfigError, diskReason, EkspresiError, messageOf } from "../errors.js";
+import { diskReason } from "../disk.js";
+import { ConfigError, EkspresiError, messageOf } from "../errors.js";
 import { readerHasGone } from "../sinks/output.js";
 import * as annotate from "./annotate.js";
 import * as completion from "./completion.js";

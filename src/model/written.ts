@@ -1,4 +1,5 @@
-import { diskReason, ModelError } from "../errors.js";
+import { diskReason } from "../disk.js";
+import { ModelError } from "../errors.js";
 
 /** Waits for a write; where it fails, throws a `ModelError` that names the file. */
 export async function written<T>(file: string, write: Promise<T>): Promise<T> {

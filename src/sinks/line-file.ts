@@ -1,7 +1,8 @@
 import { constants, fsyncSync, writeSync } from "node:fs";
 import { type FileHandle, mkdir, open, truncate } from "node:fs/promises";
 import { dirname, extname } from "node:path";
-import { diskReason, SinkError } from "../errors.js";
+import { diskReason } from "../disk.js";
+import { SinkError } from "../errors.js";
 import { renameOver } from "../replace-file.js";
 
 export interface LineFileOptions {

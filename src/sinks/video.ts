@@ -1,7 +1,8 @@
 import { mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Type } from "typebox";
-import { ConfigError, diskReason, messageOf, SinkError } from "../errors.js";
+import { diskReason } from "../disk.js";
+import { ConfigError, messageOf, SinkError } from "../errors.js";
 import { CONTAINERS, muxerOf } from "../media/containers.js";
 import { Encoding } from "../media/encode.js";
 import { findEncoder, type VideoEncoder } from "../media/encoders.js";

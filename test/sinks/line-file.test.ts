@@ -4,7 +4,8 @@ import { type FileHandle, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { diskReason, SinkError } from "#src/errors.js";
+import { diskReason } from "#src/disk.js";
+import { SinkError } from "#src/errors.js";
 import { LineFile, type LineFileOptions } from "#src/sinks/line-file.js";
 import { onMachine } from "../support/machine.js";
 
