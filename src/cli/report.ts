@@ -1,6 +1,6 @@
 import { createWriteStream } from "node:fs";
 import { mkdir, rm, stat } from "node:fs/promises";
-import { basename, dirname, extname, resolve } from "node:path";
+import { dirname, extname, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Command, Option } from "commander";
@@ -53,7 +53,8 @@ export function register(program: Command): void {
       `
 The page needs no other file, no network and no script: expressions over time, by face and over all, changes from one to
 another, where faces were, and the first and last events. Files of any size are read as a stream. Files of one run that
-was rotated belong together: give them in their order, as a pattern does.
+was rotated belong together: give them in their order, as a pattern does. Where faces have no time in view (pictures),
+shares are of faces.
 A line that is no event (cut short, damaged) is named on standard error, counted in the report, and passed over.
 The report has its name only once it is whole. Exit codes: 0 fine, 1 nothing could be read or written, 2 the usage is
 wrong, 130 stopped.
@@ -129,7 +130,7 @@ async function write(
   { output, title = "", clock: chosen, quiet }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
-  const { csvOf, htmlOf, markdownOf, readEvents, summarise } = await import("../report/index.js");
+  const { csvOf, htmlOf, markdownOf, namesOf, readEvents, summarise } = await import("../report/index.js");
   const progress = new Progress(inputs, !quiet, await redrawn());
   const read = readEvents(inputs, {
     signal,
@@ -138,13 +139,12 @@ async function write(
   });
   const events = progress.counting(read);
   const whole = async function* () {
-    const names = inputs.map(({ name }) => basename(name).replace(/(\.jsonl|\.ndjson|\.json)?(\.gz)?$/, ""));
-    const summary = await summarise(events, names, chosen);
+    const summary = await summarise(events, namesOf(inputs), chosen);
     progress.check();
     const heading = { title, broken: progress.odd };
     if (!signal.aborted) yield format === "html" ? htmlOf(summary, heading) : markdownOf(summary, heading);
   };
-  const text = format === "csv" ? csvOf(events) : whole();
+  const text = format === "csv" ? csvOf(events, () => progress.leftOut++) : whole();
   try {
     if (output === undefined) await print(text);
     else await save(output, text, signal, () => progress.check());
@@ -153,6 +153,7 @@ async function write(
   }
   if (signal.aborted) return;
   progress.check();
+  progress.tellLeftOut();
   const from = output === undefined ? "" : `${output}: `;
   progress.say(`${from}${[plural(progress.events, "event"), ...progress.notes()].join("; ")}`);
 }
@@ -198,6 +199,8 @@ class Progress {
   events = 0;
   /** Lines that are no events. */
   odd = 0;
+  /** Events with probabilities that have no column. */
+  leftOut = 0;
   readonly #inputs: readonly SizedInput[];
   readonly #total: number | undefined;
   readonly #wanted: boolean;
@@ -240,6 +243,13 @@ class Progress {
       "REPORT_EVENTS",
       `${names}: no emotion event in ${plural(this.odd, "line")}; a \`jsonl\` sink writes such files`,
     );
+  }
+
+  tellLeftOut(): void {
+    if (this.leftOut > 0)
+      this.#tell(
+        `${plural(this.leftOut, "event")} with probabilities that have no column: columns are those of the first event`,
+      );
   }
 
   notes(): string[] {

@@ -17,7 +17,7 @@ export function clockOf(events: readonly Seen[]): Clock {
   let pairs = 0;
   let equal = 0;
   for (const { input, timeMs, data } of events) {
-    const key = `${input} ${data.camera}`;
+    const key = `${input}\n${data.pipeline}\n${data.camera}`;
     const difference = timeMs - data.mediaTimeMs;
     const before = last.get(key);
     last.set(key, difference);

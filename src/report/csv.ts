@@ -3,8 +3,14 @@ import type { Seen } from "./read.js";
 const COLUMNS = ["time", "camera", "track", "kind", "label", "confidence", "media_time_ms"];
 const BOX = ["x", "y", "width", "height"] as const;
 
-/** One row an event (RFC 4180); the probabilities are those that the first event names. */
-export async function* csvOf(events: AsyncIterable<readonly Seen[]>): AsyncGenerator<string> {
+/**
+ * One row an event (RFC 4180); the probabilities are those that the first event names, for a stream cannot be read
+ * twice. `onLeftOut` is told of each event that has others.
+ */
+export async function* csvOf(
+  events: AsyncIterable<readonly Seen[]>,
+  onLeftOut: () => void = () => {},
+): AsyncGenerator<string> {
   let names: readonly string[] | undefined;
   for await (const some of events) {
     let text = "";
@@ -12,7 +18,10 @@ export async function* csvOf(events: AsyncIterable<readonly Seen[]>): AsyncGener
       names = Object.keys(some[0]?.data.probabilities ?? {});
       text = head(names);
     }
-    for (const seen of some) text += row(cellsOf(seen, names));
+    for (const seen of some) {
+      text += row(cellsOf(seen, names));
+      if (hasOthers(seen, names)) onLeftOut();
+    }
     yield text;
   }
   if (!names) yield head([]);
@@ -29,6 +38,10 @@ function cellsOf({ timeMs, data }: Seen, names: readonly string[]): (string | nu
     ...BOX.map((side) => box[side]),
     ...names.map((name) => (Object.hasOwn(probabilities, name) ? (probabilities[name] ?? "") : "")),
   ];
+}
+
+function hasOthers({ data }: Seen, names: readonly string[]): boolean {
+  return Object.keys(data.probabilities).some((name) => !names.includes(name));
 }
 
 function row(cells: readonly (string | number)[]): string {

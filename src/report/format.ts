@@ -28,3 +28,10 @@ export function clockFace(seconds: number): string {
 export function percent(part: number): string {
   return `${(100 * (Number.isFinite(part) ? part : 0)).toFixed(1)} %`;
 }
+
+const LONGEST_NAME = 80;
+
+/** A name from outside, of a length that can be kept and shown. */
+export function cut(name: string): string {
+  return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name;
+}

@@ -1,9 +1,13 @@
 import { coloursOf } from "../events/palette.js";
 import { count, escaped, plural } from "../text.js";
+import { COLUMNS } from "./cameras.js";
 import { type Axis, changeTable, heatMap, type Lane, type Legend, laneChart, shareChart } from "./chart.js";
 import { elapsed, moment, percent } from "./format.js";
 import { STYLE } from "./style.js";
-import { COLUMNS, SHOWN_CAMERAS, SHOWN_TRACKS, type Summary } from "./summary.js";
+import { FACES_ONLY, type Summary } from "./summary.js";
+import { SHOWN_TRACKS } from "./tracks.js";
+
+const SHOWN_CAMERAS = 12;
 
 /** Nothing is loaded and nothing runs: the page is what it says, wherever it is opened. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
@@ -32,16 +36,25 @@ ${content}
 
 function sections(summary: Summary, broken: number): string[] {
   const legend = { labels: summary.labels, colours: coloursOf(summary.labels) };
-  const { clock, fromMs, toMs, cameras } = summary;
-  const axis = { clock, fromMs, toMs };
   return [
     figures(summary, broken),
-    `<div style="--names:${cameras.size === 1 ? 3.2 : 10}rem">${section("Share of each expression", shareOf(summary, legend, axis))}${cameras.size === 1 ? "" : section("Cameras", camerasOf(summary, legend, axis))}${section("Tracks", tracksOf(summary, legend, axis))}</div>`,
-    `<div class="pair">${section("Changes", changesOf(summary))}${section("Where faces were", mapsOf(summary))}</div>`,
+    ...(summary.inViewMs > 0 ? overTime(summary, legend) : [section(SHARES, shareOf(summary, legend))]),
     section("Events", tableOf(summary, legend)),
   ];
 }
 
+function overTime(summary: Summary, legend: Legend): string[] {
+  const { clock, fromMs, toMs, cameras, timeline } = summary;
+  const axis = { clock, fromMs, toMs };
+  const shares = `${shareOf(summary, legend)}${shareChart(timeline, legend, axis)}`;
+  const one = cameras.length === 1;
+  return [
+    `<div style="--names:${one ? 3.2 : 10}rem">${section(SHARES, shares)}${one ? "" : section("Cameras", camerasOf(summary, legend, axis))}${section("Tracks", tracksOf(summary, legend, axis))}</div>`,
+    `<div class="pair">${section("Changes", changesOf(summary))}${section("Where faces were", mapsOf(summary))}</div>`,
+  ];
+}
+
+const SHARES = "Share of each expression";
 const section = (title: string, content: string) => `<section><h2>${title}</h2>${content}</section>`;
 const note = (text: string) => `<p class="note">${text}</p>`;
 
@@ -66,27 +79,27 @@ function about({ inputs, models, purposes, retentions, clock, fromMs, toMs, even
 }
 
 function figures(summary: Summary, broken: number): string {
-  const { events, cameras, tracks, fromMs, toMs } = summary;
-  const inView = summary.totals().reduce((sum, ms) => sum + ms, 0);
+  const { events, cameras, tracks, fromMs, toMs, inViewMs } = summary;
   const shown: [string, string][] = [
     [count(tracks), tracks === 1 ? "track" : "tracks"],
-    [elapsed(inView), "of faces in view"],
+    ...(inViewMs > 0 ? [[elapsed(inViewMs), "of faces in view"] satisfies [string, string]] : []),
     [elapsed(toMs - fromMs), "from first to last event"],
     [count(events), events === 1 ? "event" : "events"],
-    ...(cameras.size > 1 ? [[count(cameras.size), "cameras"] satisfies [string, string]] : []),
+    ...(cameras.length > 1 ? [[count(cameras.length), "cameras"] satisfies [string, string]] : []),
     ...(broken > 0 ? [[count(broken), "lines passed over"] satisfies [string, string]] : []),
   ];
   return `<div class="figures">${shown.map(([value, what]) => `<div><b>${value}</b><span>${what}</span></div>`).join("")}</div>`;
 }
 
-function shareOf(summary: Summary, legend: Legend, axis: Axis): string {
-  const totals = summary.totals();
-  const all = totals.reduce((sum, ms) => sum + ms, 0);
+function shareOf(summary: Summary, legend: Legend): string {
+  const { of, amounts } = summary.shares();
+  const all = amounts.reduce((sum, amount) => sum + amount, 0);
   const entries = summary.labels.map((label, i) => {
-    const ms = totals[i] ?? 0;
-    return `<li${ms > 0 ? "" : ' class="none"'}>${swatch(legend, i)}${escaped(label)}<b>${percent(ms / all)}</b><span>${elapsed(ms)}</span></li>`;
+    const amount = amounts[i] ?? 0;
+    const told = of === "time" ? elapsed(amount) : plural(amount, "face");
+    return `<li${amount > 0 ? "" : ' class="none"'}>${swatch(legend, i)}${escaped(label)}<b>${percent(amount / all)}</b><span>${told}</span></li>`;
   });
-  return `<ul class="legend">${entries.join("")}</ul>${shareChart(summary.timeline, legend, axis)}`;
+  return `${of === "time" ? "" : note(`${FACES_ONLY}.`)}<ul class="legend">${entries.join("")}</ul>`;
 }
 
 function swatch({ colours }: Legend, label: number): string {
@@ -95,26 +108,26 @@ function swatch({ colours }: Legend, label: number): string {
 
 /** Those with faces longest in view first. */
 function busiest({ cameras }: Summary) {
-  return [...cameras].sort(([, a], [, b]) => b.totalMs - a.totalMs).slice(0, SHOWN_CAMERAS);
+  return [...cameras].sort((a, b) => b.totalMs - a.totalMs).slice(0, SHOWN_CAMERAS);
 }
 
 function cameraNote({ cameras }: Summary): string {
-  return cameras.size > SHOWN_CAMERAS
-    ? note(`The ${SHOWN_CAMERAS} busiest of ${count(cameras.size)} cameras.`)
+  return cameras.length > SHOWN_CAMERAS
+    ? note(`The ${SHOWN_CAMERAS} busiest of ${count(cameras.length)} cameras.`)
     : "";
 }
 
 function camerasOf(summary: Summary, legend: Legend, axis: Axis): string {
   const { fromMs, toMs } = axis;
-  const lanes = busiest(summary).map(([camera, { timeline }]) => ({ camera, timeline, fromMs, toMs }));
+  const lanes = busiest(summary).map(({ name, timeline }) => ({ camera: name, timeline, fromMs, toMs }));
   return `${cameraNote(summary)}${laneChart(lanes, legend, axis)}`;
 }
 
 function tracksOf(summary: Summary, legend: Legend, axis: Axis): string {
-  const one = summary.cameras.size === 1;
+  const one = summary.cameras.length === 1;
   const lanes = summary.longestTracks().map(
     ({ camera, track, timeline, fromMs, toMs }): Lane => ({
-      camera: one ? "" : camera,
+      camera: one ? "" : camera.name,
       ...{ track, timeline, fromMs, toMs },
     }),
   );
@@ -132,7 +145,7 @@ function changesOf({ changes, labels }: Summary): string {
 }
 
 function mapsOf(summary: Summary): string {
-  const maps = busiest(summary).map(([name, { heat, totalMs, tracks, aspect }]) => {
+  const maps = busiest(summary).map(({ name, heat, totalMs, tracks, aspect }) => {
     const caption = `<b>${escaped(name)}</b> ${plural(tracks, "track")}, ${elapsed(totalMs)} in view`;
     return `<figure>${heatMap(heat, COLUMNS, aspect, name)}<figcaption>${caption}</figcaption></figure>`;
   });
@@ -148,9 +161,9 @@ const KINDS: Readonly<Record<string, string>> = {
 
 function tableOf(summary: Summary, legend: Legend): string {
   const shown = summary.table();
-  const several = summary.cameras.size > 1;
+  const several = summary.cameras.length > 1;
   const rows = shown.map(({ atMs, camera, track, kind, label, confidence }) => {
-    const where = several ? `<td>${escaped(camera)}</td>` : "";
+    const where = several ? `<td>${escaped(camera.name)}</td>` : "";
     return `<tr><td class="at">${moment(atMs, summary.clock)}</td>${where}<td>#${track}</td><td class="dim">${KINDS[kind] ?? ""}</td><td>${swatch(legend, summary.labels.indexOf(label))}${escaped(label)}</td><td class="number">${percent(confidence)}</td></tr>`;
   });
   const bound =

@@ -1,7 +1,8 @@
 import { count, plain, plural } from "../text.js";
 import { elapsed, moment, percent } from "./format.js";
 import type { Heading } from "./html.js";
-import { SHOWN_TRACKS, type Summary } from "./summary.js";
+import { FACES_ONLY, type Shares, type Summary } from "./summary.js";
+import { SHOWN_TRACKS } from "./tracks.js";
 
 /** The report as Markdown (GitHub's tables), without pictures. */
 export function markdownOf(summary: Summary, { title, broken }: Heading): string {
@@ -14,30 +15,45 @@ export function markdownOf(summary: Summary, { title, broken }: Heading): string
 }
 
 function tables(summary: Summary): string[] {
-  const { clock, fromMs, toMs, cameras, changes } = summary;
-  const totals = summary.totals();
-  const all = totals.reduce((sum, ms) => sum + ms, 0);
-  const labels = summary.labels.map(plain);
-  const shown =
-    summary.tracks > SHOWN_TRACKS ? `, the ${SHOWN_TRACKS} longest of ${count(summary.tracks)}` : "";
+  const { clock, fromMs, toMs, cameras, inViewMs } = summary;
+  const shares = summary.shares();
+  const inView = shares.of === "time" ? `; ${elapsed(inViewMs)} of faces in view` : `. ${FACES_ONLY}`;
   return [
-    `${plural(summary.events, "event")}, ${plural(summary.tracks, "track")}, ${plural(cameras.size, "camera")}; ${moment(fromMs, clock)} to ${moment(toMs, clock)}${clock === "wall" ? " UTC" : " of the recording"} (${elapsed(toMs - fromMs)}); ${elapsed(all)} of faces in view.`,
+    `${plural(summary.events, "event")}, ${plural(summary.tracks, "track")}, ${plural(cameras.length, "camera")}; ${moment(fromMs, clock)} to ${moment(toMs, clock)}${clock === "wall" ? " UTC" : " of the recording"} (${elapsed(toMs - fromMs)})${inView}.`,
     ...notes(summary),
     "## Expressions",
-    table(
-      ["expression", "time", "share"],
-      labels.map((label, n) => [label, elapsed(totals[n] ?? 0), percent((totals[n] ?? 0) / all)]),
-    ),
+    shareTable(summary.labels, shares),
     "## Cameras",
     table(
       ["camera", "events", "tracks", "time with faces"],
-      [...cameras].map(([name, { events, tracks, totalMs }]) => [
+      cameras.map(({ name, events, tracks, totalMs }) => [
         plain(name),
         count(events),
         count(tracks),
         elapsed(totalMs),
       ]),
     ),
+    ...(shares.of === "time" ? overTime(summary) : []),
+  ];
+}
+
+function shareTable(labels: readonly string[], { of, amounts }: Shares): string {
+  const all = amounts.reduce((sum, amount) => sum + amount, 0);
+  return table(
+    ["expression", of, "share"],
+    labels.map((label, n) => {
+      const amount = amounts[n] ?? 0;
+      return [plain(label), of === "time" ? elapsed(amount) : count(amount), percent(amount / all)];
+    }),
+  );
+}
+
+function overTime(summary: Summary): string[] {
+  const { clock, changes } = summary;
+  const labels = summary.labels.map(plain);
+  const shown =
+    summary.tracks > SHOWN_TRACKS ? `, the ${SHOWN_TRACKS} longest of ${count(summary.tracks)}` : "";
+  return [
     "## Changes, from row to column",
     table(
       ["", ...labels],
@@ -52,7 +68,7 @@ function tables(summary: Summary): string[] {
       summary
         .longestTracks()
         .map(({ camera, track, fromMs: from, totalMs }) => [
-          plain(camera),
+          plain(camera.name),
           String(track),
           moment(from, clock),
           elapsed(totalMs),

@@ -9,6 +9,8 @@ const MAX_LINE = 1 << 20;
 const CHUNK = 1 << 18;
 /** The most that a `Date` can hold, ms. */
 const MAX_TIME_MS = 8.64e15;
+/** Editors and shells of Windows begin a file with it. */
+const BYTE_ORDER_MARK = /^\uFEFF/;
 
 export interface Input {
   /** What messages call it. */
@@ -25,6 +27,7 @@ export interface Seen {
   readonly timeMs: number;
   readonly data: Pick<
     EmotionData,
+    | "pipeline"
     | "camera"
     | "track"
     | "kind"
@@ -64,7 +67,8 @@ export async function* readEvents(
       for (const line of lines) {
         number++;
         if (line?.trim() === "") continue;
-        const found = line === undefined ? `longer than ${MAX_LINE} characters` : parse(line);
+        const text = number === 1 ? line?.replace(BYTE_ORDER_MARK, "") : line;
+        const found = text === undefined ? `longer than ${MAX_LINE} characters` : parse(text);
         if (typeof found === "string") reading.onBroken?.(`${name}:${number}`, found);
         else events.push({ input, ...found });
       }
@@ -130,6 +134,7 @@ function parse(line: string): Omit<Seen, "input"> | string {
   if (typeof data !== "object" || data === null) return "no emotion event: it has no `data`";
   const timeMs = typeof event?.time === "string" ? Date.parse(event.time) : Number.NaN;
   if (!Number.isFinite(timeMs)) return "`time` is no date";
+  if (typeof data.pipeline !== "string") return "`data.pipeline` is no text";
   if (typeof data.camera !== "string") return "`data.camera` is no text";
   if (!Number.isSafeInteger(data.track)) return "`data.track` is no whole number";
   if (!KINDS.includes(String(data.kind))) return `\`data.kind\` is none of ${KINDS.join(", ")}`;

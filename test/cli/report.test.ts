@@ -97,6 +97,29 @@ describe("pipeline report", function () {
     assert(!existsSync(join(folder, "none.html")));
   });
 
+  it("tells recordings of the same name apart by their folders", async () => {
+    for (const [folderName, day] of [
+      ["mon", 5],
+      ["tue", 6],
+    ] as const) {
+      mkdirSync(join(folder, folderName));
+      const lines = [1, 2].map((n) =>
+        JSON.stringify({ ...eventOf(n), time: new Date(Date.UTC(2026, 0, day) + n * 40).toISOString() }),
+      );
+      writeFileSync(join(folder, folderName, "door.jsonl"), lines.join("\n"));
+    }
+    const { stdout } = await report(["mon/door.jsonl", "tue/door.jsonl", "--format", "md", "-q"]);
+    assert.match(stdout, /^\| mon\/door door \| 2 \| 1 \|/m);
+    assert.match(stdout, /^\| tue\/door door \| 2 \| 1 \|/m);
+  });
+
+  it("says how many events have probabilities without a column", async () => {
+    const other = lineOf(2, { probabilities: { contempt: 1 } });
+    const { code, stderr } = await report(["-", "-q", "--format", "csv"], lineOf(1) + other + other);
+    assert.equal(code, 0);
+    assert.match(stderr, /^2 events with probabilities that have no column: .*\n$/);
+  });
+
   it("says what is wrong with the usage in one line, and exits with 2", async () => {
     for (const [args, message] of [
       [["nothing.jsonl"], /nothing\.jsonl: there is no such file/],

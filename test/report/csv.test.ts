@@ -5,12 +5,12 @@ import { csvOf } from "#src/report/csv.js";
 import type { Seen } from "#src/report/read.js";
 import { eventOf } from "../support/event.js";
 
-async function rows(events: readonly Partial<Seen["data"]>[]) {
+async function rows(events: readonly Partial<Seen["data"]>[], onLeftOut?: () => void) {
   async function* seen(): AsyncGenerator<Seen[]> {
     for (const data of events) yield [{ input: 0, timeMs: 0, data: { ...eventOf(1).data, ...data } }];
   }
   let text = "";
-  for await (const some of csvOf(seen())) text += some;
+  for await (const some of csvOf(seen(), onLeftOut)) text += some;
   return parse(text, { columns: true, record_delimiter: "\r\n" }) as Record<string, string>[];
 }
 
@@ -34,6 +34,13 @@ describe("events as CSV", () => {
     });
     assert.deepEqual([two?.label, two?.p_happy, two?.p_neutral], ["neutral", "", "1"]);
     assert.deepEqual(await rows([]), []);
+  });
+
+  it("tells of each event with probabilities that have no column", async () => {
+    let leftOut = 0;
+    const other = { probabilities: { happy: 0.5, contempt: 0.5 } };
+    await rows([{}, other, { probabilities: { happy: 1 } }, other], () => leftOut++);
+    assert.equal(leftOut, 2);
   });
 
   it("gives any text back as it was, but for what a spreadsheet would run", async () => {

@@ -64,6 +64,23 @@ describe("the report", () => {
     assert.equal(html.match(/<figure>/g)?.length, 12);
   });
 
+  it("counts faces where none was in view for any time, as in pictures, and says so", () => {
+    const summary = new Summary("media", ["photos"]);
+    for (const [n, label] of ["neutral", "happy", "happy", "happy"].entries()) {
+      const data = { ...eventOf(n).data, track: n + 1, kind: "sample" as const, label };
+      summary.add({ input: 0, timeMs: n * 40, data });
+    }
+    const html = htmlOf(summary, HEADING);
+    assert(html.includes("happy<b>75.0 %</b><span>3 faces</span>"));
+    assert(html.includes("neutral<b>25.0 %</b><span>1 face</span>"));
+    assert.match(html, /shares are of faces, not of time/);
+    assert.doesNotMatch(html, /NaN|in view<|<svg/);
+    const markdown = markdownOf(summary, HEADING);
+    assert.match(markdown, /shares are of faces, not of time/);
+    assert.match(markdown, /^\| expression \| faces \| share \|$/m);
+    assert.match(markdown, /^\| happy \| 3 \| 75\.0 % \|$/m);
+  });
+
   it("has no element and no attribute that a name could have made", () => {
     const tags = (html: string) => html.match(/<[^>]*>/g)?.map((tag) => tag.replace(/"[^"]*"/g, '""'));
     const harmless = tags(htmlOf(summaryOf(["a", "b"]), HEADING));

@@ -55,6 +55,7 @@ describe("reading events", () => {
       "{}",
       '"text"',
       odd({ confidence: 2 }),
+      JSON.stringify({ ...eventOf(1), data: { ...eventOf(1).data, pipeline: undefined } }),
       odd({ kind: "gone" }),
       odd({ box: { x: 1 } }),
       odd({ mediaTimeMs: 1e300 }),
@@ -68,12 +69,19 @@ describe("reading events", () => {
       "input0:2: no emotion event: it has no `data`",
       "input0:3: no emotion event: it has no `data`",
       "input0:4: `data.confidence` is not between 0 and 1",
-      "input0:5: `data.kind` is none of appeared, changed, sample, left",
-      "input0:6: `data.box` is no box",
-      "input0:7: `data.mediaTimeMs` is no time",
-      "input0:8: `time` is no date",
-      "input0:10: not JSON (cut short?)",
+      "input0:5: `data.pipeline` is no text",
+      "input0:6: `data.kind` is none of appeared, changed, sample, left",
+      "input0:7: `data.box` is no box",
+      "input0:8: `data.mediaTimeMs` is no time",
+      "input0:9: `time` is no date",
+      "input0:11: not JSON (cut short?)",
     ]);
+  });
+
+  it("passes over the mark that editors of Windows put before the first line", async () => {
+    const marked = Buffer.from(`\uFEFF${lineOf(1)}\n${lineOf(2)}\n`);
+    const { times, broken } = await read(stream(marked), stream(marked.subarray(0, 2), marked.subarray(2)));
+    assert.deepEqual([times, broken], [[40, 80, 40, 80], []]);
   });
 
   it("does not keep a line without an end", async () => {

@@ -1,0 +1,30 @@
+import type { CameraDetail } from "./cameras.js";
+
+/** So many events at each end. */
+const END = 100;
+
+/** A row of the table of events. */
+export interface Shown {
+  readonly atMs: number;
+  readonly camera: CameraDetail;
+  readonly track: number;
+  readonly kind: string;
+  readonly label: string;
+  readonly confidence: number;
+}
+
+/** The first and the last events by time, in whatever order they come. */
+export class Ends {
+  #kept: Shown[] = [];
+
+  add(shown: Shown): void {
+    this.#kept.push(shown);
+    if (this.#kept.length >= 8 * END) this.#kept = this.rows();
+  }
+
+  /** All of them where they are few. */
+  rows(): Shown[] {
+    const rows = this.#kept.sort((a, b) => a.atMs - b.atMs);
+    return rows.length > 2 * END ? [...rows.slice(0, END), ...rows.slice(-END)] : rows;
+  }
+}
