@@ -18,6 +18,7 @@ import { AnnotateProgress } from "./annotate-progress.js";
 import { collect } from "./collect.js";
 import { clock } from "./format.js";
 import { Signals } from "./signals.js";
+import { found } from "./summary.js";
 
 interface Flags extends FileFlags {
   readonly pipeline?: string;
@@ -147,18 +148,18 @@ async function annotate(
   };
   expectFfmpeg();
   const mark = await markOf(job, await planOf({ ...job, beside: {} }, flags), ownPaths(job, flags));
-  const found = flags.force ? "nothing" : await foundAt(job, mark);
-  if (found === "done" || found === "foreign") progress.skipped(job);
-  if (found === "done") {
+  const there = flags.force ? "nothing" : await foundAt(job, mark);
+  if (there === "done" || there === "foreign") progress.skipped(job);
+  if (there === "done") {
     say(`${input}: done already (${output}); --force does it again`);
     return undefined;
   }
-  if (found === "foreign") {
+  if (there === "foreign") {
     const reason = `${output} is there, but \`annotate\` did not make it, or not to its end; --force replaces it, --output names another`;
     process.stderr.write(`error: ${reason}\n`);
     return reason;
   }
-  if (found === "other") say(`${input}: ${output} was made in another way; making it again`);
+  if (there === "other") say(`${input}: ${output} was made in another way; making it again`);
   else if (position && !process.stderr.isTTY) say(input);
   const [{ runShown }, plan] = await Promise.all([import("./run-shown.js"), planOf(job, flags)]);
   try {
@@ -184,12 +185,13 @@ async function annotate(
   }
 }
 
-function doneLine({ input, output, beside }: Job, { sources, faces, seconds }: RunSummary): string {
-  const [source] = sources;
+function doneLine({ input, output, beside }: Job, summary: RunSummary): string {
+  const { seconds } = summary;
+  const [source] = summary.sources;
   const { decoded = 0, mediaTimeMs = 0, firstTimeMs = 0 } = source ?? {};
   const speed = ((mediaTimeMs - firstTimeMs) / 1000 / Math.max(seconds, 0.001)).toFixed(1);
   const made = [output, ...Object.values(beside)].join(", ");
-  return `${input} -> ${made}: ${plural(decoded, "frame")}, ${plural(faces, "face")}, ${clock(seconds * 1000)} (${speed}x real time)`;
+  return `${input} -> ${made}: ${plural(decoded, "frame")}, ${found(summary)}, ${clock(seconds * 1000)} (${speed}x real time)`;
 }
 
 /** What the run reads and writes, as its pipeline is told. */

@@ -57,7 +57,7 @@ describe("pipeline annotate", function () {
   it("makes the annotated recording beside the input, and does not make it again unless told to", async () => {
     const first = await start("man.mp4").ended;
     assert.equal(first.code, 0, first.stderr);
-    assert.match(first.stderr, /man\.mp4 -> man\.annotated\.mp4: 25 frames, \d+ faces/);
+    assert.match(first.stderr, /man\.mp4 -> man\.annotated\.mp4: 25 frames, \d+ detections of 1 face,/);
     assert.deepEqual(probe(join(folder, "man.annotated.mp4")).times, probe(join(folder, "man.mp4")).times);
     const again = await start("man.mp4").ended;
     assert.equal(again.code, 0);

@@ -96,6 +96,7 @@ describe("pipeline models", function () {
       [["check", "nosuch", damaged], 2, none],
       [["check", damaged], 1, /^model tiny: [^\n]*bytes where its card says 7/],
       [["check", folder], 2, /: there is no card\.json in it; /],
+      [["show", join(folder, "none")], 2, /^model [^\n]*none: there is no such folder; give the folder /],
       [["quantize", "nosuch", "--data", "nosuch", "-o", folder], 2, none],
       [
         ["quantize", "fer2013-small", "--data", "nosuch.csv", "-o", folder],
