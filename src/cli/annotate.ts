@@ -49,7 +49,10 @@ export function register(program: Command): void {
       "--soft",
       "adds a track of subtitles that can be switched off, and copies everything else as it is",
     )
-    .option("--events", "writes the events beside it: <output's name>.jsonl")
+    .option(
+      "--events",
+      "writes the events beside it: <output's name>.jsonl; appeared, changed, left, and a sample a second",
+    )
     .option("--vtt", "writes WebVTT subtitles beside it: <output's name>.vtt")
     .option("--csv", "writes the events as a table beside it: <output's name>.csv")
     .option(
@@ -58,7 +61,7 @@ export function register(program: Command): void {
     )
     .option(
       "--model <name or folder>",
-      "what reads the expressions: a model that comes along, or one's folder (default: fer2013-small)",
+      "what reads the expressions: a model that comes along, or one's folder (default: the pipeline's, fer2013-small)",
     )
     .option("--codec <name>", "video encoder, by ffmpeg's name (default: libx264)")
     .option("--quality <number>", "in the encoder's own measure, lower is better (default for libx264: 20)")
@@ -69,6 +72,8 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
+A face's first event is \`appeared\`, and its first sample is of the same moment. With a --pipeline that has \`events\` of its
+own, those are written.
 With --soft nothing is encoded. In Matroska boxes and labels follow the faces; in MP4 and QuickTime, whose subtitles have
 no places, labels stand below one another. A --pipeline for it is one like pipelines/subtitles.yaml.
 
