@@ -1,13 +1,34 @@
 import { randomUUID } from "node:crypto";
 import { rename, rm, writeFile } from "node:fs/promises";
+import { setTimeout as wait } from "node:timers/promises";
 
 /** Writes beside the file and renames: who reads it finds the old content or the new, whatever happens between. */
 export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
   const beside = `${path}.${randomUUID()}.part`;
   try {
     await writeFile(beside, content);
-    await rename(beside, path);
+    await renameOver(beside, path);
   } finally {
     await rm(beside, { force: true });
   }
+}
+
+/** Waits before a new try, ms. */
+const TRIES_MS = [10, 20, 50, 100, 200, 500, 1000, 1000];
+
+/**
+ * Renames, over what is there too. On Windows that fails while another program has one of the files open, as virus
+ * scanners and indexers do for a moment: it is tried again for three seconds.
+ */
+export async function renameOver(from: string, to: string): Promise<void> {
+  const waits = process.platform === "win32" ? TRIES_MS : [];
+  for (const waitMs of waits) {
+    try {
+      return await rename(from, to);
+    } catch (error) {
+      if (!["EPERM", "EACCES", "EBUSY"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      await wait(waitMs);
+    }
+  }
+  await rename(from, to);
 }

@@ -6,7 +6,16 @@ import { fileURLToPath } from "node:url";
 const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 
 /** Files that belong to no folder, and import none. */
-const FREE = ["bytes.ts", "errors.ts", "colours.ts", "text.ts", "timer.ts", "replace-file.ts"];
+const FREE = [
+  "bytes.ts",
+  "errors.ts",
+  "colours.ts",
+  "cores.ts",
+  "text.ts",
+  "timer.ts",
+  "replace-file.ts",
+  "listening.ts",
+];
 /** What a folder may import from besides itself, the files of `FREE` and packages; types count like values. */
 const MAY: Record<string, readonly string[]> = {
   events: [],
@@ -32,6 +41,7 @@ const DOORS: Record<string, readonly string[]> = {
   "pipeline/load.ts": ["registry.ts"],
   // The page speaks its server's language.
   "web/connection.ts": ["sinks/web/protocol.ts"],
+  "web/main.ts": ["sinks/web/protocol.ts"],
   "web/state.ts": ["sinks/web/protocol.ts"],
   "web/cameras.ts": ["sinks/web/protocol.ts"],
   "web/events.ts": ["sinks/web/protocol.ts"],

@@ -6,6 +6,7 @@ import { CONTAINERS, muxerOf } from "../media/containers.js";
 import { namedFiles } from "../media/glob.js";
 import { redact } from "../media/redact.js";
 import { isUrl } from "../media/url.js";
+import { identity } from "../pipeline/identity.js";
 import { plural } from "../text.js";
 
 /** What is written beside an annotated recording when asked for, by the flag. */
@@ -46,7 +47,7 @@ export async function jobsOf(names: readonly string[], flags: FileFlags): Promis
   for (const input of inputs) {
     const job = await jobOf(input, output ?? outputOf(input, flags), flags);
     for (const file of [job.output, ...Object.values(job.beside)]) {
-      if (resolve(file) === resolve(input))
+      if (identity(file) === identity(input))
         throw usage(`${input}: the annotated recording would replace it; name another`);
       const other = taken.get(resolve(file));
       if (other !== undefined) throw usage(`${other} and ${input} would both become ${file}`);

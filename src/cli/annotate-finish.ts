@@ -1,11 +1,11 @@
 import { createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { messageOf, SinkError } from "../errors.js";
+import { diskReason, SinkError } from "../errors.js";
 import { muxerOf } from "../media/containers.js";
 import type { RunSummary } from "../pipeline/run.js";
-import { diskReason } from "../sinks/disk.js";
+import { renameOver } from "../replace-file.js";
 import { partName } from "../sinks/part-file.js";
 import { eventsPart, type Job, softText } from "./annotate-files.js";
 
@@ -38,10 +38,10 @@ export async function addTrack(job: Job, { sources }: RunSummary, signal: AbortS
       },
       signal,
     );
-    await rename(part, output);
+    await renameOver(part, output);
     await rm(subtitles);
   } catch (cause) {
-    throw new SinkError("ANNOTATE_SOFT", `${output} cannot be written: ${messageOf(cause)}`, { cause });
+    throw new SinkError("ANNOTATE_SOFT", `${output} cannot be written: ${diskReason(cause)}`, { cause });
   }
 }
 
@@ -55,9 +55,9 @@ export async function nameBeside(job: Job): Promise<void> {
       const { csvOf, readEvents } = await import("../report/index.js");
       const rows = csvOf(readEvents([{ name: written, from: written }]));
       await pipeline(Readable.from(rows), createWriteStream(partName(csv)));
-      await rename(partName(csv), csv);
+      await renameOver(partName(csv), csv);
     }
-    if (events !== undefined) await rename(written, events);
+    if (events !== undefined) await renameOver(written, events);
     else await rm(written);
   } catch (cause) {
     throw new SinkError("ANNOTATE_BESIDE", `${csv ?? events} cannot be written: ${diskReason(cause)}`, {

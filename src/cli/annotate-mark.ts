@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
-import { messageOf, SinkError } from "../errors.js";
+import { diskReason, SinkError } from "../errors.js";
 import { addNote, endOf } from "../media/note.js";
 import type { Plan, PlannedNode } from "../pipeline/plan.js";
 import type { Beside, Job } from "./annotate-files.js";
@@ -45,7 +45,7 @@ export async function setMark({ output, beside }: Job, mark: string): Promise<vo
   try {
     await addNote(output, ["ekspresi annotate", mark, ...kinds].join(" "));
   } catch (cause) {
-    throw new SinkError("ANNOTATE_MARK", `${output} cannot be written: ${messageOf(cause)}`, { cause });
+    throw new SinkError("ANNOTATE_MARK", `${output} cannot be written: ${diskReason(cause)}`, { cause });
   }
 }
 

@@ -11,7 +11,7 @@ export function register(program: Command): void {
       "after",
       `
 Examples:
-  $ source <(pipeline completion bash)                                  # in ~/.bashrc
+  $ eval "$(pipeline completion bash)"                                  # in ~/.bashrc
   $ pipeline completion zsh > "\${fpath[1]}/_pipeline"                    # then a new shell
   $ pipeline completion fish > ~/.config/fish/completions/pipeline.fish`,
     )
@@ -95,6 +95,7 @@ function pattern({ name }: Verb, values: readonly Value[]): string {
   return flags.flatMap((text) => (text ? [`"${name} ${text}"`] : [])).join("|");
 }
 
+/** For bash 3.2, which macOS has, as well. */
 function bash(verbs: readonly Verb[]): string {
   const cases = verbs.map(
     ({ name, options, words, files }) =>
@@ -102,7 +103,7 @@ function bash(verbs: readonly Verb[]): string {
   );
   return `# bash completion of pipeline
 _pipeline() {
-  local word=\${COMP_WORDS[COMP_CWORD]} verb=\${COMP_WORDS[1]} at=2 options= words= files= path
+  local word=\${COMP_WORDS[COMP_CWORD]} verb=\${COMP_WORDS[1]} at=2 options= words= files= name
   if [[ $COMP_CWORD -eq 1 ]]; then
     COMPREPLY=($(compgen -W "${verbs
       .filter((verb) => !isUnder(verb))
@@ -130,7 +131,7 @@ ${valueCases(verbs, (words) => `words="${words.join(" ")}" at=$COMP_CWORD`)}
     COMPREPLY=($(compgen -W "$words" -- "$word"))
   fi
   if [[ -n $files ]]; then
-    while IFS= read -r path; do COMPREPLY+=("$path"); done < <(compgen -f -- "$word")
+    while IFS= read -r name; do COMPREPLY+=("$name"); done < <(compgen -f -- "$word")
   fi
 }
 complete -o filenames -F _pipeline pipeline

@@ -1,17 +1,17 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
-import { ConfigError, readReason, SinkError } from "../errors.js";
+import { ConfigError, DataError, diskReason, readReason, SinkError } from "../errors.js";
+import { isNamed } from "../model/data/split-names.js";
 import type { Evaluation } from "../model/evaluation/index.js";
 import { replaceFile } from "../replace-file.js";
-import { diskReason } from "../sinks/disk.js";
 import { plural } from "../text.js";
 import { BAR_WIDTHS, bar } from "./bar.js";
 import { collect } from "./collect.js";
 import { clock } from "./format.js";
 import { createLog } from "./log.js";
 import { redrawn } from "./redrawn.js";
-import { errorColumns, fitting } from "./terminal.js";
+import { errorColumns, fitting, printable } from "./terminal.js";
 import { THREADS_HELP, threadsOf } from "./threads.js";
 import { checkFile } from "./writable.js";
 
@@ -88,16 +88,14 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   const threads = threadsOf(flags.threads);
   const { loadModel } = await import("../model/load.js");
   const { openEngine } = await import("../model/engine/index.js");
-  const { DataOptions, readDataset, rowsOf } = await import("../model/data/index.js");
+  const { measuredData, readDataset, rowsOf } = await import("../model/data/index.js");
   const { cardMetrics, evaluate, readHistory, report, writeMetrics } = await import(
     "../model/evaluation/index.js"
   );
-  const { default: Value } = await import("typebox/value");
 
   const log = createLog({ quiet: flags.quiet ?? false, json: false, around: (say) => say() });
   const model = await loadModel(nameOrPath, process.cwd());
-  const { width, height } = model.card.input;
-  const options = Value.Parse(DataOptions, Value.Default(DataOptions, { path: flags.data, width, height }));
+  const { options, asTrained } = measuredData(flags.data, model.card);
   const history = flags.history
     ? readHistory(await historyText(flags.history), `--history ${flags.history}`)
     : [];
@@ -105,8 +103,19 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   if (flags.html) await checkFile("--html", flags.html);
   if (flags.card) await checkFile("--card", join(model.folder, "card.json"), "leave --card out");
   const dataset = await readDataset(options, log);
+  log.info(
+    asTrained
+      ? `${dataset.name}: divided as the recipe in the model's card divides it`
+      : `${dataset.name}: divided by the defaults; the model's card tells of no training on it`,
+  );
   const splits = splitsOf(dataset.splits, flags.split, options.training);
-  const seen = splits.filter((name) => options.training.includes(name));
+  const rows = rowsOf(dataset, splits);
+  if (rows.length === 0)
+    throw new DataError(
+      "DATA_FEW",
+      `${flags.data}: no pictures in ${splits.join(", ")}; name another of its splits by --split (${dataset.splits.join(", ")}), or add pictures`,
+    );
+  const seen = splits.filter((name) => isNamed(name, options.training));
   if (seen.length > 0)
     log.warn(
       `${seen.join(", ")}: models learn from such a split; these figures say nothing about new pictures`,
@@ -121,7 +130,6 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   });
   try {
     const flip = flags.flip ?? false;
-    const rows = rowsOf(dataset, splits);
     const progress = await progressOf(rows.length, !flags.quiet);
     const evaluation = await evaluate(model, engine, dataset, rows, flip, progress.done).finally(
       progress.end,
@@ -134,7 +142,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
       precision: flags.precision,
       provider: engine.provider,
     };
-    process.stdout.write(table(evaluation, subject.split, engine.provider));
+    process.stdout.write(printable(table(evaluation, subject.split, engine.provider)));
     if (flags.json) await write(flags.json, `${JSON.stringify({ ...subject, ...evaluation }, null, 2)}\n`);
     if (flags.html) await write(flags.html, await report(subject, evaluation, dataset, history));
     if (flags.card) await writeMetrics(model, cardMetrics(subject, evaluation));
@@ -188,14 +196,15 @@ async function write(file: string, text: string): Promise<void> {
 }
 
 function splitsOf(all: readonly string[], asked: readonly string[], training: readonly string[]): string[] {
-  const unknown = asked.find((name) => !all.includes(name));
+  const unknown = asked.find((name) => !all.some((split) => isNamed(split, [name])));
   if (unknown !== undefined)
     throw new ConfigError(
       "SPLIT",
       `--split ${unknown}: the data set has no such split; it has ${all.join(", ")}`,
     );
-  const held = all.filter((name) => !training.includes(name));
-  return asked.length > 0 ? [...asked] : held.length > 0 ? held : [...all];
+  if (asked.length > 0) return all.filter((name) => isNamed(name, asked));
+  const held = all.filter((name) => !isNamed(name, training));
+  return held.length > 0 ? held : [...all];
 }
 
 function table(evaluation: Evaluation, split: string, provider: string): string {

@@ -1,5 +1,6 @@
 import { errorColours as pc } from "../colours.js";
 import type { Log, LogLevel } from "../pipeline/context.js";
+import { printable } from "./terminal.js";
 
 export interface LogOptions {
   /** Only warnings and errors. */
@@ -24,7 +25,7 @@ export function createLog({ quiet, json, around }: LogOptions): Log {
     const line = json
       ? JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })
       : (process.stderr.isTTY ? PAINT[level] : String)(
-          `${level === "warn" ? "warning: " : level === "error" ? "error: " : ""}${message}`,
+          `${level === "warn" ? "warning: " : level === "error" ? "error: " : ""}${printable(message)}`,
         );
     around(() => process.stderr.write(`${line}\n`));
   };

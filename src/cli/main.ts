@@ -2,8 +2,8 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { Command, CommanderError, Help } from "commander";
-import { ConfigError, EkspresiError, messageOf } from "../errors.js";
-import { diskReason } from "../sinks/disk.js";
+import { ConfigError, diskReason, EkspresiError, messageOf } from "../errors.js";
+import { readerHasGone } from "../sinks/output.js";
 import * as annotate from "./annotate.js";
 import * as completion from "./completion.js";
 import * as doctor from "./doctor.js";
@@ -19,6 +19,7 @@ import * as run from "./run.js";
 import * as schema from "./schema.js";
 import * as submit from "./submit.js";
 import * as sweep from "./sweep.js";
+import { printable } from "./terminal.js";
 import * as train from "./train.js";
 import * as validate from "./validate.js";
 import * as worker from "./worker.js";
@@ -112,14 +113,11 @@ async function main(argv: readonly string[]): Promise<void> {
 /** Verbs whose `--json` asks for a log of JSON lines. */
 const LOGGING = ["run", "worker"];
 
-/** What a file that is none may have in it would change the terminal. */
-const CONTROL = /[^\P{Cc}\n\t]/gu;
-
 /** Says what is wrong in one line, and gives the exit code for it. */
 function tell(error: unknown, json: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // commander has said it
   if (json) createLog({ quiet: true, json, around: (say) => say() }).error(messageOf(error));
-  else process.stderr.write(`${messageOf(error).replace(CONTROL, "\ufffd")}\n`);
+  else process.stderr.write(`${printable(messageOf(error))}\n`);
   if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   else if (!(error instanceof EkspresiError)) process.stderr.write("This is a bug; DEBUG=1 shows where.\n");
   return error instanceof ConfigError ? USAGE : 1;
@@ -127,7 +125,7 @@ function tell(error: unknown, json: boolean): number {
 
 /** A reader that has gone (`| head`) is no failure of a verb that prints; sinks look after themselves. */
 function onPipeError(error: NodeJS.ErrnoException): void {
-  if (error.code === "EPIPE") return;
+  if (readerHasGone(error)) return;
   if (process.exitCode === undefined)
     process.stderr.write(`standard output cannot be written: ${diskReason(error)}\n`);
   process.exitCode = 1;

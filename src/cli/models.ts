@@ -1,12 +1,13 @@
 import { type Command, Option } from "commander";
 import { ConfigError, ModelError, messageOf } from "../errors.js";
+import type { EngineOptions } from "../model/engine/index.js";
 import type { ModelPart } from "../model/folder.js";
-import type { Model } from "../model/load.js";
+import type { Model, ModelFileKind } from "../model/load.js";
 import { plural } from "../text.js";
 import { refuseUnknown } from "./groups.js";
 import { modelText } from "./model-text.js";
 import * as quantize from "./quantize.js";
-import { checkFolder } from "./writable.js";
+import { printable } from "./terminal.js";
 
 /** How the verb is told which model. */
 const WHICH = "name of a model that comes along, or the path of a model's folder";
@@ -36,7 +37,7 @@ export function register(program: Command): void {
     .action(show);
   models
     .command("check")
-    .description("Checks sizes, hashes and shapes, and runs the model once.")
+    .description("Checks sizes, hashes and shapes, and runs each form of the model once.")
     .argument("[models...]", `${WHICH}; default: all that come along`)
     .action(check);
   models
@@ -53,7 +54,11 @@ export function register(program: Command): void {
         .choices(["onnx", "tfjs"])
         .makeOptionMandatory(),
     )
-    .requiredOption("-o, --out <folder>", "folder to write to")
+    .requiredOption(
+      "-o, --out <folder>",
+      "folder to write to; the model's own gets the format besides its others",
+    )
+    .option("--force", quantize.FORCE_HELP)
     .action(exportModel);
   quantize.register(models, WHICH);
 }
@@ -74,19 +79,20 @@ async function list({ json }: { json?: boolean }): Promise<void> {
         ? `${(plain.accuracy * 100).toFixed(1)} % on ${plain.dataset} ${plain.split}`
         : "not measured";
       process.stdout.write(
-        `${name} ${version}  ${(parameters / 1e6).toFixed(2)} M parameters, ${accuracy}\n  ${summary}\n`,
+        printable(
+          `${name} ${version}  ${(parameters / 1e6).toFixed(2)} M parameters, ${accuracy}\n  ${summary}\n`,
+        ),
       );
     }
 }
 
 async function show(nameOrPath: string, { json }: { json?: boolean }): Promise<void> {
   const { card } = await load(nameOrPath);
-  process.stdout.write(json ? `${JSON.stringify(card, null, 2)}\n` : modelText(card));
+  process.stdout.write(json ? `${JSON.stringify(card, null, 2)}\n` : printable(modelText(card)));
 }
 
 async function check(names: string[]): Promise<void> {
   const { modelFile, shippedModels } = await import("../model/load.js");
-  const { openEngine } = await import("../model/engine/index.js");
   const wrong: string[] = [];
   let unknown = false;
   for (const name of names.length > 0 ? names : shippedModels())
@@ -94,9 +100,10 @@ async function check(names: string[]): Promise<void> {
       const model = await load(name);
       const kinds = model.card.files.map(({ kind }) => kind);
       for (const kind of kinds) await modelFile(model, kind);
-      const engine = await openEngine(model, { engine: kinds.includes("onnx") ? "onnx" : "tfjs" });
-      await engine.close();
-      process.stdout.write(`${name}: fine, ${plural(kinds.length, "file")}, runs on ${engine.provider}\n`);
+      const providers = await runOnce(model);
+      process.stdout.write(
+        `${name}: fine, ${plural(kinds.length, "file")}, runs on ${providers.join("; on ")}\n`,
+      );
     } catch (error) {
       wrong.push(messageOf(error));
       unknown ||= error instanceof ConfigError && error.code === "MODEL_MISSING";
@@ -104,16 +111,35 @@ async function check(names: string[]): Promise<void> {
   if (wrong.length > 0) throw new (unknown ? ConfigError : ModelError)("MODEL_CHECK", wrong.join("\n"));
 }
 
+/** Opens an engine, which runs the model once, for each form that its files come in; gives what ran them. */
+async function runOnce(model: Model): Promise<string[]> {
+  const { openEngine } = await import("../model/engine/index.js");
+  const has = (kind: ModelFileKind) => model.card.files.some((file) => file.kind === kind);
+  const forms: EngineOptions[] = [
+    ...(has("onnx") || !has("tfjs") ? [{}] : []), // a model has one of the two
+    ...(has("onnx-int8") ? [{ precision: "int8" } as const] : []),
+    ...(has("tfjs") ? [{ engine: "tfjs" } as const] : []),
+  ];
+  const providers: string[] = [];
+  for (const form of forms) {
+    const engine = await openEngine(model, form);
+    await engine.close();
+    providers.push(engine.provider);
+  }
+  return providers;
+}
+
 async function exportModel(
   nameOrPath: string,
-  flags: { format: "onnx" | "tfjs"; out: string },
+  flags: { format: "onnx" | "tfjs"; out: string; force?: boolean },
 ): Promise<void> {
-  const { format, out } = flags;
+  const { format, out, force = false } = flags;
   const model = await load(nameOrPath);
-  await checkFolder("--out", out);
+  const { checkModelOut, filesKept } = await import("./model-out.js");
+  await checkModelOut(model, out, force);
   const parts = await (format === "onnx" ? onnxParts : tfjsParts)(model);
   const { writeModelFolder } = await import("../model/folder.js");
-  await writeModelFolder(out, model.card, parts);
+  await writeModelFolder(out, model.card, [...(await filesKept(model, out, parts)), ...parts]);
   process.stdout.write(`${out}: ${parts.map(({ path }) => path).join(", ")}, card.json\n`);
 }
 

@@ -2,13 +2,16 @@ import type { Command } from "commander";
 import { ConfigError } from "../errors.js";
 import { plural } from "../text.js";
 import { createLog } from "./log.js";
-import { checkFolder } from "./writable.js";
 
 interface Flags {
   readonly data: string;
   readonly out: string;
   readonly pictures: string;
+  readonly force?: boolean;
 }
+
+/** Of verbs that write a model's folder. */
+export const FORCE_HELP = "replaces another model that the folder holds";
 
 /** @param which how the verb is told which model */
 export function register(models: Command, which: string): void {
@@ -21,6 +24,7 @@ export function register(models: Command, which: string): void {
     .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of pictures a class")
     .requiredOption("-o, --out <folder>", "folder to write to; the model's own is fine")
     .option("--pictures <n>", "training pictures to calibrate on, evenly spread over the data set", "512")
+    .option("--force", FORCE_HELP)
     .addHelpText(
       "after",
       `
@@ -33,23 +37,22 @@ Measure what it costs before you use it:
 }
 
 async function action(nameOrPath: string, flags: Flags): Promise<void> {
-  const { DataOptions, readDataset, rowsOf } = await import("../model/data/index.js");
+  const { measuredData, readDataset, rowsOf } = await import("../model/data/index.js");
   const { inputsOf } = await import("../model/evaluation/index.js");
   const { writeModelFolder } = await import("../model/folder.js");
+  const { checkModelOut } = await import("./model-out.js");
   const { loadModel, modelFile } = await import("../model/load.js");
   const { readGraph } = await import("../model/onnx/read.js");
   const { quantize } = await import("../model/quantize/index.js");
-  const { default: Value } = await import("typebox/value");
 
   const wanted = Number(flags.pictures);
   if (!Number.isInteger(wanted) || wanted < 1)
     throw new ConfigError("PICTURES", `--pictures ${flags.pictures}: give a whole number of at least 1`);
   const model = await loadModel(nameOrPath, process.cwd());
-  await checkFolder("--out", flags.out);
+  await checkModelOut(model, flags.out, flags.force ?? false);
   const { card } = model;
   const bytes = await modelFile(model, "onnx");
-  const { width, height } = card.input;
-  const options = Value.Parse(DataOptions, Value.Default(DataOptions, { path: flags.data, width, height }));
+  const { options } = measuredData(flags.data, card); // not on what the model is measured on
   const dataset = await readDataset(
     options,
     createLog({ quiet: false, json: false, around: (say) => say() }),

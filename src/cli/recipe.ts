@@ -55,9 +55,12 @@ export function loadSweep(path: string): Promise<SweepDefinition> {
   return load(SWEEP, path, []);
 }
 
-/** Values of a recipe as `--set` takes them. */
-export function settingsOf(settings: Settings): string[] {
-  return Object.entries(settings).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+/** Values of a recipe as `--set` takes them; paths among them become absolute. */
+export function settingsOf(settings: Settings, folder: string): string[] {
+  return Object.entries(settings).map(([key, value]) => {
+    const isPath = typeof value === "string" && RECIPE.paths.some((path) => path.join(".") === key);
+    return `${key}=${JSON.stringify(isPath ? absolute(folder, key, value) : value)}`;
+  });
 }
 
 async function load<T extends TObject>(
@@ -92,7 +95,7 @@ async function load<T extends TObject>(
   return options as Static<T>;
 }
 
-/** Changes `root` in place. A model's name without a slash is that of one that comes along, and stays. */
+/** Changes `root` in place. */
 function makeAbsolute(root: object, paths: readonly YamlPath[], folder: string): void {
   for (const path of paths) {
     const key = path.at(-1) ?? "";
@@ -101,9 +104,14 @@ function makeAbsolute(root: object, paths: readonly YamlPath[], folder: string):
       .reduce<unknown>((node, step) => (isMapping(node) ? node[step] : undefined), root);
     const value = isMapping(holder) ? holder[key] : undefined;
     if (!isMapping(holder) || typeof value !== "string") continue;
-    const shipped = (key === "from" || key === "model") && !isModelPath(value);
-    if (!shipped) holder[key] = resolve(folder, value);
+    holder[key] = absolute(folder, String(key), value);
   }
+}
+
+/** A model's name without a slash is that of one that comes along, and stays. */
+function absolute(folder: string, key: string, value: string): string {
+  const shipped = /(^|\.)(from|model)$/.test(key) && !isModelPath(value);
+  return shipped ? value : resolve(folder, value);
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {

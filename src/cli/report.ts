@@ -1,13 +1,13 @@
 import { createWriteStream } from "node:fs";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, rm, stat } from "node:fs/promises";
 import { basename, dirname, extname, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Command, Option } from "commander";
-import { ConfigError, SinkError } from "../errors.js";
+import { ConfigError, diskReason, SinkError } from "../errors.js";
 import { namedFiles } from "../media/glob.js";
+import { renameOver } from "../replace-file.js";
 import type { Clock, Input } from "../report/index.js";
-import { diskReason } from "../sinks/disk.js";
 import { count, plural } from "../text.js";
 import { bar } from "./bar.js";
 import { printable } from "./event-table.js";
@@ -178,7 +178,7 @@ async function save(
     await mkdir(dirname(path), { recursive: true });
     await pipeline(Readable.from(text), createWriteStream(part));
     check();
-    if (!signal.aborted) await rename(part, path);
+    if (!signal.aborted) await renameOver(part, path);
   } catch (cause) {
     const { syscall } = cause as NodeJS.ErrnoException;
     if (syscall === undefined) throw cause;

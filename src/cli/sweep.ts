@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Command } from "commander";
-import { ConfigError } from "../errors.js";
+import { ConfigError, ModelError } from "../errors.js";
 import type { Settings, SweepRecord, WorkLeft } from "../model/sweep/index.js";
 import { replaceFile } from "../replace-file.js";
 import { plural } from "../text.js";
@@ -49,17 +49,19 @@ async function action(file: string, flags: Flags): Promise<void> {
   const { loadRecipe, loadSweep, settingsOf } = await import("./recipe.js");
   const { checkSweep, sweep, sweepReport } = await import("../model/sweep/index.js");
   const { readDataset } = await import("../model/data/index.js");
+  const { written } = await import("../model/written.js");
   const { createLog } = await import("./log.js");
   const { TrainingView } = await import("./training-view.js");
 
   const threads = threadsOf(flags.threads, Number.POSITIVE_INFINITY);
   const definition = await loadSweep(file);
   const recipeOf = async (settings: Settings) => {
+    const values = settingsOf(settings, dirname(file));
     try {
-      return await loadRecipe(definition.recipe, [...flags.set, ...settingsOf(settings)]);
+      return await loadRecipe(definition.recipe, [...flags.set, ...values]);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      const tried = settingsOf(settings).join(", ");
+      const tried = values.join(", ");
       throw new ConfigError(error.code, `${file}${tried ? `, ${tried}` : ""}: ${error.message}`, {
         cause: error,
       });
@@ -74,6 +76,7 @@ async function action(file: string, flags: Flags): Promise<void> {
       `${out} holds a sweep already; go on with it by --resume, or give another --out`,
     );
   await checkFolder("--out", out);
+  const page = join(out, "report.html");
 
   const view = new TrainingView(!flags.quiet, await redrawn());
   const log = createLog({ quiet: flags.quiet ?? false, json: false, around: (say) => view.above(say) });
@@ -83,7 +86,7 @@ async function action(file: string, flags: Flags): Promise<void> {
   const stop = new AbortController();
   const onSignal = () => {
     if (stop.signal.aborted) process.exit(130);
-    log.info("stopping: this batch is finished and saved (once more to stop at once)");
+    log.info("stopping after this batch (once more to stop at once)");
     stop.abort();
   };
   process.on("SIGINT", onSignal);
@@ -101,7 +104,7 @@ async function action(file: string, flags: Flags): Promise<void> {
       },
       onChange: async (now, left) => {
         clockwork.left = left;
-        await replaceFile(join(out, "report.html"), sweepReport(now));
+        await written(page, replaceFile(page, sweepReport(now)));
         if (!flags.quiet) tell(now);
       },
       onStep: (id, report) => {
@@ -111,10 +114,14 @@ async function action(file: string, flags: Flags): Promise<void> {
       onEpoch: () => clockwork.epoch(),
     });
     view.end();
-    const best = record.runs.find(({ id }) => id === record.best);
+    if (record.finished && record.best === undefined)
+      throw new ModelError(
+        "SWEEP_FAILED",
+        `none of the runs could be trained to its end; why is told in ${page}`,
+      );
     log.info(
       record.finished
-        ? `finished; the best is ${best?.id ?? "none"}: ${join(out, "runs", best?.id ?? "", "model")}; report: ${join(out, "report.html")}`
+        ? `finished; the best is ${record.best}: ${join(out, "runs", record.best ?? "", "model")}; report: ${page}`
         : `saved in ${out}; the same command with --resume goes on`,
     );
   } finally {

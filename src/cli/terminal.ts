@@ -23,3 +23,11 @@ export function wrap(text: string, columns: number = Math.min(process.stdout.col
   }
   return lines.join("\n");
 }
+
+/** What a file that is none, or a hostile one, may have in it would change the terminal. */
+const CONTROL = /[^\P{Cc}\n\t]/gu;
+
+/** Text from outside for a terminal: its control characters are shown, and do nothing. */
+export function printable(text: string): string {
+  return text.replace(CONTROL, "\ufffd");
+}

@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { cores } from "../cores.js";
 import { ConfigError } from "../errors.js";
 
 /** For engines: one graph on more threads than two gains little. */
@@ -17,12 +17,12 @@ export const TRAINING_THREADS_HELP =
  * @param standard how many if the option is not given and there are so many cores
  */
 export function threadsOf(text: string | undefined, standard = DEFAULT): number {
-  const cores = availableParallelism();
-  if (text === undefined) return Math.min(standard, cores);
+  const most = cores();
+  if (text === undefined) return Math.min(standard, most);
   const threads = Number(text);
-  if (/^\d+$/.test(text) && threads >= 1 && threads <= cores) return threads;
+  if (/^\d+$/.test(text) && threads >= 1 && threads <= most) return threads;
   throw new ConfigError(
     "USAGE",
-    `--threads ${text}: it must be a whole number from 1 to ${cores}, the cores there are`,
+    `--threads ${text}: it must be a whole number from 1 to ${most}, the cores there are`,
   );
 }

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { ConfigError } from "../errors.js";
+import type { TrainResult } from "../model/training/index.js";
 import { plural } from "../text.js";
 import { collect } from "./collect.js";
 import { redrawn } from "./redrawn.js";
@@ -71,7 +72,7 @@ async function run(file: string, flags: Flags): Promise<void> {
   const stop = new AbortController();
   const onSignal = () => {
     if (stop.signal.aborted) process.exit(130);
-    log.info("stopping: this batch is finished and saved (once more to stop at once)");
+    log.info("stopping after this batch (once more to stop at once)");
     stop.abort();
   };
   process.on("SIGINT", onSignal);
@@ -87,16 +88,19 @@ async function run(file: string, flags: Flags): Promise<void> {
       onEpoch: (report) => view.above(() => view.epoch(report, recipe.epochs)),
     });
     view.end();
-    log.info(
-      result.finished
-        ? `${plural(result.epochs, "epoch")}; the model is in ${result.model}`
-        : `saved in ${out} after ${plural(result.epochs, "whole epoch")}; the same command with --resume goes on`,
-    );
+    log.info(outcome(result, out));
   } finally {
     view.end();
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
   }
+}
+
+function outcome({ finished, written, epochs, model }: TrainResult, out: string): string {
+  if (finished && !written) return `the run was finished already; its model in ${model} stays as it is`;
+  if (finished) return `${plural(epochs, "epoch")}; the model is in ${model}`;
+  if (!written) return "stopped before the training began; nothing was written";
+  return `saved in ${out} after ${plural(epochs, "whole epoch")}; the same command with --resume goes on`;
 }
 
 /** What the folder holds and what is asked for must fit, before the data is read. */

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { stat } from "node:fs/promises";
-import { availableParallelism, hostname } from "node:os";
+import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
+import { cores } from "../cores.js";
 import { ConfigError, NatsError } from "../errors.js";
 import type { JobKind } from "../jobs/index.js";
 import type { Provider } from "../model/engine/index.js";
@@ -171,9 +172,7 @@ async function runModels(
 ): Promise<void> {
   const { serveInference } = await import("./inference.js");
   const threads =
-    flags.threads === undefined
-      ? Math.max(1, Math.floor(availableParallelism() / 2))
-      : whole("--threads", flags.threads);
+    flags.threads === undefined ? Math.max(1, Math.floor(cores() / 2)) : whole("--threads", flags.threads);
   const models = flags.model.length > 0 ? flags.model : ["fer2013-small"];
   const { provider, strict = false } = flags;
   await serveInference({ nats, name, models, provider, threads, strict, log, stop }, (figures) => {

@@ -2,8 +2,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { ConfigError } from "../errors.js";
-import { diskReason } from "../sinks/disk.js";
+import { ConfigError, diskReason } from "../errors.js";
 
 // Asked before the work whose result is to be written. Nothing is made; each throws `ConfigError`.
 

@@ -25,8 +25,8 @@ export async function checkOnnx(): Promise<Check> {
       name: "onnxruntime",
       required: true,
       state: "missing",
-      detail: messageOf(error).split("\n")[0] ?? "",
-      help: "npm install onnxruntime-node (Linux with glibc, macOS or Windows; x64 or arm64)",
+      detail: messageOf(error),
+      help: "where it is built for: npm install onnxruntime-node; Windows needs Microsoft's Visual C++ runtime too",
     };
   }
 }

@@ -1,7 +1,8 @@
 import { access, constants, readdir, readFile } from "node:fs/promises";
-import { cpus, totalmem } from "node:os";
+import { totalmem } from "node:os";
+import { cores } from "../cores.js";
 import { messageOf } from "../errors.js";
-import { findFfmpeg } from "../media/ffmpeg.js";
+import { FFMPEG_HELP, findFfmpeg } from "../media/ffmpeg.js";
 import { type Check, outputOf } from "./check.js";
 
 const LEAST_NODE = [20, 19] as const;
@@ -9,7 +10,7 @@ const LEAST_NODE = [20, 19] as const;
 export function checkNode(version = process.versions.node): Check {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const enough = major > LEAST_NODE[0] || (major === LEAST_NODE[0] && minor >= LEAST_NODE[1]);
-  const machine = `${process.platform} ${process.arch}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`;
+  const machine = `${process.platform} ${process.arch}, ${cores()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`;
   return {
     name: "node",
     required: true,
@@ -41,7 +42,7 @@ export async function checkFfmpeg(): Promise<Check> {
       required: true,
       state: "missing",
       detail: messageOf(error),
-      help: "apt install ffmpeg, brew install ffmpeg, or set EKSPRESI_FFMPEG to its path",
+      help: FFMPEG_HELP,
     };
   }
 }

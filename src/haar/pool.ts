@@ -1,5 +1,5 @@
-import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { cores } from "../cores.js";
 import { messageOf, OperatorError } from "../errors.js";
 import type { FrameMemory } from "../media/pool.js";
 import type { CompiledCascade } from "./compile.js";
@@ -55,11 +55,7 @@ export class HaarPool {
   }
 
   /** Starts `workers` threads (default: as many as there are cores). */
-  static async create(
-    compiled: CompiledCascade,
-    memory: FrameMemory,
-    workers = availableParallelism(),
-  ): Promise<HaarPool> {
+  static async create(compiled: CompiledCascade, memory: FrameMemory, workers = cores()): Promise<HaarPool> {
     const pool = new HaarPool(compiled, memory, workers);
     const wasm = await kernelModule();
     const setup: WorkerSetup = { compiled, memory: memory.memory, wasm, counters: pool.#counters };

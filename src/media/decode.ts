@@ -1,5 +1,5 @@
-import { availableParallelism } from "node:os";
 import { Observable } from "rxjs";
+import { cores } from "../cores.js";
 import { messageOf, SourceError } from "../errors.js";
 import { MOST_TIMER_MS } from "../timer.js";
 import { type MediaClock, recordingClock } from "./clock.js";
@@ -86,12 +86,13 @@ interface Opened {
 
 async function open(input: DecodeInput, context: DecodeContext): Promise<Opened> {
   const ffmpeg = await findFfmpeg();
-  const pictures = await BytePipe.open();
+  let pictures: BytePipe | undefined;
   try {
+    pictures = await BytePipe.open();
     const child = spawnFfmpeg(ffmpeg, argsOf(input, context, ffmpeg), pictures, input.stdin);
     return { ffmpeg, session: new Session(input, context, child, pictures) };
   } catch (cause) {
-    pictures.close();
+    pictures?.close();
     throw new SourceError("FFMPEG_START", `source ${context.id}: ${input.name}: ${messageOf(cause)}`, {
       cause,
     });
@@ -136,7 +137,7 @@ async function deliver(
 const LUMA_FORMATS = "yuv420p|yuvj420p|yuv422p|yuvj422p|yuv444p|yuvj444p|gray";
 
 /** Half of the cores: more take more CPU time for the same frames, and others want cores too (docs/decisions.md). */
-const DECODER_THREADS = Math.ceil(availableParallelism() / 2);
+const DECODER_THREADS = Math.ceil(cores() / 2);
 
 function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): string[] {
   const convert =

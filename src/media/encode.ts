@@ -102,9 +102,12 @@ export class Encoding {
     if (muxer !== "matroska") await endLastPicture(path, den / num);
   }
 
-  /** Ends early with a file that can be played: nothing more of the recording is copied. */
+  /**
+   * Ends early with a file that can be played: nothing more of the recording is copied. On Windows all of it is, for
+   * there a signal would end ffmpeg before it has written where the pictures are.
+   */
   async stop(): Promise<void> {
-    if (this.#job.recording) this.#child.kill("SIGINT");
+    if (this.#job.recording && process.platform !== "win32") this.#child.kill("SIGINT");
     this.#stdin.end();
     await this.#exit;
   }

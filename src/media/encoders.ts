@@ -25,6 +25,9 @@ interface Family {
   readonly filters?: readonly string[];
 }
 
+/** For those that know no quality. */
+const BIT_RATE = ["-b:v", "8M"];
+
 // Each family has its own words for "this quality, whatever the bit rate".
 const FAMILIES: readonly Family[] = [
   { names: /^libx264$/, quality: 20, preset: "veryfast", options: (q) => ["-crf", q] },
@@ -51,13 +54,13 @@ const FAMILIES: readonly Family[] = [
     filters: ["format=nv12", "hwupload"],
   },
   { names: /^(h264|hevc|av1)_amf$/, quality: 22, options: (q) => ["-rc", "cqp", "-qp_i", q, "-qp_p", q] },
-  // Its scale runs the other way, 1 to 100.
+  // Its scale runs the other way, 1 to 100, and only Apple silicon has it.
   {
     names: /^(h264|hevc)_videotoolbox$/,
     quality: 35,
-    options: (q) => ["-q:v", String(Math.max(1, 100 - Number(q)))],
+    options: (q) => (process.arch === "arm64" ? ["-q:v", String(Math.max(1, 100 - Number(q)))] : BIT_RATE),
   },
-  { names: /^(h264|hevc)_(v4l2m2m|omx|mf)$/, quality: 0, options: () => ["-b:v", "8M"] },
+  { names: /^(h264|hevc)_(v4l2m2m|omx|mf)$/, quality: 0, options: () => BIT_RATE },
 ];
 
 export interface EncoderWish {
@@ -72,21 +75,24 @@ export interface EncoderWish {
  * The encoder to use, tried with one small picture: that ffmpeg was built with it does not say that the hardware is
  * there. Throws `ConfigError` that lists those this ffmpeg has.
  */
-export async function findEncoder(
-  ffmpeg: Ffmpeg,
-  { codec, quality, preset }: EncoderWish,
-): Promise<VideoEncoder> {
+export async function findEncoder(ffmpeg: Ffmpeg, wish: EncoderWish): Promise<VideoEncoder> {
+  const encoder = encoderOf(wish);
+  if (!encoder) throw await unknown(ffmpeg, wish.codec);
+  await tryOut(ffmpeg, encoder);
+  return encoder;
+}
+
+/** How an encoder is asked for what is wished; nothing where nobody knows it. */
+export function encoderOf({ codec, quality, preset }: EncoderWish): VideoEncoder | undefined {
   const family = FAMILIES.find(({ names }) => names.test(codec));
-  if (!family) throw await unknown(ffmpeg, codec);
+  if (!family) return undefined;
   const speed = preset ?? family.preset;
-  const encoder = {
+  return {
     name: codec,
     device: family.device ?? [],
     filters: family.filters ?? [],
     options: [...(speed ? ["-preset", speed] : []), ...family.options(String(quality ?? family.quality))],
   };
-  await tryOut(ffmpeg, encoder);
-  return encoder;
 }
 
 async function unknown(ffmpeg: Ffmpeg, codec: string): Promise<ConfigError> {

@@ -16,6 +16,10 @@ export interface Ffmpeg {
   readonly has: { readonly fpsMode: boolean; readonly autoscale: boolean; readonly timeout: boolean };
 }
 
+/** How to get one. */
+export const FFMPEG_HELP =
+  "install it (apt install ffmpeg, brew install ffmpeg, winget install ffmpeg) or set EKSPRESI_FFMPEG to its path";
+
 let found: Promise<Ffmpeg> | undefined;
 
 /**
@@ -37,16 +41,17 @@ async function search(): Promise<Ffmpeg> {
   if (named) return describe(named, "EKSPRESI_FFMPEG");
   const onPath = await which("ffmpeg");
   if (onPath) return describe(onPath, "PATH");
+  const packaged = await packagedPath();
+  await makeExecutable(packaged);
+  return describe(packaged, "package");
+}
+
+async function packagedPath(): Promise<string> {
   try {
     const { default: installer } = await import("@ffmpeg-installer/ffmpeg");
-    await makeExecutable(installer.path);
-    return await describe(installer.path, "package");
+    return installer.path;
   } catch (cause) {
-    throw new SourceError(
-      "FFMPEG_MISSING",
-      "ffmpeg was not found; install it (apt install ffmpeg, brew install ffmpeg) or set EKSPRESI_FFMPEG to its path",
-      { cause },
-    );
+    throw new SourceError("FFMPEG_MISSING", `ffmpeg was not found; ${FFMPEG_HELP}`, { cause });
   }
 }
 
@@ -66,7 +71,15 @@ async function which(name: string): Promise<string | undefined> {
 
 /** Its install script does this, but not everybody lets npm run those. */
 async function makeExecutable(path: string): Promise<void> {
-  await access(path, constants.X_OK).catch(() => chmod(path, 0o755));
+  try {
+    await access(path, constants.X_OK).catch(() => chmod(path, 0o755));
+  } catch (cause) {
+    throw new SourceError(
+      "FFMPEG_BROKEN",
+      `ffmpeg at ${path} (package) may not be run, and we may not change that (${(cause as NodeJS.ErrnoException).code}); run \`chmod +x\` on it as its owner, or ${FFMPEG_HELP}`,
+      { cause },
+    );
+  }
 }
 
 async function describe(path: string, origin: Ffmpeg["origin"]): Promise<Ffmpeg> {

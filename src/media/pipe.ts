@@ -32,7 +32,7 @@ export class BytePipe {
 
   static async open(): Promise<BytePipe> {
     const server = createServer();
-    server.listen(address());
+    server.listen(addressOf(`ekspresi-${randomBytes(KEY_BYTES).toString("hex")}`));
     await once(server, "listening");
     try {
       return await BytePipe.#connect(server);
@@ -132,11 +132,15 @@ interface Ahead {
   until: number;
 }
 
-/** A name that only we know and, where the system has names that are no files, no file. */
-function address(): string {
-  const name = `ekspresi-${randomBytes(KEY_BYTES).toString("hex")}`;
-  if (process.platform === "linux") return `\0${name}`;
-  return process.platform === "win32" ? `\\\\.\\pipe\\${name}` : join(tmpdir(), name);
+/** Longest path of a socket that macOS takes, bytes. */
+const MOST_PATH_BYTES = 103;
+
+/** The address for a name that only we know: no file where the system has addresses that are none. */
+export function addressOf(name: string, platform = process.platform, folder = tmpdir()): string {
+  if (platform === "linux") return `\0${name}`;
+  if (platform === "win32") return `\\\\.\\pipe\\${name}`;
+  const path = join(folder, name);
+  return Buffer.byteLength(path) > MOST_PATH_BYTES ? join("/tmp", name) : path;
 }
 
 /**

@@ -10,6 +10,8 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/Device or resource busy/i, "another program uses the camera"],
   [/\/dev\/video\d+: Permission denied/, "add the user to the group `video`"],
   [/\/dev\/video\d+: No such file/, "`pipeline doctor` lists the cameras"],
+  [/Selected framerate/, "give an `fps` that the camera offers"],
+  [/Selected video size/, "give a `size` that the camera offers"],
   [/matches no streams/, "it has no pictures: give a recording with video in it"],
   [/nothing was encoded/, "look at `from` and `to`, and at its length"],
   [/Invalid data found/i, "give a recording that ffmpeg can read"],

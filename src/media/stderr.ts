@@ -27,16 +27,22 @@ const TELLING =
 const DAMAGED =
   /partial file|ended prematurely|truncat|corrupt|invalid data found|error while decoding|invalid nal|concealing/i;
 
-/** A line without the address of what said it, and without passwords. */
-const bare = (line: string) => redact(line.replace(/^(\[[^\]]* @ 0x[0-9a-f]+\] )+/, "").trim());
+/** A line without the address of what said it (which builds for Windows write without `0x`), and without passwords. */
+const bare = (line: string) => redact(line.replace(/^(\[[^\]]* @ (?:0x)?[0-9a-fA-F]+\] )+/, "").trim());
+
+/** What a camera of a Mac cannot do; the list of all that it can follows. */
+const REFUSED = /^Selected (framerate|video size) .*not supported/;
 
 /** The last lines that an ffmpeg said, without its addresses and passwords. */
 export class StderrTail {
   readonly #said: string[] = [];
+  #refused: string | undefined;
 
   add(line: string): void {
     if (/^To ignore this, add a trailing/.test(line)) return; // of its own options, which nobody gave
-    this.#said.push(bare(line));
+    const text = bare(line);
+    if (REFUSED.test(text)) this.#refused = text;
+    this.#said.push(text);
     if (this.#said.length > KEEP) this.#said.shift();
   }
 
@@ -48,6 +54,7 @@ export class StderrTail {
   /** The most telling line: of a reader the last such one, of a writer the first, for what follows it follows from it. */
   reason(which: "first" | "last"): string | undefined {
     if (this.#said.some((line) => line.includes("No space left on device"))) return "the disk is full";
+    if (this.#refused !== undefined) return this.#refused;
     const telling = this.#said.filter((line) => TELLING.test(line));
     return (which === "first" ? telling[0] : telling.at(-1)) ?? this.#said.at(-1);
   }

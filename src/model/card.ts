@@ -1,5 +1,8 @@
 import { type Static, Type } from "typebox";
 
+/** A card's size at most. */
+export const MAX_CARD_BYTES = 2 ** 20;
+
 /** The seven expressions in FER-2013's own order. */
 export const FER_LABELS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"] as const;
 

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import Schema from "typebox/schema";
 import { ConfigError, ModelError, messageOf } from "../errors.js";
-import { ModelCard } from "./card.js";
+import { MAX_CARD_BYTES, ModelCard } from "./card.js";
 
 export type ModelFileKind = ModelCard["files"][number]["kind"];
 
@@ -18,7 +18,6 @@ export interface Model {
 /** The models that come with the package. */
 export const SHIPPED_MODELS = fileURLToPath(new URL("../../models/", import.meta.url));
 
-const MAX_CARD_BYTES = 2 ** 20;
 const MAX_FILE_BYTES = 2 ** 30;
 const cardSchema = Schema.Compile(ModelCard);
 

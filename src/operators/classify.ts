@@ -1,5 +1,5 @@
-import { availableParallelism } from "node:os";
 import { type Static, Type } from "typebox";
+import { cores } from "../cores.js";
 import type { Face, FaceFrame, FaceModel } from "../media/frame.js";
 import { argmax } from "../model/argmax.js";
 import { Cropper, cropBox } from "../model/crop/index.js";
@@ -53,7 +53,7 @@ const Options = Type.Object({
     Type.Union([Type.Literal("onnx"), Type.Literal("tfjs"), Type.Literal("nats")], {
       default: "onnx",
       description:
-        "`onnx` (onnxruntime-node), `tfjs`: TensorFlow.js, where `@tensorflow/tfjs-node-gpu`, `-node` or the WebAssembly backend is installed, or `nats`: the workers of `pipeline worker --inference`, and onnxruntime-node here while none answers.",
+        "`onnx` (onnxruntime-node), `tfjs`: TensorFlow.js, where `@tensorflow/tfjs-node-gpu`, `-node` or the WebAssembly backend is installed, also on machines that onnxruntime is not built for (Intel Macs, musl), or `nats`: the workers of `pipeline worker --inference`, and onnxruntime-node here while none answers.",
     }),
   ),
   nats: Type.Optional(
@@ -150,7 +150,7 @@ async function engineOf(model: Model, options: Static<typeof Options>, context: 
       engine: what,
       provider,
       precision: precisionOf(model, options),
-      threads: options.threads ?? Math.max(1, Math.floor(availableParallelism() / 2)),
+      threads: options.threads ?? Math.max(1, Math.floor(cores() / 2)),
       strict,
       warn: log.warn,
     });

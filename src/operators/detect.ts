@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Type } from "typebox";
+import { cores } from "../cores.js";
 import { ConfigError } from "../errors.js";
 import {
   type Cascade,
@@ -99,7 +99,7 @@ export const detect = operator({
     const path = cascadeFile(options.cascade ?? "frontalface_default", context);
     const compiled = await readyCascade(path);
     const { cascade } = compiled;
-    const workers = options.workers ?? availableParallelism();
+    const workers = options.workers ?? cores();
     const detector =
       options.engine === "opencv"
         ? openOpencv(path, workers, context)

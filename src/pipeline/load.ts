@@ -1,7 +1,7 @@
-import { statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { registry as everything } from "../registry.js";
 import type { Component } from "./component.js";
+import { identity } from "./identity.js";
 import { hint, nearest } from "./nearest.js";
 import { type FolderAt, readOptions, show } from "./options.js";
 import type { Plan, PlannedNode } from "./plan.js";
@@ -193,7 +193,7 @@ class Checker {
   unique(entries: readonly Entry[]): void {
     const seen = new Set<string>();
     const written = new Map<string, string>();
-    const read = new Map([[identity(resolve(this.#yaml.file)), "this file"]]);
+    const read = new Map([[identity(this.#yaml.file), "this file"]]);
     for (const { id, component, options } of entries)
       if (component.role === "source" && typeof options.path === "string")
         read.set(identity(options.path), `what \`${id}\` reads`);
@@ -307,16 +307,6 @@ class Checker {
       `\`from\` is ${show(from)}; it must be a list of ids: from: [door, hall]`,
     );
     return undefined;
-  }
-}
-
-/** Equal for two names of one file, by links too. */
-function identity(path: string): string {
-  try {
-    const info = statSync(path);
-    return info.isFile() ? `${info.dev}:${info.ino}` : path;
-  } catch {
-    return path; // it is not there yet, or nowhere that it could be
   }
 }
 

@@ -1,5 +1,4 @@
 import { setMaxListeners } from "node:events";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import {
@@ -13,6 +12,7 @@ import {
   type Subscription,
   tap,
 } from "rxjs";
+import { cores } from "../cores.js";
 import { ConfigError, EkspresiError, ModelError, messageOf, OperatorError, SinkError } from "../errors.js";
 import { FrameMemory, FramePool } from "../media/pool.js";
 import type { Flow, Kind, SinkComponent, SourceComponent } from "./component.js";
@@ -73,7 +73,7 @@ export interface RunSummary {
 }
 
 // A recording's slots feed every Haar worker and a batch; a camera's are few, so that what is shown is fresh.
-const SLOTS = { live: 4, recording: 4 + 2 * availableParallelism() };
+const SLOTS = { live: 4, recording: 4 + 2 * cores() };
 
 // Close enough that a quantile read from the buckets is off by a tenth or so.
 const DELAY_BOUNDS_MS = [

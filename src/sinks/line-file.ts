@@ -1,8 +1,8 @@
 import { constants, fsyncSync, writeSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
+import { type FileHandle, mkdir, open, truncate } from "node:fs/promises";
 import { dirname, extname } from "node:path";
-import { SinkError } from "../errors.js";
-import { diskReason } from "./disk.js";
+import { diskReason, SinkError } from "../errors.js";
+import { renameOver } from "../replace-file.js";
 
 export interface LineFileOptions {
   readonly fsync: "never" | "interval" | "always";
@@ -68,7 +68,8 @@ export class LineFile {
         },
       );
     } finally {
-      if (written > 0 && written < bytes.length) void this.#file.truncate(this.#bytes).catch(() => {});
+      if (written > 0 && written < bytes.length)
+        void cut(this.#file, this.#path, this.#bytes).catch(() => {});
     }
     this.#bytes += bytes.length;
     this.#sync();
@@ -94,7 +95,7 @@ export class LineFile {
   async #rotate(): Promise<void> {
     try {
       await this.close();
-      await rename(this.#path, await freeName(this.#path));
+      await renameOver(this.#path, await freeName(this.#path));
       const { file, bytes } = await openAppending(this.#path);
       this.#file = file;
       this.#bytes = bytes;
@@ -115,7 +116,7 @@ async function openAppending(path: string): Promise<{ file: FileHandle; bytes: n
   const file = await open(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o644);
   try {
     const info = await file.stat();
-    return { file, bytes: info.isFile() ? await repair(file, info.size) : 0 };
+    return { file, bytes: info.isFile() ? await repair(file, path, info.size) : 0 };
   } catch (error) {
     await file.close();
     throw error;
@@ -126,7 +127,7 @@ async function openAppending(path: string): Promise<{ file: FileHandle; bytes: n
  * Makes the file end with a whole line: ends a last line that is whole JSON, cuts off one that is torn. Returns the
  * size then.
  */
-async function repair(file: FileHandle, size: number): Promise<number> {
+async function repair(file: FileHandle, path: string, size: number): Promise<number> {
   for (let end = size; end > 0; ) {
     const start = Math.max(0, end - TAIL);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(end - start), 0, end - start, start);
@@ -138,12 +139,18 @@ async function repair(file: FileHandle, size: number): Promise<number> {
         await file.appendFile("\n");
         return size + 1;
       }
-      await file.truncate(whole);
+      await cut(file, path, whole);
       return whole;
     }
     end = start;
   }
   return 0;
+}
+
+/** Windows does not let a handle that appends do it. */
+async function cut(file: FileHandle, path: string, size: number): Promise<void> {
+  if (process.platform === "win32") await truncate(path, size);
+  else await file.truncate(size);
 }
 
 function isJson(bytes: Uint8Array): boolean {

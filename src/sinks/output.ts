@@ -12,7 +12,7 @@ export function openOutput(id: string): Output {
   const { stdout } = process;
   let broken: SinkError | undefined;
   const onError = (cause: NodeJS.ErrnoException) => {
-    const why = cause.code === "EPIPE" ? "the reader of standard output has gone" : messageOf(cause);
+    const why = readerHasGone(cause) ? "the reader of standard output has gone" : messageOf(cause);
     broken ??= new SinkError("SINK_WRITE", `${id}: ${why}`, { cause });
   };
   stdout.on("error", onError);
@@ -38,6 +38,11 @@ export function openOutput(id: string): Output {
 }
 
 const ignore = () => {};
+
+/** Whether a pipe broke because nobody reads it any more; `EOF` is what Windows says. */
+export function readerHasGone({ code }: NodeJS.ErrnoException): boolean {
+  return code === "EPIPE" || code === "EOF";
+}
 
 /** `drain` never comes once the pipe has broken; `close` does. */
 async function drained(stream: NodeJS.WriteStream): Promise<void> {

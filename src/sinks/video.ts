@@ -1,7 +1,7 @@
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Type } from "typebox";
-import { ConfigError, messageOf, SinkError } from "../errors.js";
+import { ConfigError, diskReason, messageOf, SinkError } from "../errors.js";
 import { CONTAINERS, muxerOf } from "../media/containers.js";
 import { Encoding } from "../media/encode.js";
 import { findEncoder, type VideoEncoder } from "../media/encoders.js";
@@ -11,8 +11,8 @@ import { zeroOf } from "../media/video-info.js";
 import { complaint, sink } from "../pipeline/component.js";
 import type { RunContext, SourceStats } from "../pipeline/context.js";
 import { Path } from "../pipeline/units.js";
+import { renameOver } from "../replace-file.js";
 import { closeAll } from "./close-all.js";
-import { diskReason } from "./disk.js";
 import { checkFields, isWhole, ownPath, partName } from "./part-file.js";
 
 const Options = Type.Object({
@@ -171,9 +171,9 @@ class VideoFile {
     }
     try {
       await this.#encoding.end();
-      await rename(this.#part, this.path);
+      await renameOver(this.#part, this.path);
     } catch (cause) {
-      throw this.#error(messageOf(cause), cause);
+      throw this.#error(diskReason(cause), cause);
     }
   }
 

@@ -1,4 +1,5 @@
 import { Type } from "typebox";
+import { ConfigError } from "../errors.js";
 import { live } from "../media/live.js";
 import { source } from "../pipeline/component.js";
 import { Duration, Rate, Size } from "../pipeline/units.js";
@@ -8,18 +9,22 @@ export const webcam = source({
   type: "webcam",
   summary: "A camera of this machine.",
   description:
-    "Through v4l2 on Linux, avfoundation on macOS and dshow on Windows. Opened again when it was unplugged. When the pipeline is busy, frames are dropped and counted.",
+    "Through v4l2 on Linux, avfoundation on macOS and dshow on Windows. Opened again when it was unplugged. When the pipeline is busy, frames are dropped and counted. It was never run with a camera, and on macOS and Windows not at all.",
   options: Type.Object({
     device: Type.Optional(
       Type.String({
         description:
-          "`/dev/video0` on Linux, a number on macOS, the camera's name on Windows. Default: the first camera (not on Windows).",
+          "`/dev/video0` on Linux, a number on macOS, the camera's name on Windows, where it must be given; `pipeline doctor` lists them. Default: the first camera.",
       }),
     ),
     size: Type.Optional(
       Size({ description: "Picture size; the camera must offer it.", examples: ["1280x720"] }),
     ),
-    fps: Type.Optional(Rate({ description: "Frames a second; the camera must offer them." })),
+    fps: Type.Optional(
+      Rate({
+        description: "Frames a second; the camera must offer them. Default: the camera's own; on macOS 30.",
+      }),
+    ),
     stallTimeout: Type.Optional(
       Duration({ default: "5s", description: "How long the next picture may take." }),
     ),
@@ -27,11 +32,12 @@ export const webcam = source({
   example: "- { type: webcam, size: 1280x720, fps: 30 }",
   live: () => true,
   open: ({ device, size, fps, stallTimeout = 5_000 }, context) => {
-    const { format, url } = cameraOf(process.platform, device);
+    const { format, url, defaultFps } = cameraOf(process.platform, device);
+    const framerate = fps ?? defaultFps;
     const before = [
       ...["-f", format],
       ...(size ? ["-video_size", `${size.width}x${size.height}`] : []),
-      ...(fps === undefined ? [] : ["-framerate", String(fps)]),
+      ...(framerate === undefined ? [] : ["-framerate", String(framerate)]),
     ];
     return live({ before, url, name: url, openMs: 15_000, stallMs: stallTimeout }, context, {
       leastMs: 500,
@@ -40,9 +46,24 @@ export const webcam = source({
   },
 });
 
-/** ffmpeg's name for a camera. */
-export function cameraOf(platform: NodeJS.Platform, device?: string): { format: string; url: string } {
-  if (platform === "darwin") return { format: "avfoundation", url: `${device ?? "0"}:none` };
-  if (platform === "win32") return { format: "dshow", url: `video=${device ?? ""}` };
-  return { format: "v4l2", url: device ?? "/dev/video0" };
+interface Camera {
+  /** ffmpeg's name of the system's interface. */
+  readonly format: string;
+  /** ffmpeg's name of the camera. */
+  readonly url: string;
+  /** What to ask for where nothing is said. */
+  readonly defaultFps?: number;
+}
+
+/** How ffmpeg reads a camera. Throws `ConfigError` where the system has no name for the first one. */
+export function cameraOf(platform: NodeJS.Platform, device?: string): Camera {
+  // ffmpeg would ask for 29.97, and takes only the most that a camera offers, which is 30 of those built in.
+  if (platform === "darwin") return { format: "avfoundation", url: `${device ?? "0"}:none`, defaultFps: 30 };
+  if (platform !== "win32") return { format: "v4l2", url: device ?? "/dev/video0" };
+  if (device === undefined)
+    throw new ConfigError(
+      "WEBCAM_DEVICE",
+      "a webcam on Windows needs its name: `device: Integrated Camera`; `pipeline doctor` lists the names",
+    );
+  return { format: "dshow", url: `video=${device}` };
 }

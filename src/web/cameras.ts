@@ -11,6 +11,8 @@ interface View {
   readonly rate: HTMLElement;
   readonly button: HTMLButtonElement;
   picture: { readonly head: PictureHead; readonly bitmap: ImageBitmap } | undefined;
+  /** When what is shown came, counted in pictures of all cameras; 0: before this view. */
+  came: number;
 }
 
 /** The pictures of all cameras, in a grid or one of them large. */
@@ -19,6 +21,7 @@ export class Cameras {
   readonly #state: State;
   #views: View[] = [];
   #large: number | undefined;
+  #came = 0;
   #resized = new ResizeObserver(() => {
     for (const view of this.#views) this.#draw(view);
   });
@@ -28,14 +31,15 @@ export class Cameras {
     this.#state = state;
   }
 
-  /** Begins anew with the state's cameras. Pictures of cameras that stay are kept until others come. */
+  /** Begins anew with the state's cameras. Pictures of cameras that stay, without faces, are kept until others come. */
   reset(): void {
     const old = this.#views;
     this.#resized.disconnect();
     this.#views = this.#state.cameras.map((camera, i) => {
       const view = this.#view(camera, i);
-      const before = old.find(({ figure }) => figure.dataset.camera === camera.id);
-      view.picture = before?.picture;
+      const { picture } = old.find(({ figure }) => figure.dataset.camera === camera.id) ?? {};
+      // The labels and tracks it knew are those of another beginning.
+      view.picture = picture && { bitmap: picture.bitmap, head: { ...picture.head, faces: [] } };
       return view;
     });
     this.#root.replaceChildren(...this.#views.map(({ figure }) => figure));
@@ -62,15 +66,13 @@ export class Cameras {
   /** Draws a picture with its own frame's faces. */
   async show(head: PictureHead, jpeg: Uint8Array<ArrayBuffer>): Promise<void> {
     const view = this.#views[head.camera];
+    const came = ++this.#came;
     const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
-    if (!view) return bitmap.close();
-    if (view.picture && view.picture.head.sequence > head.sequence && this.#views.includes(view)) {
-      // A newer one was decoded sooner.
-      if (view.picture.head.mediaTimeMs > head.mediaTimeMs) return bitmap.close();
-    }
+    // All has begun anew since, or a newer one was decoded sooner.
+    if (!view || !this.#views.includes(view) || view.came > came) return bitmap.close();
     view.picture?.bitmap.close();
     view.picture = { head, bitmap };
-    view.canvas.style.setProperty("--ratio", `${head.width} / ${head.height}`);
+    view.came = came;
     this.#draw(view);
     view.figure.dataset.frame = String(head.sequence);
     setText(view.time, clock(head.mediaTimeMs, true));
@@ -118,9 +120,17 @@ export class Cameras {
       title: `Large or not (${index + 1})`,
     });
     button.onclick = () => this.toggle(index);
-    const caption = element("figcaption", {}, element("b", {}, camera.id), state, rate, time, button);
+    const caption = element(
+      "figcaption",
+      {},
+      element("b", { title: camera.id }, camera.id),
+      state,
+      rate,
+      time,
+      button,
+    );
     const figure = element("figure", { "data-camera": camera.id }, canvas, caption);
-    return { figure, canvas, state, time, rate, button, picture: undefined };
+    return { figure, canvas, state, time, rate, button, picture: undefined, came: 0 };
   }
 
   #nameOf({ track, label, confidence }: SeenFace): string {
@@ -132,6 +142,7 @@ export class Cameras {
   #draw({ canvas, picture }: View): void {
     if (!picture) return;
     const { head, bitmap } = picture;
+    canvas.style.setProperty("--ratio", `${head.width} / ${head.height}`);
     const ratio = devicePixelRatio;
     const width = Math.round(canvas.clientWidth * ratio);
     const height = Math.round((width * head.height) / head.width);

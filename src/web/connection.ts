@@ -15,24 +15,26 @@ const LONGEST_WAIT_MS = 5000;
 /** The server says something every second; silence for so long means that the line is dead. */
 const SILENCE_MS = 6000;
 
-/** The line to the server: opened again for ever, signing in where that is needed. */
+/** The line to the server: opened again for ever, signing in where that is needed. One attempt at a time. */
 export class Connection {
   readonly #listener: Listener;
   #socket: WebSocket | undefined;
   #waitMs = FIRST_WAIT_MS;
   #heardMs = 0;
+  #opening = false;
   #wasOpen = false;
   #ended = false;
-  #pictures = true;
+  #pictures: boolean;
   #token = tokenInAddress();
 
-  constructor(listener: Listener) {
+  /** @param pictures whether they are wanted from the beginning */
+  constructor(listener: Listener, pictures: boolean) {
     this.#listener = listener;
+    this.#pictures = pictures;
     listener.state("connecting");
     void this.#open();
     setInterval(() => {
-      if (this.#socket?.readyState === WebSocket.OPEN && performance.now() - this.#heardMs > SILENCE_MS)
-        this.#socket.close();
+      if (performance.now() - this.#heardMs > SILENCE_MS) this.reopen();
     }, 1000);
     addEventListener("online", () => this.#again(0));
   }
@@ -48,20 +50,29 @@ export class Connection {
     this.#say({ type: "drawn", camera });
   }
 
+  /** Lets the line go, so that it comes back with a new hello. */
+  reopen(): void {
+    this.#socket?.close();
+  }
+
   #say(message: PageMessage): void {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
   async #open(): Promise<void> {
-    try {
-      await this.#signIn();
-    } catch {
-      return this.#again(); // nobody there yet
-    }
+    this.#opening = true;
+    const allowed = await this.#signIn().then(
+      () => true,
+      () => false, // nobody there yet
+    );
+    this.#opening = false;
+    if (!allowed) return this.#again();
     const socket = new WebSocket(new URL("stream", location.href.replace(/^http/, "ws")));
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
+    this.#heardMs = performance.now();
     socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
+      if (this.#socket !== socket) return;
       this.#heardMs = performance.now();
       if (typeof data === "string") this.#hear(JSON.parse(data) as ServerMessage);
       else this.#listener.picture(unpackPicture(data));
@@ -93,7 +104,7 @@ export class Connection {
 
   #timer: number | undefined;
   #again(waitMs = this.#waitMs): void {
-    if (this.#socket && this.#socket.readyState < WebSocket.CLOSING) return;
+    if (this.#opening || (this.#socket && this.#socket.readyState < WebSocket.CLOSING)) return;
     this.#socket = undefined;
     if (!this.#ended) this.#listener.state(this.#wasOpen ? "reconnecting" : "connecting");
     clearTimeout(this.#timer);
@@ -104,7 +115,7 @@ export class Connection {
 
   /** Resolves once the server lets this browser in. Rejects where it does not answer. */
   async #signIn(): Promise<void> {
-    const { status } = await fetch("session");
+    const { status } = await ask();
     if (status !== 401) return;
     while (!(await this.#offer(this.#token))) this.#token = await askForToken(this.#token !== undefined);
     byId<HTMLDialogElement>("login").close();
@@ -112,36 +123,43 @@ export class Connection {
 
   async #offer(token: string | undefined): Promise<boolean> {
     if (token === undefined) return false;
-    const { ok } = await fetch("session", { method: "POST", body: token });
+    const { ok } = await ask({ method: "POST", body: token });
     return ok;
   }
 }
 
+/** Rejects where no answer comes: on a dead line it would be waited for for minutes, and nothing else tried. */
+function ask(what: RequestInit = {}): Promise<Response> {
+  return fetch("session", { ...what, signal: AbortSignal.timeout(SILENCE_MS) });
+}
+
 /** The token in `#token=...`, which no server and no log sees; it is taken out of the address bar. */
 function tokenInAddress(): string | undefined {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? undefined;
-  if (token !== undefined) history.replaceState(null, "", location.pathname);
-  return token;
+  const [, written] = /^#token=(.*)/.exec(location.hash) ?? [];
+  if (written === undefined) return undefined;
+  history.replaceState(null, "", location.pathname);
+  try {
+    // Only what is an escape is one: a token may be written as it is, with `+`, `&` and `%`.
+    return decodeURIComponent(written.replace(/%(?![\da-f]{2})/gi, "%25"));
+  } catch {
+    return written; // escapes, but not of UTF-8
+  }
 }
 
 function askForToken(wasWrong: boolean): Promise<string> {
   const dialog = byId<HTMLDialogElement>("login");
   const input = byId<HTMLInputElement>("token");
-  const form = dialog.querySelector("form");
   byId("login-wrong").textContent = wasWrong ? "That is not the token." : "";
   if (!dialog.open) dialog.showModal();
   input.focus();
   input.select();
+  // Closed with Escape, which no listener can prevent everywhere, there would be nothing but an empty page.
+  dialog.onclose = () => dialog.showModal();
   return new Promise((resolve) => {
-    form?.addEventListener(
-      "submit",
-      (event) => {
-        event.preventDefault();
-        resolve(input.value);
-      },
-      { once: true },
-    );
-    // Closed with Escape there would be nothing but an empty page.
-    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    dialog.onsubmit = (event) => {
+      event.preventDefault();
+      dialog.onclose = null;
+      resolve(input.value);
+    };
   });
 }

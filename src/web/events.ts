@@ -42,7 +42,7 @@ export class Events {
       "li",
       { "data-kind": kind },
       element("time", {}, clock(mediaTimeMs, true)),
-      element("span", { class: "who" }, who),
+      element("span", { class: "who", title: who }, who),
       element("b", {}, label),
       element("span", { class: "detail" }, detail),
     );

@@ -1,3 +1,4 @@
+import type { PictureHead } from "../sinks/web/protocol.js";
 import { Cameras } from "./cameras.js";
 import { Connection, type ConnectionState } from "./connection.js";
 import { Controls } from "./controls.js";
@@ -18,10 +19,13 @@ const events = new Events(byId("events"), state);
 
 let connection: Connection | undefined;
 let line: ConnectionState = "connecting";
+/** True where the server told of another beginning than the one that a paused page still shows. */
+let behind = false;
 
 const controls = new Controls({
   pause: (paused) => {
     connection?.watch(!paused && !document.hidden);
+    if (!paused && behind) connection?.reopen();
     tellLine();
   },
   themed: () => {
@@ -34,28 +38,40 @@ const controls = new Controls({
   },
 });
 
-connection = new Connection({
-  message: (message) => {
-    if (state.take(message)) begin();
-    if (message.type === "labels" || message.type === "hello") drawLegend();
+connection = new Connection(
+  {
+    message: (message) => {
+      // What a paused page has frozen is kept; the server tells everything again when the page goes on.
+      if (message.type === "hello") behind = controls.paused && state.run !== "";
+      if (behind) return;
+      if (state.take(message)) begin();
+      if (message.type === "labels" || message.type === "hello") drawLegend();
+    },
+    picture: ({ head, jpeg }) => {
+      // Only what has been drawn is answered: a page that cannot keep up gets fewer.
+      show(head, jpeg)
+        .catch(console.error)
+        .finally(() => connection?.drawn(head.camera));
+    },
+    state: (now) => {
+      line = now;
+      tellLine();
+    },
   },
-  picture: ({ head, jpeg }) => {
-    const camera = state.cameras[head.camera];
-    if (camera) camera.nowMs = Math.max(camera.nowMs, head.mediaTimeMs);
-    const shown = controls.paused ? Promise.resolve() : cameras.show(head, jpeg);
-    // Only what has been drawn is answered: a page that cannot keep up gets fewer.
-    shown.catch(console.error).finally(() => connection?.drawn(head.camera));
-  },
-  state: (now) => {
-    line = now;
-    tellLine();
-  },
-});
+  !document.hidden,
+);
 
 document.addEventListener("visibilitychange", () => connection?.watch(!controls.paused && !document.hidden));
 setInterval(() => {
   if (!controls.paused && !document.hidden) refresh();
 }, REFRESH_MS);
+
+async function show(head: PictureHead, jpeg: Uint8Array<ArrayBuffer>): Promise<void> {
+  if (controls.paused || behind) return;
+  const camera = state.cameras[head.camera];
+  if (camera) camera.nowMs = Math.max(camera.nowMs, head.mediaTimeMs);
+  await cameras.show(head, jpeg);
+}
 
 /** A run has begun, or this page has come to one. */
 function begin(): void {
@@ -65,7 +81,7 @@ function begin(): void {
   timelines.reset();
   faces.reset();
   events.reset();
-  if (!controls.paused) refresh();
+  refresh();
 }
 
 function refresh(): void {

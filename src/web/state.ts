@@ -65,11 +65,12 @@ export class State {
     return false;
   }
 
-  /** The faces in view now, by camera and number. */
+  /** The faces in view now, by camera and number. A camera whose line is lost, and its time with it, sees nobody. */
   get present(): Track[] {
-    return [...this.tracks.values()].filter(
-      ({ camera, times }) => (this.cameras[camera]?.nowMs ?? 0) - (times.at(-1) ?? 0) <= GONE_MS,
-    );
+    return [...this.tracks.values()].filter(({ camera, times }) => {
+      const { nowMs = 0, figures } = this.cameras[camera] ?? {};
+      return figures?.state !== "reconnecting" && nowMs - (times.at(-1) ?? 0) <= GONE_MS;
+    });
   }
 
   #name(labels: readonly string[]): void {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
+import { cpuLimit } from "../cores.js";
 import { monotonicMs } from "./messages.js";
 
 /** CPU time used, and what could have been, both in the same unit and ever growing. */
@@ -7,8 +8,6 @@ interface CpuTime {
   readonly used: number;
   readonly whole: number;
 }
-
-const CGROUP = "/sys/fs/cgroup";
 
 /**
  * Share of the CPU time at hand that is used, 0 to 1: of a container's limit where it has one (cgroup v2), else of the
@@ -49,10 +48,10 @@ function machineCpus(): CpuTime {
 function limitedCpus(): (() => CpuTime) | undefined {
   const read = (): CpuTime | undefined => {
     try {
-      const [quota, period] = readFileSync(`${CGROUP}/cpu.max`, "utf8").trim().split(" ").map(Number);
-      const usage = Number(/^usage_usec (\d+)$/m.exec(readFileSync(`${CGROUP}/cpu.stat`, "utf8"))?.[1]);
-      if (!quota || !period || Number.isNaN(usage)) return undefined; // "max": no limit
-      return { used: usage, whole: (monotonicMs() * 1000 * quota) / period };
+      const limit = cpuLimit();
+      const usage = Number(/^usage_usec (\d+)$/m.exec(readFileSync("/sys/fs/cgroup/cpu.stat", "utf8"))?.[1]);
+      if (limit === undefined || Number.isNaN(usage)) return undefined;
+      return { used: usage, whole: monotonicMs() * 1000 * limit };
     } catch {
       return undefined; // not Linux, or cgroup v1
     }

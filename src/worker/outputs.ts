@@ -1,7 +1,8 @@
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { optionsSchema } from "../pipeline/options.js";
 import type { Plan, PlannedNode } from "../pipeline/plan.js";
+import { renameOver } from "../replace-file.js";
 
 /** In the worker's folder; holds what recordings have written so far. */
 const OWN = ".ekspresi-jobs";
@@ -40,7 +41,7 @@ export async function commitOutputs(folder: string, id: string, outputs: string)
   for (const file of await filesIn(outputs)) {
     const place = join(folder, relative(outputs, file));
     await mkdir(dirname(place), { recursive: true });
-    await rename(file, place);
+    await renameOver(file, place);
   }
   await removeOutputs(folder, id);
 }

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsMsg } from "@nats-io/jetstream";
+import { cores } from "../cores.js";
 import { messageOf } from "../errors.js";
 import { type JobKind, JobQueue, type QueueSettings } from "../jobs/index.js";
 import type { Nats } from "../nats/index.js";
@@ -58,7 +58,7 @@ export class Worker {
   private constructor(options: WorkerOptions, queue: JobQueue) {
     this.#options = options;
     this.#queue = queue;
-    this.#room = new Room(options, availableParallelism());
+    this.#room = new Room(options, cores());
   }
 
   /** Opens the queue. Rejects with `NatsError` where that cannot be. */

@@ -3,6 +3,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -198,6 +199,8 @@ describe("pipeline annotate", function () {
       return stderr;
     };
     assert.match(await wrong("man.mp4", "-o", "man.mp4"), /would replace it/);
+    linkSync(join(folder, "man.mp4"), join(folder, "MAN.mp4")); // as where upper and lower case are the same
+    assert.match(await wrong("man.mp4", "-o", "MAN.mp4", "--soft"), /would replace it/);
     assert.match(await wrong("man.mp4", RECORDING, "-o", "x.mp4"), /--output names one file/);
     assert.match(await wrong("*.avi"), /no file matches/);
     assert.match(await wrong("nowhere.mp4"), /^nowhere\.mp4: no such file$/m);

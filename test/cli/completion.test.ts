@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createProgram } from "#src/cli/main.js";
 
 const scripts = new Map<string, string>();
@@ -13,7 +14,7 @@ const scripts = new Map<string, string>();
 function scriptOf(shell: string): string {
   const known = scripts.get(shell);
   if (known !== undefined) return known;
-  const main = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+  const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
   const { stdout, status } = spawnSync(process.execPath, [main, "completion", shell], { encoding: "utf8" });
   assert.equal(status, 0);
   scripts.set(shell, stdout);
@@ -53,7 +54,7 @@ describe("completion", () => {
     const folder = mkdtempSync(join(tmpdir(), "ekspresi-completion-"));
     try {
       mkdirSync(join(folder, "runs"));
-      writeFileSync(join(folder, "lobby.mp4"), "");
+      for (const name of ["lobby.mp4", "hall two.mp4", "hall *.mp4"]) writeFileSync(join(folder, name), "");
       const { stdout, stderr, error } = spawnSync(shell, args, { cwd: folder, encoding: "utf8" });
       if (error) context.skip(); // the shell is not installed here
       assert.equal(stderr, "");
@@ -107,7 +108,13 @@ describe("completion", () => {
       assert.deepEqual(offers("completion", "z"), ["zsh"]);
       assert.deepEqual(offers("run", "lob"), ["lobby.mp4"]);
       assert.deepEqual(offers("models", ""), ["check", "export", "list", "quantize", "show"]);
-      assert.deepEqual(offers("models", "show", ""), ["fer2013-small", "lobby.mp4", "runs"]);
+      assert.deepEqual(offers("models", "show", ""), [
+        "fer2013-small",
+        "hall *.mp4",
+        "hall two.mp4",
+        "lobby.mp4",
+        "runs",
+      ]);
       assert.deepEqual(offers("models", "show", "./ru"), ["runs"]);
       assert.deepEqual(offers("models", "export", "runs", "--format", "t"), ["tfjs"]);
       assert.deepEqual(offers("models", "quantize", "runs", "--data", "lob"), ["lobby.mp4"]);
@@ -120,4 +127,13 @@ describe("completion", () => {
       assert.deepEqual(offers("help", "jo"), ["jobs"]);
       assert.deepEqual(offers("help", "jobs", ""), ["cancel", "list", "remove", "retry"]);
     });
+
+  it("bash: names with spaces and stars stay whole", function () {
+    const offered = SHELLS.bash?.(this, ["pipeline", "run", "hall "]).sort();
+    assert.deepEqual(offered, ["hall *.mp4", "hall two.mp4"]);
+  });
+
+  it("bash: needs nothing that bash 3.2, which macOS has, lacks", () => {
+    assert.doesNotMatch(scriptOf("bash"), /mapfile|readarray|declare -A|local -n|\$\{\w+(,,|\^\^)/);
+  });
 });

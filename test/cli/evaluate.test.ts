@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { loadModel } from "#src/model/load.js";
+import { writeFaces } from "../support/faces.js";
 import { pipeline } from "../support/pipeline.js";
+import { writeTinyModel } from "../support/tiny-model.js";
 
 describe("pipeline evaluate", function () {
   this.timeout(120_000);
@@ -31,6 +34,41 @@ describe("pipeline evaluate", function () {
     assert.match(out, /^14 pictures of PublicTest, run by onnx cpu\n/);
     assert.equal((JSON.parse(await readFile(json, "utf8")) as { images: number }).images, 14);
     assert.match(await readFile(html, "utf8"), /<polyline/);
+  });
+
+  it("measures what was held back from training, by the recipe in the model's card", async () => {
+    await writeFaces(at("classes"), ["left", "right"], 10);
+    const model = await writeTinyModel(at("tiny"), undefined, (card) => {
+      card.training = { recipe: { data: { path: "classes", validation: 0.4 } } };
+    });
+    const own = await evaluate(model, "classes/");
+    assert.match(own.out, /^8 pictures of validation, /, own.err);
+    assert.match(own.err, /\nclasses: divided as the recipe in the model's card divides it\n/);
+    await rename(at("classes"), at("others"));
+    const other = await evaluate(model, "others");
+    assert.match(other.out, /^4 pictures of validation, /, other.err);
+    assert.match(
+      other.err,
+      /\nothers: divided by the defaults; the model's card tells of no training on it\n/,
+    );
+  });
+
+  it("refuses to measure on no pictures, and leaves the card as it was", async () => {
+    await writeFaces(at("few"), ["left", "right"], 1);
+    const model = await writeTinyModel(at("tiny"));
+    const { code, out, err } = await evaluate(model, "few", "--card", "-q");
+    assert.equal(code, 1);
+    assert.equal(out, "");
+    assert.match(
+      err,
+      /few: no pictures in validation; name another .* by --split \(training, validation\), [^\n]+\n$/,
+    );
+    assert.deepEqual((await loadModel(model, ".")).card.metrics, []);
+  });
+
+  it("takes a split's name in any letters", async () => {
+    const { out, err } = await evaluate("fer2013-small", "faces.csv", "--split", "public_test");
+    assert.match(out, /^14 pictures of PublicTest, /, err);
   });
 
   for (const [what, args, says] of [

@@ -185,6 +185,20 @@ sinks: [{ ${sink ?? "type: console"} }]
     }
   });
 
+  it("is not told of a reader of standard output that has gone, as Windows says it either", () => {
+    const preload = join(folder, "gone.cjs");
+    writeFileSync(
+      preload,
+      `process.stdout.write = () => {
+        const error = Object.assign(new Error("write EOF"), { code: "EOF" });
+        return !setImmediate(() => process.stdout.emit("error", error));
+      };`,
+    );
+    const args = ["--require", preload, MAIN, "schema"];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    assert.deepEqual([status, stderr], [0, ""]);
+  });
+
   it("is told in one line where standard output is full", function () {
     if (!existsSync("/dev/full")) this.skip(); // Linux has it
     const full = openSync("/dev/full", "w");

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -72,7 +73,10 @@ describe("pipeline models", function () {
     const made = await pipeline("models", "quantize", "fer2013-small", "--data", data, "-o", out);
     assert.equal(made.code, 0, made.err);
     assert.match(made.out, /model\.int8\.onnx, 2\d % of the model's size, calibrated on 30 pictures/);
-    assert.match((await pipeline("models", "check", out)).out, /fine, 2 files/);
+    assert.match(
+      (await pipeline("models", "check", out)).out,
+      /fine, 2 files, runs on onnx cpu; on onnx cpu, 8 bits\n$/,
+    );
     const measured = await pipeline("evaluate", out, "--data", data, "--precision", "int8", "--card");
     assert.match(measured.out, /10 pictures of PublicTest, run by onnx cpu, 8 bits/);
     const card = JSON.parse(await readFile(join(out, "card.json"), "utf8")) as ModelCard;
@@ -92,6 +96,31 @@ describe("pipeline models", function () {
     assert.match(none.err, /--pictures 0: give a whole number of at least 1/);
   });
 
+  it("adds a format to the model's own folder, and replaces no other model without --force", async () => {
+    const kinds = async (at: string) =>
+      (JSON.parse(await readFile(join(at, "card.json"), "utf8")) as ModelCard).files.map(({ kind }) => kind);
+    const own = join(folder, "own");
+    const onnx = ["export", "fer2013-small", "--format", "onnx", "-o"];
+    assert.equal((await pipeline("models", ...onnx, own)).code, 0);
+    const added = await pipeline("models", "export", own, "--format", "tfjs", "-o", `${own}/.`);
+    assert.equal(added.code, 0, added.err);
+    assert.deepEqual(await kinds(own), ["onnx", "onnx-int8", "tfjs", "tfjs-weights"]);
+    assert.match((await pipeline("models", "check", own)).out, /fine, 4 files/);
+    const tiny = await writeTinyModel(join(folder, "tiny"));
+    const card = await readFile(join(tiny, "card.json"), "utf8");
+    for (const args of [onnx, ["quantize", "fer2013-small", "--data", "nosuch.csv", "-o"]]) {
+      const { code, err } = await pipeline("models", ...args, tiny);
+      assert.equal(code, 2);
+      assert.equal(
+        err,
+        `--out ${tiny}: it holds another model; replace that by --force, or name another folder\n`,
+      );
+    }
+    assert.equal(await readFile(join(tiny, "card.json"), "utf8"), card);
+    assert.equal((await pipeline("models", ...onnx, tiny, "--force")).code, 0);
+    assert.deepEqual(await kinds(tiny), ["onnx", "onnx-int8"]);
+  });
+
   it("refuses another format, and a model that is not what its card says, in one line", async () => {
     const odd = await pipeline("models", "export", "fer2013-small", "--format", "h5", "-o", folder);
     assert.equal(odd.code, 2);
@@ -102,6 +131,31 @@ describe("pipeline models", function () {
     const wrong = await pipeline("models", "export", model, "--format", "tfjs", "-o", join(folder, "out"));
     assert.equal(wrong.code, 1);
     assert.match(wrong.err, /^model tiny: [^\n]+its hash differs[^\n]*\n$/);
+  });
+
+  it("checks each form that a model comes in, not only the first", async () => {
+    const broken = Buffer.from("no graph");
+    const sha256 = createHash("sha256").update(broken).digest("hex");
+    for (const kind of ["onnx-int8", "tfjs"] as const) {
+      const model = await writeTinyModel(join(folder, kind), undefined, (card) => {
+        const file = { path: "other", kind, bytes: broken.length, sha256 };
+        const weights = { ...file, kind: "tfjs-weights" };
+        card.files = [...(card.files as object[]), file, ...(kind === "tfjs" ? [weights] : [])];
+      });
+      await writeFile(join(model, "other"), broken);
+      const { code, err, out } = await pipeline("models", "check", model);
+      assert.equal(code, 1, out);
+      assert.match(err, /^model tiny: [^\n]+\n$/);
+    }
+  });
+
+  it("lets a hostile card do nothing to the terminal", async () => {
+    const model = await writeTinyModel(join(folder, "tiny"), undefined, (card) => {
+      card.summary = "\u001b[2J\u001b]0;title\u0007 \u009b31m";
+    });
+    const { out } = await pipeline("models", "show", model);
+    assert.doesNotMatch(out, /[^\P{Cc}\n]/u);
+    assert.match(out, /\ufffd\[2J/);
   });
 
   it("exits with 2 for a model that is not there, and with 1 for one that is damaged", async () => {

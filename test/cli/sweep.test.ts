@@ -6,7 +6,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { loadRecipe, loadSweep } from "#src/cli/recipe.js";
+import { loadRecipe, loadSweep, settingsOf } from "#src/cli/recipe.js";
 import { brightnessCsv } from "../support/brightness.js";
 import { pipeline } from "../support/pipeline.js";
 
@@ -104,6 +104,32 @@ describe("pipeline sweep", function () {
     assert.equal(code, 2);
     assert.match(err, /odd\.yaml, batch=-1: .*batch/);
     assert.ok(!existsSync(join(folder, "odd")));
+  });
+
+  it("exits with 1 where no run could be trained to its end, and names no model", async () => {
+    await writeFile(
+      join(folder, "failing.yaml"),
+      "name: failing\nrecipe: recipe.yaml\nmethod: grid\nparameters: { optimiser.rate: [1.0e+30] }\n",
+    );
+    const out = join(folder, "failing");
+    for (const args of [[], ["--resume"]]) {
+      const { code, err } = await start(join(folder, "failing.yaml"), "-o", out, ...args).ended;
+      assert.equal(code, 1);
+      assert.match(err, /1-1e-30 {2}failed {2}the (validation )?loss is no longer a number/);
+      assert.ok(
+        err.endsWith(`\nnone of the runs could be trained to its end; why is told in ${out}/report.html\n`),
+      );
+    }
+  });
+
+  it("takes paths of a sweep file from its folder", () => {
+    const settings = { "data.path": "small.csv", "teacher.model": "./m", from: "fer2013-small", batch: 8 };
+    assert.deepEqual(settingsOf(settings, "/sweeps"), [
+      'data.path="/sweeps/small.csv"',
+      'teacher.model="/sweeps/m"',
+      'from="fer2013-small"',
+      "batch=8",
+    ]);
   });
 
   it("leaves nothing behind where there is no data, so that the corrected command begins", async () => {

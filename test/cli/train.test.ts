@@ -27,6 +27,9 @@ describe("pipeline train", function () {
     assert.equal(first.code, 0, first.err);
     assert.match(first.err, /\n1 epoch; the model is in .*model\n$/);
     const checkpoint = await readFile(join(out, "checkpoint.bin"));
+    const resumed = await train("-o", out, "--resume");
+    assert.equal(resumed.code, 0);
+    assert.match(resumed.err, /\nthe run was finished already; its model in .*model stays as it is\n$/);
     const again = await train("-o", out, "--seed", "2");
     assert.deepEqual(again, {
       code: 2,

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { EmotionEvent } from "#src/events/event.js";
 import { RECORDING } from "../support/pictures.js";
 import { hasFfprobe, make, probe } from "../support/probe.js";
 
-const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 describe("a machine without ffmpeg", function () {
   this.timeout(120_000);
@@ -54,6 +55,23 @@ sinks: [{ type: jsonl, path: ${name}.jsonl }]
 
   it("is told that the package's ffmpeg is used", async () => {
     assert.match(await pipeline(["doctor"], { PATH: "" }), /ffmpeg: .*ffmpeg-installer.*from package/);
+  });
+
+  it("is told where the package's ffmpeg may not be run, and not that there is none", async () => {
+    const preload = join(folder, "not-ours.cjs");
+    writeFileSync(
+      preload,
+      `const { promises } = require("node:fs");
+      const refuse = () => Promise.reject(Object.assign(new Error("not permitted"), { code: "EPERM" }));
+      Object.assign(promises, { access: refuse, chmod: refuse });
+      require("node:module").syncBuiltinESMExports();`,
+    );
+    const env = { ...process.env, EKSPRESI_FFMPEG: "", PATH: "", NODE_OPTIONS: `--require ${preload}` };
+    const { stdout } = spawnSync(process.execPath, [MAIN, "doctor"], { env, encoding: "utf8" });
+    assert.match(
+      stdout,
+      /ffmpeg: ffmpeg at .*ffmpeg-installer.* \(package\) may not be run, .*EPERM.*chmod \+x/,
+    );
   });
 
   it("gives the same events as one with the ffmpeg on PATH", async () => {

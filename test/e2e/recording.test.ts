@@ -4,11 +4,12 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
 import { EmotionEvent } from "#src/events/event.js";
 import { RECORDING } from "../support/pictures.js";
 
-const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 interface Ended {
   code: number | null;

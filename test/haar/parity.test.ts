@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import { ImageDetector, loadCascade } from "#src/haar/index.js";
 import { picture } from "../support/pictures.js";
 
@@ -63,7 +64,7 @@ describe("detection", function () {
   const key = ({ x, y, width, height }: Rect) => `${x},${y} ${width}x${height}`;
 
   async function ours(cascade: string, gray: Uint8Array, width: number, height: number, least: number) {
-    const detector = await ImageDetector.create(await loadCascade(new URL(cascade, MODELS).pathname));
+    const detector = await ImageDetector.create(await loadCascade(fileURLToPath(new URL(cascade, MODELS))));
     const found = detector.detect(gray, width, height, { minSize: { width: least, height: least } });
     return found.map(key).sort();
   }

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { HaarPool, ImageDetector, loadCascade, type Plane, readyCascade } from "#src/haar/index.js";
 import { scalesOf } from "#src/haar/scales.js";
 import { FrameMemory } from "#src/media/pool.js";
 import { picture } from "../support/pictures.js";
 
-const CASCADE = new URL("../../models/haarcascades/haarcascade_frontalface_default.xml", import.meta.url)
-  .pathname;
+const CASCADE = fileURLToPath(
+  new URL("../../models/haarcascades/haarcascade_frontalface_default.xml", import.meta.url),
+);
 const [width, height] = [480, 360];
 const OPTIONS = { minSize: { width: 30, height: 30 } };
 

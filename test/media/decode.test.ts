@@ -10,6 +10,7 @@ import { filter, firstValueFrom, lastValueFrom, map, takeUntil, timer, toArray }
 import { decode, decodeAhead } from "#src/media/decode.js";
 import { findFfmpeg } from "#src/media/ffmpeg.js";
 import { testContext } from "../support/context.js";
+import { onMachine } from "../support/machine.js";
 import { RECORDING } from "../support/pictures.js";
 import { turnUpright } from "../support/upright.js";
 
@@ -22,6 +23,19 @@ describe("decoding", function () {
     folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("is refused with the source's name where no pipe can be made", async () => {
+    const { TMPDIR } = process.env;
+    process.env.TMPDIR = join(folder, "none");
+    try {
+      await onMachine({ platform: "darwin" }, () =>
+        assert.rejects(read(RECORDING), { code: "FFMPEG_START", message: /^source test: .*: listen E/ }),
+      );
+    } finally {
+      if (TMPDIR === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = TMPDIR;
+    }
+  });
 
   interface Picture {
     readonly timeMs: number;

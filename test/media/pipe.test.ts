@@ -6,7 +6,7 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import fc from "fast-check";
-import { BytePipe, theOneWith } from "#src/media/pipe.js";
+import { addressOf, BytePipe, theOneWith } from "#src/media/pipe.js";
 
 /** A child that writes `bytes` bytes, each the last digits of its place, and says on stderr how many it got rid of. */
 const WRITER = `
@@ -96,6 +96,15 @@ describe("the pipe from a child process", () => {
       server.close();
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it("has an address that the system takes", () => {
+    const name = `ekspresi-${"0".repeat(32)}`;
+    const long = `/private/var/folders/${"x".repeat(60)}`;
+    assert.equal(addressOf(name, "linux"), `\0${name}`);
+    assert.equal(addressOf(name, "win32"), `\\\\.\\pipe\\${name}`);
+    assert.equal(addressOf(name, "darwin", "/var/folders/a/T"), join("/var/folders/a/T", name));
+    assert.equal(addressOf(name, "darwin", long), join("/tmp", name));
   });
 
   it("ends for a reader who waits when the child is killed", async () => {

@@ -32,6 +32,44 @@ describe("ffmpeg's showinfo", () => {
     });
 });
 
+describe("why ffmpeg failed", () => {
+  const reasonOf = (...lines: string[]) => {
+    const reader = new StderrReader(() => {});
+    reader.push(`${lines.join("\n")}\n`);
+    return reader.reason;
+  };
+
+  it("is told without the address of what said it, as builds for Windows write it too", () => {
+    for (const address of ["0x55e5c51cb700", "00000158ed4a6c80", "000001F2E4327240"])
+      assert.equal(reasonOf(`[mov,mp4 @ ${address}] moov atom not found`), "moov atom not found");
+  });
+
+  it("is what a camera of a Mac cannot do, however many things it can", () => {
+    const modes = Array.from({ length: 30 }, (_, n) => `${640 + n}x480@[1.000000 30.000000]fps`);
+    for (const what of ["framerate (29.970030)", "video size (1x1)"])
+      assert.equal(
+        reasonOf(
+          ...[`Selected ${what} is not supported by the device.`, "Supported modes:", ...modes].map(
+            (line) => `[AVFoundation indev @ 0x7f9] ${line}`,
+          ),
+          "0:none: Input/output error",
+        ),
+        `Selected ${what} is not supported by the device.`,
+      );
+  });
+
+  it("is not the pixel format of a camera of a Mac, for it takes another by itself", () => {
+    assert.equal(
+      reasonOf(
+        "[AVFoundation indev @ 0x7f9] Selected pixel format (yuv420p) is not supported by the input device.",
+        "[AVFoundation indev @ 0x7f9] Overriding selected pixel format to use uyvy422 instead.",
+        "0:none: Input/output error",
+      ),
+      "0:none: Input/output error",
+    );
+  });
+});
+
 describe("what ffmpeg says of damage", () => {
   it("is told where the recording ends as if all were well", async () => {
     const folder = mkdtempSync(join(tmpdir(), "ekspresi-"));

@@ -4,6 +4,7 @@ import { ARCHITECTURES } from "#src/model/architectures/index.js";
 import type { ModelCard } from "#src/model/card.js";
 import { Random } from "#src/model/data/random.js";
 import { inferenceGraph } from "#src/model/layers/inference-graph.js";
+import { conv, globalAvgPool, linear, relu } from "#src/model/layers/layer.js";
 import { parametersOf } from "#src/model/layers/parameters.js";
 import { loadModel } from "#src/model/load.js";
 import { readGraph } from "#src/model/onnx/read.js";
@@ -93,6 +94,23 @@ describe("a model in 8 bits", () => {
         );
       }),
     );
+  });
+
+  it("keeps the bias of a channel that is dead but for it", async () => {
+    const layers = [conv(4, 3, { bias: true }), relu(), globalAvgPool(), linear(7)];
+    const state = new TrainingState(parametersOf(layers, INPUT), 5);
+    const views = state.views(state.weights);
+    const [weight, bias] = ["weight", "bias"].map((role) => views.get(`layers.0.${role}`));
+    weight?.fill(1e-12, 0, 9);
+    bias?.fill(5, 0, 1);
+    const whole = inferenceGraph(layers, INPUT, views);
+    const { card: shipped } = await loadModel("fer2013-small", ".");
+    const card: ModelCard = { ...shipped, input: { ...shipped.input, width: SIZE, height: SIZE } };
+    const small = await quantize(readGraph(whole, "model"), card, [pictures(32, 1)]);
+    const unseen = pictures(8, 3);
+    const [floats, bits] = [await logitsOf(whole, unseen), await logitsOf(small, unseen)];
+    const apart = Math.max(...floats.map((z, i) => Math.abs(z - (bits[i] ?? Number.NaN))));
+    assert.ok(apart < 0.1, `logits up to ${apart} apart`);
   });
 
   it("is refused where there is nothing to gain", async () => {

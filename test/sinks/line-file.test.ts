@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { SinkError } from "#src/errors.js";
+import { diskReason, SinkError } from "#src/errors.js";
 import { LineFile, type LineFileOptions } from "#src/sinks/line-file.js";
+import { onMachine } from "../support/machine.js";
 
 const bytesOf = (line: string) => Buffer.from(`${line}\n`);
 
@@ -62,6 +64,22 @@ describe("a file of lines", () => {
     );
   });
 
+  it("cuts off a torn line on Windows, which does not let the handle that appends do it", async () => {
+    await append(['{"n":1}']);
+    appendFileSync(path, '{"n":');
+    const handle = await open(path);
+    const files = Object.getPrototypeOf(handle) as FileHandle;
+    await handle.close();
+    const { truncate } = files;
+    files.truncate = () => Promise.reject(Object.assign(new Error("EPERM"), { code: "EPERM" }));
+    try {
+      await onMachine({ platform: "win32" }, () => append(['{"n":2}']));
+    } finally {
+      files.truncate = truncate;
+    }
+    assert.equal(text(), '{"n":1}\n{"n":2}\n');
+  });
+
   it("ends a last line that lacks only its line end", async () => {
     await append([]);
     appendFileSync(path, '{"n":1}');
@@ -103,6 +121,17 @@ describe("a file of lines", () => {
       (error) => error instanceof SinkError && /^log: .*x\.jsonl cannot be written: /.test(error.message),
     );
     await assert.rejects(LineFile.open("log", folder, { fsync: "never" }), /it is a folder/);
+  });
+
+  it("says on Windows that another program has the file open", async () => {
+    const reason = (code: string) => diskReason(Object.assign(new Error("busy or not permitted"), { code }));
+    for (const code of ["EBUSY", "EPERM"]) {
+      assert.match(
+        await onMachine({ platform: "win32" }, () => reason(code)),
+        /another program has it open$/,
+      );
+      assert.equal(await onMachine({ platform: "linux" }, () => reason(code)), "busy or not permitted");
+    }
   });
 
   it("says that the disk is full", async function () {

@@ -2,6 +2,14 @@ import assert from "node:assert/strict";
 import { openOutput } from "#src/sinks/output.js";
 
 describe("standard output", () => {
+  for (const code of ["EPIPE", "EOF"])
+    it(`says that its reader has gone (${code}; EOF on Windows)`, () => {
+      const output = openOutput("out");
+      process.stdout.emit("error", Object.assign(new Error(`write ${code}`), { code }));
+      assert.throws(() => output.write("x"), /^SinkError: out: the reader of standard output has gone$/);
+      output.close();
+    });
+
   it("is listened to no longer than a write waits", async () => {
     const { stdout } = process;
     const { write } = stdout;

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { firstValueFrom, take, tap, toArray } from "rxjs";
 import type { Frame } from "#src/media/frame.js";
 import { live } from "#src/media/live.js";
+import { withRemedy } from "#src/media/remedy.js";
 import { rtsp } from "#src/sources/rtsp.js";
 import { test as testSource } from "#src/sources/test.js";
 import { cameraOf, webcam } from "#src/sources/webcam.js";
 import { testContext } from "../support/context.js";
+import { onMachine } from "../support/machine.js";
 import { RECORDING } from "../support/pictures.js";
 
 const soon = { leastMs: 10, mostMs: 20 };
@@ -60,8 +62,30 @@ describe("a live source", function () {
 
   it("names a webcam as each system does", () => {
     assert.deepEqual(cameraOf("linux"), { format: "v4l2", url: "/dev/video0" });
-    assert.deepEqual(cameraOf("darwin", "1"), { format: "avfoundation", url: "1:none" });
+    assert.deepEqual(cameraOf("darwin", "1"), { format: "avfoundation", url: "1:none", defaultFps: 30 });
     assert.deepEqual(cameraOf("win32", "USB Camera"), { format: "dshow", url: "video=USB Camera" });
     assert.equal(webcam.live({}), true);
+  });
+
+  it("wants the name of a webcam on Windows, which has no first one", async () => {
+    const { context, close } = testContext({ live: true });
+    await onMachine({ platform: "win32" }, () =>
+      assert.throws(() => webcam.open({}, context), {
+        name: "ConfigError",
+        message: /`pipeline doctor` lists/,
+      }),
+    );
+    await close();
+  });
+
+  it("says what to do where a webcam of a Mac does not offer what was asked for", () => {
+    for (const [option, what] of [
+      ["fps", "framerate (60.000000)"],
+      ["size", "video size (1x1)"],
+    ])
+      assert.match(
+        withRemedy(`Selected ${what} is not supported by the device.`, "0:none"),
+        new RegExp(`; give an? \`${option}\` that the camera offers$`),
+      );
   });
 });

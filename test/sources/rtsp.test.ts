@@ -4,12 +4,13 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Subscription } from "rxjs";
 import { rtsp } from "#src/sources/rtsp.js";
 import { testContext } from "../support/context.js";
 import { type CameraOptions, RtspServer, whyNoRtspServer } from "../support/rtsp-server.js";
 
-const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const missing = whyNoRtspServer();
 
 describe(`an RTSP camera${missing ? `: ${missing}` : ""}`, function () {

@@ -51,6 +51,11 @@ export class Chrome {
     this.#browser = await chromium.launch({ executablePath, args: FLAGS, downloadsPath: this.#folder });
   }
 
+  /** Closes the pages there are, so that one test's do not take the machine from the next. */
+  async closePages(): Promise<void> {
+    for (const context of this.#browser?.contexts() ?? []) await context.close();
+  }
+
   async stop(): Promise<void> {
     await this.#browser?.close();
     if (this.#folder) rmSync(this.#folder, { recursive: true, force: true });
@@ -60,6 +65,7 @@ export class Chrome {
   async open(url: string, options: BrowserContextOptions = {}): Promise<Watched> {
     if (!this.#browser) throw new Error("Chromium was not started");
     const context = await this.#browser.newContext(options);
+    context.setDefaultTimeout(120_000); // half a minute is short for ten pages on a busy machine
     // tsx names functions with a helper of its own, which those given to `page.evaluate` find nowhere else.
     await context.addInitScript("globalThis.__name = (named) => named");
     const page = await context.newPage();

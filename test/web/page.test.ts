@@ -27,6 +27,9 @@ interface Feed {
   token?: string;
   cameras?: string[];
   fps?: number;
+  listen?: string;
+  /** The number of the first picture. */
+  first?: number;
 }
 
 describe("the live page in Chromium", function () {
@@ -45,6 +48,7 @@ describe("the live page in Chromium", function () {
     if (folder) rmSync(folder, { recursive: true, force: true });
   });
   afterEach(async () => {
+    await chrome.closePages();
     for (const close of closing.splice(0)) await close();
     for (const child of running) {
       const closed = once(child, "close");
@@ -193,17 +197,17 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
   });
 
   /** A page without a run behind it: a face goes to and fro before each of the cameras. */
-  async function feed({ token, cameras = ["man"], fps = 12 }: Feed = {}) {
+  async function feed({ token, cameras = ["man"], fps = 12, listen = "127.0.0.1:0", first = 1 }: Feed = {}) {
     const { context, pool, logged } = testContext({ id: "web", slots: 2 });
     const [source] = context.stats.sources;
     const sources = cameras.map(
       (id) => ({ ...source, id, state: "running" as const, decoded: 0 }) as SourceStats,
     );
     const sink = await web.build(
-      { listen: "127.0.0.1:0", fps, ...(token !== undefined && { token }) },
+      { listen, fps, ...(token !== undefined && { token }) },
       { ...context, stats: { ...context.stats, sources } },
     );
-    let sequence = 0;
+    let sequence = first - 1;
     const step = () => {
       sequence++;
       for (const [i, camera] of sources.entries()) {
@@ -228,8 +232,97 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     };
     closing.push(end);
     const url = /http:\S+/.exec(logged.join())?.[0] ?? "";
-    return { url, end, frames: () => sequence };
+    const lose = () => {
+      for (const source of sources) source.state = "reconnecting";
+    };
+    return { url, end, lose };
   }
+
+  it("shows the pictures of the next run, which are numbered anew", async () => {
+    const before = await feed({ first: 100_000 });
+    const { page } = await chrome.open(before.url);
+    await isLive(page);
+    await moves(page);
+    await before.end();
+    await feed({ listen: new URL(before.url).host });
+    await isLive(page);
+    await moves(page);
+    assert((await shownIn(page)) < 100_000);
+  });
+
+  it("keeps what it froze while it is paused, also when the line is lost and comes back", async () => {
+    const line = await lineTo(new URL((await feed()).url));
+    const { page } = await chrome.open(line.url);
+    await isLive(page);
+    await page.waitForSelector("#charts .row");
+    await page.waitForSelector("#events li");
+    await moves(page);
+    await page.keyboard.press("Space");
+    await page.waitForSelector("#status[data-state=paused]");
+    const shown = () =>
+      page.evaluate(() =>
+        ["figure[data-frame]", "#charts .row", "#faces > li", "#events li"].map(
+          (what) => document.querySelectorAll(what).length,
+        ),
+      );
+    const frozen = await shown();
+    const again = page.waitForEvent("websocket").then((socket) => socket.waitForEvent("framesent"));
+    line.cut();
+    await again; // the page has heard hello
+    assert.deepEqual(await shown(), frozen);
+    await page.keyboard.press("Space");
+    await isLive(page);
+    await moves(page);
+    await page.waitForSelector("#events li");
+  });
+
+  it("opens one line, also where the network comes back while it signs in", async () => {
+    const { url } = await feed();
+    const { page } = await chrome.open(url);
+    await isLive(page);
+    let sockets = 0;
+    page.on("websocket", () => sockets++);
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await page.route("**/session", async (route) => {
+      await released;
+      await route.continue();
+    });
+    await page.reload();
+    await page.evaluate(() => {
+      dispatchEvent(new Event("online"));
+      return new Promise((resolve) => setTimeout(resolve, 100));
+    });
+    release();
+    await isLive(page);
+    await moves(page);
+    assert.equal(sockets, 1);
+  });
+
+  it("gets no pictures in a tab that was opened in the background, until it is looked at", async () => {
+    const { url } = await feed();
+    const { page } = await chrome.open(url);
+    await page.addInitScript(() => {
+      Object.defineProperty(document, "hidden", { value: true, configurable: true });
+    });
+    let [texts, images] = [0, 0];
+    page.on("websocket", (socket) =>
+      socket.on("framereceived", ({ payload }) => {
+        if (typeof payload === "string") texts++;
+        else images++;
+      }),
+    );
+    await page.reload();
+    while (texts < 20) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(images, 0);
+    await page.evaluate(() => {
+      Object.defineProperty(document, "hidden", { value: false });
+      document.dispatchEvent(new Event("visibilitychange"));
+    });
+    await moves(page);
+  });
 
   it("says that a run has ended, and keeps what it showed", async () => {
     const { url, end } = await feed();
@@ -238,6 +331,16 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     await end();
     await page.waitForSelector("#status[data-state=ended]");
     assert(await page.locator("#charts .row").first().isVisible());
+  });
+
+  it("has nobody in view of a camera whose line is lost", async () => {
+    const { url, lose } = await feed();
+    const { page } = await chrome.open(url);
+    await page.waitForSelector("#faces > li");
+    lose();
+    await page.waitForSelector("figure[data-state=reconnecting]");
+    await page.waitForSelector("#faces[data-empty]");
+    assert.equal(await page.locator("#faces > li").count(), 0);
   });
 
   it("serves ten pages at once", async () => {
@@ -267,6 +370,9 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     const { url } = await feed({ token: TOKEN });
     const typed = await chrome.open(url);
     const field = typed.page.getByLabel("Token", { exact: true });
+    await field.waitFor();
+    await typed.page.keyboard.press("Escape");
+    await typed.page.keyboard.press("Escape");
     await field.fill("something else");
     await field.press("Enter");
     await typed.page.getByText("That is not the token.").waitFor();
@@ -280,6 +386,18 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     const linked = await chrome.open(`${url}#token=${encodeURIComponent(TOKEN)}`);
     await isLive(linked.page);
     assert.equal(linked.page.url(), url);
+  });
+
+  it("takes any token from the address, written as it is or in escapes", async () => {
+    const token = "a+b/c== & d, 100 % sure";
+    const { url } = await feed({ token });
+    for (const written of [token, encodeURIComponent(token)]) {
+      const { page, complaints } = await chrome.open(`${url}#token=${written}`);
+      await isLive(page);
+      assert.deepEqual(complaints, [
+        "Failed to load resource: the server responded with a status of 401 (Unauthorized)",
+      ]);
+    }
   });
 
   it("is neither read nor framed by a page of another origin", async () => {
@@ -357,7 +475,12 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
   }
 
   /** The same page through a line that can be made to let only so many bytes of its stream a second through. */
-  async function lineTo(url: URL): Promise<{ url: string; limit(bytesPerSecond: number): void }> {
+  async function lineTo(url: URL): Promise<{
+    url: string;
+    limit(bytesPerSecond: number): void;
+    /** Ends every connection there is; others can come. */
+    cut(): void;
+  }> {
     const sockets = new Set<Socket>();
     let rate = Number.POSITIVE_INFINITY;
     const proxy = createTcpServer((browser) => {
@@ -375,8 +498,12 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
         socket.on("error", () => {});
       }
     }).listen(0, "127.0.0.1");
-    closing.push(() => {
+    const cut = () => {
       for (const socket of sockets) socket.destroy();
+      sockets.clear();
+    };
+    closing.push(() => {
+      cut();
       proxy.close();
     });
     await once(proxy, "listening");
@@ -386,6 +513,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
         rate = bytesPerSecond;
         for (const socket of sockets) socket.resume();
       },
+      cut,
     };
   }
 });

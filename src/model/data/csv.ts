@@ -1,9 +1,10 @@
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
-import { DataError, messageOf } from "../../errors.js";
+import { DataError, readReason } from "../../errors.js";
 import { FER_LABELS } from "../card.js";
 import type { FaceDataset } from "./dataset.js";
 import type { Skipped } from "./skipped.js";
+import { officialSplit } from "./split-names.js";
 
 /** Before the number of the row in a picture's id. */
 export const ROW_ID = "row ";
@@ -42,6 +43,7 @@ export async function readCsv(path: string, skipped: Skipped): Promise<FaceDatas
     ids: [],
   };
   const splits: string[] = [];
+  const splitOf = new Map<string, number>();
   let columns: Columns | undefined;
   let size = 0;
   let total = 0;
@@ -75,9 +77,10 @@ export async function readCsv(path: string, skipped: Skipped): Promise<FaceDatas
       skipped.add(where, "its Usage is empty");
       continue;
     }
-    if (!splits.includes(usage)) splits.push(usage);
+    const split = splitOf.get(usage) ?? indexIn(splits, spelling(usage), path);
+    splitOf.set(usage, split);
     rows.label.push(label);
-    rows.split.push(splits.indexOf(usage));
+    rows.split.push(split);
     rows.ids.push(where);
   }
   skipped.check(total);
@@ -93,6 +96,24 @@ export async function readCsv(path: string, skipped: Skipped): Promise<FaceDatas
     split: Uint8Array.from(rows.split),
     ids: rows.ids,
   };
+}
+
+/** As FER-2013 spells it, where it is one of its splits in other letters. */
+function spelling(usage: string): string {
+  const official = officialSplit(usage) ?? usage;
+  return official === "training" ? "Training" : official;
+}
+
+/** Where the split stands among those there are; a new one is added. */
+function indexIn(splits: string[], name: string, path: string): number {
+  const index = splits.indexOf(name);
+  if (index >= 0) return index;
+  if (splits.length === 255)
+    throw new DataError(
+      "DATA_SPLIT",
+      `${path}: its column Usage holds more than 255 different values, ${splits.slice(0, 3).join(", ")} ...; it must name splits, as Training`,
+    );
+  return splits.push(name) - 1;
 }
 
 /** Lines without their ends, never more than one chunk and a line in memory. */
@@ -111,7 +132,7 @@ async function* linesOf(path: string): AsyncGenerator<Buffer> {
       if (rest.length > 1 << 24) throw new Error("a line of 16 MB; it is not FER-2013's CSV");
     }
   } catch (cause) {
-    throw new DataError("DATA_READ", `${path}: ${messageOf(cause)}`, { cause });
+    throw new DataError("DATA_READ", `${path}: ${readReason(cause)}`, { cause });
   }
   if (rest.length > 0) yield rest;
 }

@@ -1,3 +1,5 @@
+import { isNamed } from "./split-names.js";
+
 /** Labelled faces of one size, all in memory. Parallel arrays: picture `i` is row `i` of each. */
 export interface FaceDataset {
   readonly name: string;
@@ -37,9 +39,9 @@ export interface BatchSource {
   close(): Promise<void>;
 }
 
-/** The rows of the named splits, in order. */
+/** The rows of the named splits, in order; names match without regard to case, and `train` is `training`. */
 export function rowsOf(dataset: FaceDataset, names: readonly string[]): Uint32Array {
-  const wanted = dataset.splits.map((name) => names.includes(name));
+  const wanted = dataset.splits.map((name) => isNamed(name, names));
   const rows: number[] = [];
   for (let i = 0; i < dataset.split.length; i++) if (wanted[dataset.split[i] ?? 0]) rows.push(i);
   return Uint32Array.from(rows);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type FaceDataset, pick, rowsOf } from "./dataset.js";
+import { isNamed } from "./split-names.js";
 
 /**
  * Leaves out of the training splits every picture that stands pixel for pixel in one of the others: a network that
@@ -10,7 +11,7 @@ export function dropCopies(
   training: readonly string[],
 ): { dataset: FaceDataset; dropped: number } {
   const hashes = hashesOf(dataset);
-  const inTraining = dataset.splits.map((name) => training.includes(name));
+  const inTraining = dataset.splits.map((name) => isNamed(name, training));
   const held = new Set<string>();
   hashes.forEach((hash, i) => {
     if (!inTraining[dataset.split[i] ?? 0]) held.add(hash);

@@ -1,8 +1,10 @@
 import { createReadStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
 import { parse } from "csv-parse";
-import { DataError, messageOf } from "../../errors.js";
+import { DataError, readReason } from "../../errors.js";
 import { ROW_ID } from "./csv.js";
 import type { FaceDataset } from "./dataset.js";
+import { isNamed } from "./split-names.js";
 
 /** FER+'s columns for FER-2013's seven classes, in FER-2013's order; contempt, unknown and NF are no class of it. */
 const VOTES = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"];
@@ -23,7 +25,7 @@ export async function withFerPlus(dataset: FaceDataset, path: string, share: num
   dataset.ids.forEach((id, i) => {
     const label = dataset.label[i] ?? 0;
     const { usage, counts: row } = votes[Number(id.slice(ROW_ID.length))] ?? {};
-    if (usage !== dataset.splits[dataset.split[i] ?? 0])
+    if (usage === undefined || !isNamed(usage, [dataset.splits[dataset.split[i] ?? 0] ?? ""]))
       throw new DataError(
         "DATA_FERPLUS",
         `${path}: ${id} is ${usage ?? "missing"} there and ${dataset.splits[dataset.split[i] ?? 0]} in ${dataset.name}; both must have the rows of FER-2013 in their first order`,
@@ -45,14 +47,16 @@ async function readVotes(path: string): Promise<Votes[]> {
   const votes: Votes[] = [];
   const clean = (names: string[]) => names.map((name) => name.trim().toLowerCase());
   try {
-    const rows = createReadStream(path).pipe(parse({ columns: clean, trim: true, bom: true }));
-    for await (const row of rows as AsyncIterable<Record<string, string>>) {
-      if (!("usage" in row) || !VOTES.every((name) => name in row))
-        throw new Error("its first line must name Usage and the ten kinds of votes, as in fer2013new.csv");
-      votes.push({ usage: row.usage, counts: VOTES.map((name) => Number(row[name]) || 0) });
-    }
+    const parser = parse({ columns: clean, trim: true, bom: true });
+    await pipeline(createReadStream(path), parser, async (rows: AsyncIterable<Record<string, string>>) => {
+      for await (const row of rows) {
+        if (!("usage" in row) || !VOTES.every((name) => name in row))
+          throw new Error("its first line must name Usage and the ten kinds of votes, as in fer2013new.csv");
+        votes.push({ usage: row.usage, counts: VOTES.map((name) => Number(row[name]) || 0) });
+      }
+    });
   } catch (cause) {
-    throw new DataError("DATA_FERPLUS", `${path}: ${messageOf(cause)}`, { cause });
+    throw new DataError("DATA_FERPLUS", `${path}: ${readReason(cause)}`, { cause });
   }
   return votes;
 }

@@ -1,30 +1,24 @@
-import { readdir } from "node:fs/promises";
-import { basename, join } from "node:path";
-import sharp from "sharp";
+import { basename, resolve } from "node:path";
 import { DataError, messageOf } from "../../errors.js";
 import { plural } from "../../text.js";
-import type { FaceDataset } from "./dataset.js";
+import { type Entry, listClasses, PICTURES } from "./class-folders.js";
+import { type FaceDataset, rowsOf } from "./dataset.js";
+import { greyPicture } from "./grey.js";
 import { Random } from "./random.js";
 import type { Skipped } from "./skipped.js";
+import { partOf } from "./split.js";
 
-const PICTURE = /\.(jpe?g|png|webp|bmp|tiff?)$/i;
-const SPLIT = /^(train(ing)?|val(idation|id)?|test(ing)?|public_?test|private_?test)$/i;
 /** Read and decoded at the same time. */
 const AT_ONCE = 16;
 
 export interface FolderOptions {
   readonly width: number;
   readonly height: number;
+  /** Names of the splits to learn from. */
+  readonly training: readonly string[];
   /** Part of each class that becomes the split `validation`, where the folder has no splits of its own. */
   readonly validation: number;
   readonly seed: number;
-}
-
-interface Entry {
-  readonly file: string;
-  readonly id: string;
-  readonly label: number;
-  split: number;
 }
 
 /**
@@ -36,33 +30,28 @@ export async function readFolder(
   path: string,
   options: FolderOptions,
   skipped: Skipped,
+  warn: (message: string) => void,
 ): Promise<FaceDataset> {
-  const top = await foldersIn(path);
-  const own = top.length > 0 && top.every((name) => SPLIT.test(name));
-  const splits = own ? top : ["training", "validation"];
-  const roots = own ? top.map((name) => join(path, name)) : [path];
-  const labels = [...new Set((await Promise.all(roots.map(foldersIn))).flat())].sort();
-  if (labels.length < 2 || labels.length > 255)
-    throw new DataError(
-      "DATA_CLASSES",
-      `${path}: ${plural(labels.length, "folder")} of classes; give a folder with one folder for each of 2 to 255 classes (happy/, sad/, ...)`,
-    );
-  const entries: Entry[] = [];
-  for (const [split, root] of roots.entries())
-    for (const [label, name] of labels.entries())
-      for (const file of await picturesIn(join(root, name)))
-        entries.push({ file, id: file.slice(path.length + 1), label, split });
-  if (!own) splitByClass(entries, labels.length, options);
-  return { name: basename(path), labels, splits, ...(await decodeAll(entries, options, skipped)) };
+  const { labels, splits, entries, ignored } = await listClasses(path);
+  if (ignored) warn(`${path}: passed over ${ignored}; pictures are ${PICTURES}`);
+  if (!splits) splitByClass(entries, labels.length, options);
+  const pictures = await decodeAll(entries, options, skipped);
+  const dataset = {
+    name: basename(resolve(path)),
+    labels,
+    splits: splits ?? ["training", "validation"],
+    ...pictures,
+  };
+  checkClasses(dataset, path, options.training, warn);
+  return dataset;
 }
 
 /** Moves a part of each class to split 1, by the seed. */
 function splitByClass(entries: Entry[], classes: number, { validation, seed }: FolderOptions): void {
+  if (validation === 0) return;
   for (let label = 0; label < classes; label++) {
     const rows = Uint32Array.from(entries.keys()).filter((i) => entries[i]?.label === label);
-    for (const row of new Random(seed, label)
-      .shuffle(rows)
-      .subarray(0, Math.round(rows.length * validation))) {
+    for (const row of new Random(seed, label).shuffle(rows).subarray(0, partOf(rows.length, validation))) {
       const entry = entries[row];
       if (entry) entry.split = 1;
     }
@@ -102,37 +91,30 @@ async function decodeAll(entries: readonly Entry[], { width, height }: FolderOpt
 /** Grey pixels, or why there are none. */
 async function decode(file: string, width: number, height: number): Promise<Uint8Array | string> {
   try {
-    return await sharp(file, { failOn: "error" })
-      .rotate()
-      .flatten()
-      .toColourspace("b-w")
-      .resize(width, height, { fit: "cover" })
-      .extractChannel(0)
-      .raw()
-      .toBuffer();
+    return await greyPicture(file, width, height);
   } catch (error) {
     return messageOf(error).split("\n", 1)[0] ?? "it cannot be decoded";
   }
 }
 
-async function foldersIn(path: string): Promise<string[]> {
-  try {
-    const entries = await readdir(path, { withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
-      .map(({ name }) => name)
-      .sort();
-  } catch (cause) {
-    throw new DataError("DATA_READ", `${path}: ${messageOf(cause)}; give a CSV file or a folder of classes`, {
-      cause,
-    });
-  }
-}
-
-async function picturesIn(path: string): Promise<string[]> {
-  const names = await readdir(path).catch(() => []);
-  return names
-    .filter((name) => PICTURE.test(name))
-    .sort()
-    .map((name) => join(path, name));
+/** Throws where a class has no pictures at all; where only those to learn from are missing, a test set may be meant. */
+function checkClasses(
+  dataset: FaceDataset,
+  path: string,
+  training: readonly string[],
+  warn: (message: string) => void,
+): void {
+  const without = (rows: Iterable<number>) => {
+    const seen = new Set(Array.from(rows, (row) => dataset.label[row]));
+    return dataset.labels.filter((_, label) => !seen.has(label)).join(", ");
+  };
+  const empty = without(dataset.label.keys());
+  if (empty)
+    throw new DataError(
+      "DATA_CLASSES",
+      `${path}: no pictures of ${empty}; a class is a folder of ${PICTURES} pictures, and a split (train/, val/, test/) stands beside splits alone`,
+    );
+  const rows = rowsOf(dataset, training);
+  const unlearnt = rows.length > 0 ? without(rows) : "";
+  if (unlearnt) warn(`${path}: of ${plural(rows.length, "picture")} to learn from, none is of ${unlearnt}`);
 }

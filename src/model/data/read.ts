@@ -17,14 +17,15 @@ export const DataOptions = Type.Object({
     description: "FER-2013's CSV (`emotion,pixels,Usage`), or a folder with one folder of pictures a class.",
   }),
   training: Type.Array(Type.String(), {
-    default: ["Training", "training", "train"],
-    description: "Names of the splits to learn from.",
+    default: ["training"],
+    description: "Names of the splits to learn from, in small or large letters; `train` is `training`.",
   }),
   validation: Type.Number({
     default: 0.2,
     minimum: 0,
     maximum: 0.9,
-    description: "Part of each class held back where a folder has no splits of its own.",
+    description:
+      "Part of each class held back where a folder has no splits of its own; 0: nothing, else one picture at least.",
   }),
   split: Type.Optional(SplitOptions),
   width: Type.Integer({
@@ -78,7 +79,9 @@ export async function readDataset(options: DataOptions, log: DataLog, remedy = "
   const skipped = new Skipped(path, options.maxDamaged, (message) => log.warn(message), remedy);
   const info = await infoOf(path, "a CSV file or a folder of classes");
   if (options.ferplus) await infoOf(options.ferplus.path, "FER+'s fer2013new.csv");
-  let dataset = info.isDirectory() ? await readFolder(path, options, skipped) : await readCsv(path, skipped);
+  let dataset = info.isDirectory()
+    ? await readFolder(path, options, skipped, (message) => log.warn(message))
+    : await readCsv(path, skipped);
   if (options.ferplus) dataset = await withFerPlus(dataset, options.ferplus.path, options.ferplus.share);
   if (options.split) {
     const tests = (options.split.of ?? dataset.splits).filter((name) => /test/i.test(name));

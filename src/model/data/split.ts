@@ -2,6 +2,7 @@ import { type Static, Type } from "typebox";
 import { ConfigError } from "../../errors.js";
 import { type FaceDataset, rowsOf } from "./dataset.js";
 import { Random } from "./random.js";
+import { isNamed } from "./split-names.js";
 
 /** How splits are merged and divided anew: the `split:` block of a recipe's data. */
 export const SplitOptions = Type.Object({
@@ -24,23 +25,32 @@ export type SplitOptions = Static<typeof SplitOptions>;
 
 /** Merges splits and divides them anew into `training` and `validation`, class by class. Throws `ConfigError`. */
 export function divide(dataset: FaceDataset, { training, of, seed }: SplitOptions): FaceDataset {
-  const unknown = of?.find((name) => !dataset.splits.includes(name));
+  const unknown = of?.find((name) => !dataset.splits.some((split) => isNamed(split, [name])));
   if (unknown !== undefined)
     throw new ConfigError(
       "DATA_SPLIT",
       `${dataset.name}: \`split.of\` names ${unknown}; the data set has ${dataset.splits.join(", ")}`,
     );
   const merged = of ?? dataset.splits;
-  const others = dataset.splits.filter((name) => !merged.includes(name));
-  const splits = ["training", "validation", ...others];
-  const split = dataset.split.map((own) => splits.indexOf(dataset.splits[own] ?? "", 2));
+  const made = ["training", "validation"];
+  const others = dataset.splits.filter((name) => !isNamed(name, merged) && !isNamed(name, made));
+  const splits = [...made, ...others];
+  const split = dataset.split.map((own) =>
+    splits.findIndex((name) => isNamed(name, [dataset.splits[own] ?? ""])),
+  );
   const rows = rowsOf(dataset, merged);
   for (const label of dataset.labels.keys()) {
     const own = new Random(seed, label).shuffle(rows.filter((row) => dataset.label[row] === label));
-    const learnt = Math.round(own.length * training);
+    const learnt = partOf(own.length, training);
     own.forEach((row, i) => {
       split[row] = i < learnt ? 0 : 1;
     });
   }
   return { ...dataset, splits, split };
+}
+
+/** How many of a class's pictures a part is; of two or more, at least one comes to either side. */
+export function partOf(count: number, part: number): number {
+  const whole = Math.round(count * part);
+  return count < 2 ? whole : Math.min(count - 1, Math.max(1, whole));
 }

@@ -81,7 +81,7 @@ function checkShapes(session: InferenceSession, { width, height, classes }: Engi
     );
 }
 
-type ValueMetadata = InferenceSession.ValueMetadata;
+type ValueMetadata = InferenceSession["inputMetadata"][number];
 
 /** Sizes that are symbols (the batch, mostly) fit anything. */
 function fits(value: ValueMetadata | undefined, sizes: readonly (number | undefined)[]): boolean {

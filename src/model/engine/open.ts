@@ -80,7 +80,7 @@ function started(worker: Worker, what: string): Promise<Ready> {
 /** The error that the thread met, in its own class (classes do not cross threads). */
 function refusal(code: string, message: string): Error {
   if (code.startsWith("MODEL_")) return new ModelError(code, message);
-  if (code === "TFJS_MISSING") return new ConfigError(code, message);
+  if (code === "TFJS_MISSING" || code === "ONNXRUNTIME_MISSING") return new ConfigError(code, message);
   return new OperatorError(code, message);
 }
 

@@ -12,7 +12,11 @@ export interface ClassFigures {
   readonly oneVsRest: number;
 }
 
-/** How good probabilities are against the truth. All fractions are 0 to 1. */
+/**
+ * How good probabilities are against the truth. All fractions are 0 to 1. Means over classes are over those that the
+ * data has pictures of: scikit-learn counts those as well that were only predicted, so that a single such answer takes a
+ * whole class's part off the mean.
+ */
 export interface Figures {
   readonly images: number;
   readonly accuracy: number;
@@ -57,7 +61,8 @@ export function figuresOf(
     }
   });
   const classes = labels.map((name, c) => classFigures(name, c, confusion, n));
-  const mean = (of: (figures: ClassFigures) => number) => ratio(sum(classes.map(of)), size);
+  const present = classes.filter(({ count }) => count > 0);
+  const mean = (of: (figures: ClassFigures) => number) => ratio(sum(present.map(of)), present.length);
   return {
     images: n,
     accuracy: ratio(sum(labels.map((_, c) => confusion[c]?.[c] ?? 0)), n),

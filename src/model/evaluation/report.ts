@@ -44,9 +44,9 @@ function headline(evaluation: Evaluation): string {
   const figures: [string, string, string][] = [
     ["accuracy", percent(evaluation.accuracy), ""],
     ["top-2", percent(evaluation.top2), "the truth is among the two most probable"],
-    ["macro precision", percent(evaluation.macroPrecision), "mean over the classes"],
-    ["macro recall", percent(evaluation.macroRecall), "mean over the classes"],
-    ["macro F1", percent(evaluation.macroF1), "mean over the classes"],
+    ["macro precision", percent(evaluation.macroPrecision), "mean over the classes in the data"],
+    ["macro recall", percent(evaluation.macroRecall), "mean over the classes in the data"],
+    ["macro F1", percent(evaluation.macroF1), "mean over the classes in the data"],
     ["calibration error", percent(evaluation.ece), "15 bins; 0 is best"],
     ["(TP + TN) / all", percent(evaluation.oneVsRest), "the study's formula; it flatters"],
   ];

@@ -1,4 +1,26 @@
 // onnxruntime, told first to keep what it sees to itself: import it from here alone.
 import "./no-telemetry.js";
+import { createRequire } from "node:module";
+import type * as onnxruntime from "onnxruntime-node";
+import { ConfigError, messageOf } from "../../errors.js";
 
-export { env, InferenceSession, listSupportedBackends, Tensor } from "onnxruntime-node";
+export const { env, InferenceSession, listSupportedBackends, Tensor } = load();
+export type InferenceSession = onnxruntime.InferenceSession;
+export type Tensor = onnxruntime.Tensor;
+
+/**
+ * Throws `ConfigError` where there is no build of it for this machine. Required, not imported: where a CommonJS module
+ * that is exported again throws, Node 20 ends the process (nodejs/node#51603).
+ */
+function load(): typeof onnxruntime {
+  try {
+    return createRequire(import.meta.url)("onnxruntime-node") as typeof onnxruntime;
+  } catch (cause) {
+    const [why = ""] = messageOf(cause).split("\n", 1);
+    throw new ConfigError(
+      "ONNXRUNTIME_MISSING",
+      `onnxruntime cannot be loaded on ${process.platform} ${process.arch} (${why}); it is built for Linux with glibc, macOS 14 and newer on Apple silicon, and Windows; elsewhere \`npm install @tensorflow/tfjs-core @tensorflow/tfjs-layers @tensorflow/tfjs-backend-wasm\` and give \`classify\` \`engine: tfjs\``,
+      { cause },
+    );
+  }
+}

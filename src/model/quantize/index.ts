@@ -11,6 +11,8 @@ import { type Range, rangesOf } from "./ranges.js";
  */
 const LARGEST_WEIGHT = 63;
 const LARGEST_VALUE = 255;
+/** Half of what 32 bits hold: the products are added to it. */
+const LARGEST_BIAS = 2 ** 30;
 /** A scale for less would be 0 as a 32-bit float. */
 const NOTHING = 1e-30;
 
@@ -91,12 +93,12 @@ class Emitter {
 
   #conv(node: NodeRead): void {
     const [x = "", weight = "", bias = ""] = node.inputs;
-    const { scales, rounded } = roundWeights(this.#weights(weight));
     const input = scaleOf(this.#ranges.get(x)).scale;
+    const biases = this.#weights(bias).data;
+    const least = biases.map((value) => Math.abs(value) / (LARGEST_BIAS * input));
+    const { scales, rounded } = roundWeights(this.#weights(weight), least);
     const biasScales = scales.map((scale) => scale * input);
-    const shifts = Int32Array.from(this.#weights(bias).data, (value, i) =>
-      Math.round(value / (biasScales[i] ?? 1)),
-    );
+    const shifts = Int32Array.from(biases, (value, i) => Math.round(value / (biasScales[i] ?? 1)));
     const { dims } = this.#weights(weight);
     this.#copy.node(node, [
       this.#round(x),
@@ -135,8 +137,15 @@ class Emitter {
   }
 }
 
-/** Rounds weights `[out, ...]`, each output channel by a scale of its own. */
-export function roundWeights({ dims, data }: Weights): { scales: Float32Array; rounded: Int8Array } {
+/**
+ * Rounds weights `[out, ...]`, each output channel by a scale of its own.
+ *
+ * @param least what each scale must be at least, so that the channel's bias fits its 32 bits
+ */
+export function roundWeights(
+  { dims, data }: Weights,
+  least: Float32Array = new Float32Array(),
+): { scales: Float32Array; rounded: Int8Array } {
   const [channels = 1] = dims;
   const each = data.length / channels;
   const scales = new Float32Array(channels);
@@ -144,7 +153,8 @@ export function roundWeights({ dims, data }: Weights): { scales: Float32Array; r
   for (let channel = 0; channel < channels; channel++) {
     const own = data.subarray(channel * each, (channel + 1) * each);
     const largest = own.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
-    const scale = largest > NOTHING ? largest / LARGEST_WEIGHT : 1;
+    const fit = largest > NOTHING ? largest / LARGEST_WEIGHT : 1;
+    const scale = Math.max(fit, least[channel] ?? 0);
     scales[channel] = scale;
     for (const [i, weight] of own.entries()) rounded[channel * each + i] = Math.round(weight / scale);
   }

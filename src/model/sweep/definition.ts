@@ -3,6 +3,9 @@ import { type Static, Type } from "typebox";
 const Value = Type.Union([Type.Number(), Type.String(), Type.Boolean(), Type.Array(Type.Number())]);
 const Settings = Type.Record(Type.String(), Value);
 
+/** So many trainings a sweep may have at most. */
+export const MOST_RUNS = 10_000;
+
 /** A value of a recipe by its place in it, e.g. `optimiser.rate`. */
 export type Settings = Static<typeof Settings>;
 
@@ -25,7 +28,9 @@ const Step = Type.Object({
 /** What `pipeline sweep` reads: a recipe, and which of its values to try. */
 export const SweepDefinition = Type.Object({
   name: Type.String({ pattern: "^[a-z0-9][a-z0-9-]*$", description: "Name of the sweep." }),
-  recipe: Type.String({ description: "The recipe, relative to this file." }),
+  recipe: Type.String({
+    description: "The recipe; its path and paths among the values are relative to this file.",
+  }),
   set: Type.Optional(
     Type.Record(Type.String(), Value, { description: "Values that every run has instead of the recipe's." }),
   ),
@@ -41,7 +46,7 @@ export const SweepDefinition = Type.Object({
     }),
   ),
   runs: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 10_000, default: 20, description: "How many `random` draws." }),
+    Type.Integer({ minimum: 1, maximum: MOST_RUNS, default: 20, description: "How many `random` draws." }),
   ),
   seed: Type.Optional(Type.Integer({ minimum: 0, default: 1, description: "Of `random`." })),
   judge: Type.Union([Type.Literal("accuracy"), Type.Literal("loss")], {

@@ -1,6 +1,6 @@
 import { ConfigError } from "../../errors.js";
 import { Random } from "../data/random.js";
-import type { Settings, SweepDefinition, SweepStep } from "./definition.js";
+import { MOST_RUNS, type Settings, type SweepDefinition, type SweepStep } from "./definition.js";
 
 /** One training of a sweep. */
 export interface PlannedRun {
@@ -12,19 +12,23 @@ export interface PlannedRun {
 
 /** The runs of one step of a one-factor sweep, given what the steps before settled. */
 export function stepRuns(number: number, { vary, values }: SweepStep, settled: Settings): PlannedRun[] {
-  return values.map((value) => ({
-    id: `${number + 1}-${slug(`${vary}-${String(value)}`)}`,
+  const slugs = values.map((value) => slug(`${vary}-${String(value)}`));
+  // Values may differ in what a folder's name cannot tell: by a minus, by case, or far behind.
+  const isClear = new Set(slugs).size === slugs.length;
+  return values.map((value, i) => ({
+    id: `${number + 1}-${isClear ? "" : `${i + 1}-`}${slugs[i]}`,
     settings: { ...settled, [vary]: value },
   }));
 }
 
-/** The steps of a one-factor sweep. Throws `ConfigError` where there are none, or they prune. */
+/** The steps of a one-factor sweep. Throws `ConfigError` where there are none, they prune, or try a value twice. */
 export function stepsOf({ name, steps, halving, parameters }: SweepDefinition): readonly SweepStep[] {
   if (!steps) throw new ConfigError("SWEEP", `sweep ${name}: \`one-factor\` needs \`steps\``);
   if (parameters)
     throw new ConfigError("SWEEP", `sweep ${name}: \`parameters\` are of \`grid\` and \`random\``);
   if (halving)
     throw new ConfigError("SWEEP", `sweep ${name}: \`halving\` is for \`grid\` and \`random\`, leave it out`);
+  for (const { vary, values } of steps) refuseTwice(name, vary, values);
   return steps;
 }
 
@@ -42,19 +46,36 @@ export function combinations(definition: SweepDefinition): PlannedRun[] {
 }
 
 type Parameters = NonNullable<SweepDefinition["parameters"]>;
+type Values = SweepStep["values"];
 
 function grid(name: string, parameters: Parameters): Settings[] {
-  return Object.entries(parameters).reduce<Settings[]>(
-    (combined, [key, values]) => {
-      if (!Array.isArray(values))
-        throw new ConfigError(
-          "SWEEP",
-          `sweep ${name}: \`grid\` needs a list of values for \`${key}\`, no range`,
-        );
-      return combined.flatMap((settings) => values.map((value) => ({ ...settings, [key]: value })));
-    },
+  const lists = Object.entries(parameters).map(([key, values]): [string, Values] => {
+    if (!Array.isArray(values))
+      throw new ConfigError(
+        "SWEEP",
+        `sweep ${name}: \`grid\` needs a list of values for \`${key}\`, no range`,
+      );
+    refuseTwice(name, key, values);
+    return [key, values];
+  });
+  const size = lists.reduce((product, [, values]) => product * values.length, 1);
+  if (size > MOST_RUNS)
+    throw new ConfigError(
+      "SWEEP",
+      `sweep ${name}: its grid has ${size} combinations, more than ${MOST_RUNS}; leave some out, or draw some of them (\`method: random\`)`,
+    );
+  return lists.reduce<Settings[]>(
+    (combined, [key, values]) =>
+      combined.flatMap((settings) => values.map((value) => ({ ...settings, [key]: value }))),
     [{}],
   );
+}
+
+function refuseTwice(name: string, key: string, values: Values): void {
+  const texts = values.map((value) => JSON.stringify(value));
+  const twice = texts.find((text, i) => texts.indexOf(text) < i);
+  if (twice !== undefined)
+    throw new ConfigError("SWEEP", `sweep ${name}: \`${key}\` has ${twice} twice; name each value once`);
 }
 
 function draws({ name, runs = 20, seed = 1 }: SweepDefinition, parameters: Parameters): Settings[] {

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
-import { ConfigError, messageOf } from "../../errors.js";
+import { ConfigError, readReason } from "../../errors.js";
 import { replaceFile } from "../../replace-file.js";
 import type { EpochReport } from "../training/index.js";
+import { written } from "../written.js";
 import type { Settings, SweepDefinition } from "./definition.js";
 
 /** One training of a sweep, as far as it is. */
@@ -11,7 +12,7 @@ export interface RunRecord {
   readonly step?: number;
   readonly settings: Settings;
   readonly state: "running" | "done" | "pruned" | "failed";
-  /** Why it failed: a loss that is no longer a number ends a run, not the sweep. */
+  /** Why it failed: a loss that is no longer a number, or too few pictures for a batch, ends a run, not the sweep. */
   readonly failure?: string;
   readonly history: readonly EpochReport[];
   /** Figures of the epoch that became the model; once there is one. */
@@ -30,28 +31,37 @@ export interface SweepRecord {
   readonly runs: readonly RunRecord[];
 }
 
+/** Throws `ModelError` where it cannot be written. */
 export function writeRecord(file: string, record: SweepRecord): Promise<void> {
-  return replaceFile(file, `${JSON.stringify(record, null, 1)}\n`);
+  return written(file, replaceFile(file, `${JSON.stringify(record, null, 1)}\n`));
 }
 
-/** The record of the same sweep; undefined where there is none. Throws `ConfigError` where it is another's. */
+/** The record of the same sweep; undefined where there is none. Throws `ConfigError` where it is another's or none. */
 export async function readRecord(
   file: string,
   { definition, recipe }: Pick<SweepRecord, "definition" | "recipe">,
 ): Promise<SweepRecord | undefined> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
+  const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return undefined;
+    throw new ConfigError("SWEEP_RESUME", `${file}: ${readReason(cause)}; give another --out`, { cause });
+  });
   if (text === undefined) return undefined;
-  let record: SweepRecord;
-  try {
-    record = JSON.parse(text) as SweepRecord;
-  } catch (cause) {
-    throw new ConfigError("SWEEP_RESUME", `${file}: it is no sweep's record: ${messageOf(cause)}`, { cause });
-  }
+  const record = recordOf(text);
+  if (!record) throw new ConfigError("SWEEP_RESUME", `${file}: it is no sweep's record; give another --out`);
   const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
-  if (record.format !== 1 || !same(record.definition, definition) || !same(record.recipe, recipe))
+  if (!same(record.definition, definition) || !same(record.recipe, recipe))
     throw new ConfigError(
       "SWEEP_RESUME",
       `${file}: it belongs to another sweep, or its recipe has changed since; give another --out`,
     );
   return record;
+}
+
+function recordOf(text: string): SweepRecord | undefined {
+  try {
+    const record = JSON.parse(text) as Partial<SweepRecord> | null;
+    return record?.format === 1 && Array.isArray(record.runs) ? (record as SweepRecord) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ModelError } from "../../errors.js";
+import { EkspresiError } from "../../errors.js";
 import type { FaceDataset } from "../data/index.js";
 import {
   type EpochReport,
@@ -35,6 +35,16 @@ export interface WorkLeft {
   readonly runs: number;
   readonly epochs: number;
 }
+
+/** A run whose values cannot be trained fails; the sweep goes on. */
+const RUN_FAILS = [
+  "TRAINING_DIVERGED",
+  "DATA_FEW",
+  "DATA_VALIDATION",
+  "PICTURE_SIZE",
+  "TEACHER_CLASSES",
+  "WARM_START",
+];
 
 /**
  * Trains every run of a sweep, one after the other, and goes on where its folder's record stands. Each run can be
@@ -154,17 +164,22 @@ class Sweep {
 
   /** Ranks by what the runs had reached within the budget, so that a resumed sweep decides the same. */
   async #prune(active: readonly PlannedRun[], keep: number, budget: number): Promise<PlannedRun[]> {
-    const score = ({ id }: PlannedRun) => {
-      const history = this.#runs.find((run) => run.id === id)?.history ?? [];
+    const recordOf = ({ id }: PlannedRun) => this.#runs.find((run) => run.id === id);
+    const score = (run: PlannedRun) => {
+      const history = recordOf(run)?.history ?? [];
       return Math.max(...history.slice(0, budget).map((report) => this.#score(report)));
     };
-    const ranked = [...active].sort((a, b) => score(b) - score(a));
-    const dropped = new Set(ranked.slice(keep).map(({ id }) => id));
+    const alive = active.filter((planned) => {
+      const run = recordOf(planned);
+      return run?.state !== "failed" || run.history.length >= budget;
+    });
+    const kept = new Set(alive.sort((a, b) => score(b) - score(a)).slice(0, keep));
+    const dropped = new Set(active.filter((run) => !kept.has(run)).map(({ id }) => id));
     this.#runs = this.#runs.map((run) =>
       dropped.has(run.id) && run.state === "running" ? { ...run, state: "pruned" } : run,
     );
     await this.#save();
-    return active.filter(({ id }) => !dropped.has(id));
+    return active.filter((run) => kept.has(run));
   }
 
   async #epochs(settings: Settings): Promise<number> {
@@ -185,7 +200,7 @@ class Sweep {
         runs: later.runs + 1,
         epochs: later.epochs + Math.max(0, Math.min(until, recipe.epochs) - history.length),
       };
-      const kept = keptOf(history, recipe.keep);
+      const kept = state === "failed" ? undefined : keptOf(history, recipe.keep);
       this.#put({
         ...run,
         ...(step !== undefined && { step }),
@@ -212,8 +227,9 @@ class Sweep {
     onBegin: () => Promise<void>,
   ): Promise<TrainResult | string> {
     const { signal, threads } = this.#options;
+    const dataset = await this.#options.dataset(recipe);
     try {
-      return await train(recipe, await this.#options.dataset(recipe), {
+      return await train(recipe, dataset, {
         out,
         resume: existsSync(join(out, "checkpoint.bin")),
         until,
@@ -224,8 +240,10 @@ class Sweep {
         onEpoch: (report) => this.#options.onEpoch?.(id, report),
       });
     } catch (error) {
-      if (error instanceof ModelError && error.code === "TRAINING_DIVERGED") return error.message;
-      throw error;
+      if (!(error instanceof EkspresiError) || !RUN_FAILS.includes(error.code)) throw error;
+      // Where even the first cannot be trained, the recipe is wrong, and nothing is lost yet.
+      if (this.#runs.length === 0) throw error;
+      return error.message;
     }
   }
 
@@ -240,7 +258,7 @@ class Sweep {
     return this.#definition.judge === "loss" ? -validationLoss : validationAccuracy;
   }
 
-  /** The best of the runs that are done; the first of equals. */
+  /** The best of the runs that are done, the first of equals; undefined where none is. */
   #best(ids: readonly string[]): RunRecord | undefined {
     return this.#runs
       .filter(({ id, state }) => ids.includes(id) && state === "done")

@@ -266,6 +266,9 @@ class Converter {
     if (numberOf(node, "axis", 0) !== 0 || node.inputs.length !== 2 || !x || !y)
       throw this.#cannot(node.op, "anything but a picture and its mirror image in one batch");
     if (x.shape.join() !== y.shape.join()) throw this.#cannot(node.op, "different shapes");
+    // Two are all there can be; doubled again and again, a small file would fill the memory.
+    if (x.streams.length + y.streams.length > 2)
+      throw this.#cannot(node.op, "more than a picture and its mirror image in one batch");
     return { streams: [...x.streams, ...y.streams], shape: x.shape, positive: x.positive && y.positive };
   }
 

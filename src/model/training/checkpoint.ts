@@ -1,5 +1,6 @@
-import { open, readFile, rename } from "node:fs/promises";
+import { open, readFile, rename, rm } from "node:fs/promises";
 import { ConfigError, ModelError, messageOf } from "../../errors.js";
+import { written } from "../written.js";
 import type { Plateau } from "./schedule.js";
 
 /** Where a training run stands. */
@@ -26,6 +27,7 @@ const HEAD = MAGIC.length + 4;
 /**
  * Writes beside the file and renames, so that a kill at any moment leaves the old or the new one whole.
  * The form: 8 letters, the length of the JSON (32 bits), the JSON, the arrays (32-bit floats), all little endian.
+ * Throws `ModelError` where it cannot be written.
  */
 export async function writeCheckpoint(
   file: string,
@@ -40,15 +42,25 @@ export async function writeCheckpoint(
   const bytes = arrays.map(({ buffer, byteOffset, byteLength }) =>
     Buffer.from(buffer, byteOffset, byteLength),
   );
+  await written(file, replaceSynced(file, Buffer.concat([head, json, ...bytes])));
+}
+
+async function replaceSynced(file: string, content: Uint8Array): Promise<void> {
   const beside = `${file}.new`;
-  const handle = await open(beside, "w");
   try {
-    await handle.writeFile(Buffer.concat([head, json, ...bytes]));
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(beside, "w");
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(beside, file);
+  } catch (error) {
+    // On a full disk half a checkpoint would only be in the way.
+    await rm(beside, { force: true });
+    throw error;
   }
-  await rename(beside, file);
 }
 
 /**
@@ -60,10 +72,8 @@ export async function readCheckpoint(
   recipe: string,
   arrays: readonly Float32Array[],
 ): Promise<Progress> {
-  const fail = (why: string, cause?: unknown): never => {
-    throw new ModelError("CHECKPOINT", `${file}: ${why}; delete it to begin anew`, {
-      cause,
-    });
+  const fail = (why: string): never => {
+    throw new ModelError("CHECKPOINT", `${file}: ${why}; delete it to begin anew`);
   };
   const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === "ENOENT" ? "there is no checkpoint to resume from" : messageOf(cause);
@@ -72,12 +82,7 @@ export async function readCheckpoint(
   if (bytes.length < HEAD || bytes.toString("latin1", 0, MAGIC.length) !== MAGIC)
     fail("this is no checkpoint");
   const start = HEAD + bytes.readUInt32LE(MAGIC.length);
-  let head: { recipe: string; progress: Progress; sizes: number[] };
-  try {
-    head = JSON.parse(bytes.toString("utf8", HEAD, start)) as typeof head;
-  } catch (cause) {
-    return fail("it is damaged", cause);
-  }
+  const head = headOf(bytes.toString("utf8", HEAD, start)) ?? fail("it is damaged");
   if (head.recipe !== recipe)
     throw new ConfigError(
       "CHECKPOINT",
@@ -96,4 +101,22 @@ export async function readCheckpoint(
     at += array.length;
   }
   return head.progress;
+}
+
+interface Head {
+  /** What `writeCheckpoint` was given. */
+  readonly recipe: string;
+  readonly progress: Progress;
+  /** Lengths of the arrays. */
+  readonly sizes: readonly number[];
+}
+
+/** The JSON of a checkpoint; undefined where it is damaged. */
+function headOf(text: string): Head | undefined {
+  try {
+    const head = JSON.parse(text) as Partial<Head> | null;
+    return head?.progress && Array.isArray(head.sizes) ? (head as Head) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -28,19 +28,21 @@ export function mixup(batch: Batch, alpha: number, random: Random): Batch {
   };
 }
 
+/** By logarithms: for a small alpha both gammas are too small for a number. */
 function beta(alpha: number, random: Random): number {
-  const a = gamma(alpha, random);
-  const b = gamma(alpha, random);
-  return a + b > 0 ? a / (a + b) : 0.5;
+  const a = logGamma(alpha, random);
+  const b = logGamma(alpha, random);
+  return 1 / (1 + Math.exp(b - a));
 }
 
-/** Marsaglia and Tsang, 2000. */
-function gamma(shape: number, random: Random): number {
-  if (shape < 1) return gamma(shape + 1, random) * (1 - random.next()) ** (1 / shape);
+/** Logarithm of a draw (Marsaglia and Tsang, 2000). */
+function logGamma(shape: number, random: Random): number {
+  if (shape < 1) return logGamma(shape + 1, random) + Math.log(1 - random.next()) / shape;
   const d = shape - 1 / 3;
   for (;;) {
     const x = normal(random);
     const v = (1 + x / Math.sqrt(9 * d)) ** 3;
-    if (v > 0 && Math.log(1 - random.next()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
+    if (v > 0 && Math.log(1 - random.next()) < 0.5 * x * x + d - d * v + d * Math.log(v))
+      return Math.log(d * v);
   }
 }

@@ -1,9 +1,13 @@
+import { resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { EkspresiError } from "../../errors.js";
 import type { ModelCard } from "../card.js";
 import type { FaceDataset } from "../data/index.js";
 import { writeModelFolder } from "../folder.js";
 import { inferenceGraph } from "../layers/inference-graph.js";
 import type { Layer, Shape } from "../layers/layer.js";
 import { isLearnt, multiplyAdds, parametersOf, type Values } from "../layers/parameters.js";
+import { loadModel, modelFile } from "../load.js";
 import { NORMALISATION, type Recipe, withoutFolders } from "./recipe.js";
 
 export interface ModelParts {
@@ -53,4 +57,16 @@ export async function writeModel(parts: ModelParts): Promise<string> {
   };
   await writeModelFolder(folder, card, [{ path: "model.onnx", kind: "onnx", bytes: model }]);
   return folder;
+}
+
+/** Whether the folder holds a whole model that was made by this very recipe. */
+export async function isModelOf(folder: string, recipe: Recipe): Promise<boolean> {
+  try {
+    const model = await loadModel(resolve(folder), process.cwd());
+    await modelFile(model, "onnx");
+    return isDeepStrictEqual(model.card.training.recipe, withoutFolders(recipe));
+  } catch (error) {
+    if (error instanceof EkspresiError) return false;
+    throw error;
+  }
 }

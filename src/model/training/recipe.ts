@@ -29,7 +29,7 @@ export const Recipe = Type.Object({
   dropout: Type.Number({ default: 0.2, minimum: 0, maximum: 0.95, description: "Its dropout rate." }),
   data: DataOptions,
   validation: Type.Array(Type.String(), {
-    default: ["PublicTest", "validation", "val"],
+    default: ["PublicTest", "validation"],
     description: "Names of the splits that each epoch is judged on.",
   }),
   augment: Type.Object(AugmentOptions.properties, { default: {} }),

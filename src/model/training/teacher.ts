@@ -31,6 +31,7 @@ const BATCH = 64;
  * not the data's.
  *
  * @param onPicture called now and then with how many pictures it has seen, and of how many
+ * @param signal ends it early: the pictures not seen yet keep their targets
  */
 export async function withTeacher(
   dataset: FaceDataset,
@@ -38,6 +39,7 @@ export async function withTeacher(
   splits: readonly string[],
   threads: number,
   onPicture?: (done: number, of: number) => void,
+  signal?: AbortSignal,
 ): Promise<FaceDataset> {
   const model = await loadModel(name, process.cwd());
   const columns = columnsOf(model.card.labels, dataset, name);
@@ -46,7 +48,7 @@ export async function withTeacher(
   const classes = columns.length;
   const engine = await openEngine(model, { threads });
   try {
-    for (let from = 0; from < rows.length; from += BATCH) {
+    for (let from = 0; from < rows.length && !signal?.aborted; from += BATCH) {
       const batch = rows.subarray(from, from + BATCH);
       const answers = await probabilitiesOf(model, engine, dataset, batch, true);
       batch.forEach((row, i) => {

@@ -1,21 +1,30 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ConfigError, ModelError } from "../../errors.js";
-import { ARCHITECTURES } from "../architectures/index.js";
+import { ConfigError, ModelError, readReason } from "../../errors.js";
+import { ARCHITECTURES, checkPictureSize } from "../architectures/index.js";
 import { argmax } from "../argmax.js";
-import { type Batch, type BatchSource, batchSource, type FaceDataset, rowsOf } from "../data/index.js";
+import {
+  type Batch,
+  type BatchSource,
+  batchSource,
+  type FaceDataset,
+  isNamed,
+  rowsOf,
+} from "../data/index.js";
 import { Random } from "../data/random.js";
 import { inferenceGraph } from "../layers/inference-graph.js";
-import { chainShape, type Layer, type Shape } from "../layers/layer.js";
+import type { Layer, Shape } from "../layers/layer.js";
 import { parametersOf, type Values } from "../layers/parameters.js";
 import { loadModel, modelFile } from "../load.js";
 import { readGraph } from "../onnx/read.js";
+import { written } from "../written.js";
 import { type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import { identityOf } from "./identity.js";
 import { mixup } from "./mixup.js";
-import { writeModel } from "./model-folder.js";
+import { isModelOf, writeModel } from "./model-folder.js";
 import { clipNorm, moveAverage, optimise } from "./optimiser.js";
 import { fitPrior } from "./prior.js";
-import { NORMALISATION, type Recipe, withoutFolders } from "./recipe.js";
+import { NORMALISATION, type Recipe } from "./recipe.js";
 import { afterEpoch, isOver, NO_PLATEAU, rateFactor } from "./schedule.js";
 import { TrainingState } from "./state.js";
 import { TrainingStep } from "./step.js";
@@ -65,8 +74,10 @@ export interface EpochReport {
 }
 
 export interface TrainResult {
-  /** False: it was stopped, and can be resumed. */
+  /** False: it was stopped, and can be resumed if anything was written. */
   readonly finished: boolean;
+  /** False: it was stopped before it began, or had finished before with this very model. */
+  readonly written: boolean;
   /** Epochs that are done. */
   readonly epochs: number;
   /** Folder of the model; only when finished. */
@@ -84,24 +95,26 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
   if (rowsOf(given, recipe.validation).length === 0)
     throw new ConfigError(
       "DATA_VALIDATION",
-      `${given.name}: no pictures in ${recipe.validation.join(", ")} (it has ${given.splits.join(", ")}); name the splits to judge on in \`validation\``,
+      `${given.name}: no pictures in ${recipe.validation.join(", ")} (it has ${given.splits.join(", ")}); name the splits to judge on in \`validation\`, or hold back a part of a folder by \`data.validation\``,
     );
-  const both = recipe.validation.filter(
-    (name) => recipe.data.training.includes(name) && given.splits.includes(name),
+  const both = given.splits.filter(
+    (name) => isNamed(name, recipe.data.training) && isNamed(name, recipe.validation),
   );
   if (both.length > 0)
     throw new ConfigError(
       "DATA_VALIDATION",
       `${given.name}: ${both.join(", ")} stands both in \`data.training\` and in \`validation\`; a network is not judged on what it learns from`,
     );
+  const identity = await identityOf(recipe, given);
   const { teacher, data } = recipe;
-  const threads = options.threads ?? 2;
+  const { threads = 2, signal } = options;
   const dataset = teacher
-    ? await withTeacher(given, teacher, data.training, threads, options.onTaught)
+    ? await withTeacher(given, teacher, data.training, threads, options.onTaught, signal)
     : given;
+  if (signal?.aborted) return { finished: false, written: false, epochs: 0 };
   const layers = ARCHITECTURES[recipe.architecture](dataset.labels.length, recipe.dropout, recipe.width);
   const input: Shape = [1, dataset.height, dataset.width];
-  chainShape(layers, input);
+  checkPictureSize(`${dataset.name}: the architecture ${recipe.architecture}`, layers, dataset);
   const state = new TrainingState(parametersOf(layers, input), recipe.seed);
   const batches = batchSource(dataset, {
     batch: recipe.batch,
@@ -117,7 +130,7 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
     const { batch, seed } = recipe;
     const step = new TrainingStep(layers, input, state, { batch, seed, threads });
     try {
-      return await new Run(recipe, dataset, options, layers, input, state, step, batches).run();
+      return await new Run(recipe, dataset, options, identity, layers, input, state, step, batches).run();
     } finally {
       await step.close();
     }
@@ -141,6 +154,8 @@ class Run {
   readonly #recipe: Recipe;
   readonly #dataset: FaceDataset;
   readonly #options: TrainOptions;
+  /** What must be equal for a checkpoint to fit. */
+  readonly #identity: string;
   readonly #layers: readonly Layer[];
   readonly #input: Shape;
   readonly #state: TrainingState;
@@ -148,8 +163,6 @@ class Run {
   readonly #batches: BatchSource;
   /** Weights of the epoch with the lowest validation loss. */
   readonly #best: Float32Array;
-  /** What must be equal for a checkpoint to fit. */
-  readonly #identity: string;
   #progress: Progress = {
     epoch: 0,
     batch: 0,
@@ -166,6 +179,7 @@ class Run {
     recipe: Recipe,
     dataset: FaceDataset,
     options: TrainOptions,
+    identity: string,
     layers: readonly Layer[],
     input: Shape,
     state: TrainingState,
@@ -175,41 +189,35 @@ class Run {
     this.#recipe = recipe;
     this.#dataset = dataset;
     this.#options = options;
+    this.#identity = identity;
     this.#layers = layers;
     this.#input = input;
     this.#state = state;
     this.#step = step;
     this.#batches = batches;
     this.#best = state.weights.slice();
-    const {
-      name: _,
-      summary: __,
-      licence: ___,
-      limits: ____,
-      keep: _____,
-      mirror: ______,
-      calibratePrior: _______,
-      ...decisive
-    } = withoutFolders(recipe);
-    this.#identity = JSON.stringify({ ...decisive, pictures: dataset.label.length, labels: dataset.labels });
   }
 
   async run(): Promise<TrainResult> {
     const { out, resume, signal, until = Number.POSITIVE_INFINITY, onBegin } = this.#options;
     if (resume) this.#progress = await readCheckpoint(this.#checkpoint, this.#identity, this.#arrays);
+    // What came after the training stays: a file in 8 bits, figures in the card.
+    if (this.#progress.over && (await isModelOf(this.#folder, this.#recipe)))
+      return { finished: true, written: false, epochs: this.#progress.epoch, model: this.#folder };
     await onBegin?.();
-    await mkdir(out, { recursive: true });
+    await written(out, mkdir(out, { recursive: true }));
     // An earlier run's would be taken for this one's.
-    if (!resume) await rm(this.#checkpoint, { force: true });
+    if (!resume) await written(this.#checkpoint, rm(this.#checkpoint, { force: true }));
     await this.#trimHistory();
+    const stops = () => signal?.aborted || this.#progress.epoch >= until;
     while (!this.#progress.over) {
-      const { epoch } = this.#progress;
-      if (signal?.aborted || epoch >= until) return { finished: false, epochs: epoch };
-      const whole = await this.#epoch();
-      if (whole) await this.#endEpoch();
+      if (!stops() && (await this.#epoch())) await this.#endEpoch();
+      // Also where it was stopped before the first batch: what is stopped can be resumed.
       await writeCheckpoint(this.#checkpoint, this.#identity, this.#progress, this.#arrays);
+      if (stops() && !this.#progress.over)
+        return { finished: false, written: true, epochs: this.#progress.epoch };
     }
-    return { finished: true, epochs: this.#progress.epoch, model: await this.#write() };
+    return { finished: true, written: true, epochs: this.#progress.epoch, model: await this.#write() };
   }
 
   /** One epoch, or what is left of it; false when the signal ended it before. */
@@ -238,11 +246,7 @@ class Run {
       ? mixup(batch, this.#recipe.mixup, new Random(seed, MIXUP, step))
       : batch;
     const { loss, logits } = await this.#step.run(mixed, step);
-    if (!Number.isFinite(loss))
-      throw new ModelError(
-        "TRAINING_DIVERGED",
-        `the loss is no longer a number in epoch ${epoch + 1}, batch ${this.#progress.batch + 1}; try a lower \`optimiser.rate\`, or \`clip\``,
-      );
+    if (!Number.isFinite(loss)) throw diverged("loss", epoch + 1, this.#progress.batch + 1);
     const { gradient } = this.#step;
     if (clip > 0) clipNorm(gradient, clip);
     const rate = optimiser.rate * rateFactor(schedule, plateau, step, this.#batches.batchesPerEpoch, epochs);
@@ -275,6 +279,8 @@ class Run {
     const { epoch, loss, correct, plateau, step, best, elapsedMs } = this.#progress;
     const { batchesPerEpoch } = this.#batches;
     const result = await this.#validate();
+    // Batch statistics can overflow where no batch's own loss did. As JSON it would be null, which is less than any.
+    if (!Number.isFinite(result.loss)) throw diverged("validation loss", epoch + 1);
     const report: EpochReport = {
       epoch: epoch + 1,
       rate: optimiser.rate * rateFactor(schedule, plateau, step - 1, batchesPerEpoch, epochs),
@@ -284,7 +290,7 @@ class Run {
       validationAccuracy: result.accuracy,
       seconds: Math.round(elapsedMs / 1000),
     };
-    await appendFile(this.#history, `${JSON.stringify(report)}\n`);
+    await written(this.#history, appendFile(this.#history, `${JSON.stringify(report)}\n`));
     const better = best === null || result.loss < best.loss;
     if (better) this.#best.set(this.#model);
     const next = afterEpoch(schedule, plateau, result.loss);
@@ -313,7 +319,7 @@ class Run {
     const values = this.#state.views((last ? this.#model : this.#best).slice());
     const priorShift = this.#recipe.calibratePrior ? await this.#calibratePrior(values) : undefined;
     return writeModel({
-      folder: join(this.#options.out, "model"),
+      folder: this.#folder,
       recipe: this.#recipe,
       dataset: this.#dataset,
       layers: this.#layers,
@@ -352,6 +358,10 @@ class Run {
     return [...this.#state.arrays, this.#best];
   }
 
+  get #folder(): string {
+    return join(this.#options.out, "model");
+  }
+
   get #checkpoint(): string {
     return join(this.#options.out, "checkpoint.bin");
   }
@@ -360,12 +370,30 @@ class Run {
     return join(this.#options.out, "history.jsonl");
   }
 
-  /** Leaves the epochs that the checkpoint has: a kill may have come between the line and the checkpoint. */
+  /**
+   * Leaves the epochs that the checkpoint has: a kill may have come between the line and the checkpoint. Where the file
+   * was taken away, the weights are still worth going on with.
+   */
   async #trimHistory(): Promise<void> {
-    const text = this.#progress.epoch > 0 ? await readFile(this.#history, "utf8") : "";
-    const lines = text.split("\n").slice(0, this.#progress.epoch);
-    await writeFile(this.#history, lines.map((line) => `${line}\n`).join(""));
+    const file = this.#history;
+    const text = this.#progress.epoch > 0 ? await readHistory(file) : "";
+    const lines = text.split("\n").slice(0, this.#progress.epoch).filter(Boolean);
+    await written(file, writeFile(file, lines.map((line) => `${line}\n`).join("")));
   }
+}
+
+function readHistory(file: string): Promise<string> {
+  return readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return "";
+    throw new ConfigError("HISTORY", `${file}: ${readReason(cause)}; mend it, or take it away`, { cause });
+  });
+}
+
+function diverged(what: string, epoch: number, batch?: number): ModelError {
+  return new ModelError(
+    "TRAINING_DIVERGED",
+    `the ${what} is no longer a number in epoch ${epoch}${batch === undefined ? "" : `, batch ${batch}`}; try a lower \`optimiser.rate\`, or \`clip\``,
+  );
 }
 
 /** How many pictures' largest logit is where their largest target is. */

@@ -1,8 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
 import { platform } from "node:os";
-import { SinkError } from "../../errors.js";
-import { diskReason } from "../disk.js";
+import { diskReason, SinkError } from "../../errors.js";
 
 // Node has no call for it: open(2)'s flag on macOS, and libuv's on Windows, that lock what is opened.
 const EXCLUSIVE: Partial<Record<NodeJS.Platform, number>> = {

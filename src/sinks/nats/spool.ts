@@ -2,8 +2,7 @@ import { closeSync, constants, openSync, readdirSync, readSync, writeSync } from
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { SinkError } from "../../errors.js";
-import { diskReason } from "../disk.js";
+import { diskReason, SinkError } from "../../errors.js";
 import { lockFile } from "./lock.js";
 import { firstOf, Segment } from "./segment.js";
 

@@ -1,18 +1,18 @@
 import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname, extname } from "node:path";
 import { finished } from "node:stream/promises";
 import { Type } from "typebox";
-import { ConfigError, SinkError } from "../../errors.js";
+import { ConfigError, diskReason, SinkError } from "../../errors.js";
 import { type Colour, coloursOf } from "../../events/palette.js";
 import type { Face, FaceFrame, FaceModel, Frame } from "../../media/frame.js";
 import { zeroOf } from "../../media/video-info.js";
 import { complaint, sink } from "../../pipeline/component.js";
 import type { RunContext, SourceStats } from "../../pipeline/context.js";
 import { Path } from "../../pipeline/units.js";
+import { renameOver } from "../../replace-file.js";
 import { closeAll } from "../close-all.js";
-import { diskReason } from "../disk.js";
 import { checkFields, isWhole, ownPath, partName } from "../part-file.js";
 import { type Cue, CueMaker, type Sighting } from "./cues.js";
 import { FORMATS, type Format, type Size } from "./formats.js";
@@ -121,7 +121,7 @@ class SubtitleFile {
     this.#stream.end(this.#format.end());
     await finished(this.#stream).catch(() => {}); // told below
     this.#check();
-    if (isWhole(whole, this.#source)) await rename(partName(this.path), this.path);
+    if (isWhole(whole, this.#source)) await renameOver(partName(this.path), this.path);
     else
       this.#context.log.warn(
         `${this.#context.id}: ${this.path} is not whole; what was done is in ${partName(this.path)}`,

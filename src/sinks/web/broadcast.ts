@@ -20,6 +20,8 @@ import { Viewer } from "./viewer.js";
 const TELL_MS = 100;
 /** Figures are sent so often. */
 const FIGURES_MS = 1000;
+/** What is too old is forgotten so often, also while no page comes. */
+const TRIM_MS = 10_000;
 const PING_MS = 15_000;
 /** How long a page is given to take the goodbye. */
 const GOODBYE_MS = 200;
@@ -39,8 +41,12 @@ export class Broadcast {
   #points: Point[] = [];
   #events: ListedEvent[] = [];
   #labels = 0;
-  #encoding = false;
-  #rgb: Uint8Array | undefined;
+  /** Sources of which a picture is being made or waits for its turn. */
+  readonly #making = new Set<string>();
+  /** Settles when the pictures begun so far have been sent. */
+  #made: Promise<void> = Promise.resolve();
+  /** Pixels of pictures that have been sent, for those to come. */
+  readonly #spare: Uint8Array[] = [];
 
   constructor(options: WebOptions, context: RunContext) {
     const { fps = 12, maxSide = 960, quality = 75, history = 300_000 } = options;
@@ -50,6 +56,7 @@ export class Broadcast {
     this.#timers = [
       setInterval(() => this.#tell(), TELL_MS),
       setInterval(() => this.#send(this.#figures()), FIGURES_MS),
+      setInterval(() => this.#history.trim(), TRIM_MS),
       setInterval(() => {
         for (const viewer of this.#viewers) viewer.ping();
       }, PING_MS),
@@ -112,8 +119,7 @@ export class Broadcast {
   }
 
   #wanted(source: string, camera: number): boolean {
-    // One picture is made at a time: however many cameras there are, at most one core is busy with it.
-    if (this.#encoding || performance.now() < (this.#nextMs.get(source) ?? 0)) return false;
+    if (this.#making.has(source) || performance.now() < (this.#nextMs.get(source) ?? 0)) return false;
     for (const viewer of this.#viewers) if (viewer.ready(camera)) return true;
     return false;
   }
@@ -122,12 +128,12 @@ export class Broadcast {
     const { frame } = item;
     const { source } = frame;
     const { fps, maxSide, quality } = this.#options;
-    this.#encoding = true;
-    this.#nextMs.set(source, performance.now() + 1000 / fps);
+    // Counted from when it was due: from now, a camera of 25 frames a second would be shown at 8 instead of 12.
+    const due = this.#nextMs.get(source) ?? 0;
+    this.#nextMs.set(source, Math.max(due + 1000 / fps, performance.now()));
     // What is needed of the frame is taken now: its slot goes back at once, however long the encoder takes.
     const range = this.#context.stats.sources.find(({ id }) => id === source)?.video?.colour.range ?? "tv";
-    const small = shrink(frame, maxSide, this.#rgb, range);
-    this.#rgb = small.rgb;
+    const small = shrink(frame, maxSide, this.#spare.pop(), range);
     const head = {
       camera,
       sequence: frame.sequence,
@@ -137,7 +143,11 @@ export class Broadcast {
       faces: this.#history.seen(item),
     };
     this.#tellLabels();
-    encode(small, quality)
+    // One after the other: at most one core is busy with pictures, and each camera waits with one at most, so that
+    // those whose frames come first do not take the turns of the others.
+    this.#making.add(source);
+    this.#made = this.#made
+      .then(() => encode(small, quality))
       .then((jpeg) => {
         const message = packPicture(head, jpeg);
         for (const viewer of this.#viewers) viewer.show(camera, message);
@@ -146,7 +156,8 @@ export class Broadcast {
         this.#context.log.warn(`${this.#context.id}: a picture could not be encoded: ${String(error)}`),
       )
       .finally(() => {
-        this.#encoding = false;
+        this.#making.delete(source);
+        this.#spare.push(small.rgb);
       });
   }
 

@@ -14,7 +14,9 @@ export class History {
   readonly labels: string[] = [];
   readonly #spanMs: number;
   #points: Point[] = [];
-  readonly #events: ListedEvent[] = [];
+  #events: ListedEvent[] = [];
+  /** Media time of the newest frame, by a camera's index, which points name, and by its id, which events name. */
+  readonly #nowMs = new Map<number | string, number>();
   /** Media time of the last point, by camera and track. */
   readonly #lastMs = new Map<string, number>();
   readonly #indices = new WeakMap<readonly string[], number[]>();
@@ -35,6 +37,7 @@ export class History {
   /** Notes the faces of a frame; gives the points that are new. */
   addFaces({ frame, faces }: FaceFrame, camera: number): Point[] {
     const fresh: Point[] = [];
+    this.#nowMs.set(camera, frame.mediaTimeMs).set(frame.source, frame.mediaTimeMs);
     for (const face of faces) {
       if (face.track === undefined) continue;
       const key = `${camera} ${face.track}`;
@@ -49,7 +52,7 @@ export class History {
       fresh.push([camera, face.track, Math.round(frame.mediaTimeMs), label, ...thousandths]);
     }
     this.#points.push(...fresh);
-    if (this.#points.length > MAX_POINTS * 1.1) this.#trim();
+    if (this.#points.length > MAX_POINTS * 1.1) this.trim();
     return fresh;
   }
 
@@ -75,17 +78,12 @@ export class History {
     });
   }
 
-  /** Forgets what is too old. Called now and then. */
+  /** Forgets what is too old, by the time of each camera, whether or not it sees anybody. Called now and then. */
   trim(): void {
-    this.#trim();
-  }
-
-  #trim(): void {
-    const nowMs = new Map<number, number>();
-    for (const [camera = 0, , atMs = 0] of this.#points) nowMs.set(camera, atMs);
-    this.#points = this.#points
-      .filter(([camera = 0, , atMs = 0]) => (nowMs.get(camera) ?? 0) - atMs <= this.#spanMs)
-      .slice(-MAX_POINTS);
+    const recent = (camera: number | string, atMs: number) =>
+      (this.#nowMs.get(camera) ?? atMs) - atMs <= this.#spanMs;
+    this.#events = this.#events.filter(({ camera, mediaTimeMs }) => recent(camera, mediaTimeMs));
+    this.#points = this.#points.filter(([camera = 0, , atMs = 0]) => recent(camera, atMs)).slice(-MAX_POINTS);
     const kept = new Set(this.#points.map(([camera, track]) => `${camera} ${track}`));
     for (const key of this.#lastMs.keys()) if (!kept.has(key)) this.#lastMs.delete(key);
   }

@@ -23,7 +23,7 @@ const Options = Type.Object({
     Type.String({
       minLength: 16,
       description:
-        "What a browser must know to see the page: open `http://<address>/#token=<token>`, or type it in. At least 16 characters.",
+        "What a browser must know to see the page: open `http://<address>/#token=<token>`, or type it in. At least 16 characters, no white space around them; in the link a `%` is written `%25`.",
       // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of pipeline files
       examples: ["${WEB_TOKEN}"],
     }),
@@ -55,7 +55,11 @@ const Options = Type.Object({
     Type.Integer({ minimum: 1, maximum: 100, default: 75, description: "JPEG quality of the pictures." }),
   ),
   history: Type.Optional(
-    Duration({ default: "5m", description: "What a page that comes later still sees of the timelines." }),
+    Duration({
+      default: "5m",
+      description:
+        "What a page that comes later still sees of timelines and events, in media time; older is forgotten.",
+    }),
   ),
 });
 
@@ -75,10 +79,12 @@ export const web = sink({
   colour: true,
   options: Options,
   example: "- { type: web, listen: 127.0.0.1:8088 }",
-  check: (options) => complaint("listen", () => addressOf(options)),
+  check: (options) =>
+    complaint("listen", () => addressOf(options)) ?? complaint("token", () => tokenOf(options)),
   build: async (options, context) => {
-    const { token, hosts = [] } = options;
+    const { hosts = [] } = options;
     const address = addressOf(options);
+    const token = tokenOf(options);
     // Only runs that have this sink load the server and the encoder.
     const [{ Broadcast }, { PageServer }] = await Promise.all([
       import("./broadcast.js"),
@@ -109,6 +115,12 @@ export const web = sink({
     };
   },
 });
+
+/** What is asked of a browser. Throws `ConfigError` where it has spaces around it, which do not survive typing. */
+function tokenOf({ token }: WebOptions): string | undefined {
+  if (token === token?.trim()) return token;
+  throw new ConfigError("WEB_TOKEN", "a token cannot begin or end with white space; take it away");
+}
 
 /** Where to listen. Throws `ConfigError` where that cannot be, or not without a token. */
 function addressOf({ listen = LISTEN, token }: WebOptions): Address {

@@ -66,7 +66,7 @@ export type ServerMessage =
   | { readonly type: "end" };
 
 export type PageMessage =
-  /** Whether this page wants pictures: not while it is paused or hidden. */
+  /** Whether this page wants pictures: not while it is paused or hidden, nor before it has said so. */
   | { readonly type: "watch"; readonly pictures: boolean }
   /** A picture of this camera (index) has been drawn, so another may come. */
   | { readonly type: "drawn"; readonly camera: number };

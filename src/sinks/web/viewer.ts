@@ -15,7 +15,8 @@ export class Viewer {
   readonly #socket: WebSocket;
   /** Pictures sent and not yet drawn, by camera. */
   readonly #underWay = new Map<number, number>();
-  #watching = true;
+  /** It says so first: one that opens in a hidden tab gets no picture. */
+  #watching = false;
   #alive = true;
 
   /** @param gone called once, when the page has gone */

@@ -125,6 +125,9 @@ describe("training batches", function () {
       () => batchSource(dataset(), options(1, {}, 1, 61)),
       /60 pictures in train .* fewer than one batch of 61/,
     );
-    assert.throws(() => batchSource(dataset(), { ...options(1), splits: ["Training"] }), /it has train, val/);
+    assert.throws(
+      () => batchSource(dataset(), { ...options(1), splits: ["PublicTest"] }),
+      /it has train, val/,
+    );
   });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { DataError } from "#src/errors.js";
-import { type DataOptions, type FaceDataset, readDataset } from "#src/model/data/index.js";
+import { type DataOptions, type FaceDataset, readDataset, rowsOf } from "#src/model/data/index.js";
 import { optionsOf, silent } from "../../support/data.js";
 
 const SIDE = 8;
@@ -72,6 +72,24 @@ describe("FER-2013's CSV", () => {
       assert.deepEqual(dataset.ids, ["row 0", "row 1", "row 2", "row 3"]);
       assert.ok(dataset.images.buffer instanceof SharedArrayBuffer);
     });
+
+  it("shows its splits as FER-2013 spells them, however they are written", async () => {
+    const written = ["TRAIN", "publictest", "training", "Private_Test", "Valid", "fold 1"];
+    const lines = written.map((usage, i) => `0,${numbers(i).join(" ")},${usage}`);
+    const dataset = await read(["emotion,pixels,Usage", ...lines].join("\n"));
+    assert.deepEqual(dataset.splits, ["Training", "PublicTest", "PrivateTest", "validation", "fold 1"]);
+    assert.deepEqual([...dataset.split], [0, 1, 0, 2, 3, 4]);
+    assert.deepEqual([...rowsOf(dataset, ["train", "Fold 1"])], [0, 2, 5]);
+  });
+
+  it("that has something else in the column Usage is refused", async () => {
+    const lines = Array.from({ length: 256 }, (_, i) => `0,${numbers(i).join(" ")},picture ${i}`);
+    await assert.rejects(read(["emotion,pixels,Usage", ...lines].join("\n")), {
+      name: "DataError",
+      message:
+        /its column Usage holds more than 255 different values, picture 0, picture 1, picture 2 \.\.\.; /,
+    });
+  });
 
   it("gives back any pictures that are written to it", () =>
     fc.assert(

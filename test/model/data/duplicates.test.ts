@@ -56,6 +56,13 @@ describe("a data set whose splits overlap", () => {
     assert.equal(dataset.label[2], 4);
   });
 
+  it("knows its training pictures by the split's name in any letters", async () => {
+    const path = join(folder, "faces.csv");
+    const lines = [`0,${picture(0).join(" ")},TRAIN`, `0,${picture(0).join(" ")},PublicTest`];
+    await writeFile(path, ["emotion,pixels,Usage", ...lines].join("\n"));
+    assert.deepEqual((await readDataset(optionsOf({ path }), silent())).ids, ["row 1"]);
+  });
+
   it("loses almost blank pictures of training alone, where that is asked for", async () => {
     const log = silent();
     const dataset = await read(5, log);

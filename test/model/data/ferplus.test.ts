@@ -58,6 +58,18 @@ describe("FER+'s votes", () => {
     await assert.rejects(read([a, b, c], 0.4), /row 3 is missing there/);
   });
 
+  it("in a file that cannot be read are refused", async () => {
+    const read = readDataset(
+      optionsOf({
+        path: join(folder, "fer2013.csv"),
+        maxDamaged: 0.5,
+        ferplus: { path: folder, share: 0.4 },
+      }),
+      silent(),
+    );
+    await assert.rejects(read, { name: "DataError", message: `${folder}: it is a folder` });
+  });
+
   it("in a file that is not FER+'s are refused", async () => {
     await assert.rejects(read(["1,2"], 0.4, "a,b"), /must name Usage and the ten kinds of votes/);
   });

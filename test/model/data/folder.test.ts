@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import sharp, { type Sharp } from "sharp";
 import { DataError } from "#src/errors.js";
 import type { DataOptions } from "#src/model/data/index.js";
-import { readDataset } from "#src/model/data/index.js";
+import { countTable, readDataset } from "#src/model/data/index.js";
 import { optionsOf, silent } from "../../support/data.js";
 
 const SIZE = 16;
@@ -51,6 +51,13 @@ describe("a folder of classes", () => {
     const flat = (r: number, g: number, b: number, alpha = 1) =>
       sharp({ create: { width: 20, height: 20, channels: 4, background: { r, g, b, alpha } } });
     await put("a/colour.png", flat(200, 100, 50));
+    await put("a/green.webp", flat(0, 255, 0).webp({ lossless: true }));
+    await put("a/palette.png", flat(0, 255, 0).png({ palette: true }));
+    await put("a/colour16.png", flat(200, 100, 50).toColourspace("rgb16"));
+    await put("b/print.jpg", flat(0, 200, 0).flatten().toColourspace("cmyk").jpeg({ quality: 100 }));
+    const veiled = Uint8Array.from({ length: 800 }, (_, i) => (i % 2 ? 128 : 200));
+    const grey = { raw: { width: 20, height: 20, channels: 2 } } as const;
+    await put("b/veiled.png", sharp(veiled, grey).toColourspace("b-w"));
     await put("a/grey16.png", ramp(100).toColourspace("grey16"));
     await put("b/clear.png", flat(255, 255, 255, 0));
     // EXIF 6: shown after a quarter turn clockwise, so that the dark corner comes to the top right.
@@ -58,8 +65,13 @@ describe("a folder of classes", () => {
     const dataset = await read({ validation: 0 });
     const at = (id: string, pixel: number) =>
       dataset.images[dataset.ids.indexOf(id) * SIZE * SIZE + pixel] ?? Number.NaN;
-    const luma = 0.299 * 200 + 0.587 * 100 + 0.114 * 50;
-    assert.ok(Math.abs(at("a/colour.png", 0) - luma) < 12, `luma ${at("a/colour.png", 0)}`);
+    const luma = Math.round(0.299 * 200 + 0.587 * 100 + 0.114 * 50);
+    assert.equal(at("a/colour.png", 0), luma);
+    assert.equal(at("a/green.webp", 0), 150);
+    assert.equal(at("a/palette.png", 0), 150);
+    assert.ok(Math.abs(at("a/colour16.png", 0) - luma) <= 1, `16 bits ${at("a/colour16.png", 0)}`);
+    assert.ok(Math.abs(at("b/print.jpg", 0) - 140) < 10, `CMYK ${at("b/print.jpg", 0)}`);
+    assert.equal(at("b/veiled.png", 5), 100);
     assert.equal(at("b/clear.png", 5), 0); // nothing on black
     assert.ok(Math.abs(at("a/grey16.png", 0) - 100) <= 1, `16 bits ${at("a/grey16.png", 0)}`);
     assert.ok(at("b/turned.jpg", 0) > at("b/turned.jpg", SIZE - 1) + 30);
@@ -82,13 +94,13 @@ describe("a folder of classes", () => {
     await put("train/cross/1.png", ramp(2));
     await put("test/calm/1.png", ramp(3));
     const given = await read();
-    assert.deepEqual(given.splits, ["test", "train"]);
+    assert.deepEqual(given.splits, ["test", "training"]);
     assert.deepEqual(
       given.ids.map((id, i) => [id, given.splits[given.split[i] ?? 0]]),
       [
         ["test/calm/1.png", "test"],
-        ["train/calm/1.png", "train"],
-        ["train/cross/1.png", "train"],
+        ["train/calm/1.png", "training"],
+        ["train/cross/1.png", "training"],
       ],
     );
   });
@@ -102,7 +114,7 @@ describe("a folder of classes", () => {
     await read({}, log);
     assert.match(
       log.infos[0] ?? "",
-      /4 pictures of 16x16\n\s+train\s+val\ncalm\s+1\s+1\ncross\s+2\s+0\nall\s+3\s+1$/,
+      /4 pictures of 16x16\n\s+training\s+validation\ncalm\s+1\s+1\ncross\s+2\s+0\nall\s+3\s+1$/,
     );
   });
 
@@ -122,6 +134,106 @@ describe("a folder of classes", () => {
       assert.doesNotMatch(error.message, /\n/);
       return true;
     });
+  });
+
+  it("knows its splits in any letters, and passes over what macOS and others hide", async () => {
+    for (const name of ["Train/calm/1.png", "train/cross/1.png", "VAL/calm/1.png", "VAL/cross/1.png"])
+      await put(name, ramp(name.length));
+    for (const name of ["__MACOSX/train/1.png", ".cache/1.png"]) await put(name, ramp(0));
+    await writeFile(join(folder, "VAL/calm/._1.png"), "AppleDouble");
+    const log = silent();
+    const { splits, split } = await read({}, log);
+    assert.deepEqual(splits, ["training", "validation"]);
+    assert.deepEqual([...split].sort(), [0, 0, 1, 1]);
+    assert.deepEqual(log.warnings, []);
+  });
+
+  it("is named by its folder and its pictures by their paths in it, however its path is written", async () => {
+    await put("calm/1.png", ramp(1));
+    await put("cross/1.png", ramp(2));
+    for (const path of [`${folder}/`, `${dirname(folder)}/./${basename(folder)}`, relative(".", folder)]) {
+      const { name, ids } = await read({ path });
+      assert.equal(name, basename(folder));
+      assert.deepEqual([...ids].sort(), ["calm/1.png", "cross/1.png"]);
+    }
+  });
+
+  it("holds back one of a class's pictures where there are two", async () => {
+    for (const name of ["calm/1.png", "calm/2.png", "cross/1.png", "cross/2.png"])
+      await put(name, ramp(name.length + Number(name.at(-5))));
+    for (const validation of [0.05, 0.9])
+      assert.match(countTable(await read({ validation })), /\nall {2}\s+2\s+2$/);
+    assert.match(countTable(await read({ validation: 0 })), /\nall {2}\s+4\s+0$/);
+  });
+
+  it("follows links, to classes and to pictures", async () => {
+    await put("calm/1.png", ramp(1));
+    await put("elsewhere.png", ramp(2));
+    await mkdir(join(folder, "faces"));
+    await symlink("../calm", join(folder, "faces/calm"));
+    await mkdir(join(folder, "faces/cross"));
+    await symlink("../../elsewhere.png", join(folder, "faces/cross/1.png"));
+    const { ids, labels } = await read({ path: join(folder, "faces") });
+    assert.deepEqual(labels, ["calm", "cross"]);
+    assert.deepEqual(ids, ["calm/1.png", "cross/1.png"]);
+  });
+
+  it("tells what it passes over", async () => {
+    await put("calm/1.png", ramp(1));
+    await put("cross/1.png", ramp(2));
+    await put("cross/more/1.png", ramp(3));
+    for (const name of ["calm/1.bmp", "calm/2.BMP", "cross/3.bmp", "cross/notes", "labels.csv"])
+      await writeFile(join(folder, name), "");
+    await symlink("nowhere", join(folder, "sad"));
+    const log = silent();
+    await read({}, log);
+    assert.deepEqual(log.warnings, [
+      `${folder}: passed over 3 .bmp, 2 without ending, 1 .csv, 1 folder inside classes; pictures are JPEG, PNG, WebP or TIFF`,
+    ]);
+  });
+
+  it("tells of a class that cannot be learnt, but not where nothing is to be learnt from", async () => {
+    for (const name of ["train/calm/1.png", "train/cross/1.png", "test/sad/1.png"])
+      await put(name, ramp(name.length));
+    const log = silent();
+    await read({}, log);
+    assert.deepEqual(log.warnings, [`${folder}: of 2 pictures to learn from, none is of sad`]);
+    const other = silent();
+    await read({ training: ["fold 1"] }, other);
+    assert.deepEqual(other.warnings, []);
+  });
+
+  for (const [what, names, says] of [
+    [
+      "a class without pictures",
+      ["calm/1.png", "cross/1.png", "sad/1.bmp"],
+      /: no pictures of sad; a class is /,
+    ],
+    [
+      "splits beside other folders",
+      ["train/calm/1.png", "train/cross/1.png", "other/1.png"],
+      /: no pictures of train; .* a split \(train\/, val\/, test\/\) stands beside splits alone$/,
+    ],
+    [
+      "classes that differ in capitals alone",
+      ["train/Calm/1.png", "train/cross/1.png", "val/calm/1.png"],
+      /: the classes Calm and calm differ only in small and large letters; give them one name$/,
+    ],
+  ] as const)
+    it(`with ${what} is refused in one line`, async () => {
+      for (const name of names) {
+        await put(name.replace(".bmp", ".png"), ramp(name.length));
+        if (name.endsWith(".bmp"))
+          await rename(join(folder, name.replace(".bmp", ".png")), join(folder, name));
+      }
+      await assert.rejects(read(), { name: "DataError", message: says });
+    });
+
+  it("with a class that cannot be read is refused, and the class is named", async () => {
+    await put("calm/1.png", ramp(1));
+    await put("cross/1.png", ramp(2));
+    await symlink("sad", join(folder, "sad")); // leads to itself
+    await assert.rejects(read(), { name: "DataError", message: /: ELOOP: .*sad/ });
   });
 
   it("with fewer than two classes is refused, with the form that is expected", async () => {

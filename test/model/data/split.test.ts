@@ -49,6 +49,23 @@ describe("divide", () => {
     assert.deepEqual([...rowsOf(divided, ["training", "validation"])], [...rowsOf(faces(), ["Training"])]);
   });
 
+  it("takes names of splits in any letters, and makes no second split of a name", () => {
+    const { splits, split } = faces();
+    const own = { ...faces(), splits: ["Training", "validation", "test"] };
+    const divided = divide(own, { training: 0.5, seed: 1, of: ["train", "TEST"] });
+    assert.deepEqual(divided.splits, ["training", "validation"]);
+    for (const [row, index] of split.entries())
+      if (splits[index] === "PublicTest") assert.equal(divided.splits[divided.split[row] ?? 0], "validation");
+  });
+
+  it("leaves at least one of two pictures on either side", () => {
+    const two = { ...faces(), label: faces().label.map((_, i) => (i < 148 ? 0 : 1)) };
+    for (const training of [0.01, 0.9]) {
+      const divided = divide(two, { training, seed: 1 });
+      assert.deepEqual([...divided.split.subarray(148)].sort(), [0, 1]);
+    }
+  });
+
   it("names a split that is not there", () => {
     assert.throws(() => divide(faces(), { training: 0.8, seed: 1, of: ["Test"] }), {
       name: "ConfigError",

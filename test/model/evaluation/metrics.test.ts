@@ -69,7 +69,8 @@ describe("an evaluation's figures", () => {
           const both = own.precision + own.recall;
           close(own.f1, both === 0 ? 0 : (2 * own.precision * own.recall) / both);
         }
-        close(all.macroF1, all.classes.reduce((sum, { f1 }) => sum + f1, 0) / 3);
+        const present = all.classes.filter((_, c) => truth.includes(c));
+        close(all.macroF1, present.reduce((sum, { f1 }) => sum + f1, 0) / present.length);
         assert.equal(
           all.confusion.flat().reduce((a, b) => a + b),
           pictures.length,
@@ -84,6 +85,15 @@ describe("an evaluation's figures", () => {
     close(figures(pictures).all.ece, 0);
     // Always sure and always wrong.
     close(figures([{ truth: 1, scores: [1, 0, 0] }]).all.ece, 1);
+  });
+
+  it("are means over the classes that the data has, whatever else is answered", () => {
+    const right = { truth: 0, scores: [0.8, 0.1, 0.1] };
+    close(figures([right, { truth: 1, scores: [0.1, 0.8, 0.1] }]).all.macroF1, 1);
+    const { all } = figures([right, { truth: 1, scores: [0.1, 0.1, 0.8] }]);
+    close(all.macroF1, 0.5);
+    close(all.macroRecall, 0.5);
+    close(all.macroPrecision, 0.5);
   });
 
   it("tell that the study's accuracy flatters: a guess among seven classes gets 75.5 % by it", () => {

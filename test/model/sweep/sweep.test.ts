@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Default } from "typebox/value";
-import { ConfigError } from "#src/errors.js";
+import { ConfigError, ModelError } from "#src/errors.js";
 import {
   checkSweep,
   type Settings,
@@ -13,8 +13,8 @@ import {
   sweep,
   sweepReport,
 } from "#src/model/sweep/index.js";
-import { combinations } from "#src/model/sweep/plan.js";
-import { Recipe } from "#src/model/training/index.js";
+import { combinations, stepRuns } from "#src/model/sweep/plan.js";
+import { Recipe, type StepReport } from "#src/model/training/index.js";
 import { brightness } from "../../support/brightness.js";
 
 /** A recipe with `settings` at its top level or one below it. */
@@ -162,6 +162,69 @@ describe("a sweep", function () {
     assert.match(sweepReport(record), /pruned/);
   });
 
+  it("prunes a run that failed before one that is worse", async () => {
+    const grid: SweepDefinition = {
+      name: "grid",
+      recipe: "tiny.yaml",
+      method: "grid",
+      judge: "loss",
+      set: { epochs: 4 },
+      parameters: { "optimiser.rate": [0.05, 1e-7] },
+      halving: { epochs: 2, factor: 2 },
+    };
+    const onStep = (id: string, { epoch }: StepReport) => {
+      if (id.startsWith("1-") && epoch === 2) throw new ModelError("TRAINING_DIVERGED", "it diverged");
+    };
+    const record = await sweep(grid, options({ onStep }));
+    assert.deepEqual(
+      record.runs.map(({ state, history, kept }) => [state, history.length, kept !== undefined]),
+      [
+        ["failed", 1, false],
+        ["done", 4, true],
+      ],
+    );
+    assert.equal(record.best, record.runs[1]?.id);
+    assert.match(sweepReport(record), /it diverged/);
+  });
+
+  it("goes on where the data does not allow one run's values", async () => {
+    const batches = (values: number[]): SweepDefinition => ({ ...steps, steps: [{ vary: "batch", values }] });
+    const record = await sweep(batches([16, 99, 32]), options());
+    assert.equal(record.finished, true);
+    assert.deepEqual(
+      record.runs.map(({ state }) => state),
+      ["done", "failed", "done"],
+    );
+    assert.match(record.runs[1]?.failure ?? "", /fewer than one batch of 99/);
+    const out = join(folder, "first");
+    await assert.rejects(sweep(batches([99, 16]), options({ out })), /fewer than one batch of 99/);
+    assert.ok(!existsSync(out));
+  });
+
+  it("says in one line that its record is none", async () => {
+    for (const text of ["null", "{}", "{"]) {
+      await writeFile(join(folder, "sweep.json"), text);
+      await assert.rejects(sweep(steps, options()), {
+        name: "ConfigError",
+        message: `${join(folder, "sweep.json")}: it is no sweep's record; give another --out`,
+      });
+    }
+  });
+
+  it("has a folder for each run, whatever the values", () => {
+    const long = "a-folder-with-quite-a-long-name-for-the-faces-of-our-visitors";
+    for (const values of [
+      [-1, 1],
+      ["a", "A"],
+      [`${long}/one.csv`, `${long}/two.csv`],
+      [0.1, 0.2],
+    ]) {
+      const ids = stepRuns(0, { vary: "data.path", values }, {}).map(({ id }) => id);
+      assert.equal(new Set(ids).size, 2, ids.join());
+    }
+    assert.equal(stepRuns(1, { vary: "batch", values: [4, 8] }, {})[0]?.id, "2-batch-4");
+  });
+
   it("draws at random, the same from the same seed", () => {
     const random: SweepDefinition = {
       name: "random",
@@ -192,6 +255,12 @@ describe("a sweep", function () {
       checkSweep({ ...steps, halving: { epochs: 1, factor: 3 } }, recipeOf),
       /`halving` is for `grid` and `random`/,
     );
+    const twice = { ...steps, steps: [{ vary: "batch", values: [8, 4, 8] }] };
+    await assert.rejects(checkSweep(twice, recipeOf), /`batch` has 8 twice/);
+    const digits = Array.from({ length: 10 }, (_, i) => i);
+    const parameters = Object.fromEntries([..."abcdefg"].map((key) => [key, digits]));
+    const { steps: _, ...grid } = { ...steps, method: "grid" as const, parameters };
+    await assert.rejects(checkSweep(grid, recipeOf), /its grid has 10000000 combinations, more than 10000/);
   });
 });
 

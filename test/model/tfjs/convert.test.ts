@@ -218,6 +218,11 @@ describe("what cannot become a TensorFlow.js model", () => {
       /strides 0,0/,
     );
     refused((graph, x) => graph.node("Concat", [x, x], { axis: 0 }), /the mirror images are still in it/);
+    const doubled = (graph: GraphBuilder, x: string) => graph.node("Concat", [x, x], { axis: 0 });
+    refused(
+      (graph, x) => Array.from({ length: 40 }).reduce<string>((value) => doubled(graph, value), x),
+      /more than a picture and its mirror image/,
+    );
     refused((graph, x) => graph.node("Gemm", [x, weights(graph, [2, 8])]), /\[2, 8\] over \[8, 8, 1\]/);
   });
 });

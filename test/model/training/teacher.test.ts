@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -86,6 +87,22 @@ describe("a teacher", function () {
     await assert.rejects(run("half", {}, { resume: true }), /another recipe/);
     const card = await readFile(join(whole.model ?? "", "card.json"), "utf8");
     assert.ok(!card.includes(folder), "no folder in the card");
+  });
+
+  it("is another one where its weights are, though its folder has the same name", async () => {
+    const other = (await run("other-teacher", { seed: 2 })).model ?? "";
+    await run("same", { teacher: { model } }, { until: 1 });
+    await assert.rejects(run("same", { teacher: { model: other } }, { resume: true }), /another recipe/);
+  });
+
+  it("is asked no further where the run is stopped, which then writes nothing", async () => {
+    const stop = new AbortController();
+    const onTaught = () => stop.abort();
+    const result = await run("stopped", { teacher: { model } }, { signal: stop.signal, onTaught });
+    assert.deepEqual(result, { finished: false, written: false, epochs: 0 });
+    assert.ok(!existsSync(join(folder, "stopped")));
+    const asked = () => assert.fail("it was asked");
+    await withTeacher(brightness(), { model, share: 1 }, TRAINING, 1, asked, stop.signal);
   });
 
   it("must know the classes of the data", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Default } from "typebox/value";
@@ -35,6 +35,7 @@ describe("train", function () {
 
   const run = (name: string, options: Partial<TrainOptions> = {}, changes: Record<string, unknown> = {}) =>
     train(recipe(changes), brightness(), { out: join(folder, name), threads: 1, ...options });
+  const card = (name: string) => readFile(join(folder, name, "model", "card.json"), "utf8");
   const model = (name: string) => readFile(join(folder, name, "model", "model.onnx"));
   /** History without the clock. */
   const history = async (name: string) =>
@@ -101,8 +102,87 @@ describe("train", function () {
 
   it("does not go on from what it has begun anew over", async () => {
     await run("a");
-    await run("a", { until: 0 });
-    await assert.rejects(run("a", { resume: true }), /no checkpoint to resume from/);
+    await run("a", { until: 0 }, { seed: 2 });
+    await assert.rejects(run("a", { resume: true }), /another recipe/);
+  });
+
+  it("can be resumed where it was stopped before the first batch", async () => {
+    await run("whole");
+    const stop = new AbortController();
+    const onBegin = async () => stop.abort();
+    const first = await run("stopped", { signal: stop.signal, onBegin });
+    assert.deepEqual(first, { finished: false, written: true, epochs: 0 });
+    await run("stopped", { resume: true });
+    assert.deepEqual(await model("stopped"), await model("whole"));
+  });
+
+  it("leaves a finished run as it is, unless its model is damaged", async () => {
+    await run("a");
+    const measured = `${await card("a")}\n`;
+    await writeFile(join(folder, "a", "model", "card.json"), measured);
+    const { model: at, written } = await run("a", { resume: true });
+    assert.deepEqual([at, written], [join(folder, "a", "model"), false]);
+    assert.equal(await card("a"), measured);
+    const bytes = await model("a");
+    await writeFile(join(folder, "a", "model", "model.onnx"), "damaged");
+    assert.equal((await run("a", { resume: true })).written, true);
+    assert.deepEqual(await model("a"), bytes);
+  });
+
+  it("does not go on with other pictures of the same names", async () => {
+    await run("a", { until: 1 });
+    const other = brightness();
+    other.images[0] = (other.images[0] ?? 0) ^ 1;
+    await assert.rejects(
+      train(recipe(), other, { out: join(folder, "a"), threads: 1, resume: true }),
+      /another recipe, seed or data set/,
+    );
+  });
+
+  it("does not go on from another model in a folder of the same name", async () => {
+    await run("one");
+    await run("two", {}, { seed: 2 });
+    const from = (name: string) => ({ from: join(folder, name, "model") });
+    await run("a", { until: 1 }, from("one"));
+    await assert.rejects(run("a", { resume: true }, from("two")), /another recipe/);
+    assert.equal((await run("a", { resume: true }, from("one"))).finished, true);
+  });
+
+  it("goes on without a history that was taken away", async () => {
+    await run("whole");
+    await run("a", { until: 1 });
+    await rm(join(folder, "a", "history.jsonl"));
+    await run("a", { resume: true });
+    assert.deepEqual(await history("a"), (await history("whole")).slice(1));
+    assert.deepEqual(await model("a"), await model("whole"));
+  });
+
+  it("says in one line that a file cannot be written, and leaves no half of one", async function () {
+    if (!existsSync("/dev/full")) this.skip(); // Linux has it
+    for (const [name, file] of [
+      ["history.jsonl", "history.jsonl"],
+      ["checkpoint.bin.new", "checkpoint.bin"],
+    ] as const) {
+      await mkdir(join(folder, name));
+      await symlink("/dev/full", join(folder, name, name));
+      await assert.rejects(run(name), {
+        name: "ModelError",
+        message: `${join(folder, name, file)} cannot be written: the disk is full`,
+      });
+    }
+    assert.ok(!existsSync(join(folder, "checkpoint.bin.new", "checkpoint.bin.new")));
+  });
+
+  it("says in one line that a checkpoint is damaged", async () => {
+    const file = join(folder, "checkpoint.bin");
+    for (const json of ["null", "{}", "{"]) {
+      const length = Buffer.from(Uint32Array.of(json.length).buffer);
+      await writeFile(file, Buffer.concat([Buffer.from("EKSPCKPT"), length, Buffer.from(json)]));
+      await assert.rejects(train(recipe(), brightness(), { out: folder, threads: 1, resume: true }), {
+        name: "ModelError",
+        message: `${file}: it is damaged; delete it to begin anew`,
+      });
+    }
   });
 
   it("does not judge a network on what it learns from", async () => {
@@ -116,8 +196,7 @@ describe("train", function () {
     const at = (path: string) => ({ data: { path } });
     await run("moved", { until: 1 }, at("/home/someone/faces.csv"));
     assert.equal((await run("moved", { resume: true }, at("/mnt/faces.csv"))).finished, true);
-    const card = await readFile(join(folder, "moved", "model", "card.json"), "utf8");
-    assert.match(card, /"path": "faces\.csv"/);
+    assert.match(await card("moved"), /"path": "faces\.csv"/);
   });
 
   it("shifts the last biases to the labels' frequencies, and nothing else", async () => {
@@ -134,8 +213,8 @@ describe("train", function () {
       changed.map(([, { dims }]) => dims),
       [[2]],
     );
-    const card = JSON.parse(await readFile(join(folder, "plain", "model", "card.json"), "utf8")) as ModelCard;
-    assert.equal((card.training.priorShift as number[]).length, 2);
+    const { training } = JSON.parse(await card("plain")) as ModelCard;
+    assert.equal((training.priorShift as number[]).length, 2);
   });
 
   it("says in one line that the loss is no longer a number", async () => {
@@ -143,6 +222,15 @@ describe("train", function () {
       run("a", {}, { optimiser: { type: "sgd", rate: 1e30 }, clip: 0, epochs: 20 }),
       /the loss is no longer a number in epoch \d+, batch \d+; try a lower/,
     );
+  });
+
+  it("says so of the validation loss too, and keeps no such epoch", async () => {
+    const changes = { optimiser: { type: "sgd", rate: 1e30 }, batch: 32, clip: 0, average: 0 };
+    await assert.rejects(
+      run("a", {}, changes),
+      /the validation loss is no longer a number in epoch 1; try a lower/,
+    );
+    assert.equal(await readFile(join(folder, "a", "history.jsonl"), "utf8"), "");
   });
 
   it("learns what there is to learn", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Face } from "#src/media/frame.js";
@@ -119,10 +119,11 @@ describe("the subtitles sink", () => {
     await assert.rejects(async () => sink.write(other), /put \{source\} into its name|no source other/);
     other.frame.release();
     await sink.close(false);
-    const full = await subtitles.build({ path: "/dev/full/a.vtt" }, context);
+    writeFileSync(join(folder, "file"), "");
+    const under = await subtitles.build({ path: join(folder, "file", "a.vtt") }, context);
     const item = facesOf(frameOf(pool, 0), []);
     await assert.rejects(
-      async () => full.write(item),
+      async () => under.write(item),
       /a\.vtt cannot be written: a part of its path is a file/,
     );
     item.frame.release();

@@ -59,6 +59,21 @@ describe("the page's history", () => {
     );
   });
 
+  it("forgets faces and events that are older than its span while nobody is in view", () => {
+    const history = new History(1000);
+    add(history, 0, [face(1)]);
+    history.addEvent(eventOf(0, { camera: "test", mediaTimeMs: 0 }));
+    history.addEvent(eventOf(1, { camera: "test", mediaTimeMs: 4000 }));
+    history.addEvent(eventOf(2, { camera: "another", mediaTimeMs: 0 }));
+    for (let atMs = 40; atMs <= 5000; atMs += 40) add(history, atMs, []);
+    history.trim();
+    assert.deepEqual(history.points, []);
+    assert.deepEqual(
+      history.events.map(({ id }) => id),
+      ["event-1", "event-2"],
+    );
+  });
+
   it("is bounded in number, whatever its span", () => {
     const history = new History(Number.POSITIVE_INFINITY);
     const crowd = Array.from({ length: 100 }, (_, i) => face(i + 1));

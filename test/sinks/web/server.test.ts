@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
+import { mock } from "node:test";
 import sharp from "sharp";
 import { WebSocket } from "ws";
-import { web } from "#src/sinks/web/index.js";
+import { type WebOptions, web } from "#src/sinks/web/index.js";
 import type { ServerMessage } from "#src/sinks/web/protocol.js";
 import { unpackPicture } from "#src/sinks/web/protocol.js";
 import { testContext } from "../../support/context.js";
@@ -13,6 +14,7 @@ import { faceAt, facesOf, frameOf } from "../../support/frames.js";
 const TOKEN = "sixteen letters or more";
 const MODEL = { name: "m", version: "1", labels: ["happy", "sad"] };
 
+type Headers = Record<string, string>;
 type Message<T extends ServerMessage["type"]> = Extract<ServerMessage, { type: T }>;
 
 /** A page that keeps what it is told. */
@@ -22,7 +24,7 @@ class Page {
   readonly pictures: ReturnType<typeof unpackPicture>[] = [];
   answers = true;
 
-  constructor(url: string, headers: Record<string, string> = {}) {
+  constructor(url: string, headers: Headers = {}) {
     this.socket = new WebSocket(`${url.replace("http", "ws")}stream`, { headers });
     this.socket.binaryType = "arraybuffer";
     this.socket.on("message", (data: ArrayBuffer | Buffer, isBinary) => {
@@ -40,6 +42,12 @@ class Page {
     this.socket.send(JSON.stringify(message));
   }
 
+  /** Resolves when the server has taken all that was said. */
+  async said(): Promise<void> {
+    this.socket.ping();
+    await once(this.socket, "pong");
+  }
+
   find<T extends ServerMessage["type"]>(type: T): Message<T> | undefined {
     return this.told.find((message): message is Message<T> => message.type === type);
   }
@@ -55,20 +63,31 @@ describe("the web sink", () => {
     for (const close of closing.splice(0).reverse()) await close();
   });
 
-  async function start(options: Record<string, unknown> = {}) {
+  async function start(options: WebOptions = {}, cameras = ["test"]) {
     const test = testContext({ id: "test", slots: 2 });
-    const sink = await web.build({ listen: "127.0.0.1:0", fps: 60, ...options }, test.context);
+    const { stats } = test.context;
+    const sources = cameras.flatMap((id) => stats.sources.map((source) => ({ ...source, id })));
+    const context = { ...test.context, stats: { ...stats, sources } };
+    const sink = await web.build({ listen: "127.0.0.1:0", fps: 60, ...options }, context);
     closing.push(() => sink.close(true));
     const url = /http:\S+/.exec(test.logged.join())?.[0] ?? "";
-    const page = async (headers: Record<string, string> = {}) => {
+    const page = async ({
+      headers = {},
+      pictures = true,
+    }: {
+      headers?: Headers;
+      pictures?: boolean;
+    } = {}) => {
       const opened = new Page(url, headers);
       closing.push(() => opened.socket.terminate());
       await until(() => opened.find("hello") !== undefined);
+      opened.say({ type: "watch", pictures });
+      await opened.said();
       return opened;
     };
     /** One frame with one face goes through. */
-    const frame = async (sequence: number) => {
-      const item = facesOf(frameOf(test.pool, sequence), [
+    const frame = async (sequence: number, source = "test") => {
+      const item = facesOf(frameOf(test.pool, sequence, { source }), [
         faceAt(32, 24, 20, { track: 3, label: 0, model: MODEL, probabilities: Float32Array.of(0.9, 0.1) }),
       ]);
       await sink.write(item);
@@ -122,18 +141,20 @@ describe("the web sink", () => {
     assert.deepEqual(late?.cameras, [{ id: "test", live: false }]);
   });
 
-  it("makes no pictures while nobody looks: nobody there, paused, or with pictures not yet drawn", async () => {
-    const { page, frame } = await start();
+  it("makes no pictures while nobody looks: nobody there, paused, not yet heard of, or with pictures not yet drawn", async () => {
+    const { page, frame, url } = await start();
     await frame(0);
-    const paused = await page();
+    const paused = await page({ pictures: false });
+    const silent = new Page(url);
+    closing.push(() => silent.socket.terminate());
+    await until(() => silent.find("hello") !== undefined);
     const slow = await page();
     slow.answers = false;
-    paused.say({ type: "watch", pictures: false });
     for (let i = 1; i <= 30; i++) {
       await frame(i);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    assert.equal(paused.pictures.length, 0);
+    assert.equal(paused.pictures.length + silent.pictures.length, 0);
     assert.equal(slow.pictures.length, 2);
     slow.say({ type: "drawn", camera: 0 });
     for (let i = 31; slow.pictures.length < 3; i++) {
@@ -143,7 +164,7 @@ describe("the web sink", () => {
   });
 
   it("does not wait for a page that reads nothing, and loses nothing of what others get", async () => {
-    const { page, frame, url } = await start({ history: "1h" });
+    const { page, frame, url } = await start({ history: 3_600_000 });
     const stuck = connect({ host: "127.0.0.1", port: Number(new URL(url).port) });
     closing.push(() => void stuck.destroy());
     stuck.write(
@@ -159,6 +180,35 @@ describe("the web sink", () => {
     const points = () => quick.told.flatMap((message) => (message.type === "points" ? message.points : []));
     await until(() => points().length === 60);
     assert(quick.pictures.length > 5, `${quick.pictures.length} pictures`);
+  });
+
+  it("gives each camera its turn, also where their frames come together", async () => {
+    const cameras = ["first", "second", "third"];
+    const { page, frame } = await start({}, cameras);
+    const { pictures } = await page();
+    const of = (camera: number) => pictures.filter(({ head }) => head.camera === camera).length;
+    for (let i = 0; of(0) < 12; i++) {
+      for (const camera of cameras) await frame(i, camera);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await until(() => of(1) >= 10 && of(2) >= 10);
+  });
+
+  it("sends a page away that no longer answers, and keeps those that do", async () => {
+    mock.timers.enable({ apis: ["setInterval"] });
+    closing.push(() => mock.timers.reset());
+    const { page, url } = await start();
+    const there = await page();
+    const gone = new WebSocket(`${url.replace("http", "ws")}stream`, { autoPong: false });
+    await once(gone, "message");
+    const asked = once(there.socket, "ping");
+    mock.timers.tick(15_000);
+    await asked;
+    await there.said();
+    const closed = once(gone, "close");
+    mock.timers.tick(15_000);
+    await closed;
+    await there.said();
   });
 
   it("ends its pages with a goodbye, and lets the process end", async () => {
@@ -187,7 +237,7 @@ describe("the web sink", () => {
     client.destroy();
   });
 
-  it("is one line of error where its address is taken, is none of this machine's, or needs a token", async () => {
+  it("is one line of error where its address is taken, is none of this machine's, needs a token, or has one with spaces around it", async () => {
     const { url } = await start();
     const listen = new URL(url).host;
     await assert.rejects(start({ listen }), {
@@ -196,6 +246,11 @@ describe("the web sink", () => {
     });
     await assert.rejects(start({ listen: "192.0.2.1:0", token: TOKEN }), /this machine has no such address/);
     await assert.rejects(start({ listen: "0.0.0.0:0" }), { name: "ConfigError", message: /needs a token/ });
+    for (const token of [` ${TOKEN}`, `${TOKEN}\n`])
+      await assert.rejects(start({ token }), {
+        name: "ConfigError",
+        message: /begin or end with white space/,
+      });
   });
 
   it("sends its own files only, under a strict policy", async () => {
@@ -212,7 +267,7 @@ describe("the web sink", () => {
     assert.equal((await fetch(url, { method: "PUT" })).status, 405);
   });
 
-  const refusal = async (url: string, headers: Record<string, string>) => {
+  const refusal = async (url: string, headers: Headers) => {
     const { socket } = new Page(url, headers);
     const [error] = (await once(socket, "error")) as [Error];
     return error.message;
@@ -239,7 +294,7 @@ describe("the web sink", () => {
     const cookie = headers.get("set-cookie") ?? "";
     assert.match(cookie, /; HttpOnly; SameSite=Strict; Path=\/$/);
     assert(!cookie.includes(TOKEN));
-    const { told } = await page({ Cookie: cookie.split(";")[0] ?? "" });
+    const { told } = await page({ headers: { Cookie: cookie.split(";")[0] ?? "" } });
     assert.equal(told[0]?.type, "hello");
   });
 

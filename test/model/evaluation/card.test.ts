@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { CardMetrics } from "#src/model/card.js";
+import { writeMetrics } from "#src/model/evaluation/index.js";
+import { loadModel } from "#src/model/load.js";
+import { writeTinyModel } from "../../support/tiny-model.js";
+
+const CLASSES = 255;
+
+const metrics = (split: string): CardMetrics => ({
+  dataset: "faces",
+  split,
+  images: CLASSES ** 2,
+  flip: false,
+  accuracy: 0.5,
+  macroF1: 0.5,
+  ece: 0.1,
+  top2: 0.7,
+  classes: Array.from({ length: CLASSES }, (_, i) => ({
+    label: `class ${i}, [1,\n  2]`,
+    count: 100,
+    precision: 0.1234,
+    recall: 0.1234,
+    f1: 0.1234,
+  })),
+  confusion: Array.from({ length: CLASSES }, () => Array.from({ length: CLASSES }, (_, i) => i)),
+});
+
+describe("figures in a card", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ekspresi-card-"));
+    await writeTinyModel(folder);
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  const put = async (split: string) => writeMetrics(await loadModel(folder, "."), metrics(split));
+
+  it("of as many classes as there may be leave the model usable", async () => {
+    await put("validation");
+    await put("test");
+    const { card } = await loadModel(folder, ".");
+    assert.deepEqual(card.metrics, [metrics("validation"), metrics("test")]);
+  });
+
+  it("stand in a line for each true class", async () => {
+    await put("validation");
+    const row = Array.from({ length: CLASSES }, (_, i) => i).join(",");
+    assert.equal((await readFile(join(folder, "card.json"), "utf8")).split(`[${row}]`).length, CLASSES + 1);
+  });
+
+  it("that make it larger than a card may be are refused, and the card stays", async () => {
+    const fill = async () => {
+      for (let i = 0; i < 9; i++) await put(`part ${i}`);
+    };
+    await assert.rejects(fill, {
+      name: "ModelError",
+      message: /card\.json would have 1,\d{3},\d{3} bytes, more than the 1,048,576 that a card may have; /,
+    });
+    assert.ok((await loadModel(folder, ".")).card.metrics.length > 0);
+  });
+});

@@ -1,0 +1,38 @@
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+
+/** Runs something as if on another system or processor; what Node itself does stays this one's. */
+export async function onMachine<T>(
+  machine: { readonly platform?: NodeJS.Platform; readonly arch?: NodeJS.Architecture },
+  act: () => T | Promise<T>,
+): Promise<T> {
+  const own = Object.getOwnPropertyDescriptors(process);
+  for (const [name, value] of Object.entries(machine))
+    Object.defineProperty(process, name, { value, configurable: true });
+  try {
+    return await act();
+  } finally {
+    Object.defineProperties(process, { platform: own.platform, arch: own.arch });
+  }
+}
+
+/** Runs something while calls of the file system that everybody imports are others. */
+export async function withFiles<T>(
+  {
+    promises,
+    ...calls
+  }: { readonly promises?: Partial<typeof fs.promises> } & Partial<Pick<typeof fs, "statSync">>,
+  act: () => T | Promise<T>,
+): Promise<T> {
+  const own = [{ ...fs }, { ...fs.promises }] as const;
+  Object.assign(fs, calls);
+  Object.assign(fs.promises, promises);
+  syncBuiltinESMExports();
+  try {
+    return await act();
+  } finally {
+    Object.assign(fs.promises, own[1]);
+    Object.assign(fs, { statSync: own[0].statSync });
+    syncBuiltinESMExports();
+  }
+}
