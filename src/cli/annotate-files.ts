@@ -16,6 +16,7 @@ export type Beside = keyof typeof BESIDE;
 export interface FileFlags {
   readonly output?: string;
   readonly outDir?: string;
+  readonly soft?: boolean;
   readonly events?: boolean;
   readonly vtt?: boolean;
   readonly csv?: boolean;
@@ -44,7 +45,7 @@ export async function jobsOf(names: readonly string[], flags: FileFlags): Promis
   const taken = new Map<string, string>();
   const jobs: Job[] = [];
   for (const input of inputs) {
-    const job = await jobOf(input, output ?? outputOf(input, outDir), flags);
+    const job = await jobOf(input, output ?? outputOf(input, flags), flags);
     for (const file of [job.output, ...Object.values(job.beside)]) {
       if (identity(file) === identity(input))
         throw usage(`${input}: the annotated recording would replace it; name another`);
@@ -55,14 +56,6 @@ export async function jobsOf(names: readonly string[], flags: FileFlags): Promis
     jobs.push(job);
   }
   return jobs;
-}
-
-/** True when all its files are there and none is older than the recording. */
-export async function isDone({ input, output, beside }: Job): Promise<boolean> {
-  const [from, ...made] = await Promise.all(
-    [input, output, ...Object.values(beside)].map((path) => stat(path).catch(() => undefined)),
-  );
-  return from !== undefined && made.every((info) => info !== undefined && info.mtimeMs >= from.mtimeMs);
 }
 
 /** What the run writes its subtitles to before they become a track: with places where the container has them. */
@@ -88,7 +81,8 @@ async function inputsOf(names: readonly string[]): Promise<string[]> {
     found.push(...files);
   }
   // `*.mp4` also finds what an earlier run made.
-  const inputs = found.length > 1 ? found.filter((name) => !/\.(annotated|part)\.[^.]+$/.test(name)) : found;
+  const inputs =
+    found.length > 1 ? found.filter((name) => !/\.(annotated|soft|part)\.[^.]+$/.test(name)) : found;
   const ignored = found.length - inputs.length;
   if (ignored > 0) process.stderr.write(`${plural(ignored, "file")} made by an earlier run left out\n`);
   return inputs;
@@ -105,12 +99,12 @@ async function jobOf(input: string, output: string, flags: FileFlags): Promise<J
 }
 
 /** Containers that cannot be written become Matroska, which takes any sound. */
-function outputOf(input: string, outDir: string | undefined): string {
+function outputOf(input: string, { outDir, soft }: FileFlags): string {
   const own = extname(input);
   const stem = basename(input, own);
   const extension = CONTAINERS.includes(own.toLowerCase()) ? own : ".mkv";
   return outDir === undefined
-    ? join(dirname(input), `${stem}.annotated${extension}`)
+    ? join(dirname(input), `${stem}.${soft ? "soft" : "annotated"}${extension}`)
     : join(outDir, `${stem}${extension}`);
 }
 

@@ -11,16 +11,18 @@ import type { Added } from "../pipeline/load.js";
 import type { Plan } from "../pipeline/plan.js";
 import type { RunSummary, RunView } from "../pipeline/run.js";
 import { plural } from "../text.js";
-import { eventsPart, type FileFlags, isDone, type Job, jobsOf, softText } from "./annotate-files.js";
+import { eventsPart, type FileFlags, type Job, jobsOf, softText } from "./annotate-files.js";
 import { addTrack, nameBeside } from "./annotate-finish.js";
+import { foundAt, markOf, setMark } from "./annotate-mark.js";
 import { AnnotateProgress } from "./annotate-progress.js";
 import { collect } from "./collect.js";
 import { clock } from "./format.js";
 import { Signals } from "./signals.js";
+import { found } from "./summary.js";
 
 interface Flags extends FileFlags {
-  readonly soft?: boolean;
   readonly pipeline?: string;
+  readonly model?: string;
   readonly codec?: string;
   readonly quality?: string;
   readonly force?: boolean;
@@ -40,19 +42,26 @@ export function register(program: Command): void {
     .argument("<files...>", "recordings, or patterns such as 'in/*.mp4'")
     .option(
       "-o, --output <file>",
-      "the annotated recording (default: <name>.annotated.<extension> beside it)",
+      "the annotated recording (default: <name>.annotated.<extension> beside it, with --soft <name>.soft.<extension>)",
     )
     .option("--out-dir <folder>", "puts annotated recordings there, under their own names")
     .option(
       "--soft",
       "adds a track of subtitles that can be switched off, and copies everything else as it is",
     )
-    .option("--events", "writes the events beside it: <output's name>.jsonl")
+    .option(
+      "--events",
+      "writes the events beside it: <output's name>.jsonl; appeared, changed, left, and a sample a second",
+    )
     .option("--vtt", "writes WebVTT subtitles beside it: <output's name>.vtt")
     .option("--csv", "writes the events as a table beside it: <output's name>.csv")
     .option(
       "-p, --pipeline <file>",
       "a pipeline that reads ${VIDEO} and writes ${OUT} (default: pipelines/annotate.yaml)",
+    )
+    .option(
+      "--model <name or folder>",
+      "what reads the expressions: a model that comes along, or one's folder (default: the pipeline's, fer2013-small)",
     )
     .option("--codec <name>", "video encoder, by ffmpeg's name (default: libx264)")
     .option("--quality <number>", "in the encoder's own measure, lower is better (default for libx264: 20)")
@@ -63,17 +72,22 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
+A face's first event is \`appeared\`, and its first sample is of the same moment. With a --pipeline that has \`events\` of its
+own, those are written.
 With --soft nothing is encoded. In Matroska boxes and labels follow the faces; in MP4 and QuickTime, whose subtitles have
 no places, labels stand below one another. A --pipeline for it is one like pipelines/subtitles.yaml.
 
-A recording whose files are all there, and not older, is skipped. While one is made it is called <name>.part.<extension>;
-what is found under the other name is whole. A recording that fails does not keep the others from being made.
+What is annotated has a note at its end of what made it. A recording is skipped where all files are there, not older, and
+made in the same way: by the same pipeline, options and model. Made in another way, they are made again. A file that
+\`annotate\` did not make is replaced only with --force. While one is made it is called <name>.part.<extension>; what is
+found under the other name is whole. A recording that fails does not keep the others from being made.
 Ctrl-C ends cleanly: what was done is left in the .part file.
 Exit codes: 0 fine, 1 something failed, 2 the usage is wrong, 130 stopped.
 
 Examples:
   $ pipeline annotate lobby.mp4
   $ pipeline annotate lobby.mp4 --soft
+  $ pipeline annotate lobby.mp4 --model ./runs/mine/model
   $ pipeline annotate lobby.mp4 -o seen.mkv --codec libx265 --events --vtt
   $ pipeline annotate recordings/*.mp4 --out-dir annotated
   $ pipeline annotate lobby.mp4 --set operators.detect.every=5 --set operators.annotate.text=4%`,
@@ -132,18 +146,26 @@ async function annotate(
   flags: Flags,
   signals: Signals,
 ): Promise<string | undefined> {
-  const { input } = job;
+  const { input, output } = job;
   const position = progress.next(job);
   const say = (text: string) => {
     if (!flags.quiet && !flags.json) process.stderr.write(`${position}${text}\n`);
   };
-  if (!flags.force && (await isDone(job))) {
-    progress.skipped(job);
-    say(`${input}: done already (${job.output}); --force does it again`);
+  expectFfmpeg();
+  const mark = await markOf(job, await planOf({ ...job, beside: {} }, flags), ownPaths(job, flags));
+  const there = flags.force ? "nothing" : await foundAt(job, mark);
+  if (there === "done" || there === "foreign") progress.skipped(job);
+  if (there === "done") {
+    say(`${input}: done already (${output}); --force does it again`);
     return undefined;
   }
-  if (position && !process.stderr.isTTY) say(input);
-  expectFfmpeg();
+  if (there === "foreign") {
+    const reason = `${output} is there, but \`annotate\` did not make it, or not to its end; --force replaces it, --output names another`;
+    process.stderr.write(`error: ${reason}\n`);
+    return reason;
+  }
+  if (there === "other") say(`${input}: ${output} was made in another way; making it again`);
+  else if (position && !process.stderr.isTTY) say(input);
   const [{ runShown }, plan] = await Promise.all([import("./run-shown.js"), planOf(job, flags)]);
   try {
     await rm(eventsPart(job), { force: true }); // what another run left would be appended to
@@ -154,6 +176,7 @@ async function annotate(
     if (signals.stop.aborted) return undefined;
     if (flags.soft) await addTrack(job, summary, signals.abort);
     await nameBeside(job);
+    await setMark(job, mark);
     say(doneLine(job, summary));
     return undefined;
   } catch (error) {
@@ -167,23 +190,29 @@ async function annotate(
   }
 }
 
-function doneLine({ input, output, beside }: Job, { sources, faces, seconds }: RunSummary): string {
-  const [source] = sources;
+function doneLine({ input, output, beside }: Job, summary: RunSummary): string {
+  const { seconds } = summary;
+  const [source] = summary.sources;
   const { decoded = 0, mediaTimeMs = 0, firstTimeMs = 0 } = source ?? {};
   const speed = ((mediaTimeMs - firstTimeMs) / 1000 / Math.max(seconds, 0.001)).toFixed(1);
   const made = [output, ...Object.values(beside)].join(", ");
-  return `${input} -> ${made}: ${plural(decoded, "frame")}, ${plural(faces, "face")}, ${clock(seconds * 1000)} (${speed}x real time)`;
+  return `${input} -> ${made}: ${plural(decoded, "frame")}, ${found(summary)}, ${clock(seconds * 1000)} (${speed}x real time)`;
+}
+
+/** What the run reads and writes, as its pipeline is told. */
+function ownPaths(job: Job, { soft }: Flags): [video: string, out: string] {
+  return [resolve(job.input), resolve(soft ? softText(job) : job.output)];
 }
 
 async function planOf(job: Job, flags: Flags): Promise<Plan> {
   const { loadPipeline } = await import("../pipeline/load.js");
   const file = flags.pipeline ?? shipped(flags.soft ? "subtitles.yaml" : "annotate.yaml");
-  const [video, out] = [resolve(job.input), resolve(flags.soft ? softText(job) : job.output)];
+  const [video, out] = ownPaths(job, flags);
   const plan = await loadPipeline(file, {
     env: { ...process.env, VIDEO: video, OUT: out },
     set: flags.set,
     setDir: process.cwd(),
-    add: [...addedOf(job), ...encodingOf(flags)],
+    add: [...addedOf(job), ...overridesOf(flags)],
   });
   const has = (role: string, path: string) =>
     plan.nodes.some(({ component, options }) => component.role === role && options.path === path);
@@ -207,17 +236,19 @@ async function planOf(job: Job, flags: Flags): Promise<Plan> {
   return plan;
 }
 
-function encodingOf({ codec, quality }: Flags): Added[] {
-  const set = (options: Added["options"], place: string): Added => ({
-    ...{ section: "sinks", type: "video", options, place, present: "set" },
+/** What flags change of the pipeline's own components. */
+function overridesOf({ model, codec, quality }: Flags): Added[] {
+  const set = (section: Added["section"], type: string, options: Added["options"], place: string): Added => ({
+    ...{ section, type, options, place, present: "set" },
   });
   // What is no number is told as what was written.
   const number = Number(quality);
   return [
-    ...(codec === undefined ? [] : [set({ codec }, "--codec")]),
+    ...(model === undefined ? [] : [set("operators", "classify", { model }, "--model")]),
+    ...(codec === undefined ? [] : [set("sinks", "video", { codec }, "--codec")]),
     ...(quality === undefined
       ? []
-      : [set({ quality: Number.isFinite(number) ? number : quality }, "--quality")]),
+      : [set("sinks", "video", { quality: Number.isFinite(number) ? number : quality }, "--quality")]),
   ];
 }
 

@@ -5,7 +5,7 @@ const SHELLS = { bash, zsh, fish };
 export function register(program: Command): void {
   program
     .command("completion")
-    .description("Prints a script that completes verbs, options and choices in your shell.")
+    .description("Prints a script that completes verbs, options, choices, models and files in your shell.")
     .addArgument(new Argument("<shell>", "your shell").choices(Object.keys(SHELLS)))
     .addHelpText(
       "after",
@@ -15,75 +15,149 @@ Examples:
   $ pipeline completion zsh > "\${fpath[1]}/_pipeline"                    # then a new shell
   $ pipeline completion fish > ~/.config/fish/completions/pipeline.fish`,
     )
-    .action((shell: keyof typeof SHELLS) => {
-      process.stdout.write(SHELLS[shell](verbsOf(program)));
+    .action(async (shell: keyof typeof SHELLS) => {
+      const { shippedModels } = await import("../model/load.js");
+      process.stdout.write(SHELLS[shell](verbsOf(program, shippedModels())));
     });
 }
 
-interface Verb {
-  readonly name: string;
-  readonly about: string;
-  /** Its own and those of the verbs under it. */
-  readonly options: readonly Option[];
-  /** Names of the verbs under it, and the choices of its first argument. */
+/** What may stand at a place: some of these words, and files. */
+interface Wanted {
   readonly words: readonly string[];
+  readonly files: boolean;
 }
 
-function verbsOf(program: Command): Verb[] {
-  return program.commands.map((command) => {
-    const all = [command, ...command.commands].flatMap(({ options }) => options);
-    return {
-      name: command.name(),
-      about: command.description(),
-      options: all.filter((option, i) => all.findIndex(({ long }) => long === option.long) === i),
-      words: [
-        ...command.commands.map((under) => under.name()),
-        ...(command.registeredArguments[0]?.argChoices ?? []),
-      ],
-    };
+interface Value extends Wanted {
+  readonly option: Option;
+}
+
+/** A command, or one under a command. What it wants stands behind its name; further on `words` are none of it. */
+interface Verb extends Wanted {
+  /** As it is typed, e.g. `models show`. */
+  readonly name: string;
+  readonly about: string;
+  readonly options: readonly Option[];
+  /** Its options that take a value. */
+  readonly values: readonly Value[];
+}
+
+/** Arguments that are no files. */
+const NO_FILES = ["command", "subject", "ids"];
+
+function verbsOf(program: Command, models: readonly string[]): Verb[] {
+  const { commands } = program;
+  const names = commands.map((command) => command.name());
+  return commands.flatMap((command) => {
+    const name = command.name();
+    if (name === "help") return [{ ...verbOf(command, name, models), words: names }];
+    if (command.commands.length === 0) return [verbOf(command, name, models)];
+    const under = command.commands.map((own) => verbOf(own, `${name} ${own.name()}`, models));
+    const words = command.commands.map((own) => own.name());
+    // A group's own name stands for its list.
+    const { options = [], values = [] } = under.find((own) => own.name === `${name} list`) ?? {};
+    const group = { name, about: command.description(), options, values, words, files: false };
+    return [group, ...under, { ...group, name: `help ${name}`, options: [], values: [] }];
   });
 }
+
+function verbOf(command: Command, name: string, models: readonly string[]): Verb {
+  const {
+    options,
+    registeredArguments: [argument],
+  } = command;
+  const values = options
+    .filter(({ required }) => required)
+    .map((option) => ({
+      option,
+      ...wanted(option.argChoices, option.long === "--model" ? models : []),
+    }));
+  const own =
+    argument === undefined || NO_FILES.includes(argument.name())
+      ? { words: [], files: false }
+      : wanted(argument.argChoices, /^models?$/.test(argument.name()) ? models : []);
+  return { name, about: command.description(), options, values, ...own };
+}
+
+function wanted(choices: readonly string[] | undefined, models: readonly string[]): Wanted {
+  return { words: choices ?? models, files: choices === undefined };
+}
+
+const isUnder = ({ name }: Verb) => name.includes(" ");
 
 /** As the user types it. */
 function flag({ long, short }: Option): string {
   return long ?? short ?? "";
 }
 
+/** `"run -o"|"run --output"`: an option behind its verb, as the scripts look for it. */
+function pattern({ name }: Verb, values: readonly Value[]): string {
+  const flags = values.flatMap(({ option: { long, short } }) => [long, short]);
+  return flags.flatMap((text) => (text ? [`"${name} ${text}"`] : [])).join("|");
+}
+
 /** For bash 3.2, which macOS has, as well. */
 function bash(verbs: readonly Verb[]): string {
-  const choices = verbs.flatMap(({ name, options }) =>
-    options.flatMap((option) =>
-      option.argChoices ? [`    "${name} ${flag(option)}") words="${option.argChoices.join(" ")}" ;;`] : [],
-    ),
-  );
   const cases = verbs.map(
-    ({ name, options, words }) =>
-      `    ${name}) options="${[...options.map(flag), "--help"].join(" ")}" words="${words.join(" ")}" ;;`,
+    ({ name, options, words, files }) =>
+      `    "${name}") options="${[...options.map(flag), "--help"].join(" ")}" words="${words.join(" ")}" files=${files ? 1 : ""} ;;`,
   );
   return `# bash completion of pipeline
 _pipeline() {
-  local word=\${COMP_WORDS[COMP_CWORD]} options= words= name
+  local word=\${COMP_WORDS[COMP_CWORD]} verb=\${COMP_WORDS[1]} at=2 options= words= files= name
   if [[ $COMP_CWORD -eq 1 ]]; then
-    COMPREPLY=($(compgen -W "${verbs.map(({ name }) => name).join(" ")} --help --version" -- "$word"))
+    COMPREPLY=($(compgen -W "${verbs
+      .filter((verb) => !isUnder(verb))
+      .map(({ name }) => name)
+      .join(" ")} --help --version" -- "$word"))
     return
   fi
-  case \${COMP_WORDS[1]} in
+  if [[ $COMP_CWORD -gt 2 ]]; then
+    case "$verb \${COMP_WORDS[2]}" in
+    ${names(verbs)}) verb="$verb \${COMP_WORDS[2]}" at=3 ;;
+    esac
+  fi
+  case $verb in
 ${cases.join("\n")}
   esac
-  case "\${COMP_WORDS[1]} \${COMP_WORDS[COMP_CWORD-1]}" in
-${choices.join("\n")}
+  case "$verb \${COMP_WORDS[COMP_CWORD-1]}" in
+${valueCases(verbs, (words) => `words="${words.join(" ")}" at=$COMP_CWORD`)}
   esac
   if [[ $word == -* ]]; then
     COMPREPLY=($(compgen -W "$options" -- "$word"))
-  elif [[ -n $words ]]; then
+    return
+  fi
+  COMPREPLY=()
+  if [[ $COMP_CWORD -eq $at ]]; then
     COMPREPLY=($(compgen -W "$words" -- "$word"))
-  else
-    COMPREPLY=()
+  fi
+  if [[ -n $files ]]; then
     while IFS= read -r name; do COMPREPLY+=("$name"); done < <(compgen -f -- "$word")
   fi
 }
 complete -o filenames -F _pipeline pipeline
 `;
+}
+
+/** Names of two words, as a pattern. */
+function names(verbs: readonly Verb[]): string {
+  return verbs
+    .filter(isUnder)
+    .map(({ name }) => `"${name}"`)
+    .join("|");
+}
+
+/** For each verb what is said of its options' values, those alike in one line. */
+function valueCases(verbs: readonly Verb[], set: (words: readonly string[]) => string): string {
+  const lines = verbs.flatMap((verb) => {
+    const plain = verb.values.filter(({ words }) => words.length === 0);
+    const other = verb.values.filter(({ words }) => words.length > 0);
+    return [plain, ...other.map((value) => [value])].flatMap((alike) => {
+      const [first] = alike;
+      if (!first) return [];
+      return [`    ${pattern(verb, alike)}) ${set(first.words)} files=${first.files ? 1 : ""} ;;`];
+    });
+  });
+  return lines.join("\n");
 }
 
 /** A text between single quotes. */
@@ -93,59 +167,93 @@ function quote(text: string): string {
 
 function zsh(verbs: readonly Verb[]): string {
   const item = (name: string, about: string) => quote(`${name}:${about.replaceAll(":", "\\:")}`);
-  const cases = verbs.map(({ name, options, words }) => {
+  const cases = verbs.map(({ name, options, words, files }) => {
     const listed = options.map((option) => item(flag(option), option.description)).join(" ");
-    return `    ${name}) options=(${listed} '--help:says more'); choices=(${words.map(quote).join(" ")}) ;;`;
+    return `    "${name}") options=(${listed} '--help:says more'); choices=(${words.map(quote).join(" ")}); files=${files ? 1 : ""} ;;`;
   });
-  const choices = verbs.flatMap(({ name, options }) =>
-    options.flatMap((option) =>
-      option.argChoices
-        ? [`    '${name} ${flag(option)}') choices=(${option.argChoices.map(quote).join(" ")}) ;;`]
-        : [],
-    ),
-  );
   return `#compdef pipeline
 _pipeline() {
   local -a verbs options choices
+  local verb=$words[2] at=3 files= found=1
   if (( CURRENT == 2 )); then
-    verbs=(${verbs.map(({ name, about }) => item(name, about)).join(" ")})
+    verbs=(${verbs
+      .filter((verb) => !isUnder(verb))
+      .map(({ name, about }) => item(name, about))
+      .join(" ")})
     _describe verb verbs
     return
   fi
-  case $words[2] in
+  if (( CURRENT > 3 )); then
+    case "$verb $words[3]" in
+    ${names(verbs)}) verb="$verb $words[3]"; at=4 ;;
+    esac
+  fi
+  case $verb in
 ${cases.join("\n")}
   esac
-  case "$words[2] $words[CURRENT-1]" in
-${choices.join("\n")}
+  case "$verb $words[CURRENT-1]" in
+${valueCases(verbs, (words) => `choices=(${words.map(quote).join(" ")}); at=$CURRENT;`)}
   esac
   if [[ $PREFIX == -* ]]; then
     _describe -o option options
-  elif (( $#choices )); then
-    compadd -a choices
-  else
-    _files
+    return
   fi
+  (( CURRENT == at && $#choices )) && compadd -a choices && found=0
+  [[ -n $files ]] && _files && found=0
+  return found
 }
 if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _pipeline "$@"; else compdef _pipeline pipeline; fi
 `;
 }
 
 function fish(verbs: readonly Verb[]): string {
-  const lines = verbs.flatMap(({ name, about, options, words }) => [
-    `complete -c pipeline -f -n __fish_use_subcommand -a ${name} -d ${quote(about)}`,
-    ...(words.length > 0
-      ? [`complete -c pipeline -f -n '__fish_seen_subcommand_from ${name}' -a ${quote(words.join(" "))}`]
-      : []),
-    ...options.map((option) => fishOption(name, option)),
-  ]);
-  return `# fish completion of pipeline\n${lines.join("\n")}\n`;
+  const lines = verbs.flatMap((verb) => {
+    const { name, about, words, files, options } = verb;
+    const listed = isUnder(verb)
+      ? []
+      : [`complete -c pipeline -f -n __pipeline_at -a ${name} -d ${quote(about)}`];
+    const isGroup = verbs.some((other) => other.name.startsWith(`${name} `));
+    const place = quote(`${isGroup ? "__pipeline_alone" : "__pipeline_in"} ${name}`);
+    return [
+      ...listed,
+      ...(files ? [] : [`complete -c pipeline -f -n ${place}`]),
+      ...(words.length > 0
+        ? [`complete -c pipeline -n '__pipeline_at ${name}' -a ${quote(words.join(" "))}`]
+        : []),
+      ...options.map((option) =>
+        fishOption(
+          place,
+          option,
+          verb.values.find((value) => value.option === option),
+        ),
+      ),
+    ];
+  });
+  return `# fish completion of pipeline
+function __pipeline_at # whether just these words stand before the one that is completed
+    set -l given (commandline -opc)
+    set -e given[1]
+    test "$given" = "$argv"
+end
+function __pipeline_in # whether the line begins with these words
+    set -l given (commandline -opc)
+    set -e given[1]
+    string match -q -- "$argv *" "$given "
+end
+function __pipeline_alone # the same, and nothing but options behind them
+    set -l given (commandline -opc)
+    set -e given[1]
+    string match -qr -- "^$argv (-|\\z)" "$given "
+end
+${lines.join("\n")}
+`;
 }
 
-function fishOption(verb: string, option: Option): string {
-  const parts = [`complete -c pipeline -n '__fish_seen_subcommand_from ${verb}'`];
+function fishOption(place: string, option: Option, value: Value | undefined): string {
+  const parts = [`complete -c pipeline -n ${place}`];
   if (option.long) parts.push(`-l ${option.long.replace(/^--/, "")}`);
   if (option.short) parts.push(`-s ${option.short.replace(/^-/, "")}`);
-  if (option.argChoices) parts.push(`-x -a ${quote(option.argChoices.join(" "))}`);
-  else if (option.required) parts.push("-r");
+  if (value) parts.push(value.files ? "-r -F" : "-x");
+  if (value && value.words.length > 0) parts.push(`-a ${quote(value.words.join(" "))}`);
   return `${parts.join(" ")} -d ${quote(option.description)}`;
 }

@@ -3,8 +3,9 @@ import { ConfigError, ModelError, messageOf } from "../errors.js";
 import type { EngineOptions } from "../model/engine/index.js";
 import type { ModelPart } from "../model/folder.js";
 import type { Model, ModelFileKind } from "../model/load.js";
-import { count, plural } from "../text.js";
+import { plural } from "../text.js";
 import { refuseUnknown } from "./groups.js";
+import { modelText } from "./model-text.js";
 import * as quantize from "./quantize.js";
 import { printable } from "./terminal.js";
 
@@ -87,28 +88,7 @@ async function list({ json }: { json?: boolean }): Promise<void> {
 
 async function show(nameOrPath: string, { json }: { json?: boolean }): Promise<void> {
   const { card } = await load(nameOrPath);
-  process.stdout.write(json ? `${JSON.stringify(card, null, 2)}\n` : printable(described(card)));
-}
-
-function described(card: Model["card"]): string {
-  const { input, face } = card;
-  const lines = [
-    `${card.name} ${card.version}`,
-    card.summary,
-    "",
-    `labels      ${card.labels.join(", ")}`,
-    `input       ${input.width}x${input.height} grey, pixel * ${input.scale} + ${input.offset}`,
-    `face        margin ${face.margin} of the box on each side, moved down by ${face.shiftY}`,
-    `size        ${count(card.parameters)} parameters, ${count(card.multiplyAdds)} multiply-adds a face`,
-    ...card.files.map(({ path, kind, bytes }) => `file        ${path} (${kind}, ${count(bytes)} bytes)`),
-    ...card.metrics.map(
-      ({ dataset, split, flip, precision, images, accuracy, macroF1, ece }) =>
-        `measured    ${dataset} ${split}${flip ? " with mirror image" : ""}${precision === "int8" ? " in 8 bits" : ""}: accuracy ${(accuracy * 100).toFixed(2)} %, macro F1 ${(macroF1 * 100).toFixed(2)} %, calibration error ${(ece * 100).toFixed(1)} %, ${count(images)} pictures`,
-    ),
-    `licence     ${card.licence}`,
-    ...card.limits.map((limit) => `limit       ${limit}`),
-  ];
-  return `${lines.join("\n")}\n`;
+  process.stdout.write(json ? `${JSON.stringify(card, null, 2)}\n` : printable(modelText(card)));
 }
 
 async function check(names: string[]): Promise<void> {

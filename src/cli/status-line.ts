@@ -80,7 +80,7 @@ export class StatusLine {
     lines.push(
       pc.dim(
         [
-          `faces ${count(stats.faces)}`,
+          `detections ${count(stats.faces)}`,
           `events ${count(stats.events)}`,
           `queue ${leased()}/${slots}`,
           ...(backlog() > 0 ? [`${backlog()} waiting for sinks`] : []),

@@ -4,15 +4,17 @@ import { clock, latency } from "./format.js";
 
 /** What a run did, for people. */
 export function summaryLines(summary: RunSummary): string {
-  const { sources, faces, events, eventDelayMs, sinks, seconds, peakRssBytes, errors } = summary;
-  const lines = sources.map(({ id, live, decoded, dropped, reconnects, mediaTimeMs, firstTimeMs = 0 }) => {
+  const { sources, events, eventDelayMs, sinks, peakRssBytes, errors } = summary;
+  const lines = sources.map((source) => {
+    const { id, live, decoded, dropped, reconnects, mediaTimeMs, firstTimeMs = 0 } = source;
+    const { seconds = summary.seconds } = source; // one that ended early was no slower for it
     const mediaMs = mediaTimeMs - firstTimeMs;
     const speed = live || seconds === 0 ? "" : `, ${(mediaMs / 1000 / seconds).toFixed(1)}x real time`;
     const losses = `${dropped > 0 ? `, ${count(dropped)} dropped` : ""}${reconnects > 0 ? `, ${plural(reconnects, "reconnect")}` : ""}`;
     return `${id}: ${plural(decoded, "frame")}${losses}, ${clock(mediaMs)} of media (${(decoded / Math.max(seconds, 0.001)).toFixed(0)} fps${speed})`;
   });
   lines.push(
-    `${plural(faces, "face")}, ${plural(events, "event")}, ${seconds.toFixed(1)} s, ${Math.round(peakRssBytes / 2 ** 20)} MB at most`,
+    `${found(summary)}, ${plural(events, "event")}, ${summary.seconds.toFixed(1)} s, ${Math.round(peakRssBytes / 2 ** 20)} MB at most`,
     ...(eventDelayMs ? latency(eventDelayMs).map((text) => `from picture to event: ${text}`) : []),
   );
   for (const { id, written, lost, figures = {} } of sinks) {
@@ -24,6 +26,11 @@ export function summaryLines(summary: RunSummary): string {
   }
   if (errors.length > 0) lines.push(failure(summary));
   return `${lines.join("\n")}\n`;
+}
+
+/** `1,537 detections of 1 face`: faces frame by frame, and as `track` followed them. */
+export function found({ faces, tracks }: RunSummary): string {
+  return `${plural(faces, "detection")}${tracks === undefined ? "" : ` of ${plural(tracks, "face")}`}`;
 }
 
 /** A single source's failure ends the run, so that its reason stands right above; of several the others went on. */

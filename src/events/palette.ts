@@ -1,3 +1,5 @@
+import { difference } from "./colour-difference.js";
+
 /** A colour as `#rrggbb`. */
 export type Colour = `#${string}`;
 
@@ -15,14 +17,41 @@ const KNOWN: Readonly<Record<string, Colour>> = {
   disgust: "#009E73",
 };
 
-/** For labels of other models, in the order of their labels: the palette's last colour, then Tol's "muted" scheme. */
-const FURTHER: readonly Colour[] = ["#56B4E9", "#882255", "#44AA99", "#AA4499", "#DDCC77", "#117733"];
+/**
+ * For labels of other models. Each is told from the light and from the dark background of page and report (3:1, as WCAG
+ * 2.2 has it for graphics), which leaves little room: they are chosen so that some of them differ from any of the above.
+ */
+const FURTHER: readonly Colour[] = [
+  ...(["#BB55FF", "#EE0011", "#117799", "#DD22CC", "#888877"] as const),
+  ...(["#667722", "#886666", "#AA11FF", "#CC1199", "#009944"] as const),
+];
 
-/** The colour of each label of a model, in the labels' order. */
+/** The colour of each label of a model; the same for the same labels, in whatever order they come. */
 export function coloursOf(labels: readonly string[]): Colour[] {
-  let others = 0;
-  return labels.map((label) => {
+  const colours = new Map<string, Colour>();
+  const unknown: string[] = [];
+  for (const label of [...labels].sort()) {
     const known = Object.hasOwn(KNOWN, label) ? KNOWN[label] : undefined;
-    return known ?? FURTHER[others++ % FURTHER.length] ?? "#999999";
-  });
+    if (known) colours.set(label, known);
+    else unknown.push(label);
+  }
+  const left = new Set(FURTHER);
+  for (const [i, label] of unknown.entries()) {
+    const colour = left.size > 0 ? farthest(left, colours) : FURTHER[i % FURTHER.length];
+    if (!colour) break;
+    left.delete(colour);
+    colours.set(label, colour);
+  }
+  return labels.map((label) => colours.get(label) ?? "#999999");
+}
+
+/** The candidate that differs most from the one of `taken` that it is most like. */
+function farthest(candidates: ReadonlySet<Colour>, taken: ReadonlyMap<string, Colour>): Colour | undefined {
+  let best: Colour | undefined;
+  let most = Number.NEGATIVE_INFINITY;
+  for (const candidate of candidates) {
+    const least = Math.min(...[...taken.values()].map((colour) => difference(candidate, colour)));
+    if (least > most) [best, most] = [candidate, least];
+  }
+  return best;
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import Schema from "typebox/schema";
 import { ConfigError, ModelError, messageOf } from "../errors.js";
@@ -74,10 +74,11 @@ async function readCard(file: string, name: string, isPath: boolean): Promise<st
     return await readFile(file, "utf8");
   } catch (cause) {
     if (cause instanceof ModelError) throw cause;
+    const what = existsSync(dirname(file)) ? "there is no card.json in it" : "there is no such folder";
     throw new ConfigError(
       "MODEL_MISSING",
       isPath
-        ? `model ${name}: there is no card.json in it; give the folder of a model that \`pipeline train\` made`
+        ? `model ${name}: ${what}; give the folder of a model that \`pipeline train\` made`
         : noSuchModel(name),
       { cause },
     );

@@ -44,13 +44,16 @@ export const track = operator({
   }),
   example: "- { type: track, maxGap: 1s }",
   late: ({ minHits = 2 }) => minHits - 1,
-  build: (options) => {
+  build: (options, { stats }) => {
     const trackers = new Map<string, Tracker>();
+    stats.tracks ??= 0;
     return map((item: FaceFrame): FaceFrame => {
       const { source } = item.frame;
       const tracker = trackers.get(source) ?? new Tracker(options);
       trackers.set(source, tracker);
+      const before = tracker.count;
       const faces = tracker.follow(item.faces, item.frame.mediaTimeMs);
+      stats.tracks = (stats.tracks ?? 0) + tracker.count - before;
       const boxes = new Set(faces.map(({ box }) => box));
       const passedOver = item.faces.map(({ box }) => box).filter((box) => !boxes.has(box));
       return { ...item, faces, ...(passedOver.length > 0 && { passedOver }) };
@@ -89,7 +92,8 @@ class Tracker {
   readonly #maxDistance: number;
   readonly #maxOverlap: number;
   #tracks: Track[] = [];
-  #lastId = 0;
+  /** Tracks that have a number. */
+  count = 0;
 
   constructor({ maxGap = 1000, minHits = 2, maxDistance = 0.8, maxOverlap = 0.3 }: TrackerOptions) {
     this.#maxGapMs = maxGap;
@@ -119,7 +123,7 @@ class Tracker {
       const known = trackOf.get(face);
       if (!known) return [];
       this.#move(known, face.box, nowMs);
-      if (known.id === undefined && known.hits >= this.#minHits) known.id = ++this.#lastId;
+      if (known.id === undefined && known.hits >= this.#minHits) known.id = ++this.count;
       return known.id === undefined ? [] : [{ ...face, track: known.id }];
     });
   }

@@ -44,6 +44,8 @@ export interface SourceStats {
   recording?: RecordingRef;
   /** How it ended: by itself, by a clean stop, by a failure; absent while it runs, and when it was cut off. */
   ending?: "end" | "stopped" | "failed";
+  /** From the run's start to its own end, s; absent while it runs. */
+  seconds?: number;
 }
 
 /** Which part of a recording is done, 0 to 1; nothing where its end is not known. */
@@ -71,8 +73,10 @@ export interface EngineStats {
 /** Running figures of the whole run. */
 export interface RunStats {
   readonly sources: readonly SourceStats[];
-  /** Faces found. */
+  /** Faces found: one that is seen in ten frames is ten. */
   faces: number;
+  /** Faces that `track` has followed; absent where there is none. */
+  tracks?: number;
   /** Events made. */
   events: number;
   readonly engines: EngineStats[];

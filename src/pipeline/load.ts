@@ -21,7 +21,7 @@ import {
 export interface LoadOptions {
   /** `a.b=value` settings that override the file. */
   readonly set?: readonly string[];
-  /** What relative paths in `set` are relative to. Default: as those in the file. */
+  /** What relative paths in `set` and `add` are relative to. Default: as those in the file. */
   readonly setDir?: string;
   /** Components that are wanted besides the file's. */
   readonly add?: readonly Added[];
@@ -74,7 +74,7 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
       folder: setDir,
     }),
   );
-  for (const added of options.add ?? []) settings.push(add(root, added));
+  for (const added of options.add ?? []) settings.push({ ...add(root, added), folder: setDir });
   const yaml = withSettings(file, settings);
   const value = substitute(yaml, root, options.env ?? process.env, problems) as Record<string, unknown>;
   checkHead(yaml, value, problems);

@@ -54,7 +54,10 @@ export interface RunSummary {
   /** What went wrong, in order; empty after a good run. */
   readonly errors: readonly EkspresiError[];
   readonly sources: readonly SourceStats[];
+  /** Faces found: one that is seen in ten frames is ten. */
   readonly faces: number;
+  /** Faces that were followed; absent without `track`. */
+  readonly tracks?: number;
   readonly events: number;
   /** Items written and lost, by sink, and what else a sink tells of itself. */
   readonly sinks: readonly {
@@ -307,6 +310,7 @@ class Run {
       errors: this.#errors,
       sources: this.#stats.sources,
       faces: this.#stats.faces,
+      ...(this.#stats.tracks !== undefined && { tracks: this.#stats.tracks }),
       events: this.#stats.events,
       sinks: this.#sinks.map(({ id, written, lost, figures }) => ({
         id,
@@ -315,9 +319,13 @@ class Run {
         ...(figures && { figures }),
       })),
       ...(this.#stats.sources.every(({ live }) => live) && { eventDelayMs: this.#stats.eventDelayMs }),
-      seconds: (performance.now() - this.#begin) / 1000,
+      seconds: this.#seconds,
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     };
+  }
+
+  get #seconds(): number {
+    return (performance.now() - this.#begin) / 1000;
   }
 
   #addSource(node: PlannedNode, component: SourceComponent): void {
@@ -354,6 +362,7 @@ class Run {
       }),
       finalize(() => {
         stats.state = "ended";
+        stats.seconds = this.#seconds;
         this.#changed();
       }),
     );

@@ -1,5 +1,6 @@
 import { parse } from "yaml";
 import { ConfigError, messageOf } from "../errors.js";
+import { hint } from "./nearest.js";
 import type { YamlFile, YamlPath } from "./yaml.js";
 
 /**
@@ -12,8 +13,8 @@ export function applySetting(root: unknown, setting: string, example = "sources.
   const equals = setting.indexOf("=");
   // The value may hold a password, so it is not told.
   const name = equals < 0 ? setting : setting.slice(0, equals);
-  const fail = (what: string): never => {
-    throw new ConfigError("CONFIG_SET", `--set ${name}: ${what}; write e.g. --set ${example}`);
+  const fail = (what: string, way = `write e.g. --set ${example}`): never => {
+    throw new ConfigError("CONFIG_SET", `--set ${name}: ${what}; ${way}`);
   };
   if (equals < 1) fail("it has no `=`");
   const steps = setting.slice(0, equals).split(".");
@@ -28,17 +29,20 @@ export function applySetting(root: unknown, setting: string, example = "sources.
   const last = steps.pop() ?? "";
   const path: (string | number)[] = [];
   let node: unknown = root;
+  const missing = (step: string) =>
+    fail(
+      `there is no \`${[...path, step].join(".")}\` in the file`,
+      Array.isArray(node) ? hint(step, namesOf(node)) : undefined,
+    );
   for (const step of steps) {
     const key = isObject(node) ? keyOf(node, step) : undefined;
-    if (!isObject(node) || key === undefined)
-      return fail(`there is no \`${[...path, step].join(".")}\` in the file`);
+    if (!isObject(node) || key === undefined) return missing(step);
     if (!Object.hasOwn(node, key)) node[key] = {};
     path.push(Array.isArray(node) ? Number(key) : key);
     node = node[key];
   }
   const key = isObject(node) ? keyOf(node, last) : undefined;
-  if (!isObject(node) || key === undefined)
-    return fail(`there is no \`${[...path, last].join(".")}\` in the file`);
+  if (!isObject(node) || key === undefined) return missing(last);
   Object.defineProperty(node, key, { value, enumerable: true, writable: true, configurable: true });
   return [...path, Array.isArray(node) ? Number(key) : key];
 }
@@ -63,6 +67,12 @@ export function isWithin(path: YamlPath, outer: YamlPath): boolean {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
+}
+
+/** What the items of a list can be called by: ids, and types. */
+function namesOf(list: readonly unknown[]): string[] {
+  const names = list.flatMap((item) => (isObject(item) ? [item.id, item.type] : []));
+  return [...new Set(names.filter((name) => typeof name === "string"))];
 }
 
 /** The key a step means in a mapping or a list. */

@@ -14,8 +14,12 @@ export const consoleSink = sink({
   example: "- { type: console }",
   build: (_options, context) => {
     const output = openOutput(context.id);
+    let labelWidth = LABEL.least;
     return {
-      write: (event) => output.write(`${lineOf(event, process.stdout.isTTY ? COLOURS : PLAIN)}\n`),
+      write: (event) => {
+        labelWidth = widened(labelWidth, event);
+        return output.write(`${lineOf(event, process.stdout.isTTY ? COLOURS : PLAIN, labelWidth)}\n`);
+      },
       close: () => output.close(),
     };
   },
@@ -39,8 +43,17 @@ const PLAIN: Palette = {
   kind: { appeared: plain, changed: plain, sample: plain, left: plain },
 };
 
+/** Classes of one's own may have names of any length. */
+const LABEL = { least: 8, most: 20 };
+
+/** Room for every label of this event's model too. */
+function widened(width: number, { data: { probabilities } }: EmotionEvent): number {
+  const lengths = Object.keys(probabilities).map(({ length }) => Math.min(length, LABEL.most));
+  return Math.max(width, ...lengths);
+}
+
 /** `0:12.480  door #3  changed   happy 87 %  (was there since 0:11.200)`. */
-function lineOf({ data }: EmotionEvent, paint: Palette): string {
+function lineOf({ data }: EmotionEvent, paint: Palette, labelWidth: number): string {
   const { camera, track, kind, label, confidence, mediaTimeMs, sinceMs, picture } = data;
   const share = `${Math.round(confidence * 100)} %`.padStart(5);
   const lasted = kind === "left" ? paint.dim(`  for ${((mediaTimeMs - sinceMs) / 1000).toFixed(1)} s`) : "";
@@ -48,7 +61,7 @@ function lineOf({ data }: EmotionEvent, paint: Palette): string {
     paint.dim((picture ?? clock(mediaTimeMs)).padStart(10)),
     `${camera} #${track}`.padEnd(12),
     paint.kind[kind](kind.padEnd(8)),
-    `${paint.label(label.padEnd(8))} ${share}${lasted}`,
+    `${paint.label(label.padEnd(labelWidth))} ${share}${lasted}`,
   ].join("  ");
 }
 

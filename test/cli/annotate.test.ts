@@ -18,6 +18,7 @@ import type { EmotionEvent } from "#src/events/event.js";
 import { findFfmpeg } from "#src/media/ffmpeg.js";
 import { RECORDING } from "../support/pictures.js";
 import { hasFfprobe, make, probe } from "../support/probe.js";
+import { tinyOnnx, tinyWeights, writeTinyModel } from "../support/tiny-model.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const SUBTITLES = fileURLToPath(new URL("../../pipelines/subtitles.yaml", import.meta.url));
@@ -57,7 +58,7 @@ describe("pipeline annotate", function () {
   it("makes the annotated recording beside the input, and does not make it again unless told to", async () => {
     const first = await start("man.mp4").ended;
     assert.equal(first.code, 0, first.stderr);
-    assert.match(first.stderr, /man\.mp4 -> man\.annotated\.mp4: 25 frames, \d+ faces/);
+    assert.match(first.stderr, /man\.mp4 -> man\.annotated\.mp4: 25 frames, \d+ detections of 1 face,/);
     assert.deepEqual(probe(join(folder, "man.annotated.mp4")).times, probe(join(folder, "man.mp4")).times);
     const again = await start("man.mp4").ended;
     assert.equal(again.code, 0);
@@ -109,9 +110,9 @@ describe("pipeline annotate", function () {
     const beside = ["--soft", "--events", "--vtt", "--csv"];
     const first = await start("man.mp4", ...beside).ended;
     assert.equal(first.code, 0, first.stderr);
-    const made = ["csv", "jsonl", "mp4", "vtt"].map((ending) => `man.annotated.${ending}`);
-    assert.deepEqual(readdirSync(folder).sort(), [...made, "man.mp4"]);
-    const read = (ending: string) => readFileSync(join(folder, `man.annotated.${ending}`), "utf8");
+    const made = ["csv", "jsonl", "mp4", "vtt"].map((ending) => `man.soft.${ending}`);
+    assert.deepEqual(readdirSync(folder).sort(), ["man.mp4", ...made]);
+    const read = (ending: string) => readFileSync(join(folder, `man.soft.${ending}`), "utf8");
     const events = read("jsonl")
       .trim()
       .split("\n")
@@ -120,9 +121,66 @@ describe("pipeline annotate", function () {
     assert.equal(read("csv").trim().split("\r\n").length, 1 + events.length);
     assert.match(read("vtt"), /^WEBVTT\n\n00:00:00\.0\d\d --> .*\n#1 \w+ \d+ %\n/);
     assert.match((await start("man.mp4", ...beside).ended).stderr, /done already/);
-    rmSync(join(folder, "man.annotated.csv"));
+    rmSync(join(folder, "man.soft.csv"));
     assert.equal((await start("man.mp4", "--soft", "--csv", "-q").ended).code, 0);
-    assert.deepEqual(readdirSync(folder).sort(), [...made, "man.mp4"]);
+    assert.deepEqual(readdirSync(folder).sort(), ["man.mp4", ...made]);
+  });
+
+  it("gives what --soft makes a name of its own", async () => {
+    assert.equal((await start("man.mp4", "-q").ended).code, 0);
+    const drawn = readFileSync(join(folder, "man.annotated.mp4"));
+    assert.match((await start("man.mp4", "--soft").ended).stderr, /man\.mp4 -> man\.soft\.mp4/);
+    assert.deepEqual(readFileSync(join(folder, "man.annotated.mp4")), drawn);
+    assert.match((await start("man.mp4", "--soft").ended).stderr, /done already \(man\.soft\.mp4\)/);
+  });
+
+  it("makes again what other options, or another recording, made", async () => {
+    await make(join(folder, "short.mp4"), "-i", join(folder, "man.mp4"), "-t", "0.4", "-c", "copy");
+    const other = ["short.mp4", "-o", "out.mp4", "--set", "operators.smooth.halfLife=1s"];
+    assert.equal((await start("short.mp4", "-o", "out.mp4", "-q").ended).code, 0);
+    assert.match((await start(...other).ended).stderr, /out\.mp4 was made in another way; making it again/);
+    assert.match((await start(...other).ended).stderr, /done already/);
+    assert.match((await start("man.mp4", "-o", "out.mp4").ended).stderr, /was made in another way/);
+  });
+
+  it("does not take for done what an earlier run wrote beside it", async () => {
+    await make(join(folder, "short.mp4"), "-i", join(folder, "man.mp4"), "-t", "0.4", "-c", "copy");
+    assert.equal((await start("short.mp4", "--csv", "-q").ended).code, 0);
+    assert.match((await start("short.mp4").ended).stderr, /done already/);
+    const other = ["short.mp4", "--set", "operators.smooth.halfLife=1s"];
+    assert.equal((await start(...other, "-q").ended).code, 0);
+    assert.match((await start(...other, "--csv").ended).stderr, /short\.annotated\.csv: 10 frames/);
+  });
+
+  it("replaces a file that it did not make only when forced, and says so", async () => {
+    await make(join(folder, "mine.mp4"), "-i", join(folder, "man.mp4"), "-t", "0.4", "-c", "copy");
+    const mine = readFileSync(join(folder, "mine.mp4"));
+    const { code, stderr } = await start("man.mp4", "-o", "mine.mp4").ended;
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^error: mine\.mp4 is there, but `annotate` did not make it, or not to its end; --force /,
+    );
+    assert.deepEqual(readFileSync(join(folder, "mine.mp4")), mine);
+    assert.equal((await start("man.mp4", "-o", "mine.mp4", "--force", "-q").ended).code, 0);
+    assert.equal(probe(join(folder, "mine.mp4")).times.length, 25);
+  });
+
+  it("reads expressions with one's own model, named from the working directory, also after it was trained anew", async () => {
+    const own = (bias: number) =>
+      writeTinyModel(join(folder, "runs/tiny"), tinyOnnx(tinyWeights().map((weight) => weight + bias)));
+    await own(0);
+    const args = ["man.mp4", "--model", "./runs/tiny", "--events"];
+    const first = await start(...args).ended;
+    assert.equal(first.code, 0, first.stderr);
+    const [line = ""] = readFileSync(join(folder, "man.annotated.jsonl"), "utf8").split("\n");
+    assert.equal((JSON.parse(line) as EmotionEvent).data.model.name, "tiny");
+    assert.match((await start(...args).ended).stderr, /done already/);
+    await own(0.01);
+    assert.match((await start(...args).ended).stderr, /made in another way/);
+    const none = await start("man.mp4", "--model", "tiny").ended;
+    assert.equal(none.code, 2);
+    assert.match(none.stderr, /^--model: classify: model tiny: there is none of that name; /);
   });
 
   it("goes on after a bad file and ends with a list and exit code 1", async () => {

@@ -1,16 +1,23 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: parameters of shells
+
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createProgram } from "#src/cli/main.js";
 
+const scripts = new Map<string, string>();
+
 /** What `pipeline completion <shell>` prints. */
 function scriptOf(shell: string): string {
+  const known = scripts.get(shell);
+  if (known !== undefined) return known;
   const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
   const { stdout, status } = spawnSync(process.execPath, [main, "completion", shell], { encoding: "utf8" });
   assert.equal(status, 0);
+  scripts.set(shell, stdout);
   return stdout;
 }
 
@@ -42,32 +49,88 @@ describe("completion", () => {
     });
   }
 
-  it("bash: completes verbs, options, choices", function () {
-    const complete = (words: string[]) => {
-      const script = `${scriptOf("bash")}\nCOMP_WORDS=(${words.map((w) => `'${w}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _pipeline; printf '%s\\n' "\${COMPREPLY[@]}"`;
-      const { stdout, error } = spawnSync("bash", ["-c", script], { encoding: "utf8" });
-      if (error) this.skip(); // no bash here
-      return stdout.trim();
-    };
-    assert.equal(complete(["pipeline", "valid"]), "validate");
-    assert.equal(complete(["pipeline", "validate", "--j"]), "--json");
-    assert.equal(complete(["pipeline", "graph", "--format", ""]), "mermaid\ndot");
-    assert.equal(complete(["pipeline", "completion", "z"]), "zsh");
+  /** Runs a script in a folder with a file and a folder that can be completed. */
+  function say(context: Mocha.Context, shell: string, ...args: string[]): string[] {
     const folder = mkdtempSync(join(tmpdir(), "ekspresi-completion-"));
     try {
-      for (const name of ["lobby.yaml", "lobby two.yaml", "lobby *.yaml"])
-        writeFileSync(join(folder, name), "");
-      assert.equal(complete(["pipeline", "run", join(folder, "lobby.")]), join(folder, "lobby.yaml"));
-      assert.deepEqual(
-        complete(["pipeline", "run", join(folder, "lobby ")])
-          .split("\n")
-          .sort(),
-        [join(folder, "lobby *.yaml"), join(folder, "lobby two.yaml")],
-        "names with spaces and stars stay whole",
-      );
+      mkdirSync(join(folder, "runs"));
+      for (const name of ["lobby.mp4", "hall two.mp4", "hall *.mp4"]) writeFileSync(join(folder, name), "");
+      const { stdout, stderr, error } = spawnSync(shell, args, { cwd: folder, encoding: "utf8" });
+      if (error) context.skip(); // the shell is not installed here
+      assert.equal(stderr, "");
+      return stdout.split("\n").filter((line) => line !== "");
     } finally {
       rmSync(folder, { recursive: true });
     }
+  }
+
+  /** What each shell offers for the last of these words. */
+  const SHELLS: Record<string, (context: Mocha.Context, line: string[]) => string[]> = {
+    bash: (context, line) => {
+      const words = `COMP_WORDS=(${line.map((word) => `'${word}'`).join(" ")}) COMP_CWORD=${line.length - 1}`;
+      const run = `${scriptOf("bash")}\n${words}; _pipeline; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      return say(context, "bash", "-c", run);
+    },
+    // Outside of its line editor zsh has no completion: what its own functions would be given is printed.
+    zsh: (context, line) => {
+      const stand = [
+        "compdef() { : }",
+        '_describe() { local name=$@[-1]; print -rl -- "${(@)${(@P)name}%%:*}" }',
+        'compadd() { print -rl -- "${(@P)2}" }',
+        "_files() { print -rl -- *(N) }",
+      ];
+      const words = `words=(${line.map((word) => `'${word}'`).join(" ")}); CURRENT=${line.length} PREFIX='${line.at(-1)}'`;
+      const all = say(
+        context,
+        "zsh",
+        "-fc",
+        `${stand.join("\n")}\n${scriptOf("zsh")}\n${words}\n_pipeline; true`,
+      );
+      return all.filter((word) => word.startsWith((line.at(-1) ?? "").replace("./", "")));
+    },
+    fish: (context, line) => {
+      const asked = `complete -C '${line.join(" ")}'`;
+      const all = say(context, "fish", "--no-config", "-c", `${scriptOf("fish")}\n${asked}`);
+      return all.map((offered) => offered.split("\t")[0] ?? "");
+    },
+  };
+
+  for (const [shell, complete] of Object.entries(SHELLS))
+    it(`${shell}: completes verbs, options, choices, models and files, each in its place`, function () {
+      const offers = (...line: string[]) =>
+        complete(this, ["pipeline", ...line])
+          .map((word) => word.replace(/^\.\/|\/$/g, ""))
+          .sort();
+      assert.deepEqual(offers("valid"), ["validate"]);
+      assert.deepEqual(offers("hel"), ["help"]);
+      assert.deepEqual(offers("validate", "--js"), ["--json"]);
+      assert.deepEqual(offers("graph", "--format", ""), ["dot", "mermaid"]);
+      assert.deepEqual(offers("completion", "z"), ["zsh"]);
+      assert.deepEqual(offers("run", "lob"), ["lobby.mp4"]);
+      assert.deepEqual(offers("models", ""), ["check", "export", "list", "quantize", "show"]);
+      assert.deepEqual(offers("models", "show", ""), [
+        "fer2013-small",
+        "hall *.mp4",
+        "hall two.mp4",
+        "lobby.mp4",
+        "runs",
+      ]);
+      assert.deepEqual(offers("models", "show", "./ru"), ["runs"]);
+      assert.deepEqual(offers("models", "export", "runs", "--format", "t"), ["tfjs"]);
+      assert.deepEqual(offers("models", "quantize", "runs", "--data", "lob"), ["lobby.mp4"]);
+      assert.deepEqual(offers("evaluate", "fer"), ["fer2013-small"]);
+      assert.deepEqual(offers("annotate", "lobby.mp4", "--model", "fer"), ["fer2013-small"]);
+      assert.deepEqual(offers("submit", "recording", "lob"), ["lobby.mp4"]);
+      assert.deepEqual(offers("submit", "recording", "x", "--pipeline", "lob"), ["lobby.mp4"]);
+      assert.deepEqual(offers("jobs", "--creds", "lob"), ["lobby.mp4"]);
+      assert.deepEqual(offers("jobs", "cancel", ""), []);
+      assert.deepEqual(offers("help", "jo"), ["jobs"]);
+      assert.deepEqual(offers("help", "jobs", ""), ["cancel", "list", "remove", "retry"]);
+    });
+
+  it("bash: names with spaces and stars stay whole", function () {
+    const offered = SHELLS.bash?.(this, ["pipeline", "run", "hall "]).sort();
+    assert.deepEqual(offered, ["hall *.mp4", "hall two.mp4"]);
   });
 
   it("bash: needs nothing that bash 3.2, which macOS has, lacks", () => {

@@ -33,6 +33,25 @@ describe("pipeline models", function () {
     assert.match(checked.out, /fine, 2 files, runs on tfjs /);
   });
 
+  it("shows a card in words: where it came from, and nothing that is nothing", async () => {
+    const { out } = await pipeline("models", "show", "fer2013-small");
+    assert.match(out, /^input {7}48x48 grey, pixels brought to -1\.\.1$/m);
+    assert.doesNotMatch(out, /^face/m);
+    assert.match(out, /^data {8}FER-2013 Training, /m);
+    assert.match(out, /^epochs {6}61\nseed {8}1$/m);
+    assert.match(out, /^measured {4}FER-2013 PublicTest in 8 bits: accuracy 69\.18 %/m);
+    const model = await writeTinyModel(join(folder, "tiny"), undefined, (card) => {
+      card.face = { margin: 0.1, shiftY: -0.05 };
+      card.training = { data: "faces", epochs: 3, seed: 7, recipe: { from: "fer2013-small" } };
+      const [file] = card.files as object[];
+      card.files = [file, { ...file, kind: "onnx-int8" }];
+    });
+    const own = (await pipeline("models", "show", model)).out;
+    assert.match(own, /^face {8}10 % of the box added on each side, moved up by 5 % of its height$/m);
+    assert.match(own, /^from {8}fer2013-small\ndata {8}faces\nepochs {6}3\nseed {8}7$/m);
+    assert.match(own, /^unmeasured {2}the file in 8 bits; /m);
+  });
+
   it("exports a checked copy of the ONNX file", async () => {
     const model = await writeTinyModel(join(folder, "tiny"));
     const out = join(folder, "out");
@@ -150,6 +169,7 @@ describe("pipeline models", function () {
       [["check", "nosuch", damaged], 2, none],
       [["check", damaged], 1, /^model tiny: [^\n]*bytes where its card says 7/],
       [["check", folder], 2, /: there is no card\.json in it; /],
+      [["show", join(folder, "none")], 2, /^model [^\n]*none: there is no such folder; give the folder /],
       [["quantize", "nosuch", "--data", "nosuch", "-o", folder], 2, none],
       [
         ["quantize", "fer2013-small", "--data", "nosuch.csv", "-o", folder],

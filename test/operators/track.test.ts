@@ -52,6 +52,16 @@ describe("track", () => {
     );
   });
 
+  it("counts the faces that it follows, those of all sources together", async () => {
+    const { context, pool } = testContext({ slots: 4 });
+    const found = [[faceAt(30, 30), faceAt(150, 90)], [faceAt(30, 30)]];
+    const items = ["door", "hall"].flatMap((source) =>
+      found.map((faces, i) => facesOf(frameOf(pool, i, { source }), faces)),
+    );
+    await lastValueFrom(from(items).pipe(await track.build({}, context)));
+    assert.equal(context.stats.tracks, 2);
+  });
+
   it("keeps a face's number through missed frames", async () => {
     const frames = [[faceAt(30, 30)], [faceAt(31, 30)], [], [], [], [faceAt(35, 30)]];
     assert.deepEqual(await follow(frames), [[1], [1], [], [], [], [1]]);

@@ -304,7 +304,7 @@ describe("errors of a pipeline file", () => {
       "--set operators.find.every: find: `every` is 0; it must be >= 1 (1 to 100)",
     ]);
     assert.deepEqual(errorsOf(text, ["operators.fnid.every=1"]), [
-      "--set operators.fnid.every: there is no `operators.fnid` in the file; write e.g. --set sources.0.path=video.mp4",
+      "--set operators.fnid.every: there is no `operators.fnid` in the file; did you mean `find`? (allowed: find, tell)",
     ]);
     assert.deepEqual(errorsOf(text, ["name"]), [
       "--set name: it has no `=`; write e.g. --set sources.0.path=video.mp4",

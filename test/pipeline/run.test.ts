@@ -161,6 +161,7 @@ describe("a run", () => {
         ["b", 300, "ended"],
       ],
     );
+    for (const { seconds = 0 } of summary.sources) assert(0 < seconds && seconds <= summary.seconds);
   });
 
   it("gives each taker of a shared flow every frame, and a lease of its own", async () => {

@@ -1,27 +1,46 @@
 import assert from "node:assert/strict";
+import type { EmotionEvent } from "#src/events/event.js";
 import { consoleSink } from "#src/sinks/console.js";
 import { testContext } from "../support/context.js";
 import { eventOf } from "../support/event.js";
 
 describe("console", () => {
-  it("prints one line an event: when, who, what", async () => {
-    const printed: string[] = [];
+  /** What it prints of these events, not on a terminal. */
+  async function printed(...events: EmotionEvent[]): Promise<string[]> {
+    const lines: string[] = [];
     const { stdout } = process;
     const { write, isTTY } = stdout;
     const sink = await consoleSink.build({}, testContext({ id: "console" }).context);
     try {
       stdout.isTTY = false;
-      stdout.write = (text: string | Uint8Array) => printed.push(String(text)) > 0;
-      await sink.write(eventOf(312));
-      await sink.write(eventOf(91_000, { kind: "left", sinceMs: 91_000 * 40 - 1500 }));
+      stdout.write = (text: string | Uint8Array) => lines.push(String(text)) > 0;
+      for (const event of events) await sink.write(event);
     } finally {
       stdout.write = write;
       stdout.isTTY = isTTY;
       await sink.close(true);
     }
-    assert.deepEqual(printed, [
+    return lines;
+  }
+
+  it("prints one line an event: when, who, what", async () => {
+    const left = eventOf(91_000, { kind: "left", sinceMs: 91_000 * 40 - 1500 });
+    assert.deepEqual(await printed(eventOf(312), left), [
       "  0:12.480  door #3       changed   happy     87 %\n",
       "1:00:40.000  door #3       left      happy     87 %  for 1.5 s\n",
     ]);
+  });
+
+  it("has columns that fit the longest label of the model, within bounds", async () => {
+    const lines = async (longest: string) => {
+      const probabilities = { happy: 0.874, [longest]: 0.126 };
+      return printed(eventOf(1, { probabilities }), eventOf(2, { probabilities, label: longest }));
+    };
+    assert.deepEqual(await lines("surprised"), [
+      "  0:00.040  door #3       changed   happy      87 %\n",
+      "  0:00.080  door #3       changed   surprised  87 %\n",
+    ]);
+    const [short = ""] = await lines("x".repeat(500));
+    assert.match(short, /happy {17}87 %/);
   });
 });
