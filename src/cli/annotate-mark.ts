@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
-import { diskReason, SinkError } from "../errors.js";
+import { diskReason } from "../disk.js";
+import { SinkError } from "../errors.js";
 import { addNote, endOf } from "../media/note.js";
 import type { Plan, PlannedNode } from "../pipeline/plan.js";
 import type { Beside, Job } from "./annotate-files.js";
