@@ -175,7 +175,7 @@ describe("the command line", function () {
       NATS_URL: "nats://127.0.0.1:1",
     });
     assert.equal(code, 1);
-    assert.match(stdout, /^MISSING {2}ffmpeg: .*\n {9}-> apt install ffmpeg/m);
+    assert.match(stdout, /^MISSING {2}ffmpeg: .*\n {9}-> install it \(apt install ffmpeg, /m);
   });
 
   it("colours nothing for a pipe unless told to", async () => {
