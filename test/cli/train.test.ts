@@ -78,7 +78,7 @@ describe("pipeline train", function () {
     [
       "a folder to begin from that is no model",
       ["--set", "from=./nosuch"],
-      /nosuch: there is no card\.json in it; /,
+      /nosuch: there is no such folder; /,
     ],
     [
       "a split to judge on that there is not",
