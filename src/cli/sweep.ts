@@ -51,7 +51,7 @@ async function action(file: string, flags: Flags): Promise<void> {
   const { readDataset } = await import("../model/data/index.js");
   const { written } = await import("../model/written.js");
   const { createLog } = await import("./log.js");
-  const { TrainingView } = await import("./training-view.js");
+  const { epochText, TrainingView } = await import("./training-view.js");
 
   const threads = threadsOf(flags.threads, Number.POSITIVE_INFINITY);
   const definition = await loadSweep(file);
@@ -111,7 +111,11 @@ async function action(file: string, flags: Flags): Promise<void> {
         view.heading = `${id}, ${plural(clockwork.left.runs, "run")} left${clockwork.text()}`;
         view.step(report);
       },
-      onEpoch: () => clockwork.epoch(),
+      onEpoch: (id, report) => {
+        clockwork.epoch();
+        // On a terminal the bar tells; a log would be silent for hours.
+        if (!process.stderr.isTTY) log.info(`${id}: ${epochText(report)}`);
+      },
     });
     view.end();
     if (record.finished && record.best === undefined)

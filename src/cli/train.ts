@@ -88,7 +88,7 @@ async function run(file: string, flags: Flags): Promise<void> {
       onEpoch: (report) => view.above(() => view.epoch(report, recipe.epochs)),
     });
     view.end();
-    log.info(outcome(result, out));
+    log.info(outcome(result, out, recipe.keep));
   } finally {
     view.end();
     process.off("SIGINT", onSignal);
@@ -96,9 +96,11 @@ async function run(file: string, flags: Flags): Promise<void> {
   }
 }
 
-function outcome({ finished, written, epochs, model }: TrainResult, out: string): string {
+function outcome(result: TrainResult, out: string, keep: "best" | "last"): string {
+  const { finished, written, epochs, model, kept } = result;
   if (finished && !written) return `the run was finished already; its model in ${model} stays as it is`;
-  if (finished) return `${plural(epochs, "epoch")}; the model is in ${model}`;
+  const why = keep === "best" ? "lowest validation loss" : "the last";
+  if (finished) return `${plural(epochs, "epoch")}; the model, of epoch ${kept} (${why}), is in ${model}`;
   if (!written) return "stopped before the training began; nothing was written";
   return `saved in ${out} after ${plural(epochs, "whole epoch")}; the same command with --resume goes on`;
 }

@@ -42,11 +42,9 @@ export class TrainingView {
 
   epoch(report: EpochReport, epochs: number): void {
     if (!this.#wanted) return;
-    const { epoch, loss, accuracy, validationLoss, validationAccuracy, seconds } = report;
+    const { epoch, seconds } = report;
     const left = (seconds / epoch) * (epochs - epoch) * 1000;
-    process.stderr.write(
-      `epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  validation loss ${validationLoss.toFixed(3)}  accuracy ${percent(validationAccuracy)}  ${clock(seconds * 1000)}, ${clock(left)} left\n`,
-    );
+    process.stderr.write(`${epochText(report, epochs)}  ${clock(seconds * 1000)}, ${clock(left)} left\n`);
   }
 
   /** Prints something above the bar. */
@@ -58,6 +56,13 @@ export class TrainingView {
   end(): void {
     if (this.#wanted && process.stderr.isTTY) this.#draw.clear();
   }
+}
+
+/** What an epoch came to. */
+export function epochText(report: EpochReport, epochs?: number): string {
+  const { epoch, loss, accuracy, validationLoss, validationAccuracy } = report;
+  const of = epochs === undefined ? "" : `/${epochs}`;
+  return `epoch ${epoch}${of}  loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  validation loss ${validationLoss.toFixed(3)}  accuracy ${percent(validationAccuracy)}`;
 }
 
 function percent(part: number): string {

@@ -25,7 +25,7 @@ describe("pipeline train", function () {
     const out = at("run");
     const first = await train("-o", out);
     assert.equal(first.code, 0, first.err);
-    assert.match(first.err, /\n1 epoch; the model is in .*model\n$/);
+    assert.match(first.err, /\n1 epoch; the model, of epoch 1 \(lowest validation loss\), is in .*model\n$/);
     const checkpoint = await readFile(join(out, "checkpoint.bin"));
     const resumed = await train("-o", out, "--resume");
     assert.equal(resumed.code, 0);

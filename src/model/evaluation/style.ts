@@ -8,11 +8,11 @@ h1{font-size:26px;margin:0}h2{font-size:18px;margin:32px 0 10px}
 .figures{display:flex;flex-wrap:wrap;gap:10px}
 .figures div{border:1px solid var(--line);border-radius:8px;padding:10px 16px}
 .figures b{display:block;font-size:22px;font-variant-numeric:tabular-nums}.figures span{color:var(--dim);font-size:13px}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-td,th{padding:4px 10px;text-align:right;border-bottom:1px solid var(--line);font-weight:400}
+table{display:block;max-width:100%;overflow-x:auto;border-collapse:collapse;font-variant-numeric:tabular-nums}
+td,th{padding:4px 10px;text-align:right;border-bottom:1px solid var(--line);font-weight:400;white-space:nowrap}
 tbody th,caption{text-align:left}thead th,caption{color:var(--dim);font-size:13px}
 caption{padding-bottom:6px}
-.pair{display:flex;flex-wrap:wrap;gap:28px}
+.pair{display:flex;flex-wrap:wrap;gap:28px}.pair>*{min-width:0;max-width:100%}
 .matrix td{min-width:34px;text-align:center;padding:7px 4px;border:1px solid var(--page)}
 .matrix .right{background:color-mix(in srgb,var(--right) var(--shade),transparent)}
 .matrix .wrong{background:color-mix(in srgb,var(--wrong) var(--shade),transparent)}

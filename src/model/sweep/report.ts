@@ -30,9 +30,18 @@ function settingsText(settings: Settings): string {
 
 const FIGURES = "<th>train</th><th>validation</th><th>loss</th><th>validation loss</th>";
 
+/** A sweep that tries fewer of the study's values is another one, beside which its figures would say nothing. */
+const LEAST_IN_COMMON = 3;
+
+function studyOf({ vary, values }: SweepStep) {
+  const study = STUDY_SWEEPS[vary];
+  const common = study?.rows.filter(({ value }) => values.includes(value)) ?? [];
+  return common.length >= LEAST_IN_COMMON ? study : undefined;
+}
+
 function stepSection(step: SweepStep, number: number, runs: readonly RunRecord[], best?: string): string {
   const own = runs.filter((run) => run.step === number);
-  const study = STUDY_SWEEPS[step.vary];
+  const study = studyOf(step);
   const values = [...new Set([...step.values, ...(study?.rows.map(({ value }) => value) ?? [])])].sort(
     (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : 0),
   );

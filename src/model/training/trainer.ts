@@ -82,6 +82,8 @@ export interface TrainResult {
   readonly epochs: number;
   /** Folder of the model; only when finished. */
   readonly model?: string;
+  /** The epoch that became the model; only when one was written. */
+  readonly kept?: number;
 }
 
 /** Stream of random numbers for mixup; it depends on seed and step alone, so that resuming needs no memory of it. */
@@ -217,7 +219,8 @@ class Run {
       if (stops() && !this.#progress.over)
         return { finished: false, written: true, epochs: this.#progress.epoch };
     }
-    return { finished: true, written: true, epochs: this.#progress.epoch, model: await this.#write() };
+    const model = await this.#write();
+    return { finished: true, written: true, epochs: this.#progress.epoch, model, kept: this.#kept };
   }
 
   /** One epoch, or what is left of it; false when the signal ended it before. */
@@ -314,7 +317,7 @@ class Run {
   }
 
   async #write(): Promise<string> {
-    const { epoch, best, elapsedMs } = this.#progress;
+    const { epoch, elapsedMs } = this.#progress;
     const last = this.#recipe.keep === "last";
     const values = this.#state.views((last ? this.#model : this.#best).slice());
     const priorShift = this.#recipe.calibratePrior ? await this.#calibratePrior(values) : undefined;
@@ -326,7 +329,7 @@ class Run {
       input: this.#input,
       values,
       ...(priorShift && { priorShift }),
-      epoch: last ? epoch : (best?.epoch ?? epoch),
+      epoch: this.#kept,
       epochs: epoch,
       elapsedMs,
     });
@@ -347,6 +350,12 @@ class Run {
       if (biases) biases[c] = (biases[c] ?? 0) + by;
     });
     return [...shift];
+  }
+
+  /** Number of the epoch that becomes the model. */
+  get #kept(): number {
+    const { epoch, best } = this.#progress;
+    return this.#recipe.keep === "last" ? epoch : (best?.epoch ?? epoch);
   }
 
   /** What would be the model now. */

@@ -89,7 +89,11 @@ describe("a sweep", function () {
     );
     assert.deepEqual(left, [4, 4, 3, 3, 2, 2, 1, 1, 1]);
     assert.deepEqual(JSON.parse(await readFile(join(folder, "sweep.json"), "utf8")), record);
-    const html = sweepReport(record);
+    assert.doesNotMatch(sweepReport(record), /the study/);
+    const [first, second] = steps.steps ?? [];
+    const values = [4, 16, 32, 64];
+    const definition = { ...record.definition, steps: [{ ...first, values }, second] } as SweepDefinition;
+    const html = sweepReport({ ...record, definition });
     assert.match(html, /the study, Table 7/);
     assert.match(html, /60\.59 %/);
     assert.doesNotMatch(html, /<script|https?:\/\/(?!www\.w3\.org)/);
