@@ -1,7 +1,7 @@
 import { cores } from "../cores.js";
 import { ConfigError } from "../errors.js";
 
-/** For engines: one graph on more threads than two gains little. */
+/** Of engines. */
 const DEFAULT = 2;
 
 /** Of a `--threads` option of inference, after what the threads are for. */

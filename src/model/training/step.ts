@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import { ModelError, messageOf } from "../../errors.js";
 import type { Batch } from "../data/index.js";
 import type { Layer, Shape } from "../layers/layer.js";
+import { isLearnt } from "../layers/parameters.js";
 import type { TrainingState } from "./state.js";
 import type { CLOSE, PartAnswer, PartJob, StepSetup } from "./step-worker.js";
 
@@ -102,7 +103,7 @@ export class TrainingStep {
   #moveStatistics(pictures: number): void {
     const { parameters, learnt, weights } = this.#state;
     let i = learnt;
-    for (const { role, size, fan } of parameters.slice(parameters.findIndex(({ role }) => role === "mean"))) {
+    for (const { role, size, fan } of parameters.filter((parameter) => !isLearnt(parameter))) {
       // The variance of the whole set is estimated from the part without bias.
       const count = pictures * fan.in;
       const scale = role === "variance" ? count / Math.max(1, count - 1) : 1;
