@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { loadRecipe } from "#src/cli/recipe.js";
+import { loadRecipe, loadSweep, settingsOf } from "#src/cli/recipe.js";
+import { checkSweep } from "#src/model/sweep/index.js";
 import { parsePipeline } from "#src/pipeline/load.js";
 
 describe("a recipe's paths", () => {
@@ -52,19 +53,38 @@ describe("a recipe's paths", () => {
 
 describe("the files in docs/training.md", () => {
   const text = readFileSync(new URL("../../docs/training.md", import.meta.url), "utf8");
-  const [recipe, pipeline] = [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml]) => yaml ?? "");
+  const files = [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml]) => yaml ?? "");
+  const [pipelines, others] = divide(files, (yaml) => yaml.startsWith("version: 1"));
+  const [sweeps, recipes] = divide(others, (yaml) => yaml.includes("\nrecipe: "));
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ekspresi-training-docs-"));
+    await writeFile(join(folder, "mine.yaml"), recipes[0] ?? "");
+  });
+  after(() => rm(folder, { recursive: true }));
 
   it("are a recipe and a pipeline that runs its model", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "ekspresi-training-docs-"));
-    try {
-      await writeFile(join(folder, "mine.yaml"), recipe ?? "");
-      const { name, data } = await loadRecipe(join(folder, "mine.yaml"), []);
-      assert.equal(data.path, join(folder, "faces"));
-      const plan = parsePipeline(pipeline ?? "", folder);
-      const classify = plan.nodes.find(({ component }) => component.type === "classify");
-      assert.equal(classify?.options.model, join(folder, "runs", name, "model"));
-    } finally {
-      await rm(folder, { recursive: true });
+    const { name, data } = await loadRecipe(join(folder, "mine.yaml"), []);
+    assert.equal(data.path, join(folder, "faces"));
+    const plan = parsePipeline(pipelines[0] ?? "", folder);
+    const classify = plan.nodes.find(({ component }) => component.type === "classify");
+    assert.equal(classify?.options.model, join(folder, "runs", name, "model"));
+    assert.deepEqual([recipes.length, pipelines.length], [1, 1]);
+  });
+
+  it("are sweeps of that recipe, whose every value it takes", async () => {
+    const methods = [];
+    for (const yaml of sweeps) {
+      const file = join(folder, "sweep.yaml");
+      await writeFile(file, yaml);
+      const sweep = await loadSweep(file);
+      await checkSweep(sweep, (settings) => loadRecipe(sweep.recipe, settingsOf(settings, folder)));
+      methods.push(sweep.method);
     }
+    assert.deepEqual(methods, ["one-factor", "random"]);
   });
 });
+
+function divide<T>(items: readonly T[], chosen: (item: T) => boolean): readonly [T[], T[]] {
+  return [items.filter(chosen), items.filter((item) => !chosen(item))];
+}
