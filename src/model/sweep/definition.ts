@@ -27,7 +27,10 @@ const Step = Type.Object({
 
 /** What `pipeline sweep` reads: a recipe, and which of its values to try. */
 export const SweepDefinition = Type.Object({
-  name: Type.String({ pattern: "^[a-z0-9][a-z0-9-]*$", description: "Name of the sweep." }),
+  name: Type.String({
+    pattern: "^[a-z0-9][a-z0-9-]*$",
+    description: "Name of the sweep: lower-case letters, digits and hyphens.",
+  }),
   recipe: Type.String({
     description: "The recipe; its path and paths among the values are relative to this file.",
   }),

@@ -7,7 +7,10 @@ import { TeacherOptions } from "./teacher.js";
 
 /** What `pipeline train` reads: everything that decides how a model comes out. */
 export const Recipe = Type.Object({
-  name: Type.String({ pattern: "^[a-z0-9][a-z0-9-]*$", description: "Name of the model." }),
+  name: Type.String({
+    pattern: "^[a-z0-9][a-z0-9-]*$",
+    description: "Name of the model: lower-case letters, digits and hyphens.",
+  }),
   summary: Type.String({ default: "", description: "One line for the model's card." }),
   architecture: Type.Union([Type.Literal("small"), Type.Literal("study")], {
     default: "small",
