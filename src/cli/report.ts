@@ -31,33 +31,37 @@ interface Flags {
 export function register(program: Command): void {
   program
     .command("report")
-    .description("Makes a page, a Markdown text or a table of what a `jsonl` sink has written.")
+    .description("Turns what a `jsonl` sink has written into a web page, Markdown or a table.")
     .argument(
       "<files...>",
       "events as JSON lines (.gz too), patterns such as 'out/*.jsonl', or - for standard input",
     )
     .option("-o, --output <file>", "the report (default: standard output)")
     .addOption(
-      new Option("--format <format>", "by default what --output ends in, else html").choices(FORMATS),
+      new Option(
+        "--format <format>",
+        "format of the report (default: from the ending of --output, else html)",
+      ).choices(FORMATS),
     )
-    .option("--title <text>", "what stands above it", "Expression report")
+    .option("--title <text>", "title of the report", "Expression report")
     .addOption(
       new Option(
         "--clock <clock>",
-        "times are those of the day, or of the recording (default: of the recording where events come from one)",
+        "shows times of day (wall) or times in the recording (media; default if events come from a recording)",
       ).choices(["wall", "media"]),
     )
-    .option("-q, --quiet", "says only what goes wrong")
+    .option("-q, --quiet", "prints only warnings and errors")
     .addHelpText(
       "after",
       `
-The page needs no other file, no network and no script: expressions over time, by face and over all, changes from one to
-another, where faces were, and the first and last events. Files of any size are read as a stream. Files of one run that
-was rotated belong together: give them in their order, as a pattern does. Where faces have no time in view (pictures),
-shares are of faces.
-A line that is no event (cut short, damaged) is named on standard error, counted in the report, and passed over.
-The report has its name only once it is whole. Exit codes: 0 fine, 1 nothing could be read or written, 2 the usage is
-wrong, 130 stopped.
+The page needs no other file, no network and no scripts. It shows expressions over time, by face and overall, changes from
+one to another, where faces were, and the first and last events.
+
+Files of any size are read as a stream. Give the rotated files of one run together and in order, as a pattern does. For
+still pictures, which have no time in view, shares are shares of faces.
+A line that is not an event (cut short, damaged) is skipped, reported on standard error and counted in the report.
+The report takes its name only once it is complete.
+Exit codes: 0 success, 1 nothing could be read or written, 2 wrong usage, 130 stopped.
 
 Examples:
   $ pipeline report out/lobby.jsonl -o lobby.html
