@@ -91,7 +91,8 @@ describe("train", function () {
       message: /with another value of batch, optimiser\.rate; give the same, or begin anew /,
     });
     await assert.rejects(run("a", { resume: true }, { epochs: 9 }), {
-      message: /another value of epochs; .* a run cannot be made longer, but another can begin with its model/,
+      message:
+        /another value of epochs; .* a run cannot be made longer, but another can begin with its model/,
     });
   });
 
