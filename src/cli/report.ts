@@ -213,6 +213,10 @@ class Progress {
   #bytes = 0;
   #drawnMs = 0;
   #shown = false;
+  /** What is said of lines before the first event: a file without any gets one line in all. */
+  #held: string[] = [];
+  /** What is wrong with the first line that is no event. */
+  #first = "";
 
   constructor(inputs: readonly SizedInput[], wanted: boolean, draw: Redrawn) {
     this.#inputs = inputs;
@@ -225,6 +229,7 @@ class Progress {
   async *counting<T>(batches: AsyncIterable<readonly T[]>): AsyncGenerator<readonly T[]> {
     for await (const batch of batches) {
       this.events += batch.length;
+      for (const text of this.#held.splice(0)) this.#tell(text);
       this.#show();
       yield batch;
     }
@@ -235,8 +240,12 @@ class Progress {
   }
 
   broken(place: string, why: string): void {
-    if (++this.odd <= NAMED) this.#tell(`${printable(place)}: passed over: ${why}`);
-    if (this.odd === NAMED) this.#tell("further lines that are no events are counted only");
+    if (++this.odd > NAMED) return;
+    const further = this.odd === NAMED ? "\nfurther lines that are no events are counted only" : "";
+    const text = `${printable(place)}: passed over: ${why}${further}`;
+    if (this.events > 0) this.#tell(text);
+    else this.#held.push(text);
+    this.#first ||= ` (the first: ${why})`;
   }
 
   /** Throws where there was something, and not one event in it. */
@@ -245,7 +254,7 @@ class Progress {
     const names = this.#inputs.map(({ name }) => name).join(", ");
     throw new SinkError(
       "REPORT_EVENTS",
-      `${names}: no emotion event in ${plural(this.odd, "line")}; a \`jsonl\` sink writes such files`,
+      `${names}: no emotion event in ${plural(this.odd, "line")}${this.#first}; a \`jsonl\` sink writes such files`,
     );
   }
 
