@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { jetstream } from "@nats-io/jetstream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type JsMsg, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { type JobKind, JobQueue, type JobSpec } from "#src/jobs/index.js";
 import { connectNats, type Nats } from "#src/nats/index.js";
@@ -34,7 +35,7 @@ describe("the job queue", function () {
       const message = await queue.next(kind, 1000);
       const claim = message && (await queue.claim(message, "worker", 5));
       if (message && !claim) continue;
-      if (!claim) return ids;
+      if (!claim || claim === "set aside") return ids;
       ids.push(claim.record.job.id);
     }
   }
@@ -77,6 +78,41 @@ describe("the job queue", function () {
     await nats.connection.flush();
     await queue.cancel("a");
     assert.equal((await queue.find("a"))?.job.state, "cancelled");
+  });
+
+  it("counts a worker that was lost as a failure of its job, and sets the job aside in the end", async () => {
+    await submit("a");
+    const next = async () => (await queue.next("camera", 10_000)) ?? assert.fail("no job");
+    await queue.claim(await next(), "first", 2);
+    await queue.claim(await next(), "second", 2);
+    const { failures, reason } = (await queue.find("a"))?.job ?? assert.fail("no job");
+    assert.deepEqual([failures, reason], [1, "worker first was lost while it had the job"]);
+    assert.equal(await queue.claim(await next(), "third", 2), "set aside");
+    assert.equal((await queue.find("a"))?.job.state, "failed");
+  });
+
+  it("does not count a worker that was lost because the server was away", async () => {
+    await submit("a");
+    await queue.claim((await queue.next("camera", 1000)) ?? assert.fail("no job"), "first", 1);
+    await server.stop();
+    await sleep(1500);
+    await server.restart();
+    let message: JsMsg | undefined;
+    while (!message) message = await queue.next("camera", 1000).catch(() => undefined);
+    const claim = await queue.claim(message, "second", 1);
+    assert(claim && claim !== "set aside");
+    const { failures, reason } = claim.record.job;
+    assert.deepEqual([failures, reason], [0, "NATS was away while worker first had the job"]);
+  });
+
+  it("is made again after the server has lost it, and then gives jobs to those who had it open", async () => {
+    assert.equal(await queue.restore(), false);
+    const manager = await jetstreamManager(nats.connection);
+    for (const name of ["EKSPRESI_JOBS", "KV_EKSPRESI_JOBS"]) await manager.streams.delete(name);
+    await assert.rejects(queue.next("camera", 1000));
+    assert.equal(await queue.restore(), true);
+    await submit("a");
+    assert.deepEqual(await taken(), ["a"]);
   });
 
   it("lists each job once, by id, while they change", async () => {
