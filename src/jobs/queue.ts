@@ -129,6 +129,7 @@ export class JobQueue {
     const now = new Date().toISOString();
     const job: Job = { id, spec, state: "queued", tries: 0, failures: 0, submitted: now, since: now };
     const before = await this.find(id);
+    if (!before) await this.#checkReadable(id);
     if (before && (before.job.state === "queued" || before.job.state === "running"))
       throw new EkspresiError(
         "JOB_EXISTS",
@@ -159,11 +160,14 @@ export class JobQueue {
     await this.#dropMessage(id);
   }
 
-  /** Forgets a job that neither waits nor runs. */
+  /** Forgets a job that neither waits nor runs, or that cannot be read. */
   async remove(id: string): Promise<void> {
-    const { job } = await this.#require(id);
-    if (job.state === "queued" || job.state === "running")
-      throw new EkspresiError("JOB_RUNNING", `job ${id} is ${describe(job)}; cancel it first`);
+    if (await this.#isUnreadable(id)) await this.#dropMessage(id);
+    else {
+      const { job } = await this.#require(id);
+      if (job.state === "queued" || job.state === "running")
+        throw new EkspresiError("JOB_RUNNING", `job ${id} is ${describe(job)}; cancel it first`);
+    }
     await this.#kv.purge(id);
   }
 
@@ -175,15 +179,16 @@ export class JobQueue {
     return { job, revision: entry.revision, changedAtMs: entry.created.getTime() };
   }
 
-  /** All jobs, by id. */
-  async list(): Promise<JobRecord[]> {
+  /** All jobs, by id; of one that cannot be read, such as another version's, the id alone. */
+  async list(): Promise<(JobRecord | string)[]> {
     // A job that changes meanwhile is named again.
     const ids = new Set<string>();
     for await (const id of await this.#kv.keys()) ids.add(id);
-    const records: JobRecord[] = [];
+    const records: (JobRecord | string)[] = [];
     for (const id of [...ids].sort()) {
       const record = await this.find(id);
       if (record) records.push(record);
+      else if (await this.#isUnreadable(id)) records.push(id);
     }
     return records;
   }
@@ -204,12 +209,20 @@ export class JobQueue {
   /**
    * Takes a job over for `worker`. A holder that was lost counts as a failed try, unless the server was away since its
    * last word: that says nothing about the job. Gives nothing where the job is not to be run (any more), or was lost so
-   * often that it is set aside: its message is gone then.
+   * often that it is set aside: its message is gone then. One that cannot be read is left to a worker of another version.
    */
-  async claim(message: JsMsg, worker: string, maxTries: number): Promise<Claim | "set aside" | undefined> {
+  async claim(
+    message: JsMsg,
+    worker: string,
+    maxTries: number,
+  ): Promise<Claim | "set aside" | "unreadable" | undefined> {
     const id = message.subject.split(".").at(-1) ?? "";
     for (;;) {
       const before = await this.find(id);
+      if (!before && (await this.#isUnreadable(id))) {
+        message.nak(UNREADABLE_MS);
+        return "unreadable";
+      }
       if (!before || (before.job.state !== "queued" && before.job.state !== "running")) {
         message.term();
         return undefined;
@@ -290,7 +303,17 @@ export class JobQueue {
   async #require(id: string): Promise<JobRecord> {
     const record = await this.find(id);
     if (record) return record;
+    await this.#checkReadable(id);
     throw new EkspresiError("JOB_MISSING", `there is no job ${id}; \`pipeline jobs\` lists those there are`);
+  }
+
+  async #checkReadable(id: string): Promise<void> {
+    if (await this.#isUnreadable(id)) throw new EkspresiError("JOB_UNREADABLE", unreadable(id));
+  }
+
+  async #isUnreadable(id: string): Promise<boolean> {
+    const entry = await this.#kv.get(id);
+    return entry?.operation === "PUT" && parseJob(entry.string())?.id !== id;
   }
 
   async #enqueue(job: Job, before: JobRecord | undefined): Promise<void> {
@@ -331,6 +354,8 @@ export class JobQueue {
   }
 }
 
+/** A job that cannot be read is not offered again for so long. */
+const UNREADABLE_MS = 30_000;
 /** How long the server may take to answer a change, ms. */
 const ANSWER_MS = 2000;
 
@@ -338,6 +363,11 @@ const ANSWER_MS = 2000;
 export interface RenewedFields {
   readonly progress?: JobProgress;
   readonly failures?: number;
+}
+
+/** What there is to say of a job that cannot be read. */
+export function unreadable(id: string): string {
+  return `job ${id} cannot be read, another version of Ekspresi may have stored it: use that one, or forget the job (pipeline jobs remove ${id})`;
 }
 
 /** `running on worker a` or `queued`. */

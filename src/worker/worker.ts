@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { JsMsg } from "@nats-io/jetstream";
 import { cores } from "../cores.js";
 import { messageOf } from "../errors.js";
-import { type JobKind, JobQueue, type QueueSettings } from "../jobs/index.js";
+import { type JobKind, JobQueue, type QueueSettings, unreadable } from "../jobs/index.js";
 import type { Nats } from "../nats/index.js";
 import type { Log } from "../pipeline/context.js";
 import { HeldJob, type JobPolicy, type Outcome } from "./held-job.js";
@@ -57,6 +57,8 @@ export class Worker {
   #load = 0;
   #ticks = 0;
   #trouble: string | undefined;
+  /** Jobs of which was told that they cannot be read. */
+  readonly #unreadable = new Set<string>();
 
   private constructor(options: WorkerOptions, queue: JobQueue) {
     this.#options = options;
@@ -161,7 +163,12 @@ export class Worker {
         });
         this.#count(kind, claim);
       }
-      if (!claim || claim === "set aside") return;
+      if (claim === "unreadable") {
+        const id = message.subject.split(".").at(-1) ?? "";
+        if (!this.#unreadable.has(id)) log.warn(unreadable(id), { job: id });
+        this.#unreadable.add(id);
+      }
+      if (typeof claim !== "object") return;
       const { id, tries, reason } = claim.record.job;
       const why = reason === undefined ? "" : `; before: ${reason}`;
       log.info(`${id}: taken${tries > 1 ? `, try ${tries}${why}` : ""}`, { job: id, tries });
