@@ -70,7 +70,7 @@ async function judge(file: string, set: readonly string[]): Promise<Verdict> {
   }
 }
 
-/** What sources and operators are to read, and is not here. */
+/** What is to be read, and is not here. */
 async function missing({ nodes }: Plan): Promise<string[]> {
   const { pathsOf } = await import("../pipeline/paths.js");
   const { placeText } = await import("../pipeline/yaml.js");
@@ -78,9 +78,8 @@ async function missing({ nodes }: Plan): Promise<string[]> {
   const { isUrl } = await import("../media/url.js");
   const warnings: string[] = [];
   for (const node of nodes) {
-    if (node.component.role === "sink") continue;
-    for (const path of pathsOf(node)) {
-      if (path === "-" || isUrl(path) || isGlob(path)) continue;
+    for (const { path, written } of pathsOf(node)) {
+      if (written || path === "-" || isUrl(path) || isGlob(path)) continue;
       const there = await access(path).then(
         () => true,
         () => false,

@@ -22,6 +22,8 @@ export interface JsonSchema {
   "x-unit"?: Unit;
   /** The name of something that comes with the package, or a path: whoever confines paths must look at it. */
   "x-path"?: true;
+  /** A path that is only read, also by a sink. */
+  "x-read"?: true;
   [key: string]: unknown;
 }
 
