@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { outColours as pc } from "../colours.js";
 import type { Job, JobQueue, JobRecord } from "../jobs/index.js";
 import { redact } from "../media/redact.js";
+import { harmless } from "../text.js";
 import { refuseUnknown } from "./groups.js";
 import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
 
@@ -102,8 +103,8 @@ function rowOf({ job }: JobRecord): string[] {
           `${progress.events} events`,
         ].filter(Boolean)
       : [];
-  const why = reason === undefined ? [] : [reason.split("\n").join("; ")];
-  return [id, spec.kind, state, worker, String(tries), ago(since), [...fares, ...why].join(", ")];
+  const why = reason === undefined ? [] : [harmless(reason.replaceAll("\n", "; "))];
+  return [id, spec.kind, state, harmless(worker), String(tries), ago(since), [...fares, ...why].join(", ")];
 }
 
 /** `12 s`, `5 min`, `3 h`, `2 d`. */

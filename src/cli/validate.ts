@@ -5,6 +5,7 @@ import { ConfigError } from "../errors.js";
 import type { Plan } from "../pipeline/plan.js";
 import { plural } from "../text.js";
 import { collect } from "./collect.js";
+import { printable } from "./terminal.js";
 
 interface Flags {
   readonly set: string[];
@@ -49,7 +50,8 @@ Examples:
       else
         for (const { file, ok, components = 0, warnings } of verdicts) {
           if (ok) process.stdout.write(`${file}: fine, ${plural(components, "component")}\n`);
-          for (const warning of warnings) process.stderr.write(`${pc.yellow("warning")}: ${warning}\n`);
+          for (const warning of warnings)
+            process.stderr.write(`${pc.yellow("warning")}: ${printable(warning)}\n`);
         }
       const wrong = verdicts.filter(({ ok }) => !ok);
       if (wrong.length === 0) return;
