@@ -17,3 +17,8 @@ export function redact(text: string): string {
 const USER_AND_PASSWORD =
   /([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/?#@]*):(?!\d+(?:[/?#\s]|$))(?:(?!,[a-z][a-z0-9+.-]{0,30}:\/\/)[^\s"'<>]){0,2000}@/gi;
 const WITHOUT_SCHEME = /(?<![\w.%+-])([\w.%+-]+):([^\s:/?#@"'<>]+)@(?=[\w[])/g;
+
+/** Whether an option of this name is told to nobody. */
+export function isSecret(name: string | undefined): boolean {
+  return name === "password" || name === "token";
+}

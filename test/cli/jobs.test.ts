@@ -43,7 +43,17 @@ describe("pipeline submit and jobs", function () {
   it("a camera waits in the queue until it is cancelled; its password is not shown", async () => {
     assert.match((await pipeline("jobs")).out, /^no jobs; pipeline submit --help/);
     const url = ["--url", "rtsp://ann:secret@10.0.0.7/1"];
-    const sent = await pipeline("submit", "camera", "--pipeline", "lobby.yaml", "--id", "door", ...url);
+    const login = ["--set", "sinks.0={ type: nats, user: ann }", "--set", "sinks.0.password=secret"];
+    const sent = await pipeline(
+      "submit",
+      "camera",
+      "--pipeline",
+      "lobby.yaml",
+      "--id",
+      "door",
+      ...url,
+      ...login,
+    );
     assert.deepEqual(sent, { code: 0, out: "door\n", said: "" });
     const listed = await pipeline("jobs");
     assert.match(listed.out, /^ID\s+KIND\s+STATE\s+.*\ndoor\s+camera\s+queued\s+0\s+\d+ s\n$/);
