@@ -13,17 +13,18 @@ import { Duration, Path } from "../pipeline/units.js";
 const Options = Type.Object({
   path: Path({
     description:
-      "A recording: anything ffmpeg reads, a URL, or `-` for standard input. A file is played as a playlist only where its name ends in `.m3u8`, `.m3u`, `.mpd` or `.ffconcat`.",
+      "A recording: anything ffmpeg reads, a URL, or `-` for standard input. A file is played as a playlist only if its name ends in `.m3u8`, `.m3u`, `.mpd` or `.ffconcat`.",
     examples: ["lobby.mp4", "-"],
   }),
   loop: Type.Optional(
     Type.Union([Type.Integer({ minimum: 1 }), Type.Boolean()], {
       default: false,
-      description: "Plays it so many times, or for ever (`true`). Media time goes on across rounds.",
+      description:
+        "Number of times to play it, or `true` to loop forever. Media time continues from one round to the next.",
     }),
   ),
-  from: Type.Optional(Duration({ description: "Begins at this media time.", examples: ["90s"] })),
-  to: Type.Optional(Duration({ description: "Ends at this media time.", examples: ["2m"] })),
+  from: Type.Optional(Duration({ description: "Media time to start at.", examples: ["90s"] })),
+  to: Type.Optional(Duration({ description: "Media time to stop at.", examples: ["2m"] })),
 });
 
 /** A recording. Media times are the container's own PTS. */
@@ -31,8 +32,8 @@ export const file = source({
   type: "file",
   summary: "A recording: anything ffmpeg reads.",
   description:
-    "No frame is ever lost: when the pipeline is busy, ffmpeg waits. Rotation in the metadata is applied; a change of " +
-    "size in mid-stream is passed on (with an ffmpeg older than 4.4 pictures keep the first size).",
+    "No frame is ever lost: when the pipeline is busy, ffmpeg waits. Rotation in the metadata is applied. A change of " +
+    "size in mid-stream is passed on; with an ffmpeg older than 4.4, pictures keep the first size.",
   options: Options,
   example: "- { type: file, path: lobby.mp4 }",
   live: () => false,
