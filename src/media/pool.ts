@@ -173,7 +173,11 @@ export class FramePool {
   /** Gives one lease back. Throws when it was given back before: that is a bug in an operator. */
   release(slot: Slot): void {
     const own = this.#own(slot);
-    if (own.leases < 1) throw new EkspresiError("LEASE", `frame slot ${slot.index} was released twice`);
+    if (own.leases < 1)
+      throw new EkspresiError(
+        "LEASE",
+        `frame slot ${slot.index} was released twice: each frame must be passed on or released once`,
+      );
     own.leases--;
     if (own.leases > 0) return;
     this.#free.push(own);
