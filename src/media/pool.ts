@@ -1,5 +1,13 @@
 import { EkspresiError } from "../errors.js";
 
+// For programs for Node, which are compiled without TypeScript's `dom`: WebAssembly has no types but there.
+declare global {
+  namespace WebAssembly {
+    interface Memory {}
+    interface Module {}
+  }
+}
+
 const WASM_PAGE = 65536;
 const MAX_PAGES = 65536; // 4 GiB, the most a 32-bit memory can have
 
