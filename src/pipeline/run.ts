@@ -33,6 +33,7 @@ import { placeText } from "./yaml.js";
 
 type Item = Flow[Kind];
 
+/** How `runPlan` is watched and ended. */
 export interface RunOptions {
   /** Default: warnings and errors on standard error. */
   readonly log?: Log;
@@ -58,6 +59,7 @@ export interface RunView {
   readonly figures: () => RunFigures;
 }
 
+/** What a run came to. */
 export interface RunSummary {
   /** What went wrong, in order; empty after a good run. */
   readonly errors: readonly EkspresiError[];
