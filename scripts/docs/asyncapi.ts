@@ -28,11 +28,11 @@ function eventSchema(): object {
 
 const DESCRIPTION = [
   "Events that a pipeline's sink `nats` publishes: CloudEvents 1.0 over NATS, by the CloudEvents NATS protocol binding (draft 1.0.3, https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md).",
-  "With core NATS at most once. With `stream`, at least once; a reader of the stream has each id once within the stream's duplicate window, a plain subscriber may see one again: drop repeats by `Nats-Msg-Id`. A recording that is run again has the same ids.",
-  "A JetStream consumer of the stream reads what came before. The stream's name stands in the pipeline file; it is also the one that holds `emotion.*.*` (ask `$JS.API.STREAM.NAMES`). One that the sink created keeps everything in files without a limit unless the pipeline file sets some, and its duplicate window is two minutes.",
-  "The events of one track come in order, and several may come for one frame. A track is told apart by `source`, which names pipeline and camera, and `data.track`: the subject does not name the pipeline, and numbers begin again at 1 in every run.",
-  "Read messages of either mode: structured where `Content-Type` begins with `application/cloudevents` in any case, binary where there is a header `ce-id`. Header values of the binary mode are percent-encoded UTF-8: decode them once (`ce-source` is then a URI reference that may still hold `%20`).",
-  "Fields that you do not know are to be passed over.",
+  "Core NATS delivers at most once, `stream` at least once. A reader of the stream gets each id once within the stream's duplicate window; a plain subscriber may see one again, so drop repeats by `Nats-Msg-Id`. A recording that is run again has the same ids.",
+  "A JetStream consumer of the stream can read earlier events. The stream's name is in the pipeline file; it is also the stream that holds `emotion.*.*` (ask `$JS.API.STREAM.NAMES`). A stream created by the sink keeps everything in files, without limits unless the pipeline file sets some, and its duplicate window is two minutes.",
+  "The events of one track arrive in order, and there may be several for one frame. Identify a track by `source`, which names pipeline and camera, together with `data.track`: the subject does not name the pipeline, and numbers start again at 1 in every run.",
+  "Read messages of either mode: structured if `Content-Type` begins with `application/cloudevents` in any case, binary if there is a header `ce-id`. Header values in binary mode are percent-encoded UTF-8: decode them once (`ce-source` is then a URI reference that may still contain `%20`).",
+  "Ignore fields that you do not know.",
 ].join("\n\n");
 
 function header(description: string, more: object = {}) {
@@ -40,9 +40,7 @@ function header(description: string, more: object = {}) {
 }
 
 const messageId = {
-  "Nats-Msg-Id": header(
-    "The event's id: by it JetStream, and any subscriber, knows an event that came before.",
-  ),
+  "Nats-Msg-Id": header("The event's id, by which JetStream and any subscriber recognise a repeated event."),
 };
 
 /** What the `nats` sink really sends for the example. */
@@ -71,7 +69,7 @@ export function asyncapi(version: string): object {
         host: "127.0.0.1:4222",
         protocol: "nats",
         description:
-          "The sink's default `url`. `tls://` where the server wants TLS, with a client certificate if it asks for one.",
+          "The sink's default `url`. `tls://` if the server requires TLS, with a client certificate if it asks for one.",
         security: ["userPassword", "token", "nkey", "credentials", "certificate"].map((name) => ({
           $ref: `#/components/securitySchemes/${name}`,
         })),
@@ -80,11 +78,11 @@ export function asyncapi(version: string): object {
     channels: {
       emotion: {
         address: "emotion.{source}.{track}",
-        description: `The sink's default \`subject\`; a pipeline file may name another. Subscribe to \`${subject.pattern}\` for all, \`emotion.door.*\` for one camera. What cannot stand in a token is percent-encoded: of \`front.door\` comes \`${subject.of({ ...EXAMPLE, data: { ...EXAMPLE.data, camera: "front.door" } })}\`.`,
+        description: `The sink's default \`subject\`; a pipeline file may name another. Subscribe to \`${subject.pattern}\` for all, \`emotion.door.*\` for one camera. What a token cannot contain is percent-encoded: \`front.door\` becomes \`${subject.of({ ...EXAMPLE, data: { ...EXAMPLE.data, camera: "front.door" } })}\`.`,
         parameters: {
           source: {
             description:
-              "Id of the camera or recording in the pipeline file: ASCII letters, digits, `_`, `-` and `.`, of which `.` comes as `%2E`: decode it.",
+              "Id of the camera or recording in the pipeline file: ASCII letters, digits, `_`, `-` and `.`, where `.` is sent as `%2E`: decode it.",
           },
           track: { description: "Number of the tracked face, from 1 for each source." },
         },
@@ -111,7 +109,7 @@ export function asyncapi(version: string): object {
             required: ["Nats-Msg-Id", "Content-Type"],
             properties: {
               ...messageId,
-              "Content-Type": header("By it a structured message is known.", {
+              "Content-Type": header("Identifies a structured message.", {
                 const: "application/cloudevents+json",
               }),
             },

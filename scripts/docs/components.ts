@@ -26,21 +26,21 @@ sinks:
 Keys: \`version\` (1), \`name\` (default: the file's name), \`purpose\` and \`retention\` (written into every event),
 \`sources\` and \`sinks\` (at least one each), \`operators\`.
 
-**Which takes what.** Frames, faces and events flow between components; each takes one kind. Without \`from\`
-- an operator takes what the one above it gives, the first one all sources;
-- a sink takes the end of every chain that gives what it takes; where there is none, the last operator that does.
+**How components connect.** Frames, faces and events flow between components; each component takes one kind. Without
+\`from\`
+- an operator takes what the operator above it gives; the first operator takes all sources;
+- a sink takes the end of every chain that gives what it takes; if there is none, the last operator that does.
 
 \`id\` names a component (default: its type; the second one of a type is \`type-2\`), and \`from: [ids]\` makes any other
-graph: one component may feed several, and several one. It must not go round, and nothing may be left that nobody takes.
+graph: one component may feed several, and several may feed one. Cycles are not allowed, and every output must be used.
 
-**Variables.** \`\${NAME}\` is replaced by the environment's; \`\${NAME:-value}\` has a default for one that is empty or not
-set; \`$\${\` stands for a plain \`\${\`. A text that is one variable and nothing else may become a number, or \`true\` or
-\`false\`.
+**Variables.** \`\${NAME}\` is replaced by the environment variable; \`\${NAME:-value}\` gives a default if it is empty or
+not set; \`$\${\` is a literal \`\${\`. A value that consists of one variable may become a number, \`true\` or \`false\`.
 
-**Overrides.** \`--set sources.0.path=lobby.mp4\`, or by id \`--set sources.door.path=lobby.mp4\`; the value is read as YAML.
+**Overrides.** \`--set sources.0.path=lobby.mp4\`, or by id \`--set sources.door.path=lobby.mp4\`. The value is read as YAML.
 
 **Units.** \`400ms\`, \`2s\`, \`5m\`, \`1h\`, \`1d\`; \`80px\`, \`8%\` of the frame's smaller side; \`1280x720\`; \`10MB\`, \`1GiB\`.
-Bare numbers are milliseconds, pixels and bytes. Paths are relative to the pipeline file.
+Bare numbers mean milliseconds, pixels and bytes. Paths are relative to the pipeline file.
 `;
 
 /** The reference of every component. */

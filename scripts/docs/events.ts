@@ -19,7 +19,7 @@ export function eventsPage(): string {
   const data = JSON.parse(JSON.stringify(EmotionData)) as JsonSchema;
   return `# Events
 
-Generated from the code by \`npm run docs\`; the same as JSON Schema: \`schema/event.schema.json\`.
+Generated from the code by \`npm run docs\`. The same as a JSON Schema: \`schema/event.schema.json\`.
 
 Every event is a [CloudEvents 1.0](https://cloudevents.io) event in JSON: one line of a \`jsonl\` sink. No event holds a
 picture.

@@ -48,9 +48,14 @@ function typeText(schema: JsonSchema): string {
   if (schema.anyOf) return schema.anyOf.map(typeText).join(" or ");
   if (schema.type === "array") return `list of ${schema.items ? typeText(schema.items) : "values"}`;
   if (schema.type === "string") return schema.format === "date-time" ? "date and time" : "text";
-  if (schema.type === "object") return "mapping";
+  if (schema.type === "object") return isRecord(schema) ? "values by name" : "mapping";
   if (schema.type === "boolean") return "`true` or `false`";
   return `${schema.type === "integer" ? "whole number" : (schema.type ?? "any")}${limits(schema)}`;
+}
+
+/** Whether its keys are the user's. */
+function isRecord({ patternProperties }: JsonSchema): boolean {
+  return patternProperties !== undefined;
 }
 
 function limits(schema: JsonSchema): string {

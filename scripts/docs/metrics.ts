@@ -15,25 +15,25 @@ export function metricsPage(): string {
 Generated from the code by \`npm run docs\`.
 
 \`pipeline run FILE --metrics [host:]port\` serves \`/metrics\` in Prometheus's text format, \`/healthz\` (200 as long as the
-process turns its event loop) and \`/readyz\` (503 and what is waited for until every camera gives pictures). Without a host
-it listens on loopback only; nothing there can change a run, and nothing needs a login.
+process's event loop is running) and \`/readyz\` (503, and what it is waiting for, until every camera gives pictures).
+Without a host it listens on loopback only. Nothing there can change a run, and nothing needs a login.
 
-## Of each run
+## Each run
 The label \`run\` is the pipeline's name; \`source\`, \`sink\` and \`operator\` are ids of the pipeline file.
 
 ${rows(RUN_FAMILIES)}
 
-## Of \`pipeline worker --metrics\`
-Besides those of each job's run, with the job's id as \`run\`. \`/readyz\` waits for NATS.
+## \`pipeline worker --metrics\`
+In addition to the metrics of each job's run, whose \`run\` is the job's id. \`/readyz\` waits for NATS.
 
 ${rows(WORKER_FAMILIES)}
 
-## Of \`pipeline worker --inference --metrics\`
+## \`pipeline worker --inference --metrics\`
 The label \`model\` is the model's name.
 
 ${rows(INFERENCE_FAMILIES)}
 
-## Of the process
+## The process
 
 ${rows(PROCESS_FAMILIES)}
 `;

@@ -8,13 +8,17 @@ import { fieldsOf, table } from "./fields.js";
 export function recipesPage(): string {
   return `# Recipes and sweeps
 
-Generated from the code by \`npm run docs\`. [How to train on your own pictures](../training.md) is a page of its own.
+Generated from the code by \`npm run docs\`. Guide: [Train a model on your own pictures](../training.md).
 
-A recipe, for \`pipeline train\`; paths are relative to its file, those given by \`--set\` to the working directory:
+## Recipes
+
+What \`pipeline train\` reads. Paths are relative to the recipe, those given by \`--set\` to the working directory.
 
 ${optionsTable(Recipe)}
 
-A sweep, for \`pipeline sweep\`:
+## Sweeps
+
+What \`pipeline sweep\` reads.
 
 ${optionsTable(SweepDefinition)}
 `;

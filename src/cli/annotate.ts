@@ -37,53 +37,53 @@ const shipped = (name: string) => fileURLToPath(new URL(`../../pipelines/${name}
 export function register(program: Command): void {
   program
     .command("annotate")
-    .description(
-      "Draws faces and their expressions into recordings; sound, chapters and times stay as they are.",
-    )
+    .description("Draws faces and their expressions into recordings; sound, chapters and timing are kept.")
     .argument("<files...>", "recordings, or patterns such as 'in/*.mp4'")
     .option(
       "-o, --output <file>",
       "the annotated recording (default: <name>.annotated.<extension> beside it, with --soft <name>.soft.<extension>)",
     )
-    .option("--out-dir <folder>", "puts annotated recordings there, under their own names")
+    .option("--out-dir <folder>", "folder for annotated recordings, which keep their own names")
     .option(
       "--soft",
-      "adds a track of subtitles that can be switched off, and copies everything else as it is",
+      "adds labels as a subtitle track that can be switched off, and copies everything else unchanged",
     )
     .option(
       "--events",
-      "writes the events beside it: <output's name>.jsonl; appeared, changed, left, and a sample a second",
+      "also writes the events to <output's name>.jsonl: appeared, changed, left, and one sample per second",
     )
-    .option("--vtt", "writes WebVTT subtitles beside it: <output's name>.vtt")
-    .option("--csv", "writes the events as a table beside it: <output's name>.csv")
+    .option("--vtt", "also writes WebVTT subtitles to <output's name>.vtt")
+    .option("--csv", "also writes the events as a table to <output's name>.csv")
     .option(
       "-p, --pipeline <file>",
       "a pipeline that reads ${VIDEO} and writes ${OUT} (default: pipelines/annotate.yaml)",
     )
     .option(
       "--model <name or folder>",
-      "what reads the expressions: a model that comes along, or one's folder (default: the pipeline's, fer2013-small)",
+      "model that reads the expressions: a shipped model's name, or a model's folder (default: the pipeline's, fer2013-small)",
     )
     .option("--codec <name>", "video encoder, by ffmpeg's name (default: libx264)")
-    .option("--quality <number>", "in the encoder's own measure, lower is better (default for libx264: 20)")
-    .option("--force", "does again what is done already")
-    .option("--set <path=value>", "overrides a value of the pipeline file (repeatable)", collect, [])
-    .option("-q, --quiet", "says only what goes wrong")
+    .option("--quality <number>", "on the encoder's own scale, lower is better (default for libx264: 20)")
+    .option("--force", "redoes what is already done, and replaces files that annotate did not make")
+    .option("--set <path=value>", "overrides a value in the pipeline file (repeatable)", collect, [])
+    .option("-q, --quiet", "prints only warnings and errors")
     .option("--json", "logs as JSON lines on standard error")
     .addHelpText(
       "after",
       `
-A face's first event is \`appeared\`, and its first sample is of the same moment. With a --pipeline that has \`events\` of its
-own, those are written.
-With --soft nothing is encoded. In Matroska boxes and labels follow the faces; in MP4 and QuickTime, whose subtitles have
-no places, labels stand below one another. A --pipeline for it is one like pipelines/subtitles.yaml.
+Events: a face's first event is \`appeared\`; its first sample is taken at the same moment. If a --pipeline has an \`events\`
+operator of its own, its events are written.
 
-What is annotated has a note at its end of what made it. A recording is skipped where all files are there, not older, and
-made in the same way: by the same pipeline, options and model. Made in another way, they are made again. A file that
-\`annotate\` did not make is replaced only with --force. While one is made it is called <name>.part.<extension>; what is
-found under the other name is whole. A recording that fails does not keep the others from being made.
-Ctrl-C ends cleanly: what was done is left in the .part file.
-Exit codes: 0 fine, 1 something failed, 2 the usage is wrong, 130 stopped.
+--soft encodes nothing. In Matroska, boxes and labels follow the faces; MP4 and QuickTime subtitles have no positions, so
+labels are stacked. To use --pipeline with it, start from pipelines/subtitles.yaml.
+
+Each annotated file ends with a note of what made it. A recording is skipped if all its files exist, are up to date and
+were made by the same pipeline, options and model; if they were made differently, they are made again. A file that
+\`annotate\` did not make is replaced only with --force. A file in progress is called <name>.part.<extension>; a file under
+its final name is always complete. If one recording fails, the others are still processed.
+
+Ctrl-C stops cleanly and leaves what is done in the .part file.
+Exit codes: 0 success, 1 something failed, 2 wrong usage, 130 stopped.
 
 Examples:
   $ pipeline annotate lobby.mp4

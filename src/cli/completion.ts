@@ -5,7 +5,7 @@ const SHELLS = { bash, zsh, fish };
 export function register(program: Command): void {
   program
     .command("completion")
-    .description("Prints a script that completes verbs, options, choices, models and files in your shell.")
+    .description("Prints a shell script that completes commands, options, choices, models and files.")
     .addArgument(new Argument("<shell>", "your shell").choices(Object.keys(SHELLS)))
     .addHelpText(
       "after",

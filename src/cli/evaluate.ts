@@ -36,22 +36,19 @@ interface Flags {
 export function register(program: Command): void {
   program
     .command("evaluate")
-    .description("Measures a model on labelled faces.")
-    .argument("<model>", "name of a model that comes along, or the path of a model's folder")
-    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of pictures a class")
+    .description("Measures a model's accuracy on labelled faces.")
+    .argument("<model>", "name of a shipped model, or path of a model's folder")
+    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of pictures per class")
     .option(
       "--split <name>",
-      "split to measure on (repeatable); default: all that are not for training",
+      "split to measure on (repeatable; default: all that are not for training)",
       collect,
       [],
     )
     .option("--flip", "averages over each picture and its mirror image")
-    .option(
-      "--name <name>",
-      "what the data set is called in the report and the card (default: the file's name)",
-    )
+    .option("--name <name>", "name of the data set in the report and the card (default: the file's name)")
     .option("--json <file>", "writes all figures as JSON")
-    .option("--html <file>", "writes a report, one page with everything in it")
+    .option("--html <file>", "writes a report as one self-contained page")
     .option("--history <file>", "training's history.jsonl, for curves in the report")
     .option("--card", "puts the figures into the model's card")
     .addOption(
@@ -63,20 +60,17 @@ export function register(program: Command): void {
         .default("cpu"),
     )
     .addOption(
-      new Option(
-        "--precision <precision>",
-        "32-bit floats, or the file in 8 bits that `models quantize` makes",
-      )
+      new Option("--precision <precision>", "32-bit floats, or the 8-bit file that `models quantize` makes")
         .choices(["float32", "int8"])
         .default("float32"),
     )
     .option("--strict", "fails instead of falling back to the CPU")
     .option("--threads <n>", `CPU threads of the engine, ${THREADS_HELP}`)
-    .option("-q, --quiet", "says the figures and what goes wrong, nothing else")
+    .option("-q, --quiet", "prints only the figures, warnings and errors")
     .addHelpText(
       "after",
       `
-Exit codes: 0 fine, 1 measuring failed or a file could not be written, 2 the usage is wrong.
+Exit codes: 0 success, 1 measuring failed or a file could not be written, 2 wrong usage.
 
 Examples:
   $ pipeline evaluate fer2013-small --data fer2013.csv --split PublicTest --flip

@@ -29,13 +29,13 @@ const KINDS = ["appeared", "changed", "sample", "left"] as const satisfies Emoti
 export function register(program: Command): void {
   const command = program
     .command("events")
-    .description("Reads emotion events from NATS: as they come, or from a stream's past.")
-    .argument("[subject]", "with `*` for any one token and `>` for all that follow", "emotion.>")
-    .option("--camera <id>", "only of this camera (repeatable)", collect, [])
-    .option("--track <number>", "only of this face (repeatable)", collect, [])
-    .option("--label <name>", "only of this expression (repeatable)", collect, [])
+    .description("Reads emotion events from NATS: live, or from a stream's past.")
+    .argument("[subject]", "subject to read; `*` matches one token, `>` all that follow", "emotion.>")
+    .option("--camera <id>", "only events of this camera (repeatable)", collect, [])
+    .option("--track <number>", "only events of this face (repeatable)", collect, [])
+    .option("--label <name>", "only events with this expression (repeatable)", collect, [])
     .addOption(
-      new Option("--kind <kind>", "only of this kind (repeatable)")
+      new Option("--kind <kind>", "only events of this kind (repeatable)")
         .choices(KINDS)
         .argParser((kind: string, earlier: string[]) => {
           if (!KINDS.some((known) => known === kind)) throw wrong("--kind", kind, KINDS.join(", "));
@@ -43,24 +43,24 @@ export function register(program: Command): void {
         })
         .default([]),
     )
-    .option("--min-confidence <percent>", "only of at least this confidence, e.g. 60%")
+    .option("--min-confidence <percent>", "only events with at least this confidence, e.g. 60%")
     .option(
       "--since <time>",
-      "first what a JetStream stream holds since then: 10m, 2h, or 2026-11-25T08:00 (local time unless it ends with a zone)",
+      "starts with what a JetStream stream holds since then: 10m, 2h, or 2026-11-25T08:00 (local time unless it ends with a zone)",
     )
-    .option("--follow", "with --since: goes on with what comes")
+    .option("--follow", "with --since: continues with live events")
     .option("--stream <name>", "with --since: the stream (default: the one that holds the subject)")
-    .option("--limit <number>", "ends after so many events")
-    .option("--json", "JSON lines on a terminal too")
-    .option("-q, --quiet", "says only what goes wrong");
+    .option("--limit <number>", "stops after this many events")
+    .option("--json", "prints JSON lines on a terminal too")
+    .option("-q, --quiet", "prints only warnings and errors");
   addNatsFlags(command)
     .addHelpText(
       "after",
       `
-On a terminal a table, else one CloudEvents JSON object a line. Messages of either content mode are read. What is no
-emotion event is named on standard error and counted, and the rest goes on. A connection that is lost comes back by
-itself; without --since (or without --follow) what was published meanwhile is missed.
-Ctrl-C ends it. Exit codes: 0 fine, 1 the server or stream cannot be read, 2 the usage is wrong.
+Prints a table on a terminal, otherwise one CloudEvents JSON object per line. Reads messages of either content mode.
+Messages that are not emotion events are skipped, reported on standard error and counted. A lost connection is restored
+automatically; unless you use --since with --follow, events published in the meantime are missed.
+Ctrl-C stops. Exit codes: 0 success, 1 the server or stream cannot be read, 2 wrong usage.
 
 Examples:
   $ pipeline events

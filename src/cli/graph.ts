@@ -7,11 +7,9 @@ export function register(program: Command): void {
     .description("Prints a pipeline's graph.")
     .argument("<file>", "pipeline file")
     .addOption(
-      new Option("--format <format>", "language of the picture")
-        .choices(["mermaid", "dot"])
-        .default("mermaid"),
+      new Option("--format <format>", "language of the graph").choices(["mermaid", "dot"]).default("mermaid"),
     )
-    .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
+    .option("--set <path=value>", "overrides a value in the file (repeatable)", collect, [])
     .addHelpText(
       "after",
       "\nExamples:\n  $ pipeline graph door.yaml\n  $ pipeline graph door.yaml --format dot | dot -Tsvg > door.svg",

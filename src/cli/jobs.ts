@@ -37,11 +37,13 @@ Examples:
           for (const id of ids) await act(queue, id);
         }),
     );
-  each("cancel", "Ends jobs; a worker that has one stops within seconds.", (queue, id) => queue.cancel(id));
-  each("retry", "Puts jobs that were set aside, cancelled or are done back into the queue.", (queue, id) =>
+  each("cancel", "Cancels jobs; a worker that is running one stops within seconds.", (queue, id) =>
+    queue.cancel(id),
+  );
+  each("retry", "Puts jobs that are done, cancelled or set aside back into the queue.", (queue, id) =>
     queue.retry(id),
   );
-  each("remove", "Forgets jobs that neither wait nor run.", (queue, id) => queue.remove(id));
+  each("remove", "Removes jobs that are neither waiting nor running.", (queue, id) => queue.remove(id));
 }
 
 async function withQueue(flags: NatsFlags, act: (queue: JobQueue) => Promise<void>): Promise<void> {

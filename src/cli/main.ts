@@ -44,7 +44,7 @@ const VERBS = [
   jobs,
 ];
 
-/** Exit codes: 0 fine, 1 a run failed, 2 the configuration or usage is wrong. */
+/** Exit codes: 0 success, 1 a run failed, 2 the configuration or usage is wrong. */
 const USAGE = 2;
 
 /** The whole command line. Exported for the reference and for shell completion. */
@@ -88,7 +88,7 @@ Examples:
 function helpCommand(program: Command): Command {
   return new Command("help")
     .description("display help for command")
-    .argument("[command...]", "its name; of a group's, both names")
+    .argument("[command...]", "name of the command; for a command in a group, both names")
     .action((names: readonly string[]) => {
       let command = program;
       for (const name of names) {

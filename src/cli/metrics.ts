@@ -8,7 +8,7 @@ export interface RunMetrics {
 }
 
 export const METRICS_HELP =
-  "serves /metrics (Prometheus), /healthz and /readyz; loopback unless a host is given, port 0 takes a free one";
+  "serves /metrics (Prometheus), /healthz and /readyz; on loopback unless a host is given; port 0: any free one";
 
 /** @param listen `[host:]port`; nothing is served without it */
 export async function openRunMetrics(listen: string | undefined, log: Log): Promise<RunMetrics> {

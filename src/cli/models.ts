@@ -10,7 +10,7 @@ import * as quantize from "./quantize.js";
 import { printable } from "./terminal.js";
 
 /** How the verb is told which model. */
-const WHICH = "name of a model that comes along, or the path of a model's folder";
+const WHICH = "name of a shipped model, or path of a model's folder";
 
 export function register(program: Command): void {
   const models = program
@@ -18,11 +18,11 @@ export function register(program: Command): void {
     .description("Lists, shows, checks, exports and quantizes models.")
     .addHelpText(
       "after",
-      "\nExit codes: 0 fine, 1 a model or the data is damaged, 2 the usage is wrong, or there is no such model.\n\nExamples:\n  $ pipeline models\n  $ pipeline models show fer2013-small\n  $ pipeline models check ./runs/mine/model\n  $ pipeline models export fer2013-small --format tfjs -o out/fer2013-small-tfjs\n  $ pipeline models quantize ./runs/mine/model --data faces/ -o out/mine-int8",
+      "\nExit codes: 0 success, 1 a model or the data is damaged, 2 wrong usage, or no such model.\n\nExamples:\n  $ pipeline models\n  $ pipeline models show fer2013-small\n  $ pipeline models check ./runs/mine/model\n  $ pipeline models export fer2013-small --format tfjs -o out/fer2013-small-tfjs\n  $ pipeline models quantize ./runs/mine/model --data faces/ -o out/mine-int8",
     );
   models
     .command("list", { isDefault: true })
-    .description("Lists the models that come along.")
+    .description("Lists the shipped models.")
     .option("--json", "prints one JSON list")
     .allowExcessArguments()
     .action((flags: { json?: boolean }, command: Command) => {
@@ -38,25 +38,25 @@ export function register(program: Command): void {
   models
     .command("check")
     .description("Checks sizes, hashes and shapes, and runs each form of the model once.")
-    .argument("[models...]", `${WHICH}; default: all that come along`)
+    .argument("[models...]", `${WHICH}; default: all shipped models`)
     .action(check);
   models
     .command("export")
     .description(
-      "Writes a model in one format, checked, with its card: a folder that can be used as a model.",
+      "Writes a model in one format, checked, with its card, into a folder that can be used as a model.",
     )
     .argument("<model>", WHICH)
     .addOption(
       new Option(
         "--format <format>",
-        "onnx, or TensorFlow.js's layers format, for `engine: tfjs` and for browsers",
+        "onnx, or tfjs: TensorFlow.js's layers format, for `engine: tfjs` and for browsers",
       )
         .choices(["onnx", "tfjs"])
         .makeOptionMandatory(),
     )
     .requiredOption(
       "-o, --out <folder>",
-      "folder to write to; the model's own gets the format besides its others",
+      "folder to write to; the model's own gets the format in addition to the others",
     )
     .option("--force", quantize.FORCE_HELP)
     .action(exportModel);

@@ -17,12 +17,12 @@ export function addNatsFlags(command: Command): Command {
   return command
     .option(
       "--nats <url>",
-      "the server, or several with commas between them; user and password may stand in it (default: NATS_URL, else nats://127.0.0.1:4222)",
+      "the server, or several separated by commas; may include user and password (default: NATS_URL, else nats://127.0.0.1:4222)",
     )
     .option("--creds <file>", "credentials file (JWT and seed)")
     .option("--nkey <file>", "file with the seed of an nkey")
     .option("--tls-ca <file>", "certificates to trust, PEM")
-    .option("--tls-cert <file>", "our certificate, PEM, for mutual TLS")
+    .option("--tls-cert <file>", "client certificate, PEM, for mutual TLS")
     .option("--tls-key <file>", "its private key, PEM");
 }
 

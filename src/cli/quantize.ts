@@ -18,17 +18,21 @@ export function register(models: Command, which: string): void {
   models
     .command("quantize")
     .description(
-      "Adds a file in 8 bits to a model (ONNX QDQ), calibrated on training pictures, for `classify: { precision: int8 }`.",
+      "Adds an 8-bit file (ONNX QDQ) to a model, calibrated on training pictures, for `classify: { precision: int8 }`.",
     )
     .argument("<model>", which)
-    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of pictures a class")
-    .requiredOption("-o, --out <folder>", "folder to write to; the model's own is fine")
-    .option("--pictures <n>", "training pictures to calibrate on, evenly spread over the data set", "512")
+    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of pictures per class")
+    .requiredOption("-o, --out <folder>", "folder to write to; may be the model's own")
+    .option(
+      "--pictures <n>",
+      "number of training pictures to calibrate on, spread evenly over the data set",
+      "512",
+    )
     .option("--force", FORCE_HELP)
     .addHelpText(
       "after",
       `
-Measure what it costs before you use it:
+Measure what it costs in accuracy before you use it:
   $ pipeline models quantize ./runs/mine/model --data faces/ -o out/mine-int8
   $ pipeline evaluate ./out/mine-int8 --data faces/
   $ pipeline evaluate ./out/mine-int8 --data faces/ --precision int8`,

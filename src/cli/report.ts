@@ -31,33 +31,37 @@ interface Flags {
 export function register(program: Command): void {
   program
     .command("report")
-    .description("Makes a page, a Markdown text or a table of what a `jsonl` sink has written.")
+    .description("Turns what a `jsonl` sink has written into a web page, Markdown or a table.")
     .argument(
       "<files...>",
       "events as JSON lines (.gz too), patterns such as 'out/*.jsonl', or - for standard input",
     )
     .option("-o, --output <file>", "the report (default: standard output)")
     .addOption(
-      new Option("--format <format>", "by default what --output ends in, else html").choices(FORMATS),
+      new Option(
+        "--format <format>",
+        "format of the report (default: from the ending of --output, else html)",
+      ).choices(FORMATS),
     )
-    .option("--title <text>", "what stands above it", "Expression report")
+    .option("--title <text>", "title of the report", "Expression report")
     .addOption(
       new Option(
         "--clock <clock>",
-        "times are those of the day, or of the recording (default: of the recording where events come from one)",
+        "shows times of day (wall) or times in the recording (media; default if events come from a recording)",
       ).choices(["wall", "media"]),
     )
-    .option("-q, --quiet", "says only what goes wrong")
+    .option("-q, --quiet", "prints only warnings and errors")
     .addHelpText(
       "after",
       `
-The page needs no other file, no network and no script: expressions over time, by face and over all, changes from one to
-another, where faces were, and the first and last events. Files of any size are read as a stream. Files of one run that
-was rotated belong together: give them in their order, as a pattern does. Where faces have no time in view (pictures),
-shares are of faces.
-A line that is no event (cut short, damaged) is named on standard error, counted in the report, and passed over.
-The report has its name only once it is whole. Exit codes: 0 fine, 1 nothing could be read or written, 2 the usage is
-wrong, 130 stopped.
+The page needs no other file, no network and no scripts. It shows expressions over time, by face and overall, changes from
+one to another, where faces were, and the first and last events.
+
+Files of any size are read as a stream. Give the rotated files of one run together and in order, as a pattern does. For
+still pictures, which have no time in view, shares are shares of faces.
+A line that is not an event (cut short, damaged) is skipped, reported on standard error and counted in the report.
+The report takes its name only once it is complete.
+Exit codes: 0 success, 1 nothing could be read or written, 2 wrong usage, 130 stopped.
 
 Examples:
   $ pipeline report out/lobby.jsonl -o lobby.html
@@ -209,6 +213,10 @@ class Progress {
   #bytes = 0;
   #drawnMs = 0;
   #shown = false;
+  /** What is said of lines before the first event: a file without any gets one line in all. */
+  #held: string[] = [];
+  /** What is wrong with the first line that is no event. */
+  #first = "";
 
   constructor(inputs: readonly SizedInput[], wanted: boolean, draw: Redrawn) {
     this.#inputs = inputs;
@@ -221,6 +229,7 @@ class Progress {
   async *counting<T>(batches: AsyncIterable<readonly T[]>): AsyncGenerator<readonly T[]> {
     for await (const batch of batches) {
       this.events += batch.length;
+      for (const text of this.#held.splice(0)) this.#tell(text);
       this.#show();
       yield batch;
     }
@@ -231,8 +240,12 @@ class Progress {
   }
 
   broken(place: string, why: string): void {
-    if (++this.odd <= NAMED) this.#tell(`${printable(place)}: passed over: ${why}`);
-    if (this.odd === NAMED) this.#tell("further lines that are no events are counted only");
+    if (++this.odd > NAMED) return;
+    const further = this.odd === NAMED ? "\nfurther lines that are no events are counted only" : "";
+    const text = `${printable(place)}: passed over: ${why}${further}`;
+    if (this.events > 0) this.#tell(text);
+    else this.#held.push(text);
+    this.#first ||= ` (the first: ${why})`;
   }
 
   /** Throws where there was something, and not one event in it. */
@@ -241,7 +254,7 @@ class Progress {
     const names = this.#inputs.map(({ name }) => name).join(", ");
     throw new SinkError(
       "REPORT_EVENTS",
-      `${names}: no emotion event in ${plural(this.odd, "line")}; a \`jsonl\` sink writes such files`,
+      `${names}: no emotion event in ${plural(this.odd, "line")}${this.#first}; a \`jsonl\` sink writes such files`,
     );
   }
 

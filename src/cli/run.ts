@@ -19,24 +19,24 @@ export function register(program: Command): void {
     .command("run")
     .description("Runs a pipeline until its sources end or you press Ctrl-C.")
     .argument("<file>", "pipeline file")
-    .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
+    .option("--set <path=value>", "overrides a value in the file (repeatable)", collect, [])
     .option(
       "--web [[host:]port]",
-      "shows the run in a browser (default: 127.0.0.1:8088; port 0: any that is free)",
+      "shows the run in a browser (default: 127.0.0.1:8088; port 0: any free one)",
       webAddress,
     )
-    .option("-q, --quiet", "says only what goes wrong")
+    .option("-q, --quiet", "prints only warnings and errors")
     .option("--json", "logs as JSON lines on standard error")
     .option("--metrics <[host:]port>", METRICS_HELP)
     .addHelpText(
       "after",
       `
-Ctrl-C ends cleanly: what is under way is finished and written. A second one ends at once.
-Exit codes: 0 fine, 1 the run failed, 2 the file or the usage is wrong.
-Relative paths in the file are looked for beside it, those of --set in the working directory.
+Ctrl-C stops cleanly: frames in progress are finished and written. A second one stops at once.
+Exit codes: 0 success, 1 the run failed, 2 wrong file or usage.
+Paths in the file are relative to the file, those in --set to the working directory.
 
---web on an address that other machines reach asks its visitors for a token: EKSPRESI_WEB_TOKEN, or one that is
-made for the run and printed.
+If other machines can reach the --web address, visitors must give a token: EKSPRESI_WEB_TOKEN, or one that is generated
+for the run and printed.
 
 Examples:
   $ pipeline run pipelines/webcam.yaml

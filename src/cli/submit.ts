@@ -18,12 +18,12 @@ interface Flags extends NatsFlags {
 export function register(program: Command): void {
   const submit = program
     .command("submit")
-    .description("Puts cameras and recordings in the queue of `pipeline worker`.");
+    .description("Puts cameras and recordings into the queue of `pipeline worker`.");
   submit.addHelpText(
     "after",
     `
-The pipeline file's text is sent along. On the worker its paths are relative to the worker's --folder, its variables are
-the ones the worker allows, and \${JOB_ID} is the job's id.
+The text of the pipeline file is sent along. On the worker its paths are relative to the worker's --folder, it can use the
+variables that the worker allows, and \${JOB_ID} is the job's id.
 
 Examples:
   $ pipeline submit camera --pipeline pipelines/camera-job.yaml --id door --url rtsp://10.0.0.7/stream1
@@ -34,15 +34,15 @@ Examples:
     addNatsFlags(
       command
         .requiredOption("--pipeline <file>", "pipeline file")
-        .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
-        .option("--no-check", "sends the file as it is, e.g. because only the worker has its variables"),
+        .option("--set <path=value>", "overrides a value in the file (repeatable)", collect, [])
+        .option("--no-check", "sends the file unchecked, e.g. because only the worker has its variables"),
     );
   shared(
     submit
       .command("camera")
-      .description("A camera, watched by one worker at a time until the job is cancelled.")
-      .requiredOption("--id <id>", "the job's id, and the first source's")
-      .option("--url <url>", "the first source's address"),
+      .description("Submits a camera, which one worker at a time watches until the job is cancelled.")
+      .requiredOption("--id <id>", "id of the job and of the pipeline's first source")
+      .option("--url <url>", "address of the first source"),
   )
     .addHelpText(
       "after",
@@ -52,7 +52,9 @@ Examples:
   shared(
     submit
       .command("recording")
-      .description("A recording, worked through once; what its sinks write replaces an earlier result.")
+      .description(
+        "Submits a recording, which is processed once; what its sinks write replaces an earlier result.",
+      )
       .argument("<path>", "the recording, as the worker sees it: relative to its --folder")
       .option("--id <id>", "the job's id (default: made from the recording's name)"),
   )

@@ -23,21 +23,21 @@ interface Flags {
 export function register(program: Command): void {
   program
     .command("sweep")
-    .description("Trains a recipe many times with other values, and finds the best.")
+    .description("Trains a recipe many times with different values and finds the best.")
     .argument("<sweep>", "sweep file")
     .option("-o, --out <folder>", "where figures, report and runs go (default: runs/<name>)")
-    .option("--resume", "goes on with the folder's sweep, to the same figures")
-    .option("--set <path=value>", "overrides a value of the recipe for every run (repeatable)", collect, [])
+    .option("--resume", "continues the folder's sweep, to the same figures")
+    .option("--set <path=value>", "overrides a value in the recipe for every run (repeatable)", collect, [])
     .option("--threads <n>", TRAINING_THREADS_HELP)
-    .option("-q, --quiet", "says only what goes wrong")
+    .option("-q, --quiet", "prints only warnings and errors")
     .addHelpText(
       "after",
       `
-The folder gets sweep.json (all figures), report.html (tables and curves; written anew after each run) and
-runs/<run>/ with each run's model. Ctrl-C saves and stops; --resume goes on from there, also after a crash. A second
-Ctrl-C stops at once.
-Exit codes: 0 finished or saved, 1 the data is damaged or the sweep failed, 2 a file or the usage is wrong, 130 stopped
-at once.
+The folder gets sweep.json (all figures), report.html (tables and curves, rewritten after each run) and runs/<run>/ with
+each run's model.
+Ctrl-C saves and stops; --resume continues from there, also after a crash. A second Ctrl-C stops at once.
+Exit codes: 0 finished or saved, 1 the data is damaged or the sweep failed, 2 wrong file or usage,
+130 stopped at once.
 
 Examples:
   $ pipeline sweep recipes/study-sweep.yaml --set data.path=fer2013.csv

@@ -5,11 +5,10 @@ import { ConfigError } from "../errors.js";
 const DEFAULT = 2;
 
 /** Of a `--threads` option of inference, after what the threads are for. */
-export const THREADS_HELP = `no more than there are cores (default: ${DEFAULT})`;
+export const THREADS_HELP = `at most the number of cores (default: ${DEFAULT})`;
 
 /** Of a `--threads` option of training, whose threads each take a part of the batch. */
-export const TRAINING_THREADS_HELP =
-  "threads that train, no more than there are cores (default: as many as there are)";
+export const TRAINING_THREADS_HELP = "threads to train on, at most the number of cores (default: all cores)";
 
 /**
  * The value of a `--threads` option: of more threads than cores each waits for the others. Throws `ConfigError`.

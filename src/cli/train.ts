@@ -23,22 +23,22 @@ interface Flags {
 export function register(program: Command): void {
   program
     .command("train")
-    .description("Trains a model as a recipe says.")
+    .description("Trains a model from a recipe.")
     .argument("<recipe>", "recipe file")
     .option("-o, --out <folder>", "where checkpoint, history and model go (default: runs/<name>)")
-    .option("--resume", "goes on where the folder's checkpoint stands, to the same figures")
-    .option("--force", "begins anew where the folder holds a run; its model stays until there is a new one")
-    .option("--set <path=value>", "overrides a value of the recipe (repeatable)", collect, [])
+    .option("--resume", "continues from the folder's checkpoint, to the same figures")
+    .option("--force", "starts over if the folder holds a run; its model stays until there is a new one")
+    .option("--set <path=value>", "overrides a value in the recipe (repeatable)", collect, [])
     .option("--epochs <n>", "short for --set epochs=n")
     .option("--seed <n>", "short for --set seed=n")
     .option("--threads <n>", TRAINING_THREADS_HELP)
-    .option("-q, --quiet", "says only what goes wrong")
+    .option("-q, --quiet", "prints only warnings and errors")
     .addHelpText(
       "after",
       `
-Ctrl-C saves and stops; --resume goes on from there. A second Ctrl-C stops at once.
-Exit codes: 0 finished or saved, 1 the data is damaged or the training failed, 2 the recipe or the usage is wrong, 130
-stopped at once.
+Ctrl-C saves and stops; --resume continues from there. A second Ctrl-C stops at once.
+Exit codes: 0 finished or saved, 1 the data is damaged or the training failed, 2 wrong recipe or usage,
+130 stopped at once.
 
 Examples:
   $ pipeline train recipes/fer2013-small.yaml --set data.path=fer2013.csv

@@ -26,15 +26,15 @@ interface Verdict {
 export function register(program: Command): void {
   program
     .command("validate")
-    .description("Checks pipeline files and says what is wrong, with line and column.")
+    .description("Checks pipeline files and reports every mistake with its line and column.")
     .argument("<files...>", "pipeline files")
-    .option("--set <path=value>", "overrides a value of the file (repeatable)", collect, [])
+    .option("--set <path=value>", "overrides a value in the file (repeatable)", collect, [])
     .option("--json", "prints one JSON list: file, ok, components, errors, warnings")
     .addHelpText(
       "after",
       `
-Exits with 2 when a file is wrong. Recordings and models that are not here are told, and are no mistake: they may be
-there where it runs.
+Exits with 2 if a file is wrong. Missing recordings and models are reported but do not count as mistakes: they may exist
+where the pipeline runs.
 
 Examples:
   $ pipeline validate lobby.yaml

@@ -44,40 +44,36 @@ export function register(program: Command): void {
   const worker = program
     .command("worker")
     .description(
-      "Works on cameras and recordings that `pipeline submit` has put into the queue on NATS, or runs models for others.",
+      "Processes cameras and recordings that `pipeline submit` put into the queue on NATS, or runs models for other machines.",
     )
     .option(
       "--folder <folder>",
       "the only folder that jobs write to; paths in their pipelines are relative to it",
       ".",
     )
-    .option("--read <folder>", "a folder that jobs may read besides (repeatable)", collect, [])
-    .option("--env <name>", "a variable of this environment that pipelines may use (repeatable)", collect, [])
+    .option("--read <folder>", "another folder that jobs may read (repeatable)", collect, [])
+    .option("--env <name>", "an environment variable that pipelines may use (repeatable)", collect, [])
     .addOption(
       new Option("--take <kinds...>", "takes only these kinds of job (default: both)").choices([
         "camera",
         "recording",
       ]),
     )
-    .option(
-      "--max-load <percent>",
-      "takes no job beside others while more of the CPU is in use; 0: never minds",
-      "80",
-    )
+    .option("--max-load <percent>", "takes no further job while more of the CPU is in use; 0: no limit", "80")
     .option(
       "--max-dropped <percent>",
-      "takes no more while a camera drops more of its frames, and gives the newest camera back after 30 s; 100: never",
+      "takes no further job while a camera drops more of its frames, and gives the newest camera back after 30 s; 100: no limit",
       "10",
     )
-    .option("--tries <n>", "sets a job aside after so many failures in a row", "5")
-    .option("--grace <duration>", "how long recordings may go on after Ctrl-C or SIGTERM", "0s")
+    .option("--tries <n>", "sets a job aside after this many failures in a row", "5")
+    .option("--grace <duration>", "how long recordings may continue after Ctrl-C or SIGTERM", "0s")
     .option(
       "--ack-wait <duration>",
-      "silence after which a worker's jobs go to others; only where it makes the queue",
+      "silence after which a worker's jobs go to others; only used when creating the queue",
       "6s",
     )
-    .option("--replicas <n>", "copies of the queue in a cluster; only where it makes the queue", "1")
-    .option("--name <name>", "name in `pipeline jobs` (default: host and a few random letters)")
+    .option("--replicas <n>", "copies of the queue in a cluster; only used when creating the queue", "1")
+    .option("--name <name>", "name shown by `pipeline jobs` (default: host and a few random letters)")
     .option("--inference", "runs models for `classify: { engine: nats }` instead of taking jobs")
     .option(
       "--model <model>",
@@ -91,16 +87,16 @@ export function register(program: Command): void {
         .default("cpu"),
     )
     .option("--threads <n>", "with --inference: CPU threads (default: half of the cores)")
-    .option("--strict", "with --inference: fails where the provider cannot be had, instead of using the CPU")
+    .option("--strict", "with --inference: fails if the provider is unavailable, instead of using the CPU")
     .option("--metrics <[host:]port>", METRICS_HELP)
-    .option("-q, --quiet", "says only what goes wrong")
+    .option("-q, --quiet", "prints only warnings and errors")
     .option("--json", "logs as JSON lines on standard error");
   addNatsFlags(worker)
     .addHelpText(
       "after",
       `
-Each job runs in a process of its own. Ctrl-C or SIGTERM hands cameras over to other workers at once; a second one ends
-at once. A worker that dies or is cut off loses its jobs after --ack-wait, and stops watching by itself before that.
+Each job runs in its own process. Ctrl-C or SIGTERM hands cameras over to other workers at once; a second one exits
+immediately. A worker that dies or is cut off loses its jobs after --ack-wait, and stops watching on its own before that.
 
 Examples:
   $ pipeline worker --folder /srv/ekspresi --env DOOR_URL --metrics 0.0.0.0:9464

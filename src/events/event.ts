@@ -20,7 +20,7 @@ export const EmotionData = Type.Object(
     ),
     label: Type.String({
       description:
-        "The expression that is held, by its name in the model, e.g. `happy`. Smoothing keeps it until another is clearly ahead: for a while it may not be the highest of `probabilities`.",
+        "The current expression, by its name in the model, e.g. `happy`. Smoothing keeps it until another is clearly ahead, so for a while it may not be the most likely of `probabilities`.",
     }),
     confidence: Type.Number({ minimum: 0, maximum: 1, description: "Smoothed probability of `label`." }),
     probabilities: Type.Record(Type.String(), Probability, {
@@ -29,14 +29,14 @@ export const EmotionData = Type.Object(
     raw: Type.Optional(
       Type.Record(Type.String(), Probability, {
         description:
-          "The model's own probabilities for this frame, by name; there with `raw: true` of the operator `events`.",
+          "The model's own probabilities for this frame, by name. Only with `raw: true` on the operator `events`.",
       }),
     ),
     box: Type.Object({
       x: Type.Number({
-        description: "Left edge, pixels of the source frame, from 0.",
+        description: "Left edge in pixels of the source frame, from 0.",
       }),
-      y: Type.Number({ description: "Top edge, pixels, from 0." }),
+      y: Type.Number({ description: "Top edge in pixels, from 0." }),
       width: Type.Number({ exclusiveMinimum: 0, description: "Pixels." }),
       height: Type.Number({ exclusiveMinimum: 0, description: "Pixels." }),
     }),
@@ -44,15 +44,13 @@ export const EmotionData = Type.Object(
       { x: Type.Number(), y: Type.Number(), width: Type.Number(), height: Type.Number() },
       {
         description:
-          "The same box as fractions of the frame's width and height: within 0 to 1, but for rounding.",
+          "The same box as fractions of the frame's width and height: 0 to 1, except for rounding.",
       },
     ),
     frame: Type.Integer({ minimum: 0, description: "Number of the frame in its source, from 0." }),
-    picture: Type.Optional(
-      Type.String({ description: "Name of the picture's file, of an `images` source." }),
-    ),
-    mediaTimeMs: Type.Number({ description: "Media time of the frame, from the container's PTS, ms." }),
-    sinceMs: Type.Number({ description: "Media time at which this label began, ms." }),
+    picture: Type.Optional(Type.String({ description: "File name of the picture, for an `images` source." })),
+    mediaTimeMs: Type.Number({ description: "Media time of the frame in ms, from the container's PTS." }),
+    sinceMs: Type.Number({ description: "Media time in ms at which this label began." }),
     model: Type.Object(
       { name: Type.String(), version: Type.String() },
       { description: "The model that gave the probabilities." },
@@ -74,12 +72,12 @@ export const EmotionEvent = Type.Object(
     id: Type.String({
       minLength: 1,
       description:
-        "Stable: the same recording, model and pipeline give the same ids in every run; a camera's are its run's own.",
+        "Stable: the same recording, model and pipeline give the same ids in every run. A camera's ids are unique to the run.",
     }),
     source: Type.String({
       minLength: 1,
       description:
-        "URI reference: `/pipelines/<name>/sources/<id>`, name and id percent-encoded; `data.pipeline` and `data.camera` are the plain texts.",
+        "URI reference: `/pipelines/<name>/sources/<id>`, with name and id percent-encoded. `data.pipeline` and `data.camera` have the plain text.",
     }),
     type: Type.String({
       pattern: "^dev\\.ekspresi\\.emotion\\.(appeared|changed|sample|left)$",
@@ -89,9 +87,9 @@ export const EmotionEvent = Type.Object(
     time: Type.String({
       format: "date-time",
       description:
-        "Wall time of the frame for a live source. For a recording the start of the run plus media time, which may lie in the future: recordings are read faster than they play.",
+        "Wall time of the frame for a live source. For a recording it is the start of the run plus media time, which may be in the future, because recordings are read faster than they play.",
     }),
-    datacontenttype: Type.Literal("application/json", { description: "What `data` is." }),
+    datacontenttype: Type.Literal("application/json", { description: "Media type of `data`." }),
     data: EmotionData,
   },
   { additionalProperties: false, title: "Emotion event" },

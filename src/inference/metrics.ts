@@ -22,7 +22,7 @@ export const INFERENCE_FAMILIES: readonly Family<Figures>[] = [
   {
     name: "ekspresi_inference_info",
     type: "gauge",
-    help: "Always 1; its labels tell the model and what runs it.",
+    help: "Always 1; its labels give the model and what runs it.",
     read: (all) =>
       all.map(({ model, version, provider }) => ({ labels: { model, version, provider }, value: 1 })),
   },
@@ -35,16 +35,16 @@ export const INFERENCE_FAMILIES: readonly Family<Figures>[] = [
   family(
     "ekspresi_inference_refused_total",
     "counter",
-    "Requests answered with an error, or given up because their asker no longer waited.",
+    "Requests answered with an error, or dropped because the requester no longer waited.",
     ({ refused }) => refused,
   ),
-  family("ekspresi_inference_batches_total", "counter", "Batches that were run.", ({ batches }) => batches),
+  family("ekspresi_inference_batches_total", "counter", "Batches run.", ({ batches }) => batches),
   family("ekspresi_inference_faces_total", "counter", "Faces in those batches.", ({ faces }) => faces),
   family(
     "ekspresi_inference_busy_seconds_total",
     "counter",
-    "Time for which a batch was under way.",
+    "Time during which a batch was in progress.",
     ({ busyMs }) => busyMs / 1000,
   ),
-  family("ekspresi_inference_waiting", "gauge", "Faces that wait for a batch.", ({ waiting }) => waiting),
+  family("ekspresi_inference_waiting", "gauge", "Faces waiting for a batch.", ({ waiting }) => waiting),
 ];

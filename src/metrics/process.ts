@@ -36,13 +36,13 @@ export const PROCESS_FAMILIES: readonly Family<ProcessFigures>[] = [
   {
     name: "ekspresi_build_info",
     type: "gauge",
-    help: "Always 1; its labels tell the versions.",
+    help: "Always 1; its labels give the versions.",
     read: () => one(1, { version, node: process.version }),
   },
   {
     name: "process_cpu_seconds_total",
     type: "counter",
-    help: "CPU time of this process, its threads included and ffmpeg not.",
+    help: "CPU time of this process, including its threads but not ffmpeg.",
     read: () => {
       const { user, system } = process.cpuUsage();
       return one((user + system) / 1e6);
@@ -57,13 +57,13 @@ export const PROCESS_FAMILIES: readonly Family<ProcessFigures>[] = [
   {
     name: "process_start_time_seconds",
     type: "gauge",
-    help: "Start of this process, seconds since 1970.",
+    help: "Start of this process in seconds since 1970.",
     read: ({ startedAtMs }) => one(startedAtMs / 1000),
   },
   {
     name: "nodejs_eventloop_lag_p99_seconds",
     type: "gauge",
-    help: "How late the event loop was in the worst hundredth of its turns since the last scrape.",
+    help: "99th percentile of how late the event loop was since the last scrape.",
     read: (figures) => one(figures.lagMs() / 1000),
   },
 ];

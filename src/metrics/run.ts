@@ -47,7 +47,7 @@ export const RUN_FAMILIES = [
   family(
     "ekspresi_source_up",
     "gauge",
-    "1 while the source gives pictures; 0 while it opens, reconnects, or has ended.",
+    "1 while the source gives pictures; 0 while it is opening or reconnecting, or has ended.",
     ofSources(({ state }) => (state === "running" ? 1 : 0)),
   ),
   family(
@@ -65,7 +65,7 @@ export const RUN_FAMILIES = [
   family(
     "ekspresi_source_reconnects_total",
     "counter",
-    "Times the camera was opened again after it failed.",
+    "Number of times the camera was reopened after a failure.",
     ofSources(({ reconnects }) => reconnects),
   ),
   family(
@@ -77,7 +77,7 @@ export const RUN_FAMILIES = [
   family(
     "ekspresi_source_duration_seconds",
     "gauge",
-    "Media time at which a recording ends, where its container tells.",
+    "Media time at which a recording ends, if its container says so.",
     ({ sources }) =>
       sources.flatMap(({ id, durationMs }) =>
         durationMs === undefined ? [] : [{ labels: { source: id }, value: durationMs / 1000 }],
@@ -96,7 +96,7 @@ export const RUN_FAMILIES = [
   family(
     "ekspresi_engine_info",
     "gauge",
-    "Always 1; its labels tell the model and what runs it.",
+    "Always 1; its labels give the model and what runs it.",
     ({ engines }) =>
       engines.map(({ id, model, version, provider }) => ({
         labels: { operator: id, model, version, provider },
@@ -118,7 +118,7 @@ export const RUN_FAMILIES = [
   family(
     "ekspresi_engine_busy_seconds_total",
     "counter",
-    "Time for which a batch was under way.",
+    "Time during which a batch was in progress.",
     ofEngines(({ busyMs }) => busyMs / 1000),
   ),
   family(
@@ -136,7 +136,7 @@ export const RUN_FAMILIES = [
   family(
     "ekspresi_sink_waiting",
     "gauge",
-    "Events or pictures that wait for the sink.",
+    "Events or pictures waiting for the sink.",
     ofSinks(({ waiting }) => waiting),
   ),
 ];

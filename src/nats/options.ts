@@ -10,7 +10,7 @@ export const natsFields = {
     Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
       default: DEFAULT_URL,
       description:
-        "The server, or several of one cluster as a list or between commas. `tls://` asks for TLS. A login may stand in it: `nats://user:password@host`, `nats://token@host`.",
+        "The server, or several servers of one cluster as a list or separated by commas. `tls://` requires TLS. It may include a login: `nats://user:password@host`, `nats://token@host`.",
       examples: ["nats://nats.example:4222", "tls://a.example:4222,tls://b.example:4222"],
     }),
   ),
@@ -18,10 +18,10 @@ export const natsFields = {
   password: Type.Optional(
     Type.String({
       // biome-ignore lint/suspicious/noTemplateCurlyInString: as written in YAML
-      description: "Its password. Leave it out of the file: `${NATS_PASSWORD}`.",
+      description: "Its password. Keep it out of the file with `${NATS_PASSWORD}`.",
     }),
   ),
-  token: Type.Optional(Type.String({ minLength: 1, description: "Token, where the server wants one." })),
+  token: Type.Optional(Type.String({ minLength: 1, description: "Token, if the server requires one." })),
   nkey: Type.Optional(
     Path({ description: "File with the seed of an nkey (`SU...`).", examples: ["user.nk"] }),
   ),
@@ -38,19 +38,19 @@ export const natsFields = {
           Path({ description: "Certificates to trust, PEM. Default: the system's.", examples: ["ca.pem"] }),
         ),
         cert: Type.Optional(
-          Path({ description: "Our certificate, PEM, where the server asks for one (mutual TLS)." }),
+          Path({ description: "Client certificate, PEM, if the server asks for one (mutual TLS)." }),
         ),
         key: Type.Optional(Path({ description: "The private key of `cert`, PEM." })),
         first: Type.Optional(
           Type.Boolean({
             default: false,
-            description: "TLS before the server's greeting, for servers with `handshake_first`.",
+            description: "Starts TLS before the server's greeting, for servers with `handshake_first`.",
           }),
         ),
       },
       {
         description:
-          "Asks for TLS; `{}` with the system's certificates. Used anyway where the server has it.",
+          "Requires TLS; `{}` uses the system's certificates. TLS is used anyway if the server offers it.",
       },
     ),
   ),
@@ -95,26 +95,28 @@ export const StreamOptions = Type.Object(
       Type.Boolean({
         default: false,
         description:
-          "Makes the stream where there is none, for the subjects of `subject`. One that is there is never changed.",
+          "Creates the stream for the subjects of `subject` if it does not exist. An existing stream is never changed.",
       }),
     ),
     maxAge: Type.Optional(
-      Duration({ description: "How long it keeps events. Default: for ever.", examples: ["7d"] }),
+      Duration({ description: "How long it keeps events. Default: forever.", examples: ["7d"] }),
     ),
-    maxBytes: Type.Optional(Bytes({ description: "Its largest size. Default: none.", examples: ["10GB"] })),
+    maxBytes: Type.Optional(
+      Bytes({ description: "Its largest size. Default: no limit.", examples: ["10GB"] }),
+    ),
     maxMessages: Type.Optional(
-      Type.Integer({ minimum: 1, description: "Most events in it. Default: no limit." }),
+      Type.Integer({ minimum: 1, description: "Most events it holds. Default: no limit." }),
     ),
     whenFull: Type.Optional(
       Type.Union([Type.Literal("drop-oldest"), Type.Literal("refuse")], {
         description:
-          "What it does at a limit (default: drop-oldest). While it refuses, events wait in the spool.",
+          "What it does when a limit is reached (default: drop-oldest). While it refuses, events wait in the spool.",
       }),
     ),
     duplicateWindow: Type.Optional(
       Duration({
         description:
-          "For how long it knows an event again by its id, so that one sent twice is stored once. Default: 2m.",
+          "How long it recognises an event by its id, so that one sent twice is stored once. Default: 2m.",
       }),
     ),
     replicas: Type.Optional(
@@ -122,10 +124,10 @@ export const StreamOptions = Type.Object(
     ),
     storage: Type.Optional(
       Type.Union([Type.Literal("file"), Type.Literal("memory")], {
-        description: "Where the server keeps it (default: file). What is in memory is lost with the server.",
+        description: "Where the server keeps it (default: file). A stream in memory is lost with the server.",
       }),
     ),
   },
-  { description: "Delivers by JetStream into this stream." },
+  { description: "Delivers into this JetStream stream." },
 );
 export type StreamOptions = Static<typeof StreamOptions>;

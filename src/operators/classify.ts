@@ -16,29 +16,31 @@ const Options = Type.Object({
     Type.String({
       "x-path": true,
       default: "fer2013-small",
-      description: "A model that comes with the package, by name, or the path of a model's folder.",
+      description: "Name of a shipped model, or path of a model's folder.",
     }),
   ),
   batch: Type.Optional(
     Type.Object(
       {
         size: Type.Optional(
-          Type.Integer({ minimum: 1, maximum: 1024, default: 32, description: "Faces a batch." }),
+          Type.Integer({ minimum: 1, maximum: 1024, default: 32, description: "Faces per batch." }),
         ),
         maxWait: Type.Optional(
           Duration({
             description:
-              "How long a face waits for its batch to fill. Default: 15ms; 250ms where all sources are recordings and nothing after this looks at pictures.",
+              "How long a face waits for its batch to fill. Default: 15ms, or 250ms if all sources are recordings and nothing after this looks at pictures.",
           }),
         ),
       },
-      { description: "Faces of all sources share batches; results do not depend on how they fall." },
+      {
+        description: "Faces from all sources share batches. Results do not depend on how faces are batched.",
+      },
     ),
   ),
   flip: Type.Optional(
     Type.Boolean({
       default: false,
-      description: "Averages each face with its mirror image: a little better, twice the work.",
+      description: "Averages each face with its mirror image: slightly more accurate, twice the work.",
     }),
   ),
   margin: Type.Optional(
@@ -46,14 +48,14 @@ const Options = Type.Object({
       minimum: -0.4,
       maximum: 1,
       description:
-        "Added on each side of the box, as a fraction of its size. Default: what the model's card says.",
+        "Margin added on each side of the box, as a fraction of its size. Default: from the model's card.",
     }),
   ),
   engine: Type.Optional(
     Type.Union([Type.Literal("onnx"), Type.Literal("tfjs"), Type.Literal("nats")], {
       default: "onnx",
       description:
-        "`onnx` (onnxruntime-node), `tfjs`: TensorFlow.js, where `@tensorflow/tfjs-node-gpu`, `-node` or the WebAssembly backend is installed, also on machines that onnxruntime is not built for (Intel Macs, musl), or `nats`: the workers of `pipeline worker --inference`, and onnxruntime-node here while none answers.",
+        "`onnx`: onnxruntime-node. `tfjs`: TensorFlow.js, with `@tensorflow/tfjs-node-gpu`, `-node` or the WebAssembly backend installed; also for machines that onnxruntime has no build for (Intel Macs, musl). `nats`: the workers of `pipeline worker --inference`, and onnxruntime-node here while none answers.",
     }),
   ),
   nats: Type.Optional(
@@ -63,7 +65,7 @@ const Options = Type.Object({
         timeout: Type.Optional(
           Duration({
             default: "1s",
-            description: "How long an answer may take before another worker is asked.",
+            description: "Longest wait for an answer before another worker is asked.",
           }),
         ),
       },
@@ -73,20 +75,20 @@ const Options = Type.Object({
   provider: Type.Optional(
     Type.Union([Type.Literal("cpu"), Type.Literal("webgpu"), Type.Literal("cuda")], {
       default: "cpu",
-      description: "What onnxruntime runs on. Where it cannot be had, the CPU is used, with a warning.",
+      description: "What onnxruntime runs on. If it is unavailable, the CPU is used, with a warning.",
     }),
   ),
   precision: Type.Optional(
     Type.Union([Type.Literal("auto"), Type.Literal("float32"), Type.Literal("int8")], {
       default: "auto",
       description:
-        "`int8`: the model's file in 8 bits (`pipeline models quantize` makes one), which takes half to two thirds of the time on a CPU. With `engine: onnx` on the CPU. `auto`: that where the model has it and the CPU is an x64, else `float32`.",
+        "`int8`: the model's 8-bit file (`pipeline models quantize` makes one), which takes half to two thirds of the time; for `engine: onnx` on the CPU. `auto`: `int8` if the model has that file and the CPU is x64, otherwise `float32`.",
     }),
   ),
   strict: Type.Optional(
     Type.Boolean({
       default: false,
-      description: "Fails instead of falling back to the CPU, or with `engine: nats` to this machine.",
+      description: "Fails instead of falling back to the CPU or, with `engine: nats`, to this machine.",
     }),
   ),
   threads: Type.Optional(
@@ -99,7 +101,7 @@ export const classify = operator({
   type: "classify",
   summary: "Reads each face's expression.",
   description:
-    "Crops of all sources go through one queue in batches to one engine, which works in a thread of its own. Frames leave in source order.",
+    "Crops from all sources go through one queue, in batches, to one engine in a thread of its own. Frames leave in source order.",
   takes: "faces",
   gives: "faces",
   options: Options,

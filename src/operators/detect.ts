@@ -26,8 +26,7 @@ const Options = Type.Object({
     Type.String({
       "x-path": true,
       default: "frontalface_default",
-      description:
-        "A cascade that comes with the package, by name, or the path of a cascade file in OpenCV's format.",
+      description: "Name of a shipped cascade, or path of a cascade file in OpenCV's format.",
     }),
   ),
   scaleFactor: Type.Optional(
@@ -35,32 +34,36 @@ const Options = Type.Object({
       minimum: 1.01,
       maximum: 4,
       default: 1.1,
-      description: "How much larger each search window is than the last.",
+      description: "How much larger each search window is than the one before.",
     }),
   ),
   minNeighbors: Type.Optional(
-    Type.Integer({ minimum: 0, default: 5, description: "Raw windows that must agree on a face." }),
+    Type.Integer({ minimum: 0, default: 5, description: "Number of raw windows that must agree on a face." }),
   ),
   minSize: Type.Optional(
-    Length({ default: "8%", description: "Smallest face. Larger is much faster.", examples: ["8%", "60px"] }),
+    Length({
+      default: "8%",
+      description: "Smallest face to find. Larger values are much faster.",
+      examples: ["8%", "60px"],
+    }),
   ),
-  maxSize: Type.Optional(Length({ description: "Largest face. Default: the whole picture." })),
+  maxSize: Type.Optional(Length({ description: "Largest face to find. Default: the whole picture." })),
   every: Type.Optional(
     Type.Integer({
       minimum: 1,
       default: 1,
       description:
-        "Scans the whole picture in each n-th frame; in between looks only around the faces already known. A new face is seen up to n - 1 frames later.",
+        "Scans the whole picture only in every n-th frame, and in between looks around the faces already known. A new face is found up to n - 1 frames later.",
     }),
   ),
   workers: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 256, description: "Threads. Default: as many as cores." }),
+    Type.Integer({ minimum: 1, maximum: 256, description: "Number of threads. Default: one per core." }),
   ),
   engine: Type.Optional(
     Type.Union([Type.Literal("haar"), Type.Literal("opencv")], {
       default: "haar",
       description:
-        "Our own kernel, or OpenCV through `@u4/opencv4nodejs` where that is installed: the same boxes, later.",
+        "`haar`: our own kernel. `opencv`: OpenCV through `@u4/opencv4nodejs`, if installed; the same boxes, but slower.",
     }),
   ),
 });
@@ -83,7 +86,7 @@ export const detect = operator({
   type: "detect",
   summary: "Finds faces with a Haar cascade.",
   description:
-    "Gives the boxes that OpenCV's `detectMultiScale` gives. Frames are scanned side by side on worker threads and leave in source order. With `every: 5` four recordings gave 0.89 to 0.90 of the boxes of full scans, wrong ones counted on both sides, and at most 0.05 more that a full scan did not give; the largest face was found in 0.88 to 1.00 of the frames.",
+    "Finds the same boxes as OpenCV's `detectMultiScale`. Frames are scanned in parallel on worker threads and leave in source order.\n\nWhat `every: 5` costs, on four recordings: it found 0.89 to 0.90 of the boxes that full scans found, wrong ones counted on both sides, and at most 0.05 more that they did not find. The largest face was found in 0.88 to 1.00 of the frames.",
   takes: "frames",
   gives: "faces",
   options: Options,

@@ -18,7 +18,7 @@ export const events = operator({
   type: "events",
   summary: "Turns labelled faces into emotion events.",
   description:
-    "`appeared` when a face is first labelled, `changed` when its label changes, `sample` at an interval, `left` when it has not been seen for `leftAfter` or its source ended. Ids are stable: the same input, model and pipeline give the same ids, so a replay can be deduplicated.",
+    "Kinds of event: `appeared` when a face is first labelled, `changed` when its label changes, `sample` at an interval, `left` when it has not been seen for `leftAfter` or its source ended. Ids are stable: the same input, model and pipeline give the same ids, so a replay can be deduplicated.",
   takes: "faces",
   needs: ["track", "classify"],
   gives: "events",
@@ -28,17 +28,20 @@ export const events = operator({
       Type.Union([Type.Literal("change"), Type.Literal("sample"), Type.Literal("both")], {
         default: "change",
         description:
-          "`change`: appeared, changed, left. `sample`: a sample each `interval`. `both`: all of these.",
+          "`change`: appeared, changed, left. `sample`: one sample per `interval`. `both`: all of these.",
       }),
     ),
     interval: Type.Optional(
       Duration({ default: "1s", description: "Media time between samples of a face." }),
     ),
     leftAfter: Type.Optional(
-      Duration({ default: "1s", description: "Media time unseen after which a face has left." }),
+      Duration({ default: "1s", description: "Media time without being seen after which a face has left." }),
     ),
     raw: Type.Optional(
-      Type.Boolean({ default: false, description: "Adds the model's own probabilities for the frame." }),
+      Type.Boolean({
+        default: false,
+        description: "Adds the model's own probabilities for the frame to each event.",
+      }),
     ),
   }),
   example: "- { type: events, on: change }",

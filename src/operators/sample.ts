@@ -6,13 +6,12 @@ import { Rate } from "../pipeline/units.js";
 /** Keeps at most `fps` frames a second of media time, per source, and returns the others' leases at once. */
 export const sample = operator({
   type: "sample",
-  summary: "Keeps at most so many frames a second.",
-  description:
-    "Counts media time, per source, so that a recording gives the same frames however fast it is read.",
+  summary: "Keeps at most a given number of frames per second.",
+  description: "Uses media time, per source, so a recording gives the same frames however fast it is read.",
   takes: "frames",
   gives: "frames",
   options: Type.Object({
-    fps: Rate({ description: "Frames kept a second of media time.", examples: [5] }),
+    fps: Rate({ description: "Frames to keep per second of media time.", examples: [5] }),
   }),
   example: "- { type: sample, fps: 5 }",
   build: ({ fps }) => {

@@ -18,7 +18,7 @@ export const smooth = operator({
   type: "smooth",
   summary: "Steadies each face's label over time.",
   description:
-    "`ema` averages the probabilities with weights that halve every `halfLife`; `vote` counts the most likely label of each frame in a window. The label changes when another leads by `margin` and the present one has stood for `hold`. The model's own probabilities stay on the face.",
+    "`ema` averages the probabilities with weights that halve every `halfLife`; `vote` counts the most likely label of each frame in a window. The label changes once another leads by `margin` and the current one has lasted for `hold`. The model's own probabilities stay with the face.",
   takes: "faces",
   needs: ["track", "classify"],
   gives: "faces",
@@ -31,7 +31,7 @@ export const smooth = operator({
       }),
     ),
     halfLife: Type.Optional(
-      Duration({ default: "400ms", description: "Time after which a frame weighs half (`ema`)." }),
+      Duration({ default: "400ms", description: "Time after which a frame's weight halves (`ema`)." }),
     ),
     window: Type.Optional(Duration({ default: "1s", description: "Length of the window (`vote`)." })),
     margin: Type.Optional(
@@ -39,10 +39,10 @@ export const smooth = operator({
         minimum: 0,
         maximum: 1,
         default: 0.05,
-        description: "By how much another label must lead before it takes over.",
+        description: "Lead that another label needs to take over.",
       }),
     ),
-    hold: Type.Optional(Duration({ default: "300ms", description: "How long a label stands at least." })),
+    hold: Type.Optional(Duration({ default: "300ms", description: "Shortest time a label lasts." })),
   }),
   idle: ({ method }) =>
     method === "vote"

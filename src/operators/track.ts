@@ -9,27 +9,30 @@ import { assign } from "./hungarian.js";
 /** Gives each face a number that stays with it from frame to frame. */
 export const track = operator({
   type: "track",
-  summary: "Gives each face a number that stays with it.",
+  summary: "Gives each face a number that it keeps.",
   description:
-    "Faces are matched to tracks by where each track should be by now, at least total cost (Hungarian method). A track outlives `maxGap` without a match; its number is never given again. A face is passed on from its `minHits`-th match on, so that one-frame mistakes of the detector never become a track. Nor does a second box over a face that has a track: detectors give those now and then, while two faces side by side hardly overlap.",
+    "Faces are matched to tracks by where each track should be by now, at the least total cost (Hungarian method). A track survives up to `maxGap` without a match; its number is never reused.\n\nA face is passed on from its `minHits`-th match, so the detector's one-frame mistakes never become a track. Nor does a second box over a face that already has a track: detectors produce those now and then, whereas two faces side by side hardly overlap.",
   takes: "faces",
   gives: "faces",
   options: Type.Object({
     maxGap: Type.Optional(
-      Duration({ default: "1s", description: "How long a face may be missed, in media time." }),
+      Duration({
+        default: "1s",
+        description: "How long a face may go unseen before its track ends, in media time.",
+      }),
     ),
     minHits: Type.Optional(
       Type.Integer({
         minimum: 1,
         default: 2,
-        description: "Frames a face must be found in before it counts.",
+        description: "Number of frames a face must be found in before it counts.",
       }),
     ),
     maxDistance: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
         default: 0.8,
-        description: "How far a face may be from where it was expected, in face widths.",
+        description: "Largest distance between a face and where it was expected, in face widths.",
       }),
     ),
     maxOverlap: Type.Optional(
@@ -38,7 +41,7 @@ export const track = operator({
         maximum: 1,
         default: 0.3,
         description:
-          "A track begins only where other faces cover no more of the box than this, as a part of the smaller one. 1 lets all begin.",
+          "Largest overlap with other faces at which a new track may begin, as a fraction of the smaller box. 1: always.",
       }),
     ),
   }),

@@ -7,8 +7,8 @@ import { openOutput } from "./output.js";
 /** Prints one readable line an event on standard output. */
 export const consoleSink = sink({
   type: "console",
-  summary: "Prints one readable line an event.",
-  description: "Standard output; coloured only on a terminal.",
+  summary: "Prints one readable line per event.",
+  description: "Writes to standard output, in colour only on a terminal.",
   takes: "events",
   options: Type.Object({}),
   example: "- { type: console }",

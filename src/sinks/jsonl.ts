@@ -9,25 +9,27 @@ import { openOutput } from "./output.js";
 
 const Options = Type.Object({
   path: Path({
-    description: "The file, or `-` for standard output. Its folder is made.",
+    description: "The file, or `-` for standard output. Its folder is created.",
     examples: ["out/events.jsonl", "-"],
   }),
   rotate: Type.Optional(
     Type.Object(
       {
         size: Type.Optional(
-          Bytes({ description: "Begins a new file before this size is passed.", examples: ["100MB"] }),
+          Bytes({ description: "Starts a new file before this size is exceeded.", examples: ["100MB"] }),
         ),
-        every: Type.Optional(Duration({ description: "Begins a new file after so long.", examples: ["1d"] })),
+        every: Type.Optional(
+          Duration({ description: "Starts a new file after this long.", examples: ["1d"] }),
+        ),
       },
-      { description: "The full file is renamed to `<name>.<time>.jsonl`." },
+      { description: "When to start a new file. The full one is renamed to `<name>.<time>.jsonl`." },
     ),
   ),
   fsync: Type.Optional(
     Type.Union([Type.Literal("never"), Type.Literal("interval"), Type.Literal("always")], {
       default: "never",
       description:
-        "When lines are forced to the disk: left to the system, once a second, or before each next event. Needed only against power cuts.",
+        "When lines are forced to disk: left to the system, once a second, or before each next event. Only needed against power failures.",
     }),
   ),
 });
@@ -39,7 +41,7 @@ export const jsonl = sink({
   type: "jsonl",
   summary: "Appends events to a file as JSON lines.",
   description:
-    "A line is written whole with one system call: whatever kills the process, every line in the file is whole, and a line cut off by a power cut is repaired at the next start. A disk that is full or a pipe that closes stops the run with exit code 1.",
+    "Each line is written with one system call, so whatever kills the process, every line in the file is complete. A line cut off by a power failure is repaired at the next start. A full disk or a closed pipe stops the run with exit code 1.",
   takes: "events",
   options: Options,
   example: "- { type: jsonl, path: out/events.jsonl, rotate: { size: 100MB } }",

@@ -19,14 +19,14 @@ import { checkFields, isWhole, ownPath, partName } from "./part-file.js";
 const Options = Type.Object({
   path: Path({
     description:
-      "The file: `.mp4`, `.m4v`, `.mov` or `.mkv`. Its folder is made. `{source}` stands for the source's id; it is needed where several sources arrive.",
+      "The file: `.mp4`, `.m4v`, `.mov` or `.mkv`. Its folder is created. `{source}` is replaced by the source's id; required if there are several sources.",
     examples: ["out/lobby.mp4", "out/{source}.mkv"],
   }),
   codec: Type.Optional(
     Type.String({
       default: "libx264",
       description:
-        "Video encoder, by ffmpeg's name, e.g. `libx265`, `h264_nvenc`, `h264_vaapi`, `h264_videotoolbox`. It is tried before the run begins.",
+        "Video encoder, by ffmpeg's name, e.g. `libx265`, `h264_nvenc`, `h264_vaapi`, `h264_videotoolbox`. It is tried out before the run starts.",
     }),
   ),
   quality: Type.Optional(
@@ -34,7 +34,7 @@ const Options = Type.Object({
       minimum: 0,
       maximum: 100,
       description:
-        "In the encoder's own measure, lower is better (`-crf`, `-cq`, `-qp`). Default for libx264: 20.",
+        "On the encoder's own scale, lower is better (`-crf`, `-cq`, `-qp`). Default for libx264: 20.",
     }),
   ),
   preset: Type.Optional(
@@ -56,9 +56,9 @@ function containerOf(path: string): string {
 /** Writes what it is given as a recording. */
 export const video = sink({
   type: "video",
-  summary: "Writes pictures to a recording, with the sound of the one they came from.",
+  summary: "Writes pictures to a video file, with the sound of the recording they came from.",
   description:
-    "Every picture keeps its own time, so a variable frame rate stays as it is. Of a recording, sound is copied, subtitles as far as the container can hold them; chapters, metadata, colour tags and the shape of pixels are kept, and Matroska's attachments, unless `blur` hides faces, for they may be pictures; a rotation is carried out. Pictures have 8 bits a sample, whatever the recording's had, and an odd width or height is made even by a black line. A recording without times of its own to go by (`loop`, standard input) and a camera give no sound. While it is written it is called `<name>.part.<extension>`; it takes its name once it is whole, so after a failure or Ctrl-C the part that was done is found under the other.",
+    "Every picture keeps its own time, so a variable frame rate is preserved. From a recording, sound is copied, and subtitles as far as the container can hold them. Chapters, metadata, colour tags and the pixel aspect ratio are kept; so are Matroska's attachments, unless `blur` hides faces, because they may be pictures. Rotation is applied.\n\nPictures have 8 bits per sample, whatever the recording had; an odd width or height is made even with a black line. Cameras give no sound, nor do recordings without usable times of their own (`loop`, standard input).\n\nThe file is called `<name>.part.<extension>` while it is written and takes its final name once complete. After a failure or Ctrl-C, what is done is in the `.part` file.",
   takes: "faces",
   colour: true,
   options: Options,

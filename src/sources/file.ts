@@ -17,11 +17,12 @@ const Options = Type.Object({
   loop: Type.Optional(
     Type.Union([Type.Integer({ minimum: 1 }), Type.Boolean()], {
       default: false,
-      description: "Plays it so many times, or for ever (`true`). Media time goes on across rounds.",
+      description:
+        "Number of times to play it, or `true` to loop forever. Media time continues from one round to the next.",
     }),
   ),
-  from: Type.Optional(Duration({ description: "Begins at this media time.", examples: ["90s"] })),
-  to: Type.Optional(Duration({ description: "Ends at this media time.", examples: ["2m"] })),
+  from: Type.Optional(Duration({ description: "Media time to start at.", examples: ["90s"] })),
+  to: Type.Optional(Duration({ description: "Media time to stop at.", examples: ["2m"] })),
 });
 
 /** A recording. Media times are the container's own PTS. */
@@ -29,8 +30,8 @@ export const file = source({
   type: "file",
   summary: "A recording: anything ffmpeg reads.",
   description:
-    "No frame is ever lost: when the pipeline is busy, ffmpeg waits. Rotation in the metadata is applied; a change of " +
-    "size in mid-stream is passed on (with an ffmpeg older than 4.4 pictures keep the first size).",
+    "No frame is ever lost: when the pipeline is busy, ffmpeg waits. Rotation in the metadata is applied. A change of " +
+    "size in mid-stream is passed on; with an ffmpeg older than 4.4, pictures keep the first size.",
   options: Options,
   example: "- { type: file, path: lobby.mp4 }",
   live: () => false,

@@ -12,16 +12,15 @@ import { Path, Rate } from "../pipeline/units.js";
 
 const Options = Type.Object({
   path: Path({
-    description:
-      "A folder of pictures, or a pattern: `*`, `?`, `**`, `[0-9]` and `{jpg,png}` are understood.",
+    description: "A folder of pictures, or a pattern with `*`, `?`, `**`, `[0-9]` or `{jpg,png}`.",
     examples: ["photos", "photos/**/*.jpg"],
   }),
-  fps: Type.Optional(Rate({ default: 1, description: "Pictures a second of media time." })),
+  fps: Type.Optional(Rate({ default: 1, description: "Pictures per second of media time." })),
   broken: Type.Optional(
     Type.Union([Type.Literal("skip"), Type.Literal("fail")], {
       default: "skip",
       description:
-        "A picture that cannot be read: `skip` names it in a warning and goes on, `fail` ends the source there.",
+        "What to do with a picture that cannot be read: `skip` warns and continues, `fail` ends the source there.",
     }),
   ),
 });
@@ -29,9 +28,9 @@ const Options = Type.Object({
 /** Pictures of a folder or a pattern, in natural order (`2.jpg` before `10.jpg`). */
 export const images = source({
   type: "images",
-  summary: "Pictures of a folder or a pattern.",
+  summary: "Pictures from a folder or a pattern.",
   description:
-    "JPEG, PNG, WebP, AVIF, TIFF, GIF and SVG, in natural order (`2.jpg` before `10.jpg`), each in its own size and upright as its EXIF orientation says. Media time is the picture's place in the list divided by `fps`; events carry the file's name (`data.picture`). No picture is lost: when the pipeline is busy, reading waits. For pictures that have nothing to do with one another put `minHits: 1` into `track`, for none is seen twice.",
+    "JPEG, PNG, WebP, AVIF, TIFF, GIF and SVG, in natural order (`2.jpg` before `10.jpg`), each in its own size and rotated upright according to its EXIF orientation. Media time is the picture's place in the list divided by `fps`; events carry the file's name (`data.picture`). No picture is lost: when the pipeline is busy, reading waits. For unrelated pictures set `minHits: 1` on `track`, because no face is seen twice.",
   options: Options,
   example: "- { type: images, path: photos, fps: 1 }",
   live: () => false,

@@ -12,12 +12,12 @@ export const rtsp = source({
   type: "rtsp",
   summary: "A network camera over RTSP.",
   description:
-    "Opened again for ever after any failure or end, with a growing, random wait. When the pipeline is busy, frames are dropped and counted, so that what is shown is never old. Media time counts from the camera's first frame.",
+    "Reconnects indefinitely after any failure or end, with growing, randomised waits. When the pipeline is busy, frames are dropped and counted, so results never lag behind. Media time counts from the camera's first frame.",
   options: Type.Object({
     url: Type.String({
       pattern: "^(rtsps?://|\\$\\{)",
       description:
-        "Address, with user and password where it needs them (`@`, `/` and the like in them percent-encoded). No log, error or event shows the password; the list of processes does, in ffmpeg's command line.",
+        "Address, with user and password if the camera needs them (percent-encode `@`, `/` and the like in them). No log, error or event shows the password, but the list of processes does, in ffmpeg's command line.",
       examples: ["rtsp://user:password@10.0.0.7/stream1"],
     }),
     transport: Type.Optional(
@@ -27,14 +27,12 @@ export const rtsp = source({
       }),
     ),
     openTimeout: Type.Optional(
-      Duration({ default: "15s", description: "How long the first picture may take." }),
+      Duration({ default: "15s", description: "Longest wait for the first picture." }),
     ),
     stallTimeout: Type.Optional(
-      Duration({ default: "5s", description: "How long the next picture may take." }),
+      Duration({ default: "5s", description: "Longest wait for the next picture." }),
     ),
-    maxBackoff: Type.Optional(
-      Duration({ default: "30s", description: "The longest wait before a new try." }),
-    ),
+    maxBackoff: Type.Optional(Duration({ default: "30s", description: "Longest wait before reconnecting." })),
   }),
   example: `- { type: rtsp, url: "rtsp://10.0.0.7/stream1" }`,
   live: () => true,

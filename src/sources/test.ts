@@ -6,13 +6,13 @@ import { Path, Rate, Size } from "../pipeline/units.js";
 /** A stand-in camera: a moving pattern, or a recording played round and round in real time. */
 export const test = source({
   type: "test",
-  summary: "A stand-in camera for trying things out.",
+  summary: "A simulated camera for trying things out.",
   description:
-    "A moving pattern, or a recording played round and round in real time. Behaves as a camera does: it never waits, frames are dropped when the pipeline is busy.",
+    "Shows a moving pattern, or a recording in a loop, in real time. Behaves like a camera: it never waits, and frames are dropped when the pipeline is busy.",
   options: Type.Object({
     path: Type.Optional(Path({ description: "A recording to play. Default: a pattern." })),
     size: Type.Optional(Size({ default: "640x480", description: "Size of the pattern." })),
-    fps: Type.Optional(Rate({ default: 30, description: "Frames a second of the pattern." })),
+    fps: Type.Optional(Rate({ default: 30, description: "Frames per second of the pattern." })),
   }),
   example: "- { type: test, size: 1280x720, fps: 30 }",
   live: () => true,

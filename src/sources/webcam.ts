@@ -7,26 +7,27 @@ import { Duration, Rate, Size } from "../pipeline/units.js";
 /** A camera of this machine: v4l2 on Linux, avfoundation on macOS, dshow on Windows. */
 export const webcam = source({
   type: "webcam",
-  summary: "A camera of this machine.",
+  summary: "A camera on this machine.",
   description:
-    "Through v4l2 on Linux, avfoundation on macOS and dshow on Windows. Opened again when it was unplugged. When the pipeline is busy, frames are dropped and counted. It was never run with a camera, and on macOS and Windows not at all.",
+    "Through v4l2 on Linux, avfoundation on macOS and dshow on Windows. Reconnects after it was unplugged. When the pipeline is busy, frames are dropped and counted. Never tested with a physical camera, and on macOS and Windows not at all.",
   options: Type.Object({
     device: Type.Optional(
       Type.String({
         description:
-          "`/dev/video0` on Linux, a number on macOS, the camera's name on Windows, where it must be given; `pipeline doctor` lists them. Default: the first camera.",
+          "`/dev/video0` on Linux, a number on macOS, the camera's name on Windows, where it is required; `pipeline doctor` lists them. Default: the first camera.",
       }),
     ),
     size: Type.Optional(
-      Size({ description: "Picture size; the camera must offer it.", examples: ["1280x720"] }),
+      Size({ description: "Picture size; the camera must support it.", examples: ["1280x720"] }),
     ),
     fps: Type.Optional(
       Rate({
-        description: "Frames a second; the camera must offer them. Default: the camera's own; on macOS 30.",
+        description:
+          "Frames per second; the camera must support the rate. Default: the camera's own; on macOS 30.",
       }),
     ),
     stallTimeout: Type.Optional(
-      Duration({ default: "5s", description: "How long the next picture may take." }),
+      Duration({ default: "5s", description: "Longest wait for the next picture." }),
     ),
   }),
   example: "- { type: webcam, size: 1280x720, fps: 30 }",

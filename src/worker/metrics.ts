@@ -15,13 +15,13 @@ export const WORKER_FAMILIES: readonly Family<WorkerFigures>[] = [
   {
     name: "ekspresi_worker_jobs_left_total",
     type: "counter",
-    help: "Jobs that have left this worker, by how: done, given back, failed, set aside, lost, cancelled.",
+    help: "Jobs that have left this worker, by outcome: done, given back, failed, set aside, lost, cancelled.",
     read: ({ left }) => left.map(({ kind, outcome, count }) => ({ labels: { kind, outcome }, value: count })),
   },
   {
     name: "ekspresi_worker_load",
     type: "gauge",
-    help: "Share of the CPU time at hand that is used, 0 to 1; decides whether it takes one more job.",
+    help: "Share of the available CPU time in use, 0 to 1; decides whether the worker takes another job.",
     read: ({ load }) => [{ labels: {}, value: load }],
   },
   {

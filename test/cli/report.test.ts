@@ -93,7 +93,10 @@ describe("pipeline report", function () {
     writeFileSync(join(folder, "notes.txt"), "dear diary\n");
     const none = await report(["notes.txt", "-o", "none.html"]);
     assert.equal(none.code, 1);
-    assert.match(none.stderr, /notes\.txt: no emotion event in 1 line; a `jsonl` sink writes such files\n$/);
+    assert.match(
+      none.stderr,
+      /^notes\.txt: no emotion event in 1 line \(the first: not JSON[^\n]*\); a `jsonl` sink writes such files\n$/,
+    );
     assert(!existsSync(join(folder, "none.html")));
   });
 

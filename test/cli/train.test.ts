@@ -43,7 +43,7 @@ describe("pipeline train", function () {
     assert.equal((await readFile(join(out, "history.jsonl"), "utf8")).split("\n").length, 2);
     const other = await train("-o", out, "--seed", "3", "--resume");
     assert.equal(other.code, 2);
-    assert.match(other.err, /another recipe, seed or data set; give those, or begin anew by --force/);
+    assert.match(other.err, /another value of seed; give the same, or begin anew with --force/);
     await rm(join(out, "checkpoint.bin"));
     const model = await train("-o", out);
     assert.equal(model.err, `${out} holds a run already; begin anew by --force, or give another --out\n`);

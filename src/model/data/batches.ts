@@ -11,17 +11,17 @@ import { classWeights, epochOrder } from "./sampling.js";
 export const SamplingOptions = Type.Object({
   balanced: Type.Boolean({
     default: false,
-    description: "Draws every class as often as the others; small ones repeat.",
+    description: "Draws every class equally often; small classes repeat.",
   }),
   classWeights: Type.Boolean({
     default: false,
-    description: "Lets every class count the same in the loss instead.",
+    description: "Instead gives every class the same weight in the loss.",
   }),
   labelSmoothing: Type.Number({
     default: 0,
     minimum: 0,
     maximum: 0.9,
-    description: "Part of the target that is spread over all classes.",
+    description: "Fraction of the target to spread over all classes.",
   }),
 });
 export type SamplingOptions = Static<typeof SamplingOptions>;

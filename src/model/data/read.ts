@@ -14,28 +14,34 @@ import { divide, SplitOptions } from "./split.js";
 /** Where labelled faces come from: the `data:` block of a recipe. */
 export const DataOptions = Type.Object({
   path: Type.String({
-    description: "FER-2013's CSV (`emotion,pixels,Usage`), or a folder with one folder of pictures a class.",
+    description:
+      "FER-2013's CSV (`emotion,pixels,Usage`), or a folder with one folder of pictures per class.",
   }),
   training: Type.Array(Type.String(), {
     default: ["training"],
-    description: "Names of the splits to learn from, in small or large letters; `train` is `training`.",
+    description: "Names of the splits to learn from, in upper or lower case; `train` means `training`.",
   }),
   validation: Type.Number({
     default: 0.2,
     minimum: 0,
     maximum: 0.9,
     description:
-      "Part of each class held back where a folder has no splits of its own; 0: nothing, else one picture at least.",
+      "Fraction of each class to hold back if a folder has no splits of its own. 0: nothing; otherwise at least one picture.",
   }),
   split: Type.Optional(SplitOptions),
   width: Type.Integer({
     default: 48,
     minimum: 8,
     maximum: 512,
-    description: "Folder pictures become this wide.",
+    description: "Width in pixels that pictures from folders are scaled to.",
   }),
-  height: Type.Integer({ default: 48, minimum: 8, maximum: 512, description: "And this high." }),
-  seed: Type.Integer({ default: 1, description: "Of the split of a folder." }),
+  height: Type.Integer({
+    default: 48,
+    minimum: 8,
+    maximum: 512,
+    description: "Height in pixels that pictures from folders are scaled to.",
+  }),
+  seed: Type.Integer({ default: 1, description: "Seed for splitting a folder." }),
   ferplus: Type.Optional(
     Type.Object({
       path: Type.String({ description: "FER+'s `fer2013new.csv`." }),
@@ -43,7 +49,7 @@ export const DataOptions = Type.Object({
         default: 0.4,
         minimum: 0,
         maximum: 1,
-        description: "How much the votes weigh against the label.",
+        description: "Weight of the votes against the label.",
       }),
     }),
   ),
@@ -51,13 +57,13 @@ export const DataOptions = Type.Object({
     default: 0.01,
     minimum: 0,
     maximum: 1,
-    description: "Part of the pictures that may be damaged and skipped.",
+    description: "Fraction of pictures that may be damaged and skipped.",
   }),
   minContrast: Type.Number({
     default: 0,
     minimum: 0,
     maximum: 128,
-    description: "Training pictures whose grey levels deviate less than this are left out.",
+    description: "Leaves out training pictures whose grey levels deviate less than this.",
   }),
 });
 export type DataOptions = Static<typeof DataOptions>;

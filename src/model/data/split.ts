@@ -10,16 +10,16 @@ export const SplitOptions = Type.Object({
     default: 0.8,
     exclusiveMinimum: 0,
     exclusiveMaximum: 1,
-    description: "Part of each class that becomes the split `training`; the rest becomes `validation`.",
+    description: "Fraction of each class that becomes the split `training`; the rest becomes `validation`.",
   }),
   of: Type.Optional(
     Type.Array(Type.String(), {
       minItems: 1,
       description:
-        "The splits to merge; others stay as they are. Default: all, so that test pictures are learnt from as well.",
+        "Splits to merge; the others stay as they are. Default: all, so test pictures are learnt from as well.",
     }),
   ),
-  seed: Type.Integer({ default: 1, description: "Of who comes where." }),
+  seed: Type.Integer({ default: 1, description: "Seed for dividing them." }),
 });
 export type SplitOptions = Static<typeof SplitOptions>;
 

@@ -61,7 +61,7 @@ function classTable({ classes }: Evaluation): string {
     ({ label, count, precision, recall, f1, oneVsRest }) =>
       `<tr><th>${escaped(label)}</th><td>${count}</td>${[precision, recall, f1, oneVsRest].map((value) => `<td>${percent(value)}</td>`).join("")}</tr>`,
   );
-  return `<table><thead><tr><th></th><th>pictures</th><th>precision</th><th>recall</th><th>F1</th><th>(TP + TN) / all</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  return `<table><thead><tr><th></th><th>pictures</th><th>precision</th><th>recall</th><th>F1</th><th>(TP + TN) / all</th></tr></thead><tbody>${rows.join("")}</tbody></table><p class="note">(TP + TN) / all is the study's accuracy of a class: each picture that is rightly given it or rightly not counts. With seven classes it is high for any model; compare models by accuracy and F1.</p>`;
 }
 
 function matrices({ labels, confusion }: Evaluation): string {

@@ -31,6 +31,14 @@ export interface SweepRecord {
   readonly runs: readonly RunRecord[];
 }
 
+/** What runs are compared by; higher is better. */
+export function scoreOf(
+  { judge }: SweepDefinition,
+  { validationAccuracy, validationLoss }: EpochReport,
+): number {
+  return judge === "loss" ? -validationLoss : validationAccuracy;
+}
+
 /** Throws `ModelError` where it cannot be written. */
 export function writeRecord(file: string, record: SweepRecord): Promise<void> {
   return written(file, replaceFile(file, `${JSON.stringify(record, null, 1)}\n`));

@@ -3,7 +3,7 @@ import { plot } from "../evaluation/curves.js";
 import { page, percent } from "../evaluation/page.js";
 import { STUDY_SWEEPS, type StudyRow } from "../evaluation/study.js";
 import type { Settings, SweepStep } from "./definition.js";
-import type { RunRecord, SweepRecord } from "./record.js";
+import { type RunRecord, type SweepRecord, scoreOf } from "./record.js";
 
 /** A sweep as one HTML page: tables, the study's beside ours where it has one, and curves of every run. */
 export function sweepReport(record: SweepRecord): string {
@@ -18,7 +18,7 @@ export function sweepReport(record: SweepRecord): string {
       : "",
     ...(definition.steps
       ? definition.steps.map((step, i) => stepSection(step, i, runs, best))
-      : [searchSection(runs, best)]),
+      : [searchSection(record)]),
   ]);
 }
 
@@ -61,10 +61,9 @@ function stepSection(step: SweepStep, number: number, runs: readonly RunRecord[]
   return `<section><h2>${number + 1}. ${escaped(step.vary)}${fixed ? `, with ${escaped(fixed)}` : ""}</h2>${table}${plots(own, ({ settings }) => String(settings[step.vary]))}</section>`;
 }
 
-function searchSection(runs: readonly RunRecord[], best?: string): string {
-  const ranked = [...runs].sort(
-    (a, b) => (b.kept?.validationAccuracy ?? -1) - (a.kept?.validationAccuracy ?? -1),
-  );
+function searchSection({ definition, runs, best }: SweepRecord): string {
+  const score = ({ kept }: RunRecord) => (kept ? scoreOf(definition, kept) : -Number.MAX_VALUE);
+  const ranked = runs.toSorted((a, b) => score(b) - score(a));
   const keys = [...new Set(runs.flatMap(({ settings }) => Object.keys(settings)))];
   const rows = ranked.map((run) => {
     const settings = keys.map((key) => `<td>${escaped(String(run.settings[key] ?? ""))}</td>`).join("");

@@ -12,7 +12,7 @@ import {
 } from "../training/index.js";
 import type { Settings, SweepDefinition } from "./definition.js";
 import { combinations, type PlannedRun, stepRuns, stepsOf } from "./plan.js";
-import { type RunRecord, readRecord, type SweepRecord, writeRecord } from "./record.js";
+import { type RunRecord, readRecord, type SweepRecord, scoreOf, writeRecord } from "./record.js";
 
 export interface SweepOptions {
   /** Folder for `sweep.json` and the runs' own folders (`runs/<id>/`). */
@@ -167,7 +167,7 @@ class Sweep {
     const recordOf = ({ id }: PlannedRun) => this.#runs.find((run) => run.id === id);
     const score = (run: PlannedRun) => {
       const history = recordOf(run)?.history ?? [];
-      return Math.max(...history.slice(0, budget).map((report) => this.#score(report)));
+      return Math.max(...history.slice(0, budget).map((report) => scoreOf(this.#definition, report)));
     };
     const alive = active.filter((planned) => {
       const run = recordOf(planned);
@@ -253,18 +253,15 @@ class Sweep {
     else this.#runs[at] = record;
   }
 
-  /** Higher is better. */
-  #score({ validationAccuracy, validationLoss }: EpochReport): number {
-    return this.#definition.judge === "loss" ? -validationLoss : validationAccuracy;
-  }
-
   /** The best of the runs that are done, the first of equals; undefined where none is. */
   #best(ids: readonly string[]): RunRecord | undefined {
     return this.#runs
       .filter(({ id, state }) => ids.includes(id) && state === "done")
       .reduce<RunRecord | undefined>((best, run) => {
         if (!run.kept) return best;
-        return !best?.kept || this.#score(run.kept) > this.#score(best.kept) ? run : best;
+        return !best?.kept || scoreOf(this.#definition, run.kept) > scoreOf(this.#definition, best.kept)
+          ? run
+          : best;
       }, undefined);
   }
 

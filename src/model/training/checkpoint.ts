@@ -83,11 +83,7 @@ export async function readCheckpoint(
     fail("this is no checkpoint");
   const start = HEAD + bytes.readUInt32LE(MAGIC.length);
   const head = headOf(bytes.toString("utf8", HEAD, start)) ?? fail("it is damaged");
-  if (head.recipe !== recipe)
-    throw new ConfigError(
-      "CHECKPOINT",
-      `${file}: it belongs to another recipe, seed or data set; give those, or begin anew by --force instead of --resume`,
-    );
+  if (head.recipe !== recipe) throw otherRun(file, head.recipe, recipe);
   const floats = arrays.reduce((sum, { length }) => sum + length, 0);
   if (head.sizes.join() !== arrays.map(({ length }) => length).join() || bytes.length !== start + 4 * floats)
     fail("it is damaged, or of another network");
@@ -103,8 +99,31 @@ export async function readCheckpoint(
   return head.progress;
 }
 
+function otherRun(file: string, theirs: string, ours: string): ConfigError {
+  const differ = differing(JSON.parse(theirs), JSON.parse(ours));
+  const longer = differ.includes("epochs")
+    ? "; a run cannot be made longer, but another can begin with its model (`from`)"
+    : "";
+  return new ConfigError(
+    "CHECKPOINT",
+    `${file}: it belongs to a run with another value of ${differ.join(", ")}; give the same, or begin anew with --force instead of --resume${longer}`,
+  );
+}
+
+/** Paths of the values that two trees of JSON do not share. */
+function differing(a: unknown, b: unknown, path: readonly string[] = []): string[] {
+  if (JSON.stringify(a) === JSON.stringify(b)) return [];
+  if (!isTree(a) || !isTree(b)) return [path.join(".")];
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...keys].flatMap((key) => differing(a[key], b[key], [...path, key]));
+}
+
+function isTree(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 interface Head {
-  /** What `writeCheckpoint` was given. */
+  /** What `writeCheckpoint` was given: JSON. */
   readonly recipe: string;
   readonly progress: Progress;
   /** Lengths of the arrays. */
@@ -115,7 +134,9 @@ interface Head {
 function headOf(text: string): Head | undefined {
   try {
     const head = JSON.parse(text) as Partial<Head> | null;
-    return head?.progress && Array.isArray(head.sizes) ? (head as Head) : undefined;
+    if (!head?.progress || !Array.isArray(head.sizes)) return undefined;
+    JSON.parse(head.recipe ?? "");
+    return head as Head;
   } catch {
     return undefined;
   }

@@ -16,8 +16,8 @@ export async function identityOf(recipe: Recipe, dataset: FaceDataset): Promise<
     ...decisive,
     labels: dataset.labels,
     pictures: hashOf(dataset),
-    ...(recipe.from !== undefined && { begins: await weightsOf(recipe.from) }),
-    ...(recipe.teacher && { taught: await weightsOf(recipe.teacher.model) }),
+    ...(recipe.from !== undefined && { "weights of from": await weightsOf(recipe.from) }),
+    ...(recipe.teacher && { "weights of teacher": await weightsOf(recipe.teacher.model) }),
   });
 }
 

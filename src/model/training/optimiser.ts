@@ -5,16 +5,26 @@ import type { TrainingState } from "./state.js";
 export const OptimiserOptions = Type.Object({
   type: Type.Union([Type.Literal("sgd"), Type.Literal("adam")], {
     default: "adam",
-    description: "`sgd` with Nesterov's momentum, or `adam` with decay of the weights themselves (AdamW).",
+    description: "`sgd`: with Nesterov momentum. `adam`: with decoupled weight decay (AdamW).",
   }),
   rate: Type.Number({ default: 0.001, exclusiveMinimum: 0, description: "Highest learning rate." }),
-  momentum: Type.Number({ default: 0.9, minimum: 0, exclusiveMaximum: 1, description: "Of `sgd`." }),
-  beta1: Type.Number({ default: 0.9, minimum: 0, exclusiveMaximum: 1, description: "Of `adam`." }),
-  beta2: Type.Number({ default: 0.999, minimum: 0, exclusiveMaximum: 1, description: "Of `adam`." }),
+  momentum: Type.Number({ default: 0.9, minimum: 0, exclusiveMaximum: 1, description: "Momentum of `sgd`." }),
+  beta1: Type.Number({
+    default: 0.9,
+    minimum: 0,
+    exclusiveMaximum: 1,
+    description: "First-moment decay of `adam`.",
+  }),
+  beta2: Type.Number({
+    default: 0.999,
+    minimum: 0,
+    exclusiveMaximum: 1,
+    description: "Second-moment decay of `adam`.",
+  }),
   weightDecay: Type.Number({
     default: 0,
     minimum: 0,
-    description: "Pulls weights towards 0, but no biases and no batch norm.",
+    description: "Pulls weights towards 0, except biases and batch norm.",
   }),
 });
 export type OptimiserOptions = Static<typeof OptimiserOptions>;

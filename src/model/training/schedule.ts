@@ -5,13 +5,17 @@ export const ScheduleOptions = Type.Object({
   type: Type.Union([Type.Literal("cosine"), Type.Literal("plateau")], {
     default: "cosine",
     description:
-      "`cosine` falls from the highest rate to 0 over the epochs; `plateau` is the study's: a quarter of the patience without improvement divides it by 10, the whole patience ends the training.",
+      "`cosine`: the rate falls from its highest value to 0 over the epochs. `plateau`, the study's: a quarter of the patience without improvement divides the rate by 10, the whole patience ends the training.",
   }),
-  warmup: Type.Number({ default: 0, minimum: 0, description: "Epochs of `cosine` in which the rate rises." }),
+  warmup: Type.Number({
+    default: 0,
+    minimum: 0,
+    description: "Epochs at the start of `cosine` in which the rate rises.",
+  }),
   patience: Type.Integer({
     default: 20,
     minimum: 1,
-    description: "Epochs of `plateau` without a lower validation loss.",
+    description: "For `plateau`: epochs without a lower validation loss.",
   }),
 });
 export type ScheduleOptions = Static<typeof ScheduleOptions>;

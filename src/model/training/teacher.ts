@@ -9,13 +9,13 @@ import { loadModel } from "../load.js";
 export const TeacherOptions = Type.Object({
   model: Type.String({
     description:
-      "The name of a shipped model, or the path of a model's folder; its classes must be those of the data.",
+      "Name of a shipped model, or path of a model's folder. Its classes must be those of the data.",
   }),
   share: Type.Number({
     default: 0.5,
     minimum: 0,
     maximum: 1,
-    description: "How much its probabilities weigh against the label (and FER+'s votes).",
+    description: "Weight of its probabilities against the label (and FER+'s votes).",
   }),
 });
 export type TeacherOptions = Static<typeof TeacherOptions>;

@@ -19,12 +19,10 @@ const Options = Type.Object({
     Type.Array(Type.Union(PARTS.map((part) => Type.Literal(part))), {
       default: [...PARTS],
       description:
-        "What is drawn by each face: its `box`, the number of its `track`, the `label`, its `confidence`, and a `bar` in which each expression's colour is as long as it is probable.",
+        "What to draw for each face: its `box`, its `track` number, the `label`, its `confidence`, and a `bar` in which the length of each expression's colour is its probability.",
     }),
   ),
-  text: Type.Optional(
-    Length({ default: "2.5%", description: "Size of the text; at least 9 pixels, at most 48." }),
-  ),
+  text: Type.Optional(Length({ default: "2.5%", description: "Text size; at least 9 pixels, at most 48." })),
 });
 
 const TEXT: Length = { unit: "%", value: 2.5 };
@@ -38,7 +36,7 @@ export const annotate = operator({
   type: "annotate",
   summary: "Draws boxes and expressions into the pictures.",
   description:
-    "On the frame where it lies; where another branch of the graph still uses the frame, on a copy. One colour an expression, from a palette that can be told apart with any common form of colour blindness; text stands on a dark plate. The font comes with the package (Latin letters). Nothing that reads faces may come after it.",
+    "Each expression has its own colour, from a palette that people with any common form of colour blindness can tell apart; text is on a dark background. The font comes with the package (Latin letters). Nothing that reads faces may come after it. Pixels are changed in place, or in a copy if another branch of the graph still uses the frame.",
   takes: "faces",
   gives: "faces",
   colour: true,

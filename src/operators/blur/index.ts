@@ -19,7 +19,7 @@ export const blur = operator({
   type: "blur",
   summary: "Makes faces unrecognisable.",
   description:
-    "In the frame where it lies; where another branch of the graph still uses the frame, in a copy. A face is hidden where it is, where it was for `linger`, and, since a detector may find a face late, in the `ahead` frames before it was found; so pictures come that many frames later, also from a camera. What the detector finds is hidden also where `track` passes it over; what it never finds is not. Put it after `classify` and `smooth`, which read pixels, and before whatever draws; a pipeline with `blur` and a sink of pictures that is not behind it is refused.",
+    "A face is hidden where it is, where it was for `linger`, and, because a detector may find a face late, in the `ahead` frames before it was found. So pictures arrive that many frames later, also from a camera. What the detector finds is hidden even if `track` does not pass it on; what it never finds is not hidden.\n\nPut it after `classify` and `smooth`, which read pixels, and before anything that draws. A pipeline with `blur` and a picture sink that is not behind it is refused. Pixels are changed in place, or in a copy if another branch of the graph still uses the frame.",
   takes: "faces",
   gives: "faces",
   colour: true,
@@ -30,13 +30,13 @@ export const blur = operator({
       Type.Union([Type.Literal("pixelate"), Type.Literal("gaussian"), Type.Literal("solid")], {
         default: "pixelate",
         description:
-          "`solid` leaves nothing of the face, `pixelate` six squares across it, `gaussian` a smooth patch; only `solid` is safe from software that guesses faces from what is left.",
+          "`solid` leaves nothing of the face, `pixelate` six squares across it, `gaussian` a smooth patch. Only `solid` is safe from software that reconstructs faces from what is left.",
       }),
     ),
     tracks: Type.Optional(
       Type.Array(Type.Integer({ minimum: 1 }), {
         minItems: 1,
-        description: "Only these tracks; needs `track` before. Default: every face.",
+        description: "Only these tracks; needs `track` before it. Default: every face.",
       }),
     ),
     margin: Type.Optional(
@@ -44,7 +44,7 @@ export const blur = operator({
         minimum: 0,
         maximum: 3,
         default: 0.3,
-        description: "Hidden around the face's box on each side, in parts of its size.",
+        description: "Margin to hide on each side of the face's box, as a fraction of its size.",
       }),
     ),
     linger: Type.Optional(
@@ -54,7 +54,7 @@ export const blur = operator({
       Type.Integer({
         minimum: 0,
         maximum: MOST_AHEAD,
-        description: `Frames that are kept back, to be hidden where a face is found after them. Default: as many as \`detect\` (\`every\`) and \`track\` (\`minHits\`) before it may give a face late, ${AHEAD} at least.`,
+        description: `Frames to hold back, so that a face found later is hidden in them too. Default: as many as \`detect\` (\`every\`) and \`track\` (\`minHits\`) before it may be late, at least ${AHEAD}.`,
       }),
     ),
   }),

@@ -13,14 +13,14 @@ const Options = Type.Object({
   subject: Type.Optional(
     Type.String({
       default: SUBJECT,
-      description: `Where events go; ${SUBJECT_FIELDS.join(", ")} are replaced by the event's own, what cannot stand in a subject as \`%2E\`.`,
+      description: `Subject to publish on. ${SUBJECT_FIELDS.join(", ")} are replaced by the event's values, percent-encoded where a subject cannot hold a character (\`.\` as \`%2E\`).`,
     }),
   ),
   format: Type.Optional(
     Type.Union([Type.Literal("structured"), Type.Literal("binary")], {
       default: "structured",
       description:
-        "The CloudEvents binding's mode. `structured`: the whole event as JSON. `binary`: `data` as JSON, the rest in `ce-` headers.",
+        "Content mode of the CloudEvents binding. `structured`: the whole event as JSON. `binary`: `data` as JSON, the rest in `ce-` headers.",
     }),
   ),
   stream: Type.Optional(StreamOptions),
@@ -30,16 +30,16 @@ const Options = Type.Object({
         path: Type.Optional(
           Path({
             description:
-              "Its folder, of this sink alone. Default: `.spool/<pipeline>.<id>`, in a worker's job `.spool/<job>/<pipeline>.<id>`.",
+              "Its folder, used by this sink alone. Default: `.spool/<pipeline>.<id>`, or `.spool/<job>/<pipeline>.<id>` in a worker's job.",
             examples: ["out/spool"],
           }),
         ),
-        size: Type.Optional(Bytes({ default: "256MB", description: "Most room it takes." })),
+        size: Type.Optional(Bytes({ default: "256MB", description: "Most disk space it takes." })),
       },
       {
         default: {},
         description:
-          "With `stream`: where every event is kept on the disk until the server has acknowledged it. When it is full recordings wait; where all sources are cameras, the oldest events are dropped and counted.",
+          "With `stream`: where every event is kept on disk until the server has acknowledged it. When it is full, recordings wait; if all sources are cameras, the oldest events are dropped and counted.",
       },
     ),
   ),
@@ -47,7 +47,7 @@ const Options = Type.Object({
     Bytes({
       default: "8MB",
       description:
-        "Without `stream`: events in memory that the server has not confirmed. They are lost when this process dies; those under way are lost when the connection breaks. When it is full recordings wait; where all sources are cameras, the oldest events are dropped and counted.",
+        "Without `stream`: memory for events that the server has not confirmed. They are lost if this process dies; those in flight are lost if the connection breaks. When it is full, recordings wait; if all sources are cameras, the oldest events are dropped and counted.",
     }),
   ),
 });
@@ -56,11 +56,11 @@ const Options = Type.Object({
 export const nats = sink({
   type: "nats",
   summary: "Publishes events on NATS: to whoever listens, or into a JetStream stream.",
-  description: `**With \`stream\`** (JetStream) an event is first written to the spool on the disk, then sent, and leaves the spool when the server has acknowledged it: at least once through the end of the server, of the network or of this process (not a power cut of this machine), and exactly once as long as the stream's duplicate window is longer than the outage. The events of a face keep their order. A run that ends while events are left exits with 1 and says how many; the next run sends them first.
+  description: `**With \`stream\`** (JetStream) an event is first written to the spool on disk, then sent, and leaves the spool when the server has acknowledged it. Delivery is at least once if the server, the network or this process fails (but not if this machine loses power), and exactly once as long as the stream's duplicate window is longer than the outage. Events of the same face keep their order. A run that ends with events left to send exits with 1 and says how many; the next run sends them first.
 
-**Without** (core NATS) an event reaches those who listen at that moment, at most once; while the server is away, \`buffer\` holds it.
+**Without \`stream\`** (core NATS) an event reaches whoever is listening at that moment, at most once; while the server is away, \`buffer\` holds it.
 
-A server that is away at the start is waited for; a wrong login, a certificate that is not good, a stream with other limits or subjects stop the run with one line. Every message is a CloudEvent with \`Nats-Msg-Id\` (the event's stable id): \`docs/nats.md\` and \`schema/asyncapi.json\` tell subscribers the rest.`,
+If the server is away at the start, the run waits for it. A wrong login, an invalid certificate, or a stream with other limits or subjects stops the run with a one-line error. Every message is a CloudEvent with \`Nats-Msg-Id\` (the event's stable id); subscribers find the rest in \`docs/nats.md\` and \`schema/asyncapi.json\`.`,
   takes: "events",
   options: Options,
   example: `- type: nats

@@ -32,14 +32,14 @@ function formatOf(path: string): () => Format {
 /** Writes what is known of faces as subtitles. */
 export const subtitles = sink({
   type: "subtitles",
-  summary: "Writes faces' expressions as subtitles.",
+  summary: "Writes the expressions of faces as subtitles.",
   description:
-    "`.vtt` (WebVTT) puts each label above its face, `.ass` draws boxes and labels that move with it, `.srt` lists the faces from left to right. A cue says how sure the model was on average while it lasts. Times count from the recording's start, as players count them. While the file is written it is called `<name>.part.<ending>`; it takes its name once all of the recording is in it.",
+    "`.vtt` (WebVTT) puts each label above its face, `.ass` draws boxes and labels that move with it, `.srt` lists the faces from left to right. A cue gives the model's average confidence while it lasts. Times count from the recording's start, as in players. The file is called `<name>.part.<ending>` while it is written, and takes its final name once the whole recording is in it.",
   takes: "faces",
   options: Type.Object({
     path: Path({
       description:
-        "The file: `.vtt`, `.ass` or `.srt`. Its folder is made. `{source}` stands for the source's id; it is needed where several sources arrive.",
+        "The file: `.vtt`, `.ass` or `.srt`. Its folder is created. `{source}` is replaced by the source's id; required if there are several sources.",
       examples: ["out/lobby.vtt", "out/{source}.ass"],
     }),
   }),

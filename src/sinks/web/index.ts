@@ -15,7 +15,7 @@ const Options = Type.Object({
       default: LISTEN,
       pattern: "^(\\[[0-9a-fA-F:.]+\\]|[^\\s:/]+):\\d{1,5}$",
       description:
-        "Address and port; port 0 means any that is free. Any address but a loopback one needs `token`.",
+        "Address and port; port 0 means any free one. Any address other than loopback needs `token`.",
       examples: ["127.0.0.1:8088", "0.0.0.0:8088", "[::1]:0"],
     }),
   ),
@@ -23,7 +23,7 @@ const Options = Type.Object({
     Type.String({
       minLength: 16,
       description:
-        "What a browser must know to see the page: open `http://<address>/#token=<token>`, or type it in. At least 16 characters, no white space around them; in the link a `%` is written `%25`.",
+        "Secret needed to see the page: open `http://<address>/#token=<token>`, or type it in. At least 16 characters, with no white space around them; in the link write `%` as `%25`.",
       // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of pipeline files
       examples: ["${WEB_TOKEN}"],
     }),
@@ -31,7 +31,7 @@ const Options = Type.Object({
   hosts: Type.Optional(
     Type.Array(Type.String({ minLength: 1, description: "A name, without port." }), {
       description:
-        "Names under which browsers may ask for the page, besides bare addresses, `localhost` and the machine's own name. Needed behind a proxy.",
+        "Host names under which browsers may request the page, besides bare addresses, `localhost` and the machine's own name. Required behind a proxy.",
     }),
   ),
   fps: Type.Optional(
@@ -39,7 +39,7 @@ const Options = Type.Object({
       exclusiveMinimum: 0,
       maximum: 60,
       default: 12,
-      description: "Pictures sent per second and camera, at most. None are made while nobody looks.",
+      description: "Most pictures sent per second and camera. None are made while nobody is watching.",
     }),
   ),
   maxSide: Type.Optional(
@@ -48,7 +48,7 @@ const Options = Type.Object({
       maximum: 4096,
       default: 960,
       description:
-        "Longest side of the pictures sent, pixels. Frames are divided by a whole number until they fit.",
+        "Longest side of the pictures sent, in pixels. Frames are scaled down by a whole number until they fit.",
     }),
   ),
   quality: Type.Optional(
@@ -58,7 +58,7 @@ const Options = Type.Object({
     Duration({
       default: "5m",
       description:
-        "What a page that comes later still sees of timelines and events, in media time; older is forgotten.",
+        "How much of timelines and events a page opened later still sees, in media time. Anything older is forgotten.",
     }),
   ),
 });
@@ -70,8 +70,8 @@ export const web = sink({
   type: "web",
   summary: "Shows the run in a browser: video with boxes, timelines, events.",
   description: [
-    "Serves one page that reconnects by itself. Pictures are made only while a page looks, sent as JPEG together with the boxes of the same frame, and kept nowhere; behind a `blur` operator they are blurred. A slow browser gets fewer pictures; neither the run nor other browsers wait for it.",
-    "Without encryption: where the network is not trusted put a proxy with TLS before it, and name the proxy in `hosts`.",
+    "Serves one page, which reconnects by itself. Pictures are only made while somebody is watching, are sent as JPEG together with the boxes of the same frame, and are not stored; behind a `blur` operator they are blurred. A slow browser gets fewer pictures; neither the run nor other browsers wait for it.",
+    "There is no encryption: on an untrusted network put a TLS proxy in front of it, and name the proxy in `hosts`.",
     "`pipeline run ... --web [host:port]` adds this sink to any pipeline.",
   ].join("\n\n"),
   takes: "faces",

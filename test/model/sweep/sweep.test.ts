@@ -7,6 +7,7 @@ import { Default } from "typebox/value";
 import { ConfigError, ModelError } from "#src/errors.js";
 import {
   checkSweep,
+  type RunRecord,
   type Settings,
   type SweepDefinition,
   type SweepOptions,
@@ -164,6 +165,30 @@ describe("a sweep", function () {
       if (state === "failed") assert.match(failure ?? "", /no longer a number/);
     }
     assert.match(sweepReport(record), /pruned/);
+  });
+
+  it("lists the runs of a search by what they are judged by, those without a model last", () => {
+    const run = (id: string, validationAccuracy: number, validationLoss: number): RunRecord => {
+      const kept = {
+        epoch: 1,
+        rate: 1,
+        loss: 1,
+        accuracy: 1,
+        validationLoss,
+        validationAccuracy,
+        seconds: 1,
+      };
+      return { id, settings: { batch: 1 }, state: "done", history: [kept], kept };
+    };
+    const failed: RunRecord = { id: "failed", settings: { batch: 2 }, state: "failed", history: [] };
+    const runs = [failed, run("accurate", 0.9, 2), run("sure", 0.8, 1)];
+    const order = (judge: "accuracy" | "loss") => {
+      const definition: SweepDefinition = { name: "x", recipe: "x.yaml", method: "grid", judge };
+      const html = sweepReport({ format: 1, definition, recipe: {}, finished: true, runs });
+      return [...html.matchAll(/<th>(accurate|sure|failed)<\/th>/g)].map(([, id]) => id);
+    };
+    assert.deepEqual(order("accuracy"), ["accurate", "sure", "failed"]);
+    assert.deepEqual(order("loss"), ["sure", "accurate", "failed"]);
   });
 
   it("prunes a run that failed before one that is worse", async () => {

@@ -86,9 +86,13 @@ describe("train", function () {
       message: /checkpoint\.bin: there is no checkpoint to resume from; begin without --resume$/,
     });
     await run("a");
-    await assert.rejects(run("a", { resume: true }, { batch: 4 }), {
+    await assert.rejects(run("a", { resume: true }, { batch: 4, optimiser: { type: "sgd", rate: 0.5 } }), {
       name: "ConfigError",
-      message: /another recipe/,
+      message: /with another value of batch, optimiser\.rate; give the same, or begin anew /,
+    });
+    await assert.rejects(run("a", { resume: true }, { epochs: 9 }), {
+      message:
+        /another value of epochs; .* a run cannot be made longer, but another can begin with its model/,
     });
   });
 
@@ -103,7 +107,7 @@ describe("train", function () {
   it("does not go on from what it has begun anew over", async () => {
     await run("a");
     await run("a", { until: 0 }, { seed: 2 });
-    await assert.rejects(run("a", { resume: true }), /another recipe/);
+    await assert.rejects(run("a", { resume: true }), /another value of seed/);
   });
 
   it("can be resumed where it was stopped before the first batch", async () => {
@@ -135,7 +139,7 @@ describe("train", function () {
     other.images[0] = (other.images[0] ?? 0) ^ 1;
     await assert.rejects(
       train(recipe(), other, { out: join(folder, "a"), threads: 1, resume: true }),
-      /another recipe, seed or data set/,
+      /another value of pictures/,
     );
   });
 
@@ -144,7 +148,7 @@ describe("train", function () {
     await run("two", {}, { seed: 2 });
     const from = (name: string) => ({ from: join(folder, name, "model") });
     await run("a", { until: 1 }, from("one"));
-    await assert.rejects(run("a", { resume: true }, from("two")), /another recipe/);
+    await assert.rejects(run("a", { resume: true }, from("two")), /another value of weights of from/);
     assert.equal((await run("a", { resume: true }, from("one"))).finished, true);
   });
 
