@@ -7,6 +7,7 @@ export interface Size {
   readonly height: number;
 }
 
+/** How a cascade is run over a picture, as OpenCV's `detectMultiScale` takes it. */
 export interface ScanOptions {
   /** How much larger each search window is than the last; above 1. Default 1.1. */
   readonly scaleFactor?: number;
