@@ -17,12 +17,12 @@ const MISTAKES: [
   [
     "a model there is not",
     { classify: "model: fer2013-smal" },
-    /^p\.yaml:5:\d+: classify: model fer2013-smal: there is none of that name; use fer2013-small, or the path of /,
+    /^p\.yaml:5:\d+: classify: model fer2013-smal: not found; use fer2013-small, or the path of /,
   ],
   [
     "a folder that is no model",
     { classify: "model: ./empty" },
-    /^p\.yaml:5:5: model \S*\/empty: there is no card\.json in it; give /,
+    /^p\.yaml:5:5: model \S*\/empty: it has no card\.json; give /,
   ],
   ["a file that is no model", { classify: "model: ./p.yaml" }, /^p\.yaml:5:5: model \S*\/p\.yaml: /],
   [
