@@ -19,6 +19,7 @@ import { collect } from "./collect.js";
 import { clock } from "./format.js";
 import { Signals } from "./signals.js";
 import { found } from "./summary.js";
+import { errorColumns } from "./terminal.js";
 
 interface Flags extends FileFlags {
   readonly pipeline?: string;
@@ -165,7 +166,7 @@ async function annotate(
     return reason;
   }
   if (there === "other") say(`${input}: ${output} was made in another way; making it again`);
-  else if (position && !process.stderr.isTTY) say(input);
+  else if (position && errorColumns() === undefined) say(input);
   const [{ runShown }, plan] = await Promise.all([import("./run-shown.js"), planOf(job, flags)]);
   try {
     await rm(eventsPart(job), { force: true }); // what another run left would be appended to

@@ -1,4 +1,7 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import {
   type Document,
   isAlias,
@@ -47,13 +50,20 @@ export async function readYaml(file: string, wanted = "a pipeline file"): Promis
   const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
     const why =
       cause.code === "ENOENT"
-        ? `no such file; give the path of ${wanted}`
+        ? `no such file; ${shippedAs(file) ?? `give the path of ${wanted}`}`
         : cause.code === "EISDIR"
           ? "it is a folder; give a YAML file"
           : messageOf(cause);
     throw new ConfigError("CONFIG_READ", `${file}: ${why}`, { cause });
   });
   return parseYaml(text, file);
+}
+
+/** Where a file of the package lies that docs and help name as in a clone: elsewhere it is not beside whoever reads them. */
+function shippedAs(file: string): string | undefined {
+  if (!/^(pipelines|recipes)\/[\w-]+\.yaml$/.test(file)) return undefined;
+  const path = fileURLToPath(new URL(`../../${file}`, import.meta.url));
+  return existsSync(path) ? `Ekspresi's own is ${relative(process.cwd(), path)}` : undefined;
 }
 
 /** @param file names the text in places and errors */

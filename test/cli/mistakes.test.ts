@@ -161,6 +161,10 @@ sinks: [{ ${sink ?? "type: console"} }]
 
   it("is told of misspelt commands, settings, and folders, before anything is done", () => {
     for (const [args, says] of [
+      [
+        ["run", "pipelines/webcam.yaml"],
+        /^pipelines\/webcam\.yaml: no such file; Ekspresi's own is \.\.\/.*\/pipelines\/webcam\.yaml$/m,
+      ],
       [["help", "rnu"], /^pipeline: there is no command `rnu`; did you mean `run`\?/],
       [["help", "models", "chek"], /^models: there is no command `chek`; did you mean `check`\?/],
       [["models", "chek"], /^models: there is no command `chek`; did you mean `check`\?/],
