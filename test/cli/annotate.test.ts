@@ -180,7 +180,7 @@ describe("pipeline annotate", function () {
     assert.match((await start(...args).ended).stderr, /made in another way/);
     const none = await start("man.mp4", "--model", "tiny").ended;
     assert.equal(none.code, 2);
-    assert.match(none.stderr, /^--model: classify: model tiny: there is none of that name; /);
+    assert.match(none.stderr, /^--model: classify: model tiny: not found; /);
   });
 
   it("goes on after a bad file and ends with a list and exit code 1", async () => {

@@ -127,11 +127,7 @@ describe("pipeline submit and jobs", function () {
       [["worker", "--max-load", "150"], 2, /^--max-load 150: it must be a percentage from 0 to 100\n$/],
       [["worker", "--env", "NOT_SET_ANYWHERE"], 2, /^--env NOT_SET_ANYWHERE: it is not set; .*\n$/],
       [["worker", "--nats", "http://x"], 2, /^.*http:\/\/x.*\n$/],
-      [
-        ["worker", "--inference", "--model", "no-such-model"],
-        2,
-        /^model no-such-model: there is none of that name; .*\n$/,
-      ],
+      [["worker", "--inference", "--model", "no-such-model"], 2, /^model no-such-model: not found; .*\n$/],
       [["jobs", "--nats", "nats://127.0.0.1:1"], 1, /^nats:\/\/127\.0\.0\.1:1: .*\n$/],
     ];
     for (const [args, code, said] of cases) {
