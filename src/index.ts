@@ -25,8 +25,11 @@ export {
   type FaceFrame,
   type FaceModel,
   Frame,
+  type FrameInfo,
+  frameBytes,
   type PixelFormat,
 } from "./media/frame.js";
+export type { FrameMemory, FramePool, Slot } from "./media/pool.js";
 export { CardMetrics, FER_LABELS, ModelCard } from "./model/card.js";
 export {
   type Component,
@@ -50,8 +53,9 @@ export type {
   SourceState,
   SourceStats,
 } from "./pipeline/context.js";
+export type { RunFigures } from "./pipeline/figures.js";
 export { type LoadOptions, loadPipeline, parsePipeline } from "./pipeline/load.js";
-export type { Plan, PlannedNode } from "./pipeline/plan.js";
+export type { Place, Plan, PlannedNode } from "./pipeline/plan.js";
 export { type RunOptions, type RunSummary, type RunView, runPlan } from "./pipeline/run.js";
 export * as units from "./pipeline/units.js";
 export { registry } from "./registry.js";

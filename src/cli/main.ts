@@ -20,7 +20,7 @@ import * as run from "./run.js";
 import * as schema from "./schema.js";
 import * as submit from "./submit.js";
 import * as sweep from "./sweep.js";
-import { printable } from "./terminal.js";
+import { printable, wrapLines } from "./terminal.js";
 import * as train from "./train.js";
 import * as validate from "./validate.js";
 import * as worker from "./worker.js";
@@ -61,6 +61,11 @@ export function createProgram(): Command {
       // That a repeatable option begins empty helps nobody.
       optionDescription: (option) =>
         new Help().optionDescription(option).replace(/ \(default: \[\]\)|, default: \[\]/, ""),
+    })
+    .configureOutput({
+      writeOut: (text) => {
+        process.stdout.write(wrapLines(text, process.stdout.columns));
+      },
     })
     .exitOverride()
     .addHelpText(

@@ -1,12 +1,14 @@
+import { errorColumns } from "./terminal.js";
+
 /** Text on standard error, drawn again and again in its place. */
 export interface Redrawn {
   (text: string): void;
   clear(): void;
 }
 
-/** Where standard error is no terminal nothing is drawn, and what would draw is not even loaded. */
+/** Where lines cannot be redrawn nothing is drawn, and what would draw is not even loaded. */
 export async function redrawn(): Promise<Redrawn> {
-  if (!process.stderr.isTTY) return Object.assign(() => {}, { clear: () => {} });
+  if (errorColumns() === undefined) return Object.assign(() => {}, { clear: () => {} });
   const { createLogUpdate } = await import("log-update");
   return createLogUpdate(process.stderr, { showCursor: true });
 }

@@ -113,6 +113,7 @@ export class StatusLine {
     return fitting(columns, [
       ...BAR_WIDTHS.map((width) => form(width, `${left}  ${figures}`)),
       form(0, `  ${figures}`),
+      form(0, ""),
     ]);
   }
 

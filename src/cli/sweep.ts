@@ -8,6 +8,7 @@ import { plural } from "../text.js";
 import { collect } from "./collect.js";
 import { clock } from "./format.js";
 import { redrawn } from "./redrawn.js";
+import { errorColumns } from "./terminal.js";
 import { TRAINING_THREADS_HELP, threadsOf } from "./threads.js";
 import { checkFolder } from "./writable.js";
 
@@ -114,7 +115,7 @@ async function action(file: string, flags: Flags): Promise<void> {
       onEpoch: (id, report) => {
         clockwork.epoch();
         // On a terminal the bar tells; a log would be silent for hours.
-        if (!process.stderr.isTTY) log.info(`${id}: ${epochText(report)}`);
+        if (errorColumns() === undefined) log.info(`${id}: ${epochText(report)}`);
       },
     });
     view.end();

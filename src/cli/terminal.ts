@@ -1,9 +1,12 @@
 import { stripVTControlCharacters } from "node:util";
 
-/** How wide the terminal on standard error is; nothing where there is none, or one that does not tell. */
+/**
+ * How wide the terminal on standard error is; nothing where lines cannot be redrawn there: it is none, does not tell its
+ * width, or is `dumb`.
+ */
 export function errorColumns(): number | undefined {
   const { isTTY, columns } = process.stderr;
-  return isTTY && columns > 0 ? columns : undefined;
+  return isTTY && columns > 0 && process.env.TERM !== "dumb" ? columns : undefined;
 }
 
 /** The first form of a line that fits, or the last. */
@@ -22,6 +25,12 @@ export function wrap(text: string, columns: number = Math.min(process.stdout.col
     else lines.push(word);
   }
   return lines.join("\n");
+}
+
+/** Wraps the lines of a text that are not indented: examples and tables stay as they are. Without `columns`, as it is. */
+export function wrapLines(text: string, columns: number | undefined): string {
+  if (!columns) return text;
+  return text.replace(/^\S.*$/gm, (line) => wrap(line, columns));
 }
 
 /** What a file that is none, or a hostile one, may have in it would change the terminal. */

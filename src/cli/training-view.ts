@@ -49,12 +49,12 @@ export class TrainingView {
 
   /** Prints something above the bar. */
   above(say: () => void): void {
-    if (this.#wanted && process.stderr.isTTY) this.#draw.clear();
+    if (this.#wanted) this.#draw.clear();
     say();
   }
 
   end(): void {
-    if (this.#wanted && process.stderr.isTTY) this.#draw.clear();
+    if (this.#wanted) this.#draw.clear();
   }
 }
 

@@ -1,34 +1,14 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
-import { EmotionEvent } from "./event.js";
-
-/** RFC 3339, as CloudEvents wants it: with its zone. */
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
-
-let compiled: ValidateFunction<EmotionEvent> | undefined;
-
-/** Compiled when the first event comes: many who load this never read one. */
-function validator(): ValidateFunction<EmotionEvent> {
-  compiled ??= new Ajv({
-    strict: false,
-    verbose: true,
-    formats: { "date-time": (text: string) => TIME.test(text) && !Number.isNaN(Date.parse(text)) },
-  }).compile<EmotionEvent>(
-    // Fields of later versions and extensions of CloudEvents are no mistake of who sends them: they are passed over.
-    JSON.parse(JSON.stringify(EmotionEvent), (key, value) =>
-      key === "additionalProperties" && value === false ? undefined : value,
-    ),
-  );
-  return compiled;
-}
+import type { ErrorObject } from "ajv";
+import type { EmotionEvent } from "./event.js";
+import { validate } from "./validator.js";
 
 /** Whether a value is an emotion event; further fields are allowed. */
 export function isEmotionEvent(value: unknown): value is EmotionEvent {
-  return validator()(value);
+  return validate(value);
 }
 
 /** Why a value is no emotion event, in a few words that hold nothing of the value itself; undefined where it is one. */
 export function whyNoEvent(value: unknown): string | undefined {
-  const validate = validator();
   if (validate(value)) return undefined;
   const [error] = validate.errors ?? [];
   return error ? reason(error) : "it does not fit the schema";

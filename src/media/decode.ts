@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { Observable } from "rxjs";
 import { cores } from "../cores.js";
 import { messageOf, SourceError } from "../errors.js";
@@ -139,6 +140,9 @@ const LUMA_FORMATS = "yuv420p|yuvj420p|yuv422p|yuvj422p|yuv444p|yuvj444p|gray";
 /** Half of the cores: more take more CPU time for the same frames, and others want cores too (docs/decisions.md). */
 const DECODER_THREADS = Math.ceil(cores() / 2);
 
+/** What tells of each frame, under a name that no recording can know. */
+const SHOWINFO = `showinfo@${randomBytes(8).toString("hex")}`;
+
 function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): string[] {
   const convert =
     context.format === "gray" ? [`format=${LUMA_FORMATS}`, "extractplanes=y"] : ["format=yuv420p|yuvj420p"];
@@ -150,7 +154,7 @@ function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): str
       ? []
       : [ffmpeg.has.timeout ? "-timeout" : "-stimeout", String(input.socketTimeoutMs * 1000)]),
     ...["-i", input.url, "-map", "0:V:0", "-an", "-sn", "-dn"],
-    ...["-vf", [...convert, "showinfo=checksum=0"].join(",")],
+    ...["-vf", [...convert, `${SHOWINFO}=checksum=0`].join(",")],
     // One output frame for each input frame, each in its own size.
     ...(ffmpeg.has.fpsMode ? ["-fps_mode", "passthrough"] : ["-vsync", "passthrough"]),
     ...(ffmpeg.has.autoscale ? ["-noautoscale"] : []),
@@ -182,7 +186,7 @@ class Session {
     this.#context = context;
     this.#child = child;
     this.#clock = input.clock ?? recordingClock();
-    this.#stderr = new StderrReader((note) => {
+    this.#stderr = new StderrReader(SHOWINFO, (note) => {
       this.#notes.push(note);
       this.#notify();
     });

@@ -126,6 +126,7 @@ export interface Face {
   readonly model?: FaceModel;
 }
 
+/** A model, as far as its faces tell of it. */
 export interface FaceModel {
   readonly name: string;
   readonly version: string;

@@ -1,5 +1,13 @@
 import { EkspresiError } from "../errors.js";
 
+// For programs for Node, which are compiled without TypeScript's `dom`: WebAssembly has no types but there.
+declare global {
+  namespace WebAssembly {
+    interface Memory {}
+    interface Module {}
+  }
+}
+
 const WASM_PAGE = 65536;
 const MAX_PAGES = 65536; // 4 GiB, the most a 32-bit memory can have
 
@@ -173,7 +181,11 @@ export class FramePool {
   /** Gives one lease back. Throws when it was given back before: that is a bug in an operator. */
   release(slot: Slot): void {
     const own = this.#own(slot);
-    if (own.leases < 1) throw new EkspresiError("LEASE", `frame slot ${slot.index} was released twice`);
+    if (own.leases < 1)
+      throw new EkspresiError(
+        "LEASE",
+        `frame slot ${slot.index} was released twice: each frame must be passed on or released once`,
+      );
     own.leases--;
     if (own.leases > 0) return;
     this.#free.push(own);

@@ -13,6 +13,12 @@ export function redact(text: string): string {
 
 // What follows the colon is a port where it is digits alone, else a password up to the last `@` of this address; the
 // next one of a list begins after a comma.
+// Bounds, and that a name begins where none goes on, keep the time in proportion to the text, whatever it is.
 const USER_AND_PASSWORD =
-  /([a-z][a-z0-9+.-]*:\/\/[^\s:/?#@]*):(?!\d+(?:[/?#\s]|$))(?:(?!,[a-z][a-z0-9+.-]*:\/\/)[^\s"'<>])*@/gi;
-const WITHOUT_SCHEME = /([\w.%+-]+):([^\s:/?#@"'<>]+)@(?=[\w[])/g;
+  /([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/?#@]*):(?!\d+(?:[/?#\s]|$))(?:(?!,[a-z][a-z0-9+.-]{0,30}:\/\/)[^\s"'<>]){0,2000}@/gi;
+const WITHOUT_SCHEME = /(?<![\w.%+-])([\w.%+-]+):([^\s:/?#@"'<>]+)@(?=[\w[])/g;
+
+/** Whether an option of this name is told to nobody. */
+export function isSecret(name: string | undefined): boolean {
+  return name === "password" || name === "token";
+}

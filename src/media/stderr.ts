@@ -33,6 +33,9 @@ const bare = (line: string) => redact(line.replace(/^(\[[^\]]* @ (?:0x)?[0-9a-fA
 /** What a camera of a Mac cannot do; the list of all that it can follows. */
 const REFUSED = /^Selected (framerate|video size) .*not supported/;
 
+/** Of a file that is none of the kinds that `readAsNamed` lets ffmpeg read; all of them follow. */
+const OTHER_KIND = /^Format not on whitelist/;
+
 /** The last lines that an ffmpeg said, without its addresses and passwords. */
 export class StderrTail {
   readonly #said: string[] = [];
@@ -42,6 +45,7 @@ export class StderrTail {
     if (/^To ignore this, add a trailing/.test(line)) return; // of its own options, which nobody gave
     const text = bare(line);
     if (REFUSED.test(text)) this.#refused = text;
+    if (OTHER_KIND.test(text)) this.#refused = "it is no recording, or names other files";
     this.#said.push(text);
     if (this.#said.length > KEEP) this.#said.shift();
   }
@@ -76,9 +80,15 @@ export class StderrReader {
   #pixels: StreamPixels | undefined;
   readonly #subtitles: string[] = [];
   readonly #said = new StderrTail();
+  readonly #mark: string;
   readonly #onNote: (note: FrameNote) => void;
 
-  constructor(onNote: (note: FrameNote) => void) {
+  /**
+   * @param showinfo name of the filter that tells of frames. No recording may know it: ffmpeg prints titles and
+   * languages as they stand there, line ends too
+   */
+  constructor(showinfo: string, onNote: (note: FrameNote) => void) {
+    this.#mark = `[${showinfo} @ `;
     this.#onNote = onNote;
   }
 
@@ -109,8 +119,9 @@ export class StderrReader {
   }
 
   #line(line: string): void {
-    if (line.includes("showinfo")) this.#showinfo(line);
-    else this.#other(line);
+    const at = line.indexOf(this.#mark); // behind figures of its own, where it has written those
+    if (at < 0) this.#other(line);
+    else this.#showinfo(line.slice(line.indexOf("] ", at) + 2));
   }
 
   #other(line: string): void {
@@ -129,7 +140,9 @@ export class StderrReader {
   }
 
   #showinfo(line: string): void {
-    const pts = /\bpts: *(-?\d+|NOPTS)\b.*?\bfmt:(\w+)\b.*?\bsar:(\d+)\/(\d+) s:(\d+)x(\d+)/.exec(line);
+    const pts = /^n: *\d+ pts: *(-?\d+|NOPTS)\b.*?\bfmt:(\w+)\b.*?\bsar:(\d+)\/(\d+) s:(\d+)x(\d+)/.exec(
+      line,
+    );
     if (pts) {
       const { num, den } = this.#timeBase;
       const aspect = { num: Number(pts[3]), den: Number(pts[4]) };
@@ -142,7 +155,7 @@ export class StderrReader {
       });
       return;
     }
-    const config = /config in time_base: (\d+)\/(\d+), frame_rate: (\d+)\/(\d+)/.exec(line);
+    const config = /^config in time_base: (\d+)\/(\d+), frame_rate: (\d+)\/(\d+)/.exec(line);
     if (!config) return;
     this.#timeBase = { num: Number(config[1]), den: Number(config[2]) };
     const [num, den] = [Number(config[3]), Number(config[4])];

@@ -11,6 +11,7 @@ export interface Flow {
   faces: FaceFrame;
   events: EmotionEvent;
 }
+/** What a component takes or gives: `frames`, `faces` or `events`. */
 export type Kind = keyof Flow;
 
 interface Described<O extends TObject> {
@@ -34,6 +35,7 @@ interface Described<O extends TObject> {
   readonly colour?: boolean;
 }
 
+/** Where frames come from; `source` makes one. */
 export interface SourceComponent<O extends TObject = TObject> extends Described<O> {
   readonly role: "source";
   readonly gives: "frames";
@@ -46,6 +48,7 @@ export interface SourceComponent<O extends TObject = TObject> extends Described<
   open(options: Static<O>, context: SourceContext): Observable<Frame>;
 }
 
+/** What stands between sources and sinks; `operator` makes one. */
 export interface OperatorComponent<
   O extends TObject = TObject,
   In extends Kind = Kind,
@@ -97,6 +100,7 @@ export interface Sink<T> {
   figures?(): Readonly<Record<string, number>>;
 }
 
+/** What items are written to; `sink` makes one. */
 export interface SinkComponent<O extends TObject = TObject, In extends Kind = Kind> extends Described<O> {
   readonly role: "sink";
   readonly takes: In;
@@ -139,7 +143,10 @@ export function source<O extends TObject>(
   return { role: "source", gives: "frames", ...component };
 }
 
-/** Declares an operator; see `src/operators/sample.ts` for the smallest one. */
+/**
+ * Declares an operator; see `src/operators/sample.ts` for the smallest one. Give `build` its first parameter also where
+ * there are no options (`build: (_options) => filter((frame) => ...)`): without one, what flows is not inferred.
+ */
 export function operator<O extends TObject, In extends Kind, Out extends Kind>(
   component: Without<OperatorComponent<O, In, Out>, "role">,
 ): OperatorComponent<O, In, Out> {

@@ -124,6 +124,7 @@ export interface Occupancy {
   onChange(callback: () => void): () => void;
 }
 
+/** What a source is given besides. */
 export interface SourceContext extends RunContext {
   readonly pool: FramePool;
   /** Pixels wanted downstream. */

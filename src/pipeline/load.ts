@@ -18,6 +18,7 @@ import {
   type YamlPath,
 } from "./yaml.js";
 
+/** What `loadPipeline` and `parsePipeline` take besides the pipeline itself. */
 export interface LoadOptions {
   /** `a.b=value` settings that override the file. */
   readonly set?: readonly string[];
@@ -25,6 +26,7 @@ export interface LoadOptions {
   readonly setDir?: string;
   /** Components that are wanted besides the file's. */
   readonly add?: readonly Added[];
+  /** What `${NAME}` stands for in it. Default: the process's environment. */
   readonly env?: NodeJS.ProcessEnv;
   /** What `parsePipeline` calls its text in places. */
   readonly name?: string;

@@ -13,7 +13,15 @@ import {
   tap,
 } from "rxjs";
 import { cores } from "../cores.js";
-import { ConfigError, EkspresiError, ModelError, messageOf, OperatorError, SinkError } from "../errors.js";
+import {
+  ConfigError,
+  EkspresiError,
+  ModelError,
+  messageOf,
+  OperatorError,
+  SinkError,
+  SourceError,
+} from "../errors.js";
 import { FrameMemory, FramePool } from "../media/pool.js";
 import type { Flow, Kind, SinkComponent, SourceComponent } from "./component.js";
 import type { Log, Occupancy, RunContext, RunStats, SourceStats } from "./context.js";
@@ -25,6 +33,7 @@ import { placeText } from "./yaml.js";
 
 type Item = Flow[Kind];
 
+/** How `runPlan` is watched and ended. */
 export interface RunOptions {
   /** Default: warnings and errors on standard error. */
   readonly log?: Log;
@@ -50,6 +59,7 @@ export interface RunView {
   readonly figures: () => RunFigures;
 }
 
+/** What a run came to. */
 export interface RunSummary {
   /** What went wrong, in order; empty after a good run. */
   readonly errors: readonly EkspresiError[];
@@ -185,7 +195,7 @@ class Run {
     for (const node of nodes) {
       const { component } = node;
       const operator = operators.get(node.id);
-      if (operator) this.#share(node, this.#inputOf(node).pipe(operator));
+      if (operator) this.#share(node, this.#inputOf(node).pipe(operator, named(node.id)));
       else if (component.role === "sink") await atPlace(node, () => this.#addSink(node, component));
     }
   }
@@ -363,7 +373,11 @@ class Run {
       // The other sources go on; the run ends with an error all the same.
       catchError((error: unknown) => {
         stats.ending = "failed";
-        this.#note(error);
+        this.#note(
+          error instanceof EkspresiError
+            ? error
+            : new SourceError("INTERNAL", `source ${node.id}: ${messageOf(error)}`, { cause: error }),
+        );
         return EMPTY;
       }),
       finalize(() => {
@@ -387,10 +401,15 @@ class Run {
 
   async #addSink(node: PlannedNode, component: SinkComponent): Promise<void> {
     const built = await component.build(node.options, this.#contextOf(node.id));
-    const sink = new SinkRunner<Item>(node.id, built, release, (error) => {
-      this.#note(error);
-      this.#stop.abort(); // what is under way still reaches the other sinks
-    });
+    const sink = new SinkRunner<Item>(
+      node.id,
+      built,
+      (item) => this.#release(item),
+      (error) => {
+        this.#note(error);
+        this.#stop.abort(); // what is under way still reaches the other sinks
+      },
+    );
     this.#sinks.push(sink);
     this.#ends.push({ sink, flow: this.#inputOf(node) });
   }
@@ -450,6 +469,15 @@ class Run {
     for (const callback of this.#watchers) callback();
   }
 
+  /** A lease that an operator has given back already ends the run; thrown here, it would end the process. */
+  #release(item: Item): void {
+    try {
+      release(item);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
   /** Something failed: said now, and part of the summary. */
   #note(error: unknown): void {
     const known =
@@ -496,6 +524,15 @@ async function atPlace<T>({ place }: PlannedNode, build: () => T | Promise<T>): 
     if (!misconfigured(error)) throw error;
     throw new ConfigError(error.code, `${placeText(place)}: ${error.message}`, { cause: error });
   }
+}
+
+/** Says which operator threw, where the error does not. */
+function named<T>(id: string): OperatorFunction<T, T> {
+  return catchError((error: unknown) => {
+    throw error instanceof EkspresiError
+      ? error
+      : new OperatorError("INTERNAL", `${id}: ${messageOf(error)}`, { cause: error });
+  });
 }
 
 function retain(item: Item): void {

@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Type } from "typebox";
 import { diskReason } from "../disk.js";
@@ -138,6 +138,7 @@ class VideoFile {
       await mkdir(dirname(path), { recursive: true });
       // A run that was killed may have left one, and its ffmpeg may still be at it.
       await rm(part, { force: true });
+      await writeFile(part, ""); // where that is refused, ffmpeg would say so less well, and later
     } catch (cause) {
       throw new SinkError("SINK_OPEN", `${context.id}: ${path} cannot be written: ${diskReason(cause)}`, {
         cause,

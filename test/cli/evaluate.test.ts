@@ -85,7 +85,7 @@ describe("pipeline evaluate", function () {
     [
       "a history that is none",
       ["--history", "lobby.yaml"],
-      /^--history .*lobby\.yaml: line 1 is no epoch of a training; give the history\.jsonl that `pipeline train` wrote$/,
+      /^--history .*lobby\.yaml: line 1 is not an epoch of a training run; give the history\.jsonl that `pipeline train` wrote$/,
     ],
     ["a folder as page", ["--html", "."], /^--html .*: it is a folder; name a file$/],
     ["a folder as figures", ["--json", "."], /^--json .*: it is a folder; name a file$/],
@@ -123,7 +123,7 @@ describe("pipeline evaluate", function () {
   it("exits with 2 for a model or data that is not there, and leaves nothing behind", async () => {
     const model = await evaluate("nosuch", "faces.csv");
     assert.equal(model.code, 2);
-    assert.match(model.err, /^model nosuch: there is none of that name; use fer2013-small, or [^\n]*\n$/);
+    assert.match(model.err, /^model nosuch: not found; use fer2013-small, or [^\n]*\n$/);
     const data = await evaluate("fer2013-small", "nosuch.csv", "--html", at("none/report.html"));
     assert.equal(data.code, 2);
     assert.match(data.err, /nosuch\.csv: no such file or folder; give a CSV file or a folder of classes\n$/);
@@ -133,6 +133,6 @@ describe("pipeline evaluate", function () {
   it("exits with 1 where the data is damaged, and names no option that it has not", async () => {
     const { code, err } = await evaluate("fer2013-small", "damaged.csv");
     assert.equal(code, 1);
-    assert.match(err, /1 of 15 pictures cannot be used .*; mend them or take them out\n$/);
+    assert.match(err, /1 of 15 pictures cannot be used .*; repair or remove them\n$/);
   });
 });

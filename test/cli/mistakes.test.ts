@@ -17,18 +17,18 @@ const MISTAKES: [
   [
     "a model there is not",
     { classify: "model: fer2013-smal" },
-    /^p\.yaml:5:\d+: classify: model fer2013-smal: there is none of that name; use fer2013-small, or the path of /,
+    /^p\.yaml:5:\d+: classify: model fer2013-smal: not found; use fer2013-small, or the path of /,
   ],
   [
     "a folder that is no model",
     { classify: "model: ./empty" },
-    /^p\.yaml:5:5: model \S*\/empty: there is no card\.json in it; give /,
+    /^p\.yaml:5:5: model \S*\/empty: it has no card\.json; give /,
   ],
   ["a file that is no model", { classify: "model: ./p.yaml" }, /^p\.yaml:5:5: model \S*\/p\.yaml: /],
   [
     "a cascade there is not",
     { detect: "cascade: frontal" },
-    /^p\.yaml:4:\d+: detect: there is no cascade `frontal`; allowed: /,
+    /^p\.yaml:4:\d+: detect: cascade `frontal` not found; allowed: /,
   ],
   [
     "a cascade file there is not",
@@ -38,7 +38,7 @@ const MISTAKES: [
   [
     "a misspelt cascade",
     { detect: "cascade: frontalface_defualt" },
-    /^p\.yaml:4:\d+: detect: there is no cascade `frontalface_defualt`; did you mean `frontalface_default`\? \(allowed: /,
+    /^p\.yaml:4:\d+: detect: cascade `frontalface_defualt` not found; did you mean `frontalface_default`\? \(allowed: /,
   ],
   ["a cascade that is none", { detect: "cascade: ./text.xml" }, /^p\.yaml:4:5: cascade .*text\.xml: /],
   [
@@ -64,7 +64,7 @@ const MISTAKES: [
   [
     "8 bits on a GPU",
     { classify: "precision: int8, provider: webgpu" },
-    /^p\.yaml:5:\d+: classify: `precision: int8` is for `engine: onnx` with `provider: cpu`; leave /,
+    /^p\.yaml:5:\d+: classify: `precision: int8` is for `engine: onnx` with `provider: cpu`; remove /,
   ],
   [
     "an address of another kind, with a password",
@@ -85,6 +85,11 @@ const MISTAKES: [
     "two ways to log in",
     { sink: "type: nats, nkey: a.nk, token: hunter2" },
     /^p\.yaml:8:\d+: nats: NATS: token and nkey are given; a login is one of them$/,
+  ],
+  [
+    "a token that is too short",
+    { sink: "type: web, token: hunter2" },
+    /^p\.yaml:8:\d+: web: `token` is \*\*\*; it must NOT have fewer than 16 characters$/,
   ],
   [
     "a file for each event",
@@ -161,6 +166,10 @@ sinks: [{ ${sink ?? "type: console"} }]
 
   it("is told of misspelt commands, settings, and folders, before anything is done", () => {
     for (const [args, says] of [
+      [
+        ["run", "pipelines/webcam.yaml"],
+        /^pipelines\/webcam\.yaml: no such file; Ekspresi's own is \.\.\/.*\/pipelines\/webcam\.yaml$/m,
+      ],
       [["help", "rnu"], /^pipeline: there is no command `rnu`; did you mean `run`\?/],
       [["help", "models", "chek"], /^models: there is no command `chek`; did you mean `check`\?/],
       [["models", "chek"], /^models: there is no command `chek`; did you mean `check`\?/],

@@ -46,8 +46,12 @@ sinks: [{ type: jsonl, path: e.jsonl }]
   });
 
   /** What a run writes to a terminal of that width. */
-  async function shown(columns: number): Promise<string[]> {
-    const run = `stty cols ${columns} rows 24; '${process.execPath}' '${MAIN}' run '${file}'`;
+  async function shown(columns: number, terminal = "xterm", args = `run '${file}'`): Promise<string[]> {
+    return stripVTControlCharacters(await raw(columns, terminal, args)).split(/[\r\n]+/);
+  }
+
+  async function raw(columns: number, terminal: string, args: string): Promise<string> {
+    const run = `stty cols ${columns} rows 24; TERM=${terminal} '${process.execPath}' '${MAIN}' ${args}`;
     const child = spawn("script", ["-qec", run, "/dev/null"], { stdio: ["ignore", "pipe", "ignore"] });
     let text = "";
     child.stdout.on("data", (chunk: Buffer) => {
@@ -55,13 +59,14 @@ sinks: [{ type: jsonl, path: e.jsonl }]
     });
     const [code] = (await once(child, "close")) as [number | null];
     assert.equal(code, 0, text);
-    return stripVTControlCharacters(text).split(/[\r\n]+/);
+    return text;
   }
 
   it("shortens its bar where the terminal is narrow, and tells the part that is asked for", async () => {
     for (const [columns, widths] of [
       [120, [24]],
       [48, [0, 12]],
+      [30, [0]],
     ] as const) {
       const lines = (await shown(columns)).filter((line) => line.includes("/0:12"));
       assert.ok(lines.length > 0);
@@ -73,6 +78,21 @@ sinks: [{ type: jsonl, path: e.jsonl }]
         );
       }
     }
+  });
+
+  it("is left out of a dumb terminal, as colours are", async () => {
+    const text = await raw(80, "dumb", `run '${file}'`);
+    assert.match(text, /man: 50 frames/);
+    assert.equal(text, stripVTControlCharacters(text));
+  });
+
+  it("help's paragraphs are wrapped between words", async () => {
+    const paragraphs = (lines: readonly string[]) => lines.filter((line) => /^\S/.test(line));
+    const wide = paragraphs(await shown(200, "xterm", "run --help"));
+    const narrow = paragraphs(await shown(60, "xterm", "run --help"));
+    assert.ok(wide.some((line) => line.length > 60));
+    assert.ok(narrow.every((line) => line.length <= 60));
+    assert.equal(narrow.join(" "), wide.join(" "));
   });
 
   it("is left out where the terminal does not tell its width", async () => {

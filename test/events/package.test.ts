@@ -14,10 +14,13 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { createContext, runInContext } from "node:vm";
 import { connect } from "@nats-io/transport-node";
 import { Ajv } from "ajv";
 import addFormats from "ajv-formats";
-import { isEmotionEvent, parseEvent } from "ekspresi/events";
+import { type EmotionEvent, isEmotionEvent, parseEvent, type EmotionEvent as Schema } from "ekspresi/events";
+import { build } from "esbuild";
+import type { Static } from "typebox";
 import { parseSubject, readEvent } from "#src/nats/index.js";
 import { EXAMPLE } from "../../scripts/docs/example-event.js";
 import { eventOf } from "../support/event.js";
@@ -36,6 +39,31 @@ describe("ekspresi/events", () => {
       message: "no emotion event: `data.label` is missing",
     });
     assert.throws(() => parseEvent("happy"), TypeError);
+  });
+
+  it("has the schema's own types, whose fields editors explain", () => {
+    const types = readFileSync(new URL("dist/events/event.d.ts", root), "utf8");
+    assert.match(types, /\/\*\* .+ \*\/\s+sinceMs: number;/);
+    const there = (event: Static<typeof Schema>): EmotionEvent => event;
+    const back = (event: EmotionEvent): Static<typeof Schema> => event;
+    assert.equal(back(there(EXAMPLE)), EXAMPLE);
+  });
+
+  it("checks in a page whose policy forbids `eval`, in a few kilobytes", async () => {
+    const { outputFiles } = await build({
+      stdin: {
+        contents: 'import { whyNoEvent } from "ekspresi/events"; told = events.map(whyNoEvent);',
+        resolveDir: fileURLToPath(root),
+      },
+      bundle: true,
+      minify: true,
+      write: false,
+    });
+    const [{ text } = assert.fail()] = outputFiles;
+    assert(text.length < 30_000, `${text.length} bytes`);
+    const page = { events: [EXAMPLE, { ...EXAMPLE, time: "2026-13-01T00:00:00Z" }], told: [] };
+    runInContext(text, createContext(page, { codeGeneration: { strings: false, wasm: false } }));
+    assert.equal(JSON.stringify(page.told), '[null,"`time` must match format \\"date-time\\""]');
   });
 });
 

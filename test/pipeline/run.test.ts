@@ -75,16 +75,18 @@ const components = [
     options: Type.Object({
       leakAt: Type.Optional(Type.Integer({ description: "Forgets to release this frame." })),
       leakFrom: Type.Optional(Type.Integer({ description: "And all from this one on." })),
+      releaseAt: Type.Optional(Type.Integer({ description: "Releases this frame, and passes it on." })),
       failAt: Type.Optional(Type.Integer({ description: "Fails at this frame." })),
       broken: Type.Optional(Type.Boolean({ description: "Cannot be built." })),
     }),
     example: "- { type: pass }",
-    build: ({ leakAt, leakFrom, failAt, broken }, context) => {
+    build: ({ leakAt, leakFrom, releaseAt, failAt, broken }, context) => {
       if (broken) throw new Error("cannot be built");
       context.defer(() => void happened.push(`closed ${context.id}`));
       return tap((frame: Frame) => {
         if (frame.sequence === leakAt || frame.sequence >= (leakFrom ?? Number.POSITIVE_INFINITY))
           frame.retain();
+        if (frame.sequence === releaseAt) frame.release();
         if (frame.sequence === failAt) {
           frame.release();
           throw new Error("the operator broke");
@@ -193,7 +195,7 @@ describe("a run", () => {
       "{ type: pass, failAt: 50 }",
       "{ id: s, type: keep-frames }",
     );
-    assert.deepEqual(messages(summary), ["the operator broke"]);
+    assert.deepEqual(messages(summary), ["pass: the operator broke"]);
     assert.deepEqual(of("s", "a"), numbers("a", 50));
   });
 
@@ -222,6 +224,15 @@ describe("a run", () => {
       messages(summary).join(),
       /source a: 1 of \d+ frame slots were not given back: each must be passed on or released once/,
     );
+  });
+
+  it("tells of a frame that was given back twice, and the process goes on", async () => {
+    const summary = await run(
+      "{ id: a, type: count, frames: 20 }",
+      "{ type: pass, releaseAt: 3 }",
+      "{ type: keep-frames }",
+    );
+    assert.match(messages(summary).join(), /^frame slot \d+ was released twice: each frame must be/);
   });
 
   it("says after ten seconds that no slot comes back, once", async () => {

@@ -291,6 +291,16 @@ sinks: [{ type: video, path: stopped.mp4 }]`,
     assert.match(errors.join(), /man\.mp4\/a\.mp4 cannot be written/);
   });
 
+  it("does not tell of a part where none could be written", async function () {
+    if (process.platform !== "linux") this.skip(); // only there is a folder that takes nothing from root either
+    const { errors, logged } = await through("man.mp4", "/proc/a.mp4");
+    assert.match(errors.join(), /^.*: \/proc\/a\.mp4 cannot be written: .*$/);
+    assert.deepEqual(
+      logged.filter((line) => line.includes("not whole")),
+      [],
+    );
+  });
+
   /** The same picture but for what encoding loses: mean difference of at most 3 of 255. */
   async function alike(a: string, b: string) {
     const [one, two] = await Promise.all([a, b].map((name) => pictureAt(join(folder, name), 1)));
