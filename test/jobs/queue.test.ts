@@ -83,6 +83,18 @@ describe("the job queue", function () {
     assert.deepEqual(await taken(), ["a"]);
   });
 
+  it("says how a job gets into the queue that the server refused to queue", async () => {
+    const manager = await jetstreamManager(nats.connection);
+    await manager.streams.update("EKSPRESI_JOBS", { max_msgs: 1 });
+    await submit("a");
+    await assert.rejects(submit("b"), {
+      message: `${server.url}: job b was not queued: maximum messages exceeded; \`pipeline jobs retry b\` tries again`,
+    });
+    await manager.streams.update("EKSPRESI_JOBS", { max_msgs: -1 });
+    await queue.retry("b");
+    assert.deepEqual(await taken(), ["a", "b"]);
+  });
+
   it("takes out for good what no job can be called", async () => {
     await jetstream(nats.connection).publish("ekspresi.jobs.camera.ä");
     await submit("a");
