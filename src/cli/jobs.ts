@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { outColours as pc } from "../colours.js";
 import type { Job, JobQueue, JobRecord } from "../jobs/index.js";
-import { redact } from "../media/redact.js";
+import { isSecret, redact } from "../media/redact.js";
+import { harmless } from "../text.js";
 import { refuseUnknown } from "./groups.js";
 import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
 
@@ -64,7 +65,7 @@ async function list(queue: JobQueue, json: boolean): Promise<void> {
       ...job,
       kind: spec.kind,
       pipeline: spec.file,
-      set: spec.set.map(redact),
+      set: spec.set.map(shownSetting),
       changed: new Date(changedAtMs).toISOString(),
     }));
     process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
@@ -83,6 +84,13 @@ async function list(queue: JobQueue, json: boolean): Promise<void> {
       .trimEnd();
     process.stdout.write(`${n === 0 ? pc.dim(line) : PAINT[records[n - 1]?.job.state ?? "queued"](line)}\n`);
   }
+}
+
+/** A setting without what is secret in it. */
+function shownSetting(setting: string): string {
+  const equals = setting.indexOf("=");
+  const path = setting.slice(0, Math.max(0, equals));
+  return isSecret(path.split(".").at(-1)) ? `${path}=***` : redact(setting);
 }
 
 const PAINT: Record<Job["state"], (text: string) => string> = {
@@ -104,8 +112,8 @@ function rowOf({ job }: JobRecord): string[] {
           `${progress.events} events`,
         ].filter(Boolean)
       : [];
-  const why = reason === undefined ? [] : [reason.split("\n").join("; ")];
-  return [id, spec.kind, state, worker, String(tries), ago(since), [...fares, ...why].join(", ")];
+  const why = reason === undefined ? [] : [harmless(reason.replaceAll("\n", "; "))];
+  return [id, spec.kind, state, harmless(worker), String(tries), ago(since), [...fares, ...why].join(", ")];
 }
 
 /** `12 s`, `5 min`, `3 h`, `2 d`. */

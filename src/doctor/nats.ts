@@ -1,6 +1,7 @@
 import { messageOf } from "../errors.js";
 import { redact } from "../media/redact.js";
 import { DEFAULT_URL, parseAddresses, readGreeting, shownAddresses } from "../nats/index.js";
+import { harmless } from "../text.js";
 import type { Check } from "./check.js";
 
 /** Whether a NATS server greets at the first of `NATS_URL`'s addresses. The greeting comes before any login. */
@@ -15,7 +16,7 @@ export async function checkNats(url = process.env.NATS_URL || DEFAULT_URL, timeo
       name: "nats",
       required: false,
       state: "ok",
-      detail: `server ${version} at ${shown}, JetStream ${jetstream ? "on" : "off"}`,
+      detail: `server ${harmless(version)} at ${shown}, JetStream ${jetstream ? "on" : "off"}`,
     };
   } catch (error) {
     return {

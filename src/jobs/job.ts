@@ -68,9 +68,14 @@ export function parseJob(text: string): Job | undefined {
   }
 }
 
+/** Whether a job can be called so. */
+export function isJobId(id: string): boolean {
+  return ID.test(id);
+}
+
 /** Throws `ConfigError` for what can be no job's id. */
 export function checkJobId(id: string): string {
-  if (ID.test(id)) return id;
+  if (isJobId(id)) return id;
   throw new ConfigError(
     "JOB_ID",
     `job id "${id}": letters, digits, \`_\` and \`-\`, 64 at most; choose another`,

@@ -14,7 +14,7 @@ import {
 import { type KV, Kvm } from "@nats-io/kv";
 import { EkspresiError, NatsError } from "../errors.js";
 import { type Nats, openJetStream } from "../nats/index.js";
-import { type Job, type JobKind, type JobProgress, type JobSpec, parseJob } from "./job.js";
+import { isJobId, type Job, type JobKind, type JobProgress, type JobSpec, parseJob } from "./job.js";
 
 export const STREAM = "EKSPRESI_JOBS";
 const BUCKET = "EKSPRESI_JOBS";
@@ -143,6 +143,7 @@ export class JobQueue {
   }
 
   async find(id: string): Promise<JobRecord | undefined> {
+    if (!isJobId(id)) return undefined; // a subject or a key may be any text
     const entry = await this.#kv.get(id);
     const job = entry?.operation === "PUT" ? parseJob(entry.string()) : undefined;
     // What names another job than its key is nobody's: changing that one by this one's revision would never succeed.

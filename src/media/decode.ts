@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { Observable } from "rxjs";
 import { cores } from "../cores.js";
 import { messageOf, SourceError } from "../errors.js";
@@ -141,6 +142,9 @@ const LUMA_FORMATS = "yuv420p|yuvj420p|yuv422p|yuvj422p|yuv444p|yuvj444p|gray";
  */
 const DECODER_THREADS = Math.ceil(cores() / 2);
 
+/** The filter that reports each frame, under a name that no recording can know. */
+const SHOWINFO = `showinfo@${randomBytes(8).toString("hex")}`;
+
 function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): string[] {
   const convert =
     context.format === "gray" ? [`format=${LUMA_FORMATS}`, "extractplanes=y"] : ["format=yuv420p|yuvj420p"];
@@ -152,7 +156,7 @@ function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): str
       ? []
       : [ffmpeg.has.timeout ? "-timeout" : "-stimeout", String(input.socketTimeoutMs * 1000)]),
     ...["-i", input.url, "-map", "0:V:0", "-an", "-sn", "-dn"],
-    ...["-vf", [...convert, "showinfo=checksum=0"].join(",")],
+    ...["-vf", [...convert, `${SHOWINFO}=checksum=0`].join(",")],
     // One output frame per input frame, each in its own size.
     ...(ffmpeg.has.fpsMode ? ["-fps_mode", "passthrough"] : ["-vsync", "passthrough"]),
     ...(ffmpeg.has.autoscale ? ["-noautoscale"] : []),
@@ -184,7 +188,7 @@ class Session {
     this.#context = context;
     this.#child = child;
     this.#clock = input.clock ?? recordingClock();
-    this.#stderr = new StderrReader((note) => {
+    this.#stderr = new StderrReader(SHOWINFO, (note) => {
       this.#notes.push(note);
       this.#notify();
     });

@@ -13,7 +13,13 @@ export function redact(text: string): string {
 }
 
 // What follows the colon is a port if it is all digits, otherwise a password up to the last `@` of this address; the
-// next address in a list starts after a comma.
+// next address in a list starts after a comma. Bounded repetitions, and the lookbehind that lets a name match only at its
+// start, keep the time proportional to the length of the text, whatever it is.
 const USER_AND_PASSWORD =
-  /([a-z][a-z0-9+.-]*:\/\/[^\s:/?#@]*):(?!\d+(?:[/?#\s]|$))(?:(?!,[a-z][a-z0-9+.-]*:\/\/)[^\s"'<>])*@/gi;
-const WITHOUT_SCHEME = /([\w.%+-]+):([^\s:/?#@"'<>]+)@(?=[\w[])/g;
+  /([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/?#@]*):(?!\d+(?:[/?#\s]|$))(?:(?!,[a-z][a-z0-9+.-]{0,30}:\/\/)[^\s"'<>]){0,2000}@/gi;
+const WITHOUT_SCHEME = /(?<![\w.%+-])([\w.%+-]+):([^\s:/?#@"'<>]+)@(?=[\w[])/g;
+
+/** Whether the value of an option of this name must never be shown. */
+export function isSecret(name: string | undefined): boolean {
+  return name === "password" || name === "token";
+}

@@ -33,6 +33,9 @@ const bare = (line: string) => redact(line.replace(/^(\[[^\]]* @ (?:0x)?[0-9a-fA
 /** What a Mac's camera does not support; the list of everything that it does follows. */
 const REFUSED = /^Selected (framerate|video size) .*not supported/;
 
+/** About a file that is none of the formats that `readAsNamed` lets ffmpeg read; the list of them follows. */
+const OTHER_KIND = /^Format not on whitelist/;
+
 /** The last lines from ffmpeg, without its addresses and passwords. */
 export class StderrTail {
   readonly #said: string[] = [];
@@ -42,6 +45,7 @@ export class StderrTail {
     if (/^To ignore this, add a trailing/.test(line)) return; // about its own options, which nobody set
     const text = bare(line);
     if (REFUSED.test(text)) this.#refused = text;
+    if (OTHER_KIND.test(text)) this.#refused = "it is not a recording, or refers to other files";
     this.#said.push(text);
     if (this.#said.length > KEEP) this.#said.shift();
   }
@@ -78,9 +82,15 @@ export class StderrReader {
   #pixels: StreamPixels | undefined;
   readonly #subtitles: string[] = [];
   readonly #said = new StderrTail();
+  readonly #mark: string;
   readonly #onNote: (note: FrameNote) => void;
 
-  constructor(onNote: (note: FrameNote) => void) {
+  /**
+   * @param showinfo name of the filter that reports frames. No recording may know it: ffmpeg prints titles and
+   * languages unchanged, including line ends
+   */
+  constructor(showinfo: string, onNote: (note: FrameNote) => void) {
+    this.#mark = `[${showinfo} @ `;
     this.#onNote = onNote;
   }
 
@@ -112,8 +122,9 @@ export class StderrReader {
   }
 
   #line(line: string): void {
-    if (line.includes("showinfo")) this.#showinfo(line);
-    else this.#other(line);
+    const at = line.indexOf(this.#mark); // ffmpeg may have written its own figures before it
+    if (at < 0) this.#other(line);
+    else this.#showinfo(line.slice(line.indexOf("] ", at) + 2));
   }
 
   #other(line: string): void {
@@ -132,7 +143,9 @@ export class StderrReader {
   }
 
   #showinfo(line: string): void {
-    const pts = /\bpts: *(-?\d+|NOPTS)\b.*?\bfmt:(\w+)\b.*?\bsar:(\d+)\/(\d+) s:(\d+)x(\d+)/.exec(line);
+    const pts = /^n: *\d+ pts: *(-?\d+|NOPTS)\b.*?\bfmt:(\w+)\b.*?\bsar:(\d+)\/(\d+) s:(\d+)x(\d+)/.exec(
+      line,
+    );
     if (pts) {
       const { num, den } = this.#timeBase;
       const aspect = { num: Number(pts[3]), den: Number(pts[4]) };
@@ -145,7 +158,7 @@ export class StderrReader {
       });
       return;
     }
-    const config = /config in time_base: (\d+)\/(\d+), frame_rate: (\d+)\/(\d+)/.exec(line);
+    const config = /^config in time_base: (\d+)\/(\d+), frame_rate: (\d+)\/(\d+)/.exec(line);
     if (!config) return;
     this.#timeBase = { num: Number(config[1]), den: Number(config[2]) };
     const [num, den] = [Number(config[3]), Number(config[4])];

@@ -4,6 +4,9 @@ import { Bytes, Duration, Path } from "../pipeline/units.js";
 
 export const DEFAULT_URL = "nats://127.0.0.1:4222";
 
+/** A file that a sink reads too. */
+const ReadPath: typeof Path = (options) => Path({ ...options, "x-read": true });
+
 /** How to reach NATS: fields to spread into a component's options, `Type.Object({ ...natsFields, subject: ... })`. */
 export const natsFields = {
   url: Type.Optional(
@@ -23,10 +26,10 @@ export const natsFields = {
   ),
   token: Type.Optional(Type.String({ minLength: 1, description: "Token, if the server requires one." })),
   nkey: Type.Optional(
-    Path({ description: "File with the seed of an nkey (`SU...`).", examples: ["user.nk"] }),
+    ReadPath({ description: "File with the seed of an nkey (`SU...`).", examples: ["user.nk"] }),
   ),
   creds: Type.Optional(
-    Path({
+    ReadPath({
       description: "Credentials file (JWT and seed), as `nsc` writes it.",
       examples: ["ekspresi.creds"],
     }),
@@ -35,12 +38,15 @@ export const natsFields = {
     Type.Object(
       {
         ca: Type.Optional(
-          Path({ description: "Certificates to trust, PEM. Default: the system's.", examples: ["ca.pem"] }),
+          ReadPath({
+            description: "Certificates to trust, PEM. Default: the system's.",
+            examples: ["ca.pem"],
+          }),
         ),
         cert: Type.Optional(
-          Path({ description: "Client certificate, PEM, if the server asks for one (mutual TLS)." }),
+          ReadPath({ description: "Client certificate, PEM, if the server asks for one (mutual TLS)." }),
         ),
-        key: Type.Optional(Path({ description: "The private key of `cert`, PEM." })),
+        key: Type.Optional(ReadPath({ description: "The private key of `cert`, PEM." })),
         first: Type.Optional(
           Type.Boolean({
             default: false,

@@ -36,8 +36,10 @@ export interface YamlFile {
   keyPlace(path: YamlPath): Place | string;
 }
 
-const MAX_BYTES = 4 * 2 ** 20;
+const MAX_BYTES = 256 * 2 ** 10;
 const MAX_ALIASES = 100;
+/** Of all anchors: the parser looks for each among all. */
+const MAX_ALIASES_IN_ALL = 1000;
 /** Of a broken file the first faults tell; the rest follow from them. */
 const MAX_FAULTS = 10;
 
@@ -75,7 +77,7 @@ export function parseYaml(text: string, file: string): YamlFile {
   const lines = new LineCounter();
   const document = parseDocument(text, {
     lineCounter: lines,
-    uniqueKeys: true,
+    uniqueKeys: false, // the parser compares each with all before it; `doubleKeys` does not
     prettyErrors: false,
     merge: true,
     logLevel: "error", // or it warns, by Node's means, of keys that are told of below
@@ -88,6 +90,7 @@ export function parseYaml(text: string, file: string): YamlFile {
     at: pos[0],
     message: plain(code, message),
   }));
+  faults.push(...doubleKeys(document));
   if (faults.some(({ message }) => message.startsWith("Maximum call stack")))
     throw new ConfigError("CONFIG_SYNTAX", `${file}: it is nested too deeply; no configuration is`);
   const bare = faults.find(({ at }) => text.slice(at - 1, at + 1) === "${");
@@ -96,6 +99,7 @@ export function parseYaml(text: string, file: string): YamlFile {
     const message = `a variable within { } or [ ] is written in quotes: "$${name}"`;
     throw problemsError([{ place: placeAt(bare.at - 1), message }]); // the rest follows from it
   }
+  if (countAliases(document) > MAX_ALIASES_IN_ALL) throw tooManyAliases(file, MAX_ALIASES_IN_ALL);
   if (faults.length === 0) faults.push(...aliasFaults(document));
   const first = faults.filter(({ at }, i) => faults.findIndex((other) => other.at === at) === i);
   if (first.length > 0)
@@ -106,8 +110,7 @@ export function parseYaml(text: string, file: string): YamlFile {
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (cause) {
-    const why = `more than ${MAX_ALIASES} values come out of its aliases (\`*name\`); write them out, or use fewer`;
-    throw new ConfigError("CONFIG_SYNTAX", `${file}: ${why}`, { cause });
+    throw tooManyAliases(file, MAX_ALIASES, cause);
   }
   const root = document.contents;
   return {
@@ -116,6 +119,34 @@ export function parseYaml(text: string, file: string): YamlFile {
     place: (path) => placeAt(nodeAt(root, path)?.range?.[0] ?? 0),
     keyPlace: (path) => placeAt(keyAt(root, path) ?? nodeAt(root, path)?.range?.[0] ?? 0),
   };
+}
+
+function tooManyAliases(file: string, most: number, cause?: unknown): ConfigError {
+  const why = `more than ${most} values come out of its aliases (\`*name\`); write them out, or use fewer`;
+  return new ConfigError("CONFIG_SYNTAX", `${file}: ${why}`, { cause });
+}
+
+function countAliases(document: Document.Parsed): number {
+  let count = 0;
+  visit(document, { Alias: () => void count++ });
+  return count;
+}
+
+/** Keys that stand twice in one mapping. */
+function doubleKeys(document: Document.Parsed): { at: number; message: string }[] {
+  const faults: { at: number; message: string }[] = [];
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value))
+          faults.push({ at: key.range?.[0] ?? 0, message: "this key stands twice; keep one of them" });
+        seen.add(key.value);
+      }
+    },
+  });
+  return faults;
 }
 
 /** Aliases of nothing, and of what they stand in: the first cannot be read, the second never ends. */
@@ -159,8 +190,6 @@ function plain(code: string, message: string): string {
   if (/^Missing closing ["']quote/.test(first))
     return "a text in quotes is not closed before this; add the closing quote";
   switch (code) {
-    case "DUPLICATE_KEY":
-      return "this key stands twice; keep one of them";
     case "BLOCK_AS_IMPLICIT_KEY":
       return "no key can begin here; indent it as its neighbours are, and quote a text that holds `: `";
     case "BAD_INDENT":

@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import { outColours as pc } from "../colours.js";
 import type { EmotionEvent } from "../events/event.js";
 import { sink } from "../pipeline/component.js";
+import { harmless } from "../text.js";
 import { openOutput } from "./output.js";
 
 /** Prints one readable line an event on standard output. */
@@ -58,10 +59,10 @@ function lineOf({ data }: EmotionEvent, paint: Palette, labelWidth: number): str
   const share = `${Math.round(confidence * 100)} %`.padStart(5);
   const lasted = kind === "left" ? paint.dim(`  for ${((mediaTimeMs - sinceMs) / 1000).toFixed(1)} s`) : "";
   return [
-    paint.dim((picture ?? clock(mediaTimeMs)).padStart(10)),
+    paint.dim(harmless(picture ?? clock(mediaTimeMs)).padStart(10)),
     `${camera} #${track}`.padEnd(12),
     paint.kind[kind](kind.padEnd(8)),
-    `${paint.label(label.padEnd(labelWidth))} ${share}${lasted}`,
+    `${paint.label(harmless(label).padEnd(labelWidth))} ${share}${lasted}`,
   ].join("  ");
 }
 

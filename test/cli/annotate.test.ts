@@ -185,9 +185,9 @@ describe("pipeline annotate", function () {
 
   it("goes on after a bad file and ends with a list and exit code 1", async () => {
     writeFileSync(join(folder, "bad.mp4"), "no recording");
-    const { code, stderr } = await start("*.mp4", "nothing.mp4", "--out-dir", "out").ended;
+    const { code, stderr } = await start("*.mp4", "no\u001bthing.mp4", "--out-dir", "out").ended;
     assert.equal(code, 1);
-    assert.match(stderr, /2 of 3 failed:\n {2}bad\.mp4: .*\n {2}nothing\.mp4: .*no such file/);
+    assert.match(stderr, /2 of 3 failed:\n {2}bad\.mp4: .*\n {2}no\ufffdthing\.mp4: .*no such file/);
     assert.deepEqual(readdirSync(join(folder, "out")), ["man.mp4"]);
   });
 

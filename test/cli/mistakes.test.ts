@@ -87,6 +87,11 @@ const MISTAKES: [
     /^p\.yaml:8:\d+: nats: NATS: token and nkey are given; a login is one of them$/,
   ],
   [
+    "a token that is too short",
+    { sink: "type: web, token: hunter2" },
+    /^p\.yaml:8:\d+: web: `token` is \*\*\*; it must NOT have fewer than 16 characters$/,
+  ],
+  [
     "a file for each event",
     { sink: "type: jsonl, path: e.jsonl, rotate: { size: 0 }" },
     /^p\.yaml:8:\d+: jsonl: `rotate` must not be 0/,

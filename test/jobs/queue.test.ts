@@ -62,6 +62,13 @@ describe("the job queue", function () {
     assert.equal(await queue.find("b"), undefined);
   });
 
+  it("takes out for good what no job can be called", async () => {
+    await jetstream(nats.connection).publish("ekspresi.jobs.camera.ä");
+    await submit("a");
+    assert.deepEqual(await taken(), ["a"]);
+    assert.deepEqual(await queue.waiting("camera"), { waiting: 0, held: 1 });
+  });
+
   it("of jobs that wait takes out the one that is cancelled, and no other", async () => {
     await submit("a", "b", "c", "d");
     await queue.cancel("b");

@@ -12,19 +12,19 @@ import { testContext } from "../support/context.js";
 /** How different versions of ffmpeg report a frame. */
 const LINES = {
   "of 2018":
-    "[Parsed_showinfo_1 @ 0x1df79380] n:   1 pts:     40 pts_time:0.04    pos:       -1 fmt:gray sar:1/1 s:320x240 i:P iskey:1 type:I ",
+    "[showinfo@1f @ 0x1df79380] n:   1 pts:     40 pts_time:0.04    pos:       -1 fmt:gray sar:1/1 s:320x240 i:P iskey:1 type:I ",
   "5.1":
-    "frame=    1 fps=0.0 q=-0.0 size=N/A time=00:00:00.04 bitrate=N/A speed=N/A    [Parsed_showinfo_1 @ 0x55e5c51cb700] n:   1 pts:     40 pts_time:0.04    pos:       -1 fmt:gray sar:1/1 s:320x240 i:P iskey:1 type:I ",
+    "frame=    1 fps=0.0 q=-0.0 size=N/A time=00:00:00.04 bitrate=N/A speed=N/A    [showinfo@1f @ 0x55e5c51cb700] n:   1 pts:     40 pts_time:0.04    pos:       -1 fmt:gray sar:1/1 s:320x240 i:P iskey:1 type:I ",
   "7.1, 9.0":
-    "[Parsed_showinfo_1 @ 0x7f3804001d40] n:   1 pts:     40 pts_time:0.04    duration:      1 duration_time:0.04    fmt:gray cl:unspecified sar:1/1 s:320x240 i:P iskey:1 type:I ",
+    "[showinfo@1f @ 0x7f3804001d40] n:   1 pts:     40 pts_time:0.04    duration:      1 duration_time:0.04    fmt:gray cl:unspecified sar:1/1 s:320x240 i:P iskey:1 type:I ",
 };
 
 describe("ffmpeg's showinfo", () => {
   for (const [version, line] of Object.entries(LINES))
     it(`is read as version ${version} writes it`, () => {
       const notes: FrameNote[] = [];
-      const reader = new StderrReader((note) => notes.push(note));
-      reader.push("[Parsed_showinfo_2 @ 0x55d] config in time_base: 1/1000, frame_rate: 25/1\n");
+      const reader = new StderrReader("showinfo@1f", (note) => notes.push(note));
+      reader.push("[showinfo@1f @ 0x55d] config in time_base: 1/1000, frame_rate: 25/1\n");
       reader.push(`${line}\n`);
       assert.deepEqual(notes, [
         { ptsMs: 40, width: 320, height: 240, pixelFormat: "gray", sampleAspect: { num: 1, den: 1 } },
@@ -32,9 +32,21 @@ describe("ffmpeg's showinfo", () => {
     });
 });
 
+describe("what a recording calls itself", () => {
+  it("is not taken for what ffmpeg says of a frame, line ends in it or not", () => {
+    const notes: FrameNote[] = [];
+    const reader = new StderrReader("showinfo@1f", (note) => notes.push(note));
+    const frame = "n: 0 pts: 5 pts_time:0.1 fmt:gray sar:1/1 s:60000x60000 i:P";
+    reader.push(`    title           : showinfo ${frame}\n`);
+    reader.push(`  Stream #0:0(und\n[Parsed_showinfo_1 @ 0x1] ${frame}): Video: h264\n`);
+    reader.push(`[showinfo@1f @ 0x55d]   metadata: ${frame}\n`);
+    assert.deepEqual(notes, []);
+  });
+});
+
 describe("why ffmpeg failed", () => {
   const reasonOf = (...lines: string[]) => {
-    const reader = new StderrReader(() => {});
+    const reader = new StderrReader("showinfo@1f", () => {});
     reader.push(`${lines.join("\n")}\n`);
     return reader.reason;
   };

@@ -39,6 +39,16 @@ const CASES: [name: string, text: string, expected: string[]][] = [
     ["<pipeline>: more than 100 values come out of its aliases (`*name`); write them out, or use fewer"],
   ],
   [
+    "aliases in thousands",
+    `version: &a 1\nsources: [${"*a,".repeat(50_000)}]\n`,
+    ["<pipeline>: more than 1000 values come out of its aliases (`*name`); write them out, or use fewer"],
+  ],
+  [
+    "keys that stand twice, deep in it",
+    "version: 1\nsources: [{ type: clip, path: a.mp4, type: clip }]\nsinks:\n  - path: a\n    path: b\n",
+    ["2:38: this key stands twice; keep one of them", "5:5: this key stands twice; keep one of them"],
+  ],
+  [
     "two documents",
     "version: 1\n---\nversion: 1\n",
     ["2:1: a second document begins here (`---`); put each in a file of its own"],

@@ -31,6 +31,12 @@ describe("console", () => {
     ]);
   });
 
+  it("keeps each event in its line, and the terminal as it is, whatever a class or a file is called", async () => {
+    const [line = ""] = await printed(eventOf(1, { label: "\u001b[2Jhappy\n", picture: "a\r\u009b31m.jpg" }));
+    assert.match(line, /^\S+ .*happy.*\n$/);
+    assert.doesNotMatch(line.trimEnd(), /\p{Cc}/u);
+  });
+
   it("has columns that fit the longest label of the model, within bounds", async () => {
     const lines = async (longest: string) => {
       const probabilities = { happy: 0.874, [longest]: 0.126 };

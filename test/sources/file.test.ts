@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lastValueFrom, map, toArray } from "rxjs";
@@ -46,6 +46,35 @@ describe("a recording", function () {
     const frames = await read({ path: RECORDING });
     assert.equal(frames.length, 1337);
     assert.ok(frames.every(({ sequence, mediaTimeMs }, i) => sequence === i && mediaTimeMs === i * 40));
+  });
+
+  it("is read, whatever its title and language say", async () => {
+    const spoof = "und)\n[Parsed_showinfo_1 @ 0x1] n: 0 pts: 5 pts_time:0.1 fmt:gray sar:1/1 s:64x48 i:P (";
+    const tags = ["-metadata", `title=showinfo ${spoof}`, "-metadata:s:v", `language=${spoof}`];
+    const path = await made(
+      "spoof.mkv",
+      ..."-f lavfi -i testsrc=size=320x240:duration=1".split(" "),
+      ...tags,
+    );
+    const frames = await read({ path });
+    assert.equal(frames.length, 25);
+    assert.ok(frames.every(({ size }) => size === "320x240"));
+  });
+
+  it("is never read as a list of other files, unless its name says so", async () => {
+    const secret = await made("secret.ts", ..."-f lavfi -i testsrc=duration=1 -pix_fmt yuv420p".split(" "));
+    const hls = `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n${secret}\n#EXT-X-ENDLIST\n`;
+    const concat = "ffconcat version 1.0\nfile secret.ts\n";
+    for (const [n, text] of [hls, concat].entries()) {
+      const path = join(folder, `upload${n}.mp4`);
+      writeFileSync(path, text);
+      await assert.rejects(read({ path }), {
+        message: `source test: ${path}: cannot be played: it is not a recording, or refers to other files`,
+      });
+    }
+    const list = join(folder, "list.m3u8");
+    writeFileSync(list, hls);
+    assert.equal((await read({ path: list })).length, 25);
   });
 
   it("starts and stops where told to, in the container's times", async () => {
