@@ -13,8 +13,8 @@ export function redact(text: string): string {
 }
 
 // What follows the colon is a port if it is all digits, otherwise a password up to the last `@` of this address; the
-// next address in a list starts after a comma. Bounded repetitions, and the lookbehind that lets a name match only at its
-// start, keep the time proportional to the length of the text, whatever it is.
+// next address in a list starts after a comma. Bounded repetitions, and the lookbehind that lets a name match only at
+// its start, keep the time proportional to the length of the text, whatever it is.
 const USER_AND_PASSWORD =
   /([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/?#@]*):(?!\d+(?:[/?#\s]|$))(?:(?!,[a-z][a-z0-9+.-]{0,30}:\/\/)[^\s"'<>]){0,2000}@/gi;
 const WITHOUT_SCHEME = /(?<![\w.%+-])([\w.%+-]+):([^\s:/?#@"'<>]+)@(?=[\w[])/g;
