@@ -128,7 +128,7 @@ export interface Face {
   readonly model?: FaceModel;
 }
 
-/** A model, as far as its faces tell of it. */
+/** What a face records about the model that classified it. */
 export interface FaceModel {
   readonly name: string;
   readonly version: string;

@@ -32,8 +32,8 @@ describe("ffmpeg's showinfo", () => {
     });
 });
 
-describe("what a recording calls itself", () => {
-  it("is not taken for what ffmpeg says of a frame, line ends in it or not", () => {
+describe("a recording's own metadata", () => {
+  it("is not mistaken for what ffmpeg says about a frame, even with line ends in it", () => {
     const notes: FrameNote[] = [];
     const reader = new StderrReader("showinfo@1f", (note) => notes.push(note));
     const frame = "n: 0 pts: 5 pts_time:0.1 fmt:gray sar:1/1 s:60000x60000 i:P";
