@@ -44,7 +44,9 @@ Examples:
   each("retry", "Puts jobs that are done, cancelled or set aside back into the queue.", (queue, id) =>
     queue.retry(id),
   );
-  each("remove", "Removes jobs that are neither waiting nor running.", (queue, id) => queue.remove(id));
+  each("remove", "Removes jobs that are neither waiting nor running, or cannot be read.", (queue, id) =>
+    queue.remove(id),
+  );
 }
 
 async function withQueue(flags: NatsFlags, act: (queue: JobQueue) => Promise<void>): Promise<void> {
@@ -59,7 +61,10 @@ async function withQueue(flags: NatsFlags, act: (queue: JobQueue) => Promise<voi
 }
 
 async function list(queue: JobQueue, json: boolean): Promise<void> {
-  const records = await queue.list();
+  const { unreadable } = await import("../jobs/index.js");
+  const all = await queue.list();
+  const records = all.filter((record) => typeof record !== "string");
+  for (const record of all) if (typeof record === "string") process.stderr.write(`${unreadable(record)}\n`);
   if (json) {
     const shown = records.map(({ job: { spec, ...job }, changedAtMs }) => ({
       ...job,
@@ -72,6 +77,7 @@ async function list(queue: JobQueue, json: boolean): Promise<void> {
     return;
   }
   if (records.length === 0) {
+    if (all.length > 0) return;
     process.stdout.write("no jobs; pipeline submit --help says how to add one\n");
     return;
   }

@@ -13,7 +13,7 @@ import {
 } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import { EkspresiError, NatsError } from "../errors.js";
-import { type Nats, openJetStream } from "../nats/index.js";
+import { type Nats, openJetStream, watchNats } from "../nats/index.js";
 import { isJobId, type Job, type JobKind, type JobProgress, type JobSpec, parseJob } from "./job.js";
 
 export const STREAM = "EKSPRESI_JOBS";
@@ -63,36 +63,61 @@ export class JobQueue {
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
   readonly #kv: KV;
+  readonly #settings: QueueSettings;
   readonly #consumers = new Map<JobKind, Consumer>();
+  /** When the connection last came back, ms since 1970. */
+  #backAtMs = Number.NEGATIVE_INFINITY;
+  #away = false;
   /** The server's, which may differ from what was asked for. */
   readonly ackWaitMs: number;
 
-  private constructor(nats: Nats, jsm: JetStreamManager, js: JetStreamClient, kv: KV, ackWaitMs: number) {
+  private constructor(
+    nats: Nats,
+    jsm: JetStreamManager,
+    js: JetStreamClient,
+    kv: KV,
+    settings: QueueSettings,
+    ackWaitMs: number,
+  ) {
     this.#nats = nats;
+    this.#settings = settings;
     this.#jsm = jsm;
     this.#js = js;
     this.#kv = kv;
     this.ackWaitMs = ackWaitMs;
+    void watchNats(nats, {
+      lost: () => {
+        this.#away = true;
+      },
+      back: () => {
+        this.#away = false;
+        this.#backAtMs = Date.now();
+      },
+    });
   }
 
   /** Opens the queue; makes its streams where there are none. Rejects with `NatsError`. */
   static async open(nats: Nats, settings: QueueSettings = DEFAULT_QUEUE): Promise<JobQueue> {
     const jsm = await openJetStream(nats);
     try {
-      await ensureStream(jsm, settings);
-      const consumers: ConsumerInfo[] = [];
-      for (const kind of ["camera", "recording"] as const)
-        consumers.push(await ensureConsumer(jsm, kind, settings));
       const js = jetstream(nats.connection);
-      const kv = await new Kvm(js).create(BUCKET, {
-        history: 1,
-        replicas: settings.replicas,
-        allow_direct: false, // only the leader knows the newest revision
-      });
-      const ackWaitMs = Math.min(...consumers.map(({ config }) => (config.ack_wait ?? 0) / 1e6));
-      return new JobQueue(nats, jsm, js, kv, ackWaitMs);
+      const { kv, ackWaitMs } = await ensureQueue(jsm, js, settings);
+      return new JobQueue(nats, jsm, js, kv, settings, ackWaitMs);
     } catch (cause) {
       throw explained(nats, "the job queue cannot be opened", cause);
+    }
+  }
+
+  /**
+   * Makes the queue again where the server has it no more, its jobs lost, and gives whether that was so. Does nothing
+   * while the connection is lost. Rejects with `NatsError` where there can be no queue.
+   */
+  async restore(): Promise<boolean> {
+    if (this.#away) return false;
+    try {
+      return (await ensureQueue(this.#jsm, this.#js, this.#settings)).made;
+    } catch (cause) {
+      throw explained(this.#nats, "the job queue cannot be used", cause);
     }
   }
 
@@ -104,6 +129,7 @@ export class JobQueue {
     const now = new Date().toISOString();
     const job: Job = { id, spec, state: "queued", tries: 0, failures: 0, submitted: now, since: now };
     const before = await this.find(id);
+    if (!before) await this.#checkReadable(id);
     if (before && (before.job.state === "queued" || before.job.state === "running"))
       throw new EkspresiError(
         "JOB_EXISTS",
@@ -134,11 +160,14 @@ export class JobQueue {
     await this.#dropMessage(id);
   }
 
-  /** Forgets a job that neither waits nor runs. */
+  /** Forgets a job that neither waits nor runs, or that cannot be read. */
   async remove(id: string): Promise<void> {
-    const { job } = await this.#require(id);
-    if (job.state === "queued" || job.state === "running")
-      throw new EkspresiError("JOB_RUNNING", `job ${id} is ${describe(job)}; cancel it first`);
+    if (await this.#isUnreadable(id)) await this.#dropMessage(id);
+    else {
+      const { job } = await this.#require(id);
+      if (job.state === "queued" || job.state === "running")
+        throw new EkspresiError("JOB_RUNNING", `job ${id} is ${describe(job)}; cancel it first`);
+    }
     await this.#kv.purge(id);
   }
 
@@ -151,15 +180,16 @@ export class JobQueue {
     return { job, revision: entry.revision, changedAtMs: entry.created.getTime() };
   }
 
-  /** All jobs, by id. */
-  async list(): Promise<JobRecord[]> {
+  /** All jobs, by id; of one that cannot be read, such as another version's, the id alone. */
+  async list(): Promise<(JobRecord | string)[]> {
     // A job that changes meanwhile is named again.
     const ids = new Set<string>();
     for await (const id of await this.#kv.keys()) ids.add(id);
-    const records: JobRecord[] = [];
+    const records: (JobRecord | string)[] = [];
     for (const id of [...ids].sort()) {
       const record = await this.find(id);
       if (record) records.push(record);
+      else if (await this.#isUnreadable(id)) records.push(id);
     }
     return records;
   }
@@ -178,25 +208,40 @@ export class JobQueue {
   }
 
   /**
-   * Takes a job over for `worker`. A holder that was lost counts as a failed try. Gives nothing where the job is not to
-   * be run (any more): its message is gone then.
+   * Takes a job over for `worker`. A holder that was lost counts as a failed try, unless the server was away since its
+   * last word: that says nothing about the job. Gives nothing where the job is not to be run (any more), or was lost so
+   * often that it is set aside: its message is gone then. One that cannot be read is left to a worker of another version.
    */
-  async claim(message: JsMsg, worker: string, maxTries: number): Promise<Claim | undefined> {
+  async claim(
+    message: JsMsg,
+    worker: string,
+    maxTries: number,
+  ): Promise<Claim | "set aside" | "unreadable" | undefined> {
     const id = message.subject.split(".").at(-1) ?? "";
     for (;;) {
       const before = await this.find(id);
+      if (!before && (await this.#isUnreadable(id))) {
+        message.nak(UNREADABLE_MS);
+        return "unreadable";
+      }
       if (!before || (before.job.state !== "queued" && before.job.state !== "running")) {
         message.term();
         return undefined;
       }
       const { progress: _progress, ...job } = before.job;
       const lost = job.state === "running";
-      const failures = job.failures + (lost ? 1 : 0);
-      const reason = lost ? `worker ${job.worker ?? "?"} was lost while it had the job` : job.reason;
+      const away = lost && before.changedAtMs < this.#backAtMs;
+      const failures = job.failures + (lost && !away ? 1 : 0);
+      const holder = `worker ${job.worker ?? "?"}`;
+      const reason = !lost
+        ? job.reason
+        : away
+          ? `NATS was away while ${holder} had the job`
+          : `${holder} was lost while it had the job`;
       const since = new Date().toISOString();
       if (failures >= maxTries) {
-        await this.setAside({ message, record: before }, reason ?? "it failed", failures);
-        return undefined;
+        const done = await this.setAside({ message, record: before }, reason ?? "it failed", failures);
+        return done ? "set aside" : undefined;
       }
       const running: Job = {
         ...job,
@@ -259,7 +304,18 @@ export class JobQueue {
   async #require(id: string): Promise<JobRecord> {
     const record = await this.find(id);
     if (record) return record;
+    await this.#checkReadable(id);
     throw new EkspresiError("JOB_MISSING", `there is no job ${id}; \`pipeline jobs\` lists those there are`);
+  }
+
+  async #checkReadable(id: string): Promise<void> {
+    if (await this.#isUnreadable(id)) throw new EkspresiError("JOB_UNREADABLE", unreadable(id));
+  }
+
+  async #isUnreadable(id: string): Promise<boolean> {
+    if (!isJobId(id)) return false;
+    const entry = await this.#kv.get(id);
+    return entry?.operation === "PUT" && parseJob(entry.string())?.id !== id;
   }
 
   async #enqueue(job: Job, before: JobRecord | undefined): Promise<void> {
@@ -300,6 +356,8 @@ export class JobQueue {
   }
 }
 
+/** A job that cannot be read is not offered again for so long. */
+const UNREADABLE_MS = 30_000;
 /** How long the server may take to answer a change, ms. */
 const ANSWER_MS = 2000;
 
@@ -307,6 +365,11 @@ const ANSWER_MS = 2000;
 export interface RenewedFields {
   readonly progress?: JobProgress;
   readonly failures?: number;
+}
+
+/** What there is to say of a job that cannot be read. */
+export function unreadable(id: string): string {
+  return `job ${id} cannot be read, another version of Ekspresi may have stored it: use that one, or forget the job (pipeline jobs remove ${id})`;
 }
 
 /** `running on worker a` or `queued`. */
@@ -328,9 +391,25 @@ function unlessGone(cause: unknown): void {
   if (!(cause instanceof JetStreamApiError) || !MESSAGE_GONE.includes(cause.code)) throw cause;
 }
 
-async function ensureStream(jsm: JetStreamManager, { replicas }: QueueSettings): Promise<void> {
+/** Opens the streams and consumers of the queue; makes those that there are not. */
+async function ensureQueue(jsm: JetStreamManager, js: JetStreamClient, settings: QueueSettings) {
+  const made = await ensureStream(jsm, settings);
+  const consumers: ConsumerInfo[] = [];
+  for (const kind of ["camera", "recording"] as const)
+    consumers.push(await ensureConsumer(jsm, kind, settings));
+  const kv = await new Kvm(js).create(BUCKET, {
+    history: 1,
+    replicas: settings.replicas,
+    allow_direct: false, // only the leader knows the newest revision
+  });
+  return { made, kv, ackWaitMs: Math.min(...consumers.map(({ config }) => (config.ack_wait ?? 0) / 1e6)) };
+}
+
+/** Gives whether there was none. */
+async function ensureStream(jsm: JetStreamManager, { replicas }: QueueSettings): Promise<boolean> {
   try {
     await jsm.streams.info(STREAM);
+    return false;
   } catch (cause) {
     if (!(cause instanceof JetStreamApiError) || cause.code !== STREAM_NOT_FOUND) throw cause;
     await jsm.streams.add({
@@ -345,6 +424,7 @@ async function ensureStream(jsm: JetStreamManager, { replicas }: QueueSettings):
       discard_new_per_subject: true,
       num_replicas: replicas,
     });
+    return true;
   }
 }
 

@@ -47,8 +47,12 @@ export const RUN_FAMILIES = [
   family(
     "ekspresi_source_up",
     "gauge",
-    "1 while the source gives pictures; 0 while it is opening or reconnecting, or has ended.",
-    ofSources(({ state }) => (state === "running" ? 1 : 0)),
+    "1 while the source gives pictures; 0 while it is opening or reconnecting, or has ended. `kind` is camera or recording.",
+    ({ sources }) =>
+      sources.map(({ id, live, state }) => ({
+        labels: { source: id, kind: live ? "camera" : "recording" },
+        value: state === "running" ? 1 : 0,
+      })),
   ),
   family(
     "ekspresi_source_frames_total",
@@ -138,6 +142,26 @@ export const RUN_FAMILIES = [
     "gauge",
     "Events or pictures waiting for the sink.",
     ofSinks(({ waiting }) => waiting),
+  ),
+  family(
+    "ekspresi_sink_unsent",
+    "gauge",
+    "Events in the spool or buffer of a `nats` sink that the server has not taken.",
+    ({ sinks }) =>
+      sinks.flatMap(({ id, figures }) =>
+        figures?.waiting === undefined ? [] : [{ labels: { sink: id }, value: figures.waiting }],
+      ),
+  ),
+  family(
+    "ekspresi_sink_dropped_total",
+    "counter",
+    "Events that a `nats` sink took and did not deliver, by reason: full (spool or buffer, the oldest go), connection (it broke while they were under way; they may have arrived).",
+    ({ sinks }) =>
+      sinks.flatMap(({ id, figures: { dropped, unconfirmed } = {} }) =>
+        Object.entries({ full: dropped, connection: unconfirmed }).flatMap(([reason, value]) =>
+          value === undefined ? [] : [{ labels: { sink: id, reason }, value }],
+        ),
+      ),
   ),
 ];
 

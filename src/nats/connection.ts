@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
@@ -108,7 +109,10 @@ export async function openJetStream({ connection, shown }: Nats): Promise<JetStr
   }
 }
 
-/** Tells of a connection that was lost and is back, and of what the server complains about, until it closes. */
+/**
+ * Tells of a connection that was lost and is back, and of what the server complains about, until it closes. While it is
+ * away each is told once, however often the client tries to come back.
+ */
 export async function watchNats(
   { connection, shown }: Nats,
   told: {
@@ -117,10 +121,21 @@ export async function watchNats(
     complaint?(message: string, error: Error): void;
   },
 ): Promise<void> {
+  let away = false;
+  const said = new Set<string>();
   for await (const status of connection.status()) {
-    if (status.type === "disconnect") told.lost?.(`${shown}: connection lost; trying again`);
-    else if (status.type === "reconnect") told.back?.(`${shown}: connected again`);
-    else if (status.type === "error") told.complaint?.(`${shown}: ${complaint(status.error)}`, status.error);
+    if (status.type === "disconnect" && !away) {
+      away = true;
+      told.lost?.(`${shown}: connection lost; trying again`);
+    } else if (status.type === "reconnect" && away) {
+      away = false;
+      said.clear();
+      told.back?.(`${shown}: connected again`);
+    } else if (status.type === "error") {
+      const what = `${shown}: ${complaint(status.error)}`;
+      if (!said.has(what)) told.complaint?.(what, status.error);
+      if (away) said.add(what);
+    }
   }
 }
 
@@ -137,26 +152,41 @@ async function login(options: NatsOptions, addresses: readonly Address[]): Promi
   checkLogin({ ...options, user, token });
   if (user !== undefined) return { user, ...(pass !== undefined && { pass }) };
   if (token !== undefined) return { token };
-  if (options.nkey !== undefined) {
-    const seed = (await readGiven("nkey", options.nkey)).toString("utf8").trim();
-    return { authenticator: checked(nkeyAuthenticator(Buffer.from(seed)), "nkey", options.nkey) };
-  }
-  if (options.creds !== undefined) {
-    const creds = await readGiven("creds", options.creds);
-    return { authenticator: checked(credsAuthenticator(creds), "creds", options.creds) };
-  }
+  const { nkey, creds } = options;
+  if (nkey !== undefined)
+    return {
+      authenticator: await fromFile("nkey", nkey, (seed) =>
+        nkeyAuthenticator(Buffer.from(seed.toString("utf8").trim())),
+      ),
+    };
+  if (creds !== undefined) return { authenticator: await fromFile("creds", creds, credsAuthenticator) };
   return {};
 }
 
-/** Tries an authenticator once, so that a damaged file is told by its name and not as a closed connection. */
-function checked(authenticator: Authenticator, option: string, file: string): Authenticator {
+/**
+ * An authenticator that reads its file anew for each connection, for logins are replaced while we run; a file that has
+ * gone or is damaged by then leaves it with what it had. At first such a file is told by its name.
+ */
+async function fromFile(
+  option: "nkey" | "creds",
+  file: string,
+  make: (content: Buffer) => Authenticator,
+): Promise<Authenticator> {
+  let last = make(await readGiven(option, file));
   try {
-    authenticator("nonce");
-    return authenticator;
+    last("nonce");
   } catch (cause) {
     const form = option === "nkey" ? "the seed of an nkey (SU...)" : "a credentials file (a JWT and a seed)";
     throw new ConfigError("NATS_LOGIN", `NATS: ${option}: ${file} is not ${form}`, { cause });
   }
+  return (nonce) => {
+    try {
+      const fresh = make(readFileSync(file));
+      fresh("nonce");
+      last = fresh;
+    } catch {}
+    return last(nonce);
+  };
 }
 
 async function encryption(
@@ -166,9 +196,12 @@ async function encryption(
   if (!tls && !addresses.some((address) => address.tls)) return {};
   if ((tls?.cert === undefined) !== (tls?.key === undefined))
     throw new ConfigError("NATS_TLS", "NATS: `tls.cert` and `tls.key` go together; one of them is missing");
+  // The client reads them anew for each connection: certificates are renewed while we run.
   const pem = async (name: "ca" | "cert" | "key") => {
     const file = tls?.[name];
-    return file === undefined ? {} : { [name]: (await readGiven(`tls.${name}`, file)).toString("utf8") };
+    if (file === undefined) return {};
+    await readGiven(`tls.${name}`, file);
+    return { [`${name}File`]: file };
   };
   return {
     tls: {

@@ -111,6 +111,15 @@ export async function* replay(
     const messages = await consumer.consume({ max_messages: 500, expires: PULL_MS });
     const stop = () => void messages.close();
     signal.addEventListener("abort", stop);
+    // The client would look for it for ever, and find nothing in one that is made anew: its numbers begin at 1.
+    let deleted = false;
+    void (async () => {
+      for await (const { type } of messages.status()) {
+        if (type !== "stream_not_found") continue;
+        deleted = true;
+        await messages.close();
+      }
+    })();
     try {
       if (signal.aborted) return;
       for await (const message of messages) {
@@ -118,6 +127,7 @@ export async function* replay(
         left--;
         if (!follow && (left <= 0 || message.info.pending === 0)) return;
       }
+      if (deleted) throw new Error("it has been deleted");
     } finally {
       signal.removeEventListener("abort", stop);
       await messages.close();

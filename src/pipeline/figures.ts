@@ -16,6 +16,8 @@ export interface RunFigures {
     readonly lost: number;
     /** Items that wait for it. */
     readonly waiting: number;
+    /** What else it tells of itself, by name, e.g. `{ dropped: 12 }`. */
+    readonly figures?: Readonly<Record<string, number>>;
   }[];
   /** Frames leased now, and slots in all. */
   readonly leased: number;

@@ -19,8 +19,9 @@ export interface JobPolicy {
   readonly retryAfterMs: number;
 }
 
+export const OUTCOMES = ["done", "given back", "failed", "set aside", "lost", "cancelled"] as const;
 /** How a job left its worker. */
-export type Outcome = "done" | "given back" | "failed" | "set aside" | "lost" | "cancelled";
+export type Outcome = (typeof OUTCOMES)[number];
 
 /** A process that says nothing for so long hangs; before its first word it may take longer, ms. */
 const SILENT_MS = 30_000;
@@ -30,6 +31,8 @@ const END_MS = 15_000;
 /** Of the lease, what is kept as a margin for stopping. */
 const MARGIN = 0.1;
 const LAST_WORDS = 2000;
+const NOT_CONFIRMED =
+  "the server has not confirmed that it is ours; it is ended here, another worker may have it";
 
 /** One job that a worker has: its process, its lease, and what becomes of it. */
 export class HeldJob {
@@ -142,11 +145,7 @@ export class HeldJob {
     const late = sleep(Math.max(0, this.#leaseUntilMs - askedAtMs), "no answer" as const, { ref: false });
     const record = await Promise.race([renewing, late, exited.then(() => renewing)]);
     if (record === "no answer") {
-      if (monotonicMs() >= this.#leaseUntilMs)
-        this.#lose(
-          "lost",
-          "the server has not confirmed that it is ours; ending it, another worker may have it",
-        );
+      if (monotonicMs() >= this.#leaseUntilMs) this.#lose("lost", NOT_CONFIRMED);
       return;
     }
     if (record) {
@@ -157,7 +156,8 @@ export class HeldJob {
     }
     const now = await this.#queue.find(this.id).catch(() => undefined);
     if (now?.job.state === "cancelled") this.#lose("cancelled", "cancelled");
-    else this.#lose("lost", `it went to ${now?.job.worker ?? "another worker"}; ending it here`);
+    else if (now) this.#lose("lost", `it went to ${now.job.worker ?? "another worker"}; ending it here`);
+    else this.#lose("lost", "it is not in the queue any more; ending it here");
   }
 
   #fields(): { progress?: JobProgress; failures?: number } {
@@ -181,7 +181,10 @@ export class HeldJob {
 
   async #settle(code: number | null, signal: NodeJS.Signals | null): Promise<Outcome> {
     if (this.#lostBy) return this.#lostBy;
-    if (code === LEASE_OVER) return "lost"; // it saw that before we did: we had been halted
+    if (code === LEASE_OVER) {
+      this.#log.warn(NOT_CONFIRMED); // it saw that before we did
+      return "lost";
+    }
     const { job } = this.#claim.record;
     const ended = this.#ended;
     const finished = ended !== undefined && ended.errors.length === 0;

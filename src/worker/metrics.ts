@@ -1,4 +1,5 @@
 import type { Family } from "../metrics/index.js";
+import { OUTCOMES } from "./held-job.js";
 import type { WorkerFigures } from "./worker.js";
 
 const KINDS = ["camera", "recording"] as const;
@@ -16,7 +17,14 @@ export const WORKER_FAMILIES: readonly Family<WorkerFigures>[] = [
     name: "ekspresi_worker_jobs_left_total",
     type: "counter",
     help: "Jobs that have left this worker, by outcome: done, given back, failed, set aside, lost, cancelled.",
-    read: ({ left }) => left.map(({ kind, outcome, count }) => ({ labels: { kind, outcome }, value: count })),
+    // From 0 on: `increase` does not see a series that begins at 1.
+    read: ({ left }) =>
+      KINDS.flatMap((kind) =>
+        OUTCOMES.map((outcome) => ({
+          labels: { kind, outcome },
+          value: left.find((each) => each.kind === kind && each.outcome === outcome)?.count ?? 0,
+        })),
+      ),
   },
   {
     name: "ekspresi_worker_load",

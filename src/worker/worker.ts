@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { JsMsg } from "@nats-io/jetstream";
 import { cores } from "../cores.js";
 import { messageOf } from "../errors.js";
-import { type JobKind, JobQueue, type QueueSettings } from "../jobs/index.js";
+import { type JobKind, JobQueue, type QueueSettings, unreadable } from "../jobs/index.js";
 import type { Nats } from "../nats/index.js";
 import type { Log } from "../pipeline/context.js";
 import { HeldJob, type JobPolicy, type Outcome } from "./held-job.js";
@@ -30,8 +30,10 @@ export interface WorkerFigures {
   readonly left: readonly { readonly kind: JobKind; readonly outcome: Outcome; readonly count: number }[];
   /** Share of CPU time used, 0 to 1. */
   readonly load: number;
-  /** Jobs in the whole queue that wait for a worker, as last asked. */
+  /** Jobs in the whole queue that wait for a worker, as last asked; nothing where the server did not say. */
   readonly waiting: Readonly<Partial<Record<JobKind, number>>>;
+  /** Why no jobs can be had from the queue now. */
+  readonly trouble: string | undefined;
 }
 
 /** A pull that waits longer may bring a job to a worker that is gone by then, ms. */
@@ -54,6 +56,9 @@ export class Worker {
   readonly #waiting: Partial<Record<JobKind, number>> = {};
   #load = 0;
   #ticks = 0;
+  #trouble: string | undefined;
+  /** Jobs of which was told that they cannot be read. */
+  readonly #unreadable = new Set<string>();
 
   private constructor(options: WorkerOptions, queue: JobQueue) {
     this.#options = options;
@@ -73,6 +78,7 @@ export class Worker {
       left: [...this.#left.values()],
       load: this.#load,
       waiting: this.#waiting,
+      trouble: this.#trouble,
     };
   }
 
@@ -115,12 +121,33 @@ export class Worker {
 
   async #next(kind: JobKind, ended: AbortSignal): Promise<JsMsg | undefined> {
     try {
-      return await this.#queue.next(kind, PULL_MS);
+      const message = await this.#queue.next(kind, PULL_MS);
+      this.#atWork();
+      return message;
     } catch (error) {
       this.#options.log.debug(`no ${kind} was asked for: ${messageOf(error)}`);
+      await this.#restore();
       await pause(TICK_MS, ended);
       return undefined;
     }
+  }
+
+  /** The server may have lost the queue. */
+  async #restore(): Promise<void> {
+    const { log } = this.#options;
+    try {
+      if (await this.#queue.restore())
+        log.warn("the job queue had vanished from the server and is made again; submit its jobs again");
+    } catch (error) {
+      const trouble = messageOf(error);
+      if (trouble !== this.#trouble) log.warn(`${trouble}; no job is taken until it can`);
+      this.#trouble = trouble;
+    }
+  }
+
+  #atWork(): void {
+    if (this.#trouble !== undefined) this.#options.log.info("the job queue can be used again");
+    this.#trouble = undefined;
   }
 
   async #begin(message: JsMsg): Promise<void> {
@@ -129,7 +156,19 @@ export class Worker {
     message.working();
     try {
       const claim = await this.#queue.claim(message, worker, maxTries);
-      if (!claim) return;
+      if (claim === "set aside") {
+        const [kind, job] = message.subject.split(".").slice(-2) as [JobKind, string];
+        log.error(`${job}: set aside: its worker was lost, the last of ${maxTries} failures in a row`, {
+          job,
+        });
+        this.#count(kind, claim);
+      }
+      if (claim === "unreadable") {
+        const id = message.subject.split(".").at(-1) ?? "";
+        if (!this.#unreadable.has(id)) log.warn(unreadable(id), { job: id });
+        this.#unreadable.add(id);
+      }
+      if (typeof claim !== "object") return;
       const { id, tries, reason } = claim.record.job;
       const why = reason === undefined ? "" : `; before: ${reason}`;
       log.info(`${id}: taken${tries > 1 ? `, try ${tries}${why}` : ""}`, { job: id, tries });
@@ -143,11 +182,15 @@ export class Worker {
   async #follow(held: HeldJob): Promise<void> {
     const outcome = await held.left;
     this.#jobs.delete(held);
-    const key = `${held.kind} ${outcome}`;
-    const entry = this.#left.get(key) ?? { kind: held.kind, outcome, count: 0 };
+    this.#count(held.kind, outcome);
+    this.#options.log.info(`${held.id}: ${outcome}`, { job: held.id, outcome });
+  }
+
+  #count(kind: JobKind, outcome: Outcome): void {
+    const key = `${kind} ${outcome}`;
+    const entry = this.#left.get(key) ?? { kind, outcome, count: 0 };
     entry.count++;
     this.#left.set(key, entry);
-    this.#options.log.info(`${held.id}: ${outcome}`, { job: held.id, outcome });
   }
 
   #hasRoom(kind: JobKind): boolean {
@@ -173,6 +216,7 @@ export class Worker {
     for (const kind of this.#options.take) {
       const count = await this.#queue.waiting(kind).catch(() => undefined);
       if (count) this.#waiting[kind] = count.waiting;
+      else delete this.#waiting[kind];
     }
   }
 

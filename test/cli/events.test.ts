@@ -178,6 +178,18 @@ describe("pipeline events", function () {
     assert.deepEqual(reader.frames, [...Array(900).keys()]);
   });
 
+  it("--since --follow ends with one line when its stream is deleted", async () => {
+    await makeStream();
+    await publish(eventOf(0));
+    const reader = read("--since", "10m", "--follow", "--quiet");
+    await until(() => reader.out.includes("event-0"));
+    const manager = await jetstreamManager(connection);
+    const [name = ""] = await manager.streams.names().next();
+    await manager.streams.delete(name);
+    assert.equal(await reader.end(), 1);
+    assert.equal(reader.err, `${server.url}: stream ${name} cannot be read: it has been deleted\n`);
+  });
+
   it("without a stream comes back after the server was away, and says so", async () => {
     const reader = await listening();
     await server.stop();

@@ -84,7 +84,11 @@ describe("metrics of a run", () => {
         },
       ],
       eventDelayMs: delays,
-      sinks: [{ id: "jsonl", written: 3, lost: 1, waiting: 2 }],
+      sinks: [
+        { id: "jsonl", written: 3, lost: 1, waiting: 2 },
+        { id: "nats", written: 9, lost: 0, waiting: 0, figures: { waiting: 6, dropped: 4, unconfirmed: 5 } },
+        { id: "stored", written: 9, lost: 0, waiting: 0, figures: { waiting: 0, dropped: 0, duplicates: 1 } },
+      ],
       leased: 5,
       slots: 12,
     },
@@ -100,8 +104,8 @@ describe("metrics of a run", () => {
   it("tells each source, sink and engine by its id, and each sample by its run", () => {
     assert.equal(value("ekspresi_source_frames_total", { source: "door" }), 100);
     assert.equal(value("ekspresi_source_frames_dropped_total", { source: "door" }), 7);
-    assert.equal(value("ekspresi_source_up", { source: "door" }), 1);
-    assert.equal(value("ekspresi_source_up", { source: "hall" }), 0);
+    assert.equal(value("ekspresi_source_up", { source: "door", kind: "camera" }), 1);
+    assert.equal(value("ekspresi_source_up", { source: "hall", kind: "recording" }), 0);
     assert.equal(value("ekspresi_source_duration_seconds", { source: "door" }), undefined);
     assert.equal(value("ekspresi_source_duration_seconds", { source: "hall" }), 1.04);
     assert.equal(value("ekspresi_engine_busy_seconds_total", { operator: "classify" }), 0.5);
@@ -109,6 +113,20 @@ describe("metrics of a run", () => {
     assert.equal(value("ekspresi_sink_lost_total", { sink: "jsonl" }), 1);
     assert.equal(value("ekspresi_sink_waiting", { sink: "jsonl" }), 2);
     assert(samples.every(({ labels }) => labels.run === "lobby"));
+  });
+
+  it("tells what a nats sink has not sent and has dropped, from 0 on", () => {
+    const dropped = samples.filter(({ name }) => name === "ekspresi_sink_dropped_total");
+    assert.deepEqual(
+      dropped.map(({ labels: { sink, reason }, value: count }) => [sink, reason, count]),
+      [
+        ["nats", "full", 4],
+        ["nats", "connection", 5],
+        ["stored", "full", 0],
+      ],
+    );
+    assert.equal(value("ekspresi_sink_unsent", { sink: "nats" }), 6);
+    assert.equal(value("ekspresi_sink_unsent", { sink: "jsonl" }), undefined);
   });
 
   it("adds up the buckets of a histogram, in seconds; a bound belongs to its bucket", () => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { nkeys } from "@nats-io/transport-node";
 import { ConfigError, NatsError } from "#src/errors.js";
 import { connectNats, type NatsOptions, openJetStream, watchNats } from "#src/nats/index.js";
@@ -183,6 +184,23 @@ describe("a connection to NATS", () => {
       );
     });
 
+    it("comes back with the certificates that its files hold by then", async () => {
+      const other = makeCertificates(mkdtempSync(join(folder, "other-")));
+      const ca = join(folder, "rotated.pem");
+      copyFileSync(made.ca, ca);
+      const server = await served({ config: config(made.cert) });
+      const { nats, back } = await watched({ url: server.url, tls: { ca } });
+      await server.stop();
+      writeFileSync(
+        join(server.folder, "server.conf"),
+        `tls { cert_file: "${other.cert}", key_file: "${other.key}" }`,
+      );
+      copyFileSync(other.ca, ca);
+      await server.restart();
+      await back;
+      await nats.close();
+    });
+
     it("refuses a server without TLS when TLS is asked for", async () => {
       const { url } = await served();
       assert.match(await failure({ url, tls: {} }), /^NATS_TLS .*the server has no TLS/);
@@ -196,6 +214,46 @@ describe("a connection to NATS", () => {
       code: "NATS_JETSTREAM",
       message: `${url}: JetStream is off, or not enabled for this account; start the server with \`nats-server -js\``,
     });
+    await nats.close();
+  });
+
+  /** Connects, and gives what is told from then on; `back` resolves once the connection has come back. */
+  async function watched(options: NatsOptions) {
+    const nats = await connectNats(options, { name: "test" });
+    const told: string[] = [];
+    let came = () => {};
+    const back = new Promise<void>((resolve) => {
+      came = resolve;
+    });
+    void watchNats(nats, {
+      lost: (message) => told.push(message),
+      complaint: (message) => told.push(message),
+      back: (message) => {
+        told.push(message);
+        came();
+      },
+    });
+    return { nats, told, back };
+  }
+
+  it("comes back with the login that its file holds by then, and tells once that the old one is refused", async () => {
+    const [old, renewed] = [nkeys.createUser(), nkeys.createUser()];
+    const config = (user: typeof old) => `authorization { users: [{ nkey: ${user.getPublicKey()} }] }`;
+    const nkey = join(folder, "rotated.nk");
+    writeFileSync(nkey, old.getSeed());
+    const server = await served({ config: config(old) });
+    const { nats, told, back } = await watched({ url: server.url, nkey });
+    await server.stop();
+    writeFileSync(join(server.folder, "server.conf"), config(renewed));
+    await server.restart();
+    await sleep(2500);
+    writeFileSync(nkey, renewed.getSeed());
+    await back;
+    assert.deepEqual(told.sort(), [
+      `${server.url}: connected again`,
+      `${server.url}: connection lost; trying again`,
+      `${server.url}: the login is refused`,
+    ]);
     await nats.close();
   });
 

@@ -227,6 +227,7 @@ describe("pipeline worker", function () {
       assert.equal(job.tries, 1);
       assert.match(job.reason ?? "", said);
     }
+    assert.doesNotMatch(a.said, /^ +at /m);
     assert(!existsSync(join(a.folder, "..", "rec.jsonl")));
   });
 
