@@ -7,7 +7,7 @@ export interface Size {
   readonly height: number;
 }
 
-/** How a cascade is run over a picture, as OpenCV's `detectMultiScale` takes it. */
+/** How to run a cascade over a picture; the options of OpenCV's `detectMultiScale`. */
 export interface ScanOptions {
   /** Factor from one search window size to the next; above 1. Default 1.1. */
   readonly scaleFactor?: number;

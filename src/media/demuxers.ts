@@ -1,14 +1,14 @@
 import { extname } from "node:path";
 
-/** How files are called that are lists of others. */
+/** Extensions of files that are lists of other files. */
 const PLAYLISTS = [".m3u8", ".m3u", ".mpd", ".ffconcat"];
 
-/** Whether a file's name says that it is a list of others (HLS, DASH, ffmpeg's own). */
+/** Whether a file's name says that it is a list of other files (HLS, DASH, ffmpeg's own). */
 export function isPlaylist(path: string): boolean {
   return PLAYLISTS.includes(extname(path).toLowerCase());
 }
 
-/** ffmpeg's names for what holds pictures or sound itself; builds know more or fewer of them. */
+/** ffmpeg's names of formats that contain pictures or sound themselves; not every build knows all of them. */
 const HOLDERS =
   "3dostr 4xm aac ac3 aiff apng asf asf_o av1 avi avs2 avs3 bink bmp_pipe cavsvideo cine dhav dirac dnxhd dv evc " +
   "film_cpk flac flic flv gif gif_pipe gxf h261 h263 h264 hevc image2 ingenient ipmovie ivf ivr j2k_pipe jpeg_pipe " +
@@ -17,8 +17,8 @@ const HOLDERS =
   "swf tiff_pipe ty vc1 vc1test vivo vividas vvc w64 wav webm webp_pipe wtv xmv yuv4mpegpipe";
 
 /**
- * Options before `-i` for a file. ffmpeg tells by its first bytes what it is, and would follow an upload that is called
- * `clip.mp4` and is a playlist to any recording that we may read. What is called a playlist may be one.
+ * Options before `-i` for a file. ffmpeg detects the format from the first bytes, and would follow an upload named
+ * `clip.mp4` that is really a playlist to any recording that we can read. Only a file named like a playlist may be one.
  */
 export function readAsNamed(path: string): string[] {
   return isPlaylist(path) ? [] : ["-format_whitelist", HOLDERS.replaceAll(" ", ",")];

@@ -49,14 +49,14 @@ async function inputOf(
   context: Pick<SourceContext, "id" | "source" | "startedAtMs">,
 ): Promise<DecodeInput> {
   const whole = isUrl(path) ? redact(path) : `${basename(path)} ${await sizeOf(path, context.id)} bytes`;
-  // Frames are counted from where it begins.
+  // Frames are counted from the start of the range.
   context.source.identity =
     path === "-" ? `since ${context.startedAtMs}` : begin === undefined ? whole : `${whole} from ${begin} ms`;
   const rounds = loop === true ? -1 : typeof loop === "number" ? loop - 1 : 0;
   const stdin = path === "-";
   const before = [
     ...(stdin || isUrl(path) ? [] : readAsNamed(path)),
-    // Each round's times are shifted by ffmpeg, so they cannot be the container's own.
+    // ffmpeg shifts the times of each round, so they cannot be the container's own.
     ...(rounds === 0 ? ["-copyts"] : ["-stream_loop", String(rounds)]),
     ...(begin === undefined ? [] : ["-ss", String(begin / 1000)]),
     ...(end === undefined ? [] : ["-to", String(end / 1000)]),
@@ -82,7 +82,7 @@ async function inputOf(
   };
 }
 
-/** The file's size; throws where it cannot be a recording. */
+/** The file's size; throws if it cannot be a recording. */
 async function sizeOf(path: string, id: string): Promise<number> {
   if (path === "-") return 0;
   const fail = (what: string, remedy: string) =>

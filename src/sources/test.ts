@@ -4,7 +4,7 @@ import { live } from "../media/live.js";
 import { source } from "../pipeline/component.js";
 import { Path, Rate, Size } from "../pipeline/units.js";
 
-/** A stand-in camera: a moving pattern, or a recording played round and round in real time. */
+/** A simulated camera: a moving pattern, or a recording played in a loop in real time. */
 export const test = source({
   type: "test",
   summary: "A simulated camera for trying things out.",

@@ -225,7 +225,7 @@ describe("pipeline annotate", function () {
     );
     assert.match(
       await wrong("man.mp4", "--codec", "h263"),
-      /^--codec: there is no video encoder `h263`.*it has .*libx264/m,
+      /^--codec: ffmpeg \S+ has no video encoder `h263`.*it has .*libx264/m,
     );
     assert.match(
       await wrong("man.mp4", "--quality", "high"),

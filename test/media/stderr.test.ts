@@ -9,7 +9,7 @@ import { findFfmpeg } from "#src/media/ffmpeg.js";
 import { type FrameNote, StderrReader } from "#src/media/stderr.js";
 import { testContext } from "../support/context.js";
 
-/** What versions of ffmpeg say of a frame. */
+/** How different versions of ffmpeg report a frame. */
 const LINES = {
   "of 2018":
     "[showinfo@1f @ 0x1df79380] n:   1 pts:     40 pts_time:0.04    pos:       -1 fmt:gray sar:1/1 s:320x240 i:P iskey:1 type:I ",
@@ -32,8 +32,8 @@ describe("ffmpeg's showinfo", () => {
     });
 });
 
-describe("what a recording calls itself", () => {
-  it("is not taken for what ffmpeg says of a frame, line ends in it or not", () => {
+describe("a recording's own metadata", () => {
+  it("is not mistaken for what ffmpeg says about a frame, even with line ends in it", () => {
     const notes: FrameNote[] = [];
     const reader = new StderrReader("showinfo@1f", (note) => notes.push(note));
     const frame = "n: 0 pts: 5 pts_time:0.1 fmt:gray sar:1/1 s:60000x60000 i:P";
@@ -51,12 +51,12 @@ describe("why ffmpeg failed", () => {
     return reader.reason;
   };
 
-  it("is told without the address of what said it, as builds for Windows write it too", () => {
+  it("is reported without the address of its origin, also in the form of Windows builds", () => {
     for (const address of ["0x55e5c51cb700", "00000158ed4a6c80", "000001F2E4327240"])
       assert.equal(reasonOf(`[mov,mp4 @ ${address}] moov atom not found`), "moov atom not found");
   });
 
-  it("is what a camera of a Mac cannot do, however many things it can", () => {
+  it("is what a Mac's camera does not support, however much it does", () => {
     const modes = Array.from({ length: 30 }, (_, n) => `${640 + n}x480@[1.000000 30.000000]fps`);
     for (const what of ["framerate (29.970030)", "video size (1x1)"])
       assert.equal(
@@ -70,7 +70,7 @@ describe("why ffmpeg failed", () => {
       );
   });
 
-  it("is not the pixel format of a camera of a Mac, for it takes another by itself", () => {
+  it("is not the pixel format of a Mac's camera, which picks another by itself", () => {
     assert.equal(
       reasonOf(
         "[AVFoundation indev @ 0x7f9] Selected pixel format (yuv420p) is not supported by the input device.",
@@ -82,8 +82,8 @@ describe("why ffmpeg failed", () => {
   });
 });
 
-describe("what ffmpeg says of damage", () => {
-  it("is told where the recording ends as if all were well", async () => {
+describe("what ffmpeg says about damage", () => {
+  it("is reported if the recording ends as if all were well", async () => {
     const folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
     try {
       const { path: ffmpeg } = await findFfmpeg();
@@ -113,7 +113,7 @@ describe("what ffmpeg says of damage", () => {
       assert.equal(warned.length, 1);
       assert.match(
         warned.join(),
-        new RegExp(`clip: damaged or cut off; ${count} frames were read, the last at \\d+\\.\\d{3} s: `),
+        new RegExp(`clip: damaged or truncated; ${count} frames were read, the last at \\d+\\.\\d{3} s: `),
       );
     } finally {
       rmSync(folder, { recursive: true });

@@ -10,7 +10,7 @@ import { Hider } from "./hide.js";
 const AHEAD = 5;
 const MOST_AHEAD = 60;
 
-/** At least as many as the operators before it may be late in finding a face. */
+/** By default as many as the operators before it may be late in finding a face, from `AHEAD` to `MOST_AHEAD`. */
 const aheadOf = (given: number | undefined, late: number): number =>
   given ?? Math.min(MOST_AHEAD, Math.max(AHEAD, late));
 
