@@ -9,7 +9,7 @@ export function plural(value: number, noun: string): string {
 }
 
 /** Control characters, line separators, and marks that turn the direction of text. */
-const UNSEEN = /[\p{Cc}\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/gu;
+export const UNSEEN = /[\p{Cc}\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/gu;
 
 /** Text from outside in a line of a terminal: it stays in its line, and steers nothing. */
 export function harmless(text: string): string {

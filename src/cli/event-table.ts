@@ -1,7 +1,7 @@
 import { outColours as pc } from "../colours.js";
 import type { EmotionEvent } from "../events/index.js";
 import { coloursOf } from "../events/palette.js";
-import { harmless } from "../text.js";
+import { harmless, UNSEEN } from "../text.js";
 
 const COLUMNS: readonly (readonly [title: string, width: number])[] = [
   ["time", 23],
@@ -42,14 +42,8 @@ export function lineOf({ time, data }: EmotionEvent): string {
 
 /** One event as a line of JSON that is safe on a terminal: what JSON leaves as it is of control characters is escaped. */
 export function jsonLine(event: EmotionEvent): string {
-  return JSON.stringify(event).replace(
-    UNPRINTABLE,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return JSON.stringify(event).replace(UNSEEN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
-
-/** Control characters, also those of C1, line separators, and marks that turn the direction of text. */
-const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/gu;
 
 /** Text from outside, cut to a line, in which nothing can steer a terminal. */
 export function printable(text: string): string {

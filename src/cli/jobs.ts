@@ -96,7 +96,8 @@ async function list(queue: JobQueue, json: boolean): Promise<void> {
 function shownSetting(setting: string): string {
   const equals = setting.indexOf("=");
   const path = setting.slice(0, Math.max(0, equals));
-  return isSecret(path.split(".").at(-1)) ? `${path}=***` : redact(setting);
+  const keys = setting.slice(equals).match(/\w+(?=["']?\s*:)/g) ?? []; // the value may be a mapping
+  return [path.split(".").at(-1), ...keys].some(isSecret) ? `${path}=***` : redact(setting);
 }
 
 const PAINT: Record<Job["state"], (text: string) => string> = {

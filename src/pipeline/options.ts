@@ -206,7 +206,8 @@ function article(type: string): string {
 export function show(value: unknown): string {
   if (value === null || value === undefined) return "empty";
   if (typeof value === "number" && !Number.isFinite(value)) return String(value); // JSON has no such numbers
-  const text = redact(JSON.stringify(value) ?? String(value));
+  const hidden = (key: string, inner: unknown) => (isSecret(key) ? "***" : inner);
+  const text = redact(JSON.stringify(value, hidden) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 

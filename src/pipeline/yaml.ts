@@ -15,6 +15,7 @@ import {
   visit,
 } from "yaml";
 import { ConfigError, messageOf } from "../errors.js";
+import { count } from "../text.js";
 import type { Place } from "./plan.js";
 
 /** Keys and indices that lead to a value. */
@@ -36,7 +37,7 @@ export interface YamlFile {
   keyPlace(path: YamlPath): Place | string;
 }
 
-const MAX_BYTES = 256 * 2 ** 10;
+const MAX_LENGTH = 256 * 2 ** 10;
 const MAX_ALIASES = 100;
 /** Of all anchors: the parser looks for each among all. */
 const MAX_ALIASES_IN_ALL = 1000;
@@ -70,8 +71,11 @@ function shippedAs(file: string): string | undefined {
 
 /** @param file names the text in places and errors */
 export function parseYaml(text: string, file: string): YamlFile {
-  if (text.length > MAX_BYTES)
-    throw new ConfigError("CONFIG_READ", `${file}: ${text.length} bytes is more than a configuration has`);
+  if (text.length > MAX_LENGTH)
+    throw new ConfigError(
+      "CONFIG_READ",
+      `${file}: ${count(text.length)} characters; a configuration may have at most ${count(MAX_LENGTH)}`,
+    );
   if (text.includes("\0"))
     throw new ConfigError("CONFIG_READ", `${file}: it is not a text file; give a YAML file in UTF-8`);
   const lines = new LineCounter();
@@ -101,7 +105,8 @@ export function parseYaml(text: string, file: string): YamlFile {
   }
   if (countAliases(document) > MAX_ALIASES_IN_ALL) throw tooManyAliases(file, MAX_ALIASES_IN_ALL);
   if (faults.length === 0) faults.push(...aliasFaults(document));
-  const first = faults.filter(({ at }, i) => faults.findIndex((other) => other.at === at) === i);
+  const places = new Set<number>();
+  const first = faults.filter(({ at }) => !places.has(at) && places.add(at));
   if (first.length > 0)
     throw problemsError(
       first.slice(0, MAX_FAULTS).map(({ at, message }) => ({ place: placeAt(at), message })),

@@ -57,6 +57,7 @@ export class Worker {
   #load = 0;
   #ticks = 0;
   #trouble: string | undefined;
+  #restoring: Promise<void> | undefined;
   /** Jobs of which was told that they cannot be read. */
   readonly #unreadable = new Set<string>();
 
@@ -132,8 +133,15 @@ export class Worker {
     }
   }
 
-  /** The server may have lost the queue. */
-  async #restore(): Promise<void> {
+  /** The server may have lost the queue. Whoever finds that out meanwhile waits for the same attempt. */
+  #restore(): Promise<void> {
+    this.#restoring ??= this.#tryRestore().finally(() => {
+      this.#restoring = undefined;
+    });
+    return this.#restoring;
+  }
+
+  async #tryRestore(): Promise<void> {
     const { log } = this.#options;
     try {
       if (await this.#queue.restore())

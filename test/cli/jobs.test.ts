@@ -43,7 +43,8 @@ describe("pipeline submit and jobs", function () {
   it("a camera waits in the queue until it is cancelled; its password is not shown", async () => {
     assert.match((await pipeline("jobs")).out, /^no jobs; pipeline submit --help/);
     const url = ["--url", "rtsp://ann:secret@10.0.0.7/1"];
-    const login = ["--set", "sinks.0={ type: nats, user: ann }", "--set", "sinks.0.password=secret"];
+    const sink = (fields: string) => ["--set", `sinks.0={ type: nats, user: ann${fields} }`];
+    const login = [...sink(""), "--set", "sinks.0.password=secret", ...sink(', "password": secret')];
     const sent = await pipeline(
       "submit",
       "camera",

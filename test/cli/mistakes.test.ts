@@ -92,6 +92,11 @@ const MISTAKES: [
     /^p\.yaml:8:\d+: web: `token` is \*\*\*; it must NOT have fewer than 16 characters$/,
   ],
   [
+    "a password in what is no type",
+    { sink: "type: { password: hunter2 }" },
+    /^p\.yaml:8:\d+: `type` is \{"password":"\*\*\*"\}; allowed: /,
+  ],
+  [
     "a file for each event",
     { sink: "type: jsonl, path: e.jsonl, rotate: { size: 0 }" },
     /^p\.yaml:8:\d+: jsonl: `rotate` must not be 0/,

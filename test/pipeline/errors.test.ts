@@ -329,6 +329,14 @@ describe("errors of a pipeline file", () => {
     assert.doesNotMatch(set, /hunter2/);
   });
 
+  it("a large file that is wrong throughout is refused in moments", () => {
+    for (const text of [`{${",,".repeat(50_000)}}`, "a:\n".repeat(80_000), "%x\n".repeat(80_000)]) {
+      const begunMs = performance.now();
+      assert.equal(errorsOf(text).length, 10);
+      assert.ok(performance.now() - begunMs < 5000, text.slice(0, 10));
+    }
+  });
+
   it("files that cannot be read are told by name", async () => {
     const folder = await mkdtemp(join(tmpdir(), "ekspresi-"));
     try {
@@ -339,7 +347,7 @@ describe("errors of a pipeline file", () => {
       });
       await assert.rejects(loadPipeline(folder), { message: `${folder}: it is a folder; give a YAML file` });
       await assert.rejects(loadPipeline(large), {
-        message: `${large}: 5242880 bytes is more than a configuration has`,
+        message: `${large}: 5,242,880 characters; a configuration may have at most 262,144`,
       });
     } finally {
       await rm(folder, { recursive: true });
