@@ -19,10 +19,18 @@ const MAX_PAGES = 65536; // 4 GiB, the most that a 32-bit memory can have
  */
 export class FrameMemory {
   readonly memory: WebAssembly.Memory;
+  /** Told of a lease that was returned twice. */
+  readonly returnedTwice: (error: EkspresiError) => void;
   #next: number;
   readonly #free: { offset: number; bytes: number }[] = [];
 
-  constructor() {
+  /** Without `returnedTwice`, what returns a lease twice throws; in a finalizer that would end the process. */
+  constructor(returnedTwice?: (error: EkspresiError) => void) {
+    this.returnedTwice =
+      returnedTwice ??
+      ((error) => {
+        throw error;
+      });
     this.memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
     this.#next = WASM_PAGE; // page 0 is left to the kernel's own constants
   }
@@ -180,14 +188,14 @@ export class FramePool {
     return this.#own(slot).leases;
   }
 
-  /** Returns one lease. Throws if it had already been returned: that is a bug in an operator. */
+  /** Returns one lease. If it had already been returned, which is a bug in an operator, the memory's owner is told. */
   release(slot: Slot): void {
     const own = this.#own(slot);
-    if (own.leases < 1)
-      throw new EkspresiError(
-        "LEASE",
-        `frame slot ${slot.index} was released twice: each frame must be passed on or released once`,
-      );
+    if (own.leases < 1) {
+      const what = `frame slot ${slot.index} was released twice: each frame must be passed on or released once`;
+      this.#memory.returnedTwice(new EkspresiError("LEASE", what));
+      return;
+    }
     own.leases--;
     if (own.leases > 0) return;
     this.#free.push(own);

@@ -126,7 +126,7 @@ class Run {
   readonly #log: Log;
   readonly #stateDir: string;
   readonly #started: RunOptions["started"];
-  readonly #memory = new FrameMemory();
+  readonly #memory = new FrameMemory((error) => this.#returnedTwice(error));
   readonly #stats: RunStats & { readonly sources: SourceStats[] };
   readonly #pools = new Map<string, FramePool>();
   readonly #sinks: SinkRunner<Item>[] = [];
@@ -401,15 +401,10 @@ class Run {
 
   async #addSink(node: PlannedNode, component: SinkComponent): Promise<void> {
     const built = await component.build(node.options, this.#contextOf(node.id));
-    const sink = new SinkRunner<Item>(
-      node.id,
-      built,
-      (item) => this.#release(item),
-      (error) => {
-        this.#note(error);
-        this.#stop.abort(); // what is under way still reaches the other sinks
-      },
-    );
+    const sink = new SinkRunner<Item>(node.id, built, release, (error) => {
+      this.#note(error);
+      this.#stop.abort(); // what is under way still reaches the other sinks
+    });
     this.#sinks.push(sink);
     this.#ends.push({ sink, flow: this.#inputOf(node) });
   }
@@ -469,13 +464,9 @@ class Run {
     for (const callback of this.#watchers) callback();
   }
 
-  /** A lease that an operator has given back already ends the run; thrown here, it would end the process. */
-  #release(item: Item): void {
-    try {
-      release(item);
-    } catch (error) {
-      this.#fail(error);
-    }
+  /** The first lease that is returned twice ends the run; more may follow from the same bug. */
+  #returnedTwice(error: EkspresiError): void {
+    if (!this.#errors.some(({ code }) => code === error.code)) this.#fail(error);
   }
 
   /** Something failed: said now, and part of the summary. */

@@ -26,7 +26,7 @@ const lease = new Lease(() => {
 process.on("message", (message: ToJob) => {
   if (message.kind === "stop") stop.abort();
   else if (message.kind === "lease") lease.holdUntil(message.untilMs);
-  else setImmediate(() => void run(message)); // Node does not bear a channel that its own reader closes
+  else setImmediate(() => void run(message)); // Node fails if a handler of messages closes their channel
 });
 // The worker is gone, however it went.
 process.on("disconnect", () => end());
