@@ -2,12 +2,12 @@ import { isAbsolute } from "node:path";
 import { type JsonSchema, optionsSchema } from "./options.js";
 import type { PlannedNode } from "./plan.js";
 
-/** Values of options that are paths, in any depth; relative ones became absolute when the file was read. */
+/** Option values that are paths, at any depth; relative ones became absolute when the file was read. */
 export function pathsOf({ component, options }: PlannedNode): string[] {
   const collect = (schema: JsonSchema, value: unknown): string[] => {
     if (typeof value === "string") {
       if (schema["x-unit"] === "path") return [value];
-      // A name of what comes with the package, or a path.
+      // A shipped name, or a path.
       return schema["x-path"] === true && isAbsolute(value) ? [value] : [];
     }
     if (Array.isArray(value))

@@ -63,7 +63,7 @@ describe("serveMetrics", () => {
     const port = Number(new URL(server.url).port);
     await assert.rejects(serveMetrics({ ...loopback, port }, probes), {
       code: "METRICS_LISTEN",
-      message: `--metrics 127.0.0.1:${port} cannot be listened on: another program listens there; choose another port, or 0 for any that is free`,
+      message: `--metrics 127.0.0.1:${port} cannot be listened on: the address is in use by another program; choose another port, or 0 for any free one`,
     });
     await server.close();
     const again = createServer().listen(port, "127.0.0.1");

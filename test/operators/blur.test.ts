@@ -242,7 +242,7 @@ describe("a pipeline that hides faces", function () {
           `${FACES}, { type: blur }`,
           "{ type: video, path: a.mp4 }, { type: video, path: b.mp4, from: track }",
         ),
-      /sink `video-2` would get faces that `blur` hides elsewhere: give it `from: \[blur\]`/,
+      /sink `video-2` would get faces that `blur` hides elsewhere; give it `from: \[blur\]`/,
     );
     assert.throws(
       () =>
