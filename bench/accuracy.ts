@@ -11,7 +11,7 @@ import { type Server, startServer } from "./processes.js";
 const MODEL = "fer2013-small";
 const BATCH = 64;
 
-/** Ours, as it can be run. */
+/** The ways to run our model. */
 const WAYS: readonly (Pick<EngineOptions, "precision"> & {
   readonly what: string;
   readonly flip: boolean;
@@ -24,11 +24,11 @@ const WAYS: readonly (Pick<EngineOptions, "precision"> & {
 
 export const accuracy: Benchmark = {
   name: "accuracy",
-  summary: "The model beside Human's and face-api's on the same faces; needs --data.",
+  summary: "The model compared with Human's and face-api's on the same faces; needs --data.",
   seconds: 240,
   run: async (bench) => {
     if (!bench.data)
-      return { conditions: {}, rows: [], skipped: ["accuracy: name FER-2013's CSV with --data fer2013.csv"] };
+      return { conditions: {}, rows: [], skipped: ["accuracy: give FER-2013's CSV with --data fer2013.csv"] };
     const dataset = await readDataset(
       {
         path: bench.data,
@@ -69,8 +69,8 @@ export const accuracy: Benchmark = {
           });
     }
     const conditions = {
-      faces: "48x48 as they are in the data set, no detector; each model's own preparation",
-      peers: "their own training data is not known: pictures of these splits may be among it",
+      faces: "48x48 as in the data set, no detector; each model's own preprocessing",
+      peers: "their training data is unknown: it may include pictures of these splits",
     };
     return { conditions, rows, skipped };
   },
@@ -91,7 +91,7 @@ async function ours(bench: Bench, dataset: FaceDataset, rows: Uint32Array): Prom
   return shares;
 }
 
-/** Part of the faces that a peer names right, or why it could not be asked. */
+/** Fraction of the faces that a peer classifies correctly, or why it could not be run. */
 async function shareRight(
   bench: Bench,
   peer: Peer,

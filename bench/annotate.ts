@@ -17,10 +17,10 @@ const FPS = 30;
 const log = { debug() {}, info() {}, warn() {}, error: console.error };
 const MODEL: FaceModel = { name: "staged", version: "1", labels: ["happy", "sad", "angry", "neutral"] };
 
-/** Faces without a detector: what is left is reading, drawing and writing. */
+/** Faces without a detector: this leaves only reading, drawing and writing. */
 const staged = operator({
   type: "staged",
-  summary: "Puts four labelled faces that move into every frame.",
+  summary: "Puts four moving, labelled faces into every frame.",
   takes: "frames",
   gives: "faces",
   options: Type.Object({}),
@@ -43,7 +43,7 @@ function facesIn({ sequence, width, height }: Frame): Face[] {
 export const annotate: Benchmark = {
   name: "annotate",
   summary:
-    "Annotated recordings, beside ffmpeg transcoding them with the same encoder: drawing alone, and the whole job.",
+    "Annotating recordings, compared with ffmpeg transcoding them with the same encoder: drawing alone, and the whole job.",
   seconds: 200,
   run: async (bench) => {
     const seconds = bench.quick ? 3 : 10;
@@ -67,9 +67,9 @@ export const annotate: Benchmark = {
       }
     }
     const conditions = {
-      recording: `${seconds} s, ${FPS} fps, H.264; one face, when drawing alone four`,
+      recording: `${seconds} s, ${FPS} fps, H.264; one face, or four when drawing alone`,
       encoder: "libx264, veryfast, CRF 20, in both",
-      job: "`pipeline run` from its start to its exit",
+      job: "`pipeline run` from start to exit",
     };
     return { conditions, rows, skipped: [] };
   },
@@ -80,7 +80,7 @@ function realTime({ ours }: Row): string {
   return `${median.toFixed(2)} (${low.toFixed(2)}-${high.toFixed(2)})`;
 }
 
-/** Decoding, drawing and encoding in this process, which has been started already. */
+/** Decoding, drawing and encoding in this process, which is already running. */
 function drawing(bench: Bench, path: string): Contender {
   return {
     name: "ekspresi",

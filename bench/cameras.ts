@@ -6,13 +6,16 @@ import { childrenCpuSeconds } from "./measure.js";
 import { recording } from "./recordings.js";
 
 const FPS = 15;
-/** Every camera must have given so much of what it should: else its decoder starves, and frames are lost before us. */
+/**
+ * Every camera must deliver this share of its frames: otherwise its decoder starves, and frames are lost before they
+ * reach us.
+ */
 const LEAST_DELIVERED = 0.97;
 const log = { debug() {}, info() {}, warn() {}, error: console.error };
 
 export const cameras: Benchmark = {
   name: "cameras",
-  summary: "How many cameras of 720p and 15 fps are held without losing a frame.",
+  summary: "How many cameras at 720p and 15 fps can be handled without losing a frame.",
   seconds: 240,
   run: async (bench) => {
     const path = await recording({ height: 720, fps: FPS, seconds: 20, camera: true }, bench.signal);
@@ -37,7 +40,7 @@ export const cameras: Benchmark = {
     const conditions = {
       camera:
         "a recording played in real time by ffmpeg, H.264 decoding included; one face, found and classified in every frame",
-      held: "no frame dropped and none delivered late, over the last seconds of a run; tried twice before it counts as not held",
+      held: "no frame dropped or delivered late during the last seconds of a run; tried twice before it counts as not held",
     };
     return { conditions, rows, skipped: [] };
   },
@@ -46,7 +49,7 @@ export const cameras: Benchmark = {
 interface Probe {
   readonly cameras: number;
   readonly dropped: number;
-  /** Part of the frames that came, of those due. */
+  /** Fraction of the due frames that arrived. */
   readonly delivered: number;
   readonly cpuMs?: number;
 }

@@ -11,13 +11,13 @@ import { type Server, startServer } from "./processes.js";
 const BATCHES = [1, 8, 32, 128];
 const SIDE = 48;
 
-/** Faces of one timed run: enough for about half a second at the slower peer's speed. */
+/** Faces per timed run: enough for about half a second at the slower peer's speed. */
 const facesOf = (quick: boolean) => (quick ? 32 : 128);
 
 export const classify: Benchmark = {
   name: "classify",
   summary:
-    "The model by batch size, beside the same network on TensorFlow.js wasm and Human's emotion model.",
+    "The model by batch size, compared with the same network on TensorFlow.js wasm and Human's emotion model.",
   seconds: 150,
   run: async (bench) => {
     const skipped: string[] = [];
@@ -67,7 +67,7 @@ export const classify: Benchmark = {
     } finally {
       await Promise.all([engine.close(), int8.close(), tfjs.close(), emotion?.close()]);
     }
-    if (difference > 1e-4) throw new Error(`TF.js gives other probabilities than ours: ${difference} apart`);
+    if (difference > 1e-4) throw new Error(`TF.js gives different probabilities: ${difference} from ours`);
     const conditions = {
       ours: `${engine.provider}, ${threads} threads, through its worker`,
       tfjs: `one thread (its wasm backend has no more in Node), fused convolutions; probabilities at most ${difference.toExponential(1)} from ours`,

@@ -6,7 +6,7 @@ import { decodeAlone } from "./job.js";
 import { type Contender, childrenCpuSeconds, compare, timed } from "./measure.js";
 import { recording } from "./recordings.js";
 
-/** Luma of every frame into a slot, and released at once. */
+/** Puts the luma of every frame into a slot, which is released at once. */
 function intoSlots(bench: Bench, path: string): Contender {
   return {
     name: "into our slots",
@@ -46,7 +46,7 @@ function intoSlots(bench: Bench, path: string): Contender {
 
 export const decode: Benchmark = {
   name: "decode",
-  summary: "Frames from a recording into frame slots, beside ffmpeg decoding them to nowhere.",
+  summary: "Frames from a recording into frame slots, compared with ffmpeg discarding decoded frames.",
   seconds: 40,
   run: async (bench) => {
     const seconds = bench.quick ? 2 : 10;

@@ -6,7 +6,7 @@ import { type Recording, recording } from "./recordings.js";
 
 export const growth: Benchmark = {
   name: "growth",
-  summary: "What a frame costs as recordings get longer, larger, fuller of faces, and more at a time.",
+  summary: "Cost of a frame as recordings get longer, larger, fuller of faces and more numerous.",
   seconds: 150,
   run: async (bench) => {
     const seconds = bench.quick ? 1 : 5;

@@ -21,7 +21,7 @@ const ROUNDS = 7;
 
 export const haar: Benchmark = {
   name: "haar",
-  summary: "The Haar kernel beside native OpenCV on one thread, and two workers beside one.",
+  summary: "The Haar kernel compared with native OpenCV on one thread, and two workers with one.",
   seconds: 120,
   run: async ({ say }) => {
     const python = await pythonPeer();
@@ -45,8 +45,10 @@ export const haar: Benchmark = {
   },
 };
 
-/** CPU time of one picture at a time, ours and OpenCV in turn: on an idle machine that is the time it takes. A row
- * for all pictures together, and one for each. */
+/**
+ * CPU time of one picture at a time, ours and OpenCV in turn: on an idle machine that equals the elapsed time. One row
+ * for all pictures together, and one for each.
+ */
 async function beside(opencv: Opencv | undefined, all: readonly GrayPicture[]): Promise<Row[]> {
   const scanner = await Scanner.open(1, all);
   const ours: number[][] = all.map(() => []);
@@ -59,7 +61,7 @@ async function beside(opencv: Opencv | undefined, all: readonly GrayPicture[]): 
       const { user, system } = process.cpuUsage(begin);
       const peer = await opencv?.detect(picture);
       if (round === 0) {
-        // The first round warms both up; it is where boxes are compared.
+        // The first round warms both up and compares the boxes.
         boxes += peer?.boxes.length ?? found.length;
         equal += peer?.boxes.filter((box) => found.some((own) => same(own, box))).length ?? 0;
         continue;
@@ -87,7 +89,7 @@ async function beside(opencv: Opencv | undefined, all: readonly GrayPicture[]): 
   ];
 }
 
-/** The time of all pictures, two at a time, against one at a time; rounds of the two take turns. */
+/** Time for all pictures two at a time, compared with one at a time; the rounds alternate. */
 async function twoWorkers(all: readonly GrayPicture[]): Promise<Row> {
   const [one, two] = [await Scanner.open(1, all), await Scanner.open(2, all)];
   const times: [number[], number[]] = [[], []];
@@ -108,7 +110,7 @@ async function twoWorkers(all: readonly GrayPicture[]): Promise<Row> {
   };
 }
 
-/** Our detector, as the pipeline runs it: worker threads that read pictures where they lie. */
+/** Our detector, as in a pipeline: worker threads that read pictures in place. */
 class Scanner {
   readonly #pool: HaarPool;
   readonly #planes: readonly Plane[];
@@ -130,7 +132,7 @@ class Scanner {
 
   scan(picture: number): Promise<Detection[]> {
     const plane = this.#planes[picture];
-    if (!plane) throw new Error(`there is no picture ${picture}`);
+    if (!plane) throw new Error(`picture ${picture} not found`);
     return this.#pool.detect(plane, SETTINGS);
   }
 
@@ -146,7 +148,7 @@ interface Answer {
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
-/** Native OpenCV in a Python process of its own, timed inside it. */
+/** Native OpenCV in a separate Python process, timed inside it. */
 class Opencv {
   readonly version: string;
   readonly #child: Child;
@@ -173,7 +175,7 @@ class Opencv {
     this.#child.stdin.write(`${width} ${height}\n`);
     this.#child.stdin.write(gray);
     const line = await this.#lines.next();
-    if (line.done) throw new Error("OpenCV's process ended");
+    if (line.done) throw new Error("OpenCV's process exited");
     return JSON.parse(line.value) as Answer;
   }
 

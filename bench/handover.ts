@@ -11,7 +11,7 @@ const CAMERAS = ["c1", "c2", "c3", "c4", "c5", "c6"];
 
 export const handover: Benchmark = {
   name: "handover",
-  summary: "How long nobody watches the cameras of a worker that is killed; two workers, six cameras.",
+  summary: "How long the cameras of a killed worker go unwatched; two workers, six cameras.",
   seconds: 90,
   run: async (bench) => {
     const skipped: string[] = [];
@@ -46,7 +46,7 @@ export const handover: Benchmark = {
   },
 };
 
-/** Seconds from the last event of the worker that is killed to the other's first, for each camera that it had. */
+/** For each camera of the killed worker, seconds from its last event there to its first from the other worker. */
 async function killed(bench: Bench, server: NatsServer, round: string): Promise<number[]> {
   const nats = await connectNats({ url: server.url }, { name: "bench" });
   const workers = ["a", "b"].map((name) => {

@@ -1,5 +1,5 @@
-// npm run bench [-- NAME... --quick --long --json FILE]: measures, prints one table, and writes the figures with machine
-// and versions.
+// npm run bench [-- NAME... --quick --long --json FILE]: measures, prints one table, and writes the figures with
+// machine and versions.
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -85,7 +85,7 @@ if (values.help) {
   process.exit(0);
 }
 const unknown = positionals.filter((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
-if (unknown.length > 0) usage(`there is no benchmark "${unknown.join('", "')}"`);
+if (unknown.length > 0) usage(`no such benchmark: "${unknown.join('", "')}"`);
 const chosen = BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
 const abort = new AbortController();
@@ -132,5 +132,5 @@ const { cpu, cores, node, ffmpeg, onnxruntime } = whole.machine;
 console.log(
   `${cpu}, ${cores} cores; Node ${node}, ffmpeg ${ffmpeg}, onnxruntime ${onnxruntime}; ${seconds} s. Figures: ${json}`,
 );
-if (abort.signal.aborted) console.error("stopped: what was measured until then is there");
+if (abort.signal.aborted) console.error("stopped; what was measured until then has been kept");
 process.exitCode = abort.signal.aborted ? 130 : failed.length > 0 ? 1 : 0;

@@ -34,7 +34,7 @@ export interface JobRun extends Run {
   readonly peakRssMb: number;
 }
 
-/** The product's command on a pipeline file, from its start to its exit. */
+/** The product's command on a pipeline file, from start to exit. */
 export async function runJob(bench: Bench, name: string, yaml: string): Promise<JobRun> {
   const file = join(bench.folder, `${name}.yaml`);
   await writeFile(file, yaml);
@@ -52,7 +52,7 @@ export async function runJob(bench: Bench, name: string, yaml: string): Promise<
         },
     )
     .at(-1);
-  if (!summary) throw new Error(`the run gave no summary: ${ended.stderr.slice(-500)}`);
+  if (!summary) throw new Error(`the run printed no summary: ${ended.stderr.slice(-500)}`);
   const units = summary.sources.reduce((sum, { decoded }) => sum + decoded, 0);
   return {
     ...ended,
@@ -63,7 +63,7 @@ export async function runJob(bench: Bench, name: string, yaml: string): Promise<
   };
 }
 
-/** Frames of a recording through ffmpeg to nowhere: the least that any program must do. */
+/** Frames of a recording decoded by ffmpeg and discarded: the least that any program must do. */
 export function decodeAlone(bench: Bench, path: string, frames: number): Contender {
   return {
     name: "ffmpeg decode alone",
@@ -78,10 +78,10 @@ export function decodeAlone(bench: Bench, path: string, frames: number): Contend
 export const job: Benchmark = {
   name: "job",
   summary:
-    "A whole recording from file to events: beside a plain Python script, Human on tfjs-wasm, and decoding alone.",
+    "A whole recording from file to events, compared with a plain Python script, Human on tfjs-wasm, and decoding alone.",
   seconds: 540,
   run: async (bench) => {
-    // Long enough that the start, which decoding alone has none of, does not stand for the whole.
+    // Long enough that starting up, which decoding alone does not need, does not dominate.
     const longer = bench.quick ? 2 : 30;
     const seconds = bench.quick ? 2 : 10;
     const skipped: string[] = [];
@@ -104,7 +104,7 @@ export const job: Benchmark = {
       conditions: {
         recording: `one face ${longer} s, four ${seconds} s, 30 fps, H.264; smallest face 8 % of the height, scale 1.1, 5 neighbours`,
         ours: "classifies in 8 bits on x64 (precision: auto); the script runs the same weights as floats",
-        timed: "each program from its start to its exit, loading included",
+        timed: "each program from start to exit, including loading",
         human: "blazeface (256x256) and its own emotion model, not a Haar cascade; every frame; one round",
       },
       rows,

@@ -19,7 +19,7 @@ const log = { debug() {}, info() {}, warn: console.error, error: console.error }
 export const latency: Benchmark = {
   name: "latency",
   summary:
-    "From the moment a camera has sent a frame's last byte to the moment a sink has its event; with --long for an hour.",
+    "Time from a camera sending a frame's last byte to a sink receiving its event; with --long for an hour.",
   seconds: 90,
   run: async (bench) => {
     const seconds = bench.quick ? 5 : 20;
@@ -46,8 +46,8 @@ export const latency: Benchmark = {
     if (bench.long) rows.push(...(await hour(bench, packets)));
     const conditions = {
       camera:
-        "H.264 over TCP on this machine, one packet a frame sent when it is due, decoded with the options of `rtsp`",
-      frames: `the first second is left out; a frame without an event (dropped, or no face found) has no latency`,
+        "H.264 over TCP on this machine, one packet per frame sent when it is due, decoded with the options of `rtsp`",
+      frames: `the first second is excluded; a frame without an event (dropped, or no face found) has no latency`,
     };
     return { conditions, rows, skipped: [] };
   },
@@ -57,7 +57,7 @@ const HOUR = 60;
 /** Minutes over which each figure of the hour is taken. */
 const STRETCH = 5;
 
-/** The same camera for an hour: whether it is as quick, and takes as much memory, at the end as at the beginning. */
+/** The same camera for an hour: whether latency and memory at the end are the same as at the beginning. */
 async function hour(bench: Bench, packets: Packets): Promise<Row[]> {
   bench.say(`720p 30 fps, full scan, for ${HOUR} minutes`);
   const rounds = Math.ceil((HOUR * 60 * FPS) / packets.frames.length);
@@ -84,7 +84,7 @@ interface Packets {
   readonly frames: readonly Buffer[];
 }
 
-/** A recording as FLV, cut so that each piece is one frame: its end is known without waiting for the next frame. */
+/** A recording as FLV, split so that each piece is one frame, whose end is known without waiting for the next. */
 async function flvPackets(bench: Bench, path: string): Promise<Packets> {
   const flv = join(bench.folder, "camera.flv");
   const { path: ffmpeg } = await findFfmpeg();
@@ -92,7 +92,7 @@ async function flvPackets(bench: Bench, path: string): Promise<Packets> {
   await runProcess(ffmpeg, [...args, flv], bench.signal);
   const bytes = await readFile(flv);
   const VIDEO = 9;
-  const HEADER = 13; // the file's own header and a size of nothing before the first tag
+  const HEADER = 13; // the file header, and a zero size before the first tag
   const frames: Buffer[] = [];
   let head = bytes.subarray(0, HEADER);
   for (let at = HEADER; at < bytes.length; ) {
@@ -105,7 +105,7 @@ async function flvPackets(bench: Bench, path: string): Promise<Packets> {
   return { head, frames };
 }
 
-/** Plays the packets so many times in real time to whoever connects, and notes when each was sent. */
+/** Plays the packets a number of times in real time to whoever connects, and records when each was sent. */
 function camera({ head, frames }: Packets, rounds: number, sentMs: number[]): Promise<Server> {
   const play = async (socket: Socket) => {
     socket.setNoDelay(true).on("error", () => {});
@@ -125,7 +125,7 @@ function camera({ head, frames }: Packets, rounds: number, sentMs: number[]): Pr
   });
 }
 
-/** An FLV tag whose time is so much later. */
+/** An FLV tag with its time shifted. */
 function later(tag: Buffer, byMs: number): Buffer {
   if (byMs === 0) return tag;
   const moved = Buffer.from(tag);
@@ -179,7 +179,7 @@ async function latencies(bench: Bench, packets: Packets, detect: string, rounds 
     }),
     sink({
       type: "bench-clock",
-      summary: "Notes when each event came.",
+      summary: "Records when each event arrived.",
       takes: "events",
       options: Type.Object({}),
       example: "- { type: bench-clock }",

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { findFfmpeg } from "#src/media/ffmpeg.js";
 
-/** What the figures were measured on. */
+/** The machine and the versions that the figures were measured with. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
@@ -38,6 +38,6 @@ function commit(): string {
       execFileSync("git", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
     return ` (${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain") ? ", changed" : ""})`;
   } catch {
-    return ""; // not a checkout
+    return ""; // not a git checkout
   }
 }

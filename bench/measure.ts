@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Bench, quantile, type Row, ratios, spread } from "./benchmark.js";
 
-/** One measured run: so many units of work in so much time. */
+/** One measured run: an amount of work and the time it took. */
 export interface Run {
   readonly units: number;
   readonly seconds: number;
@@ -9,15 +9,15 @@ export interface Run {
   readonly cpuSeconds?: number;
 }
 
-/** Something that can be run again and again. */
+/** Something that can be run repeatedly. */
 export interface Contender {
   readonly name: string;
   run(): Promise<Run>;
 }
 
 /**
- * Runs ours and its peers in turn, A B C A B C, so that what else the machine does meets all alike. A row for each
- * peer, or one without a peer; rates are units a second.
+ * Runs ours and its peers in turn, A B C A B C, so that other load on the machine affects all alike. One row per peer,
+ * or one without a peer; rates are units per second.
  */
 export async function compare(
   bench: Bench,
@@ -62,7 +62,7 @@ function cpuMs(runs: readonly Run[]): number | undefined {
   return each.length > 0 ? quantile(each, 0.5) : undefined;
 }
 
-/** Times work in this process, its worker threads included. */
+/** Times work in this process, including its worker threads. */
 export async function timed(units: number, work: () => Promise<void>): Promise<Run> {
   const cpu = process.cpuUsage();
   const begin = performance.now();
@@ -72,7 +72,7 @@ export async function timed(units: number, work: () => Promise<void>): Promise<R
   return { units, seconds, cpuSeconds: (user + system) / 1e6 };
 }
 
-/** CPU time of child processes that have ended, theirs included, s. Only Linux tells. */
+/** CPU time of child processes that have ended, including their own, in seconds. Only Linux reports it. */
 export function childrenCpuSeconds(): number | undefined {
   try {
     const stat = readFileSync("/proc/self/stat", "utf8");

@@ -12,7 +12,7 @@ const CLI = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 
 export const memory: Benchmark = {
   name: "memory",
-  summary: "Memory of a camera's pipeline after 1 minute, and with --long after 30.",
+  summary: "Memory of a camera's pipeline after 1 minute and, with --long, after 30.",
   seconds: 65,
   run: async (bench) => {
     const path = await recording({ height: 720, fps: 15, seconds: 20, camera: true }, bench.signal);
@@ -50,7 +50,7 @@ sinks: [{ type: jsonl, path: events.jsonl }]
       await ended;
     }
     return {
-      conditions: { memory: "resident, of the Node process; ffmpeg's is not in it" },
+      conditions: { memory: "resident memory of the Node process, without ffmpeg's" },
       rows,
       skipped: [],
     };

@@ -8,13 +8,13 @@ import { ROOT } from "./processes.js";
 const FOLDER = join(ROOT, "bench/peers");
 const run = promisify(execFile);
 
-/** Where a peer is, or why there is none. */
+/** Where a peer is, or why it is missing. */
 export type Peer = { readonly path: string } | { readonly missing: string };
 
 let human: Promise<Peer> | undefined;
 let faceApi: Promise<Peer> | undefined;
 
-/** The script that runs `@vladmandic/human`, after installing its packages where they are not yet. */
+/** The script that runs `@vladmandic/human`, after installing its packages if needed. */
 export function humanPeer(bench: Bench): Promise<Peer> {
   human ??= installed(bench, "@vladmandic/human", "human.mjs");
   return human;
@@ -50,19 +50,19 @@ async function installed(bench: Bench, name: string, script: string): Promise<Pe
 let python: Promise<Peer> | undefined;
 let torch: Promise<Peer> | undefined;
 
-/** A Python that has OpenCV. */
+/** A Python with OpenCV. */
 export function pythonPeer(): Promise<Peer> {
   python ??= pythonWith("cv2", "python3-opencv");
   return python;
 }
 
-/** A Python that has PyTorch. */
+/** A Python with PyTorch. */
 export function torchPeer(): Promise<Peer> {
   torch ??= pythonWith("torch", "python3-torch");
   return torch;
 }
 
-/** `EKSPRESI_PYTHON`, else the first that has the module of the one on PATH and the system's. */
+/** `EKSPRESI_PYTHON`, or else whichever of the one on PATH and the system's has the module. */
 async function pythonWith(module: string, debian: string): Promise<Peer> {
   const named = process.env.EKSPRESI_PYTHON;
   for (const path of named ? [named] : ["python3", "/usr/bin/python3"])

@@ -15,7 +15,7 @@ export interface GrayPicture {
   readonly gray: Uint8Array;
 }
 
-/** Recordings to draw pictures from: those of `npm ci`, and those kept beside the repository where they are. */
+/** Recordings to take pictures from: those installed by `npm ci`, and those kept beside the repository, if present. */
 function recordings(): { found: string[]; missing: string[] } {
   const shared = ["book.mkv", "eat.mkv", "face-demographics-walking-and-pause.gif"].map(
     (name) => SHARED + name,
@@ -25,8 +25,8 @@ function recordings(): { found: string[]; missing: string[] } {
 }
 
 /**
- * Grey pictures of one size: from each recording one frame stretched over the whole picture (a face near the camera,
- * smooth), and one picture tiled of frames of all of them in their own size (many small faces, busy).
+ * Grey pictures of one size: for each recording, one frame stretched over the whole picture (a face near the camera,
+ * smooth); and one picture tiled from frames of all of them at their own size (many small faces, busy).
  */
 export async function pictures(
   width: number,

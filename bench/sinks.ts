@@ -17,7 +17,7 @@ const EXPRESSIONS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "ne
 
 type Events = (n: number) => EmotionEvent;
 
-/** Each event has other probabilities, as in a run: engines remember the texts of numbers that come again. */
+/** Each event has different probabilities, as in a run: engines cache the text of repeated numbers. */
 function eventsOf(classes: readonly string[]): Events {
   const all = Array.from({ length: 1009 }, (_, n) =>
     Object.fromEntries(classes.map((name, i) => [name, ((n * 7919 + i * 1237) % 10_000) / 10_000])),
@@ -26,7 +26,7 @@ function eventsOf(classes: readonly string[]): Events {
 }
 
 const eventNumber = eventsOf(EXPRESSIONS);
-/** Nearer to 400 bytes. */
+/** Closer to 400 bytes. */
 const ofTwoClasses = eventsOf(["happy", "neutral"]);
 
 const bytesOf = (events: Events) => JSON.stringify(events(1)).length + 1;
@@ -34,7 +34,7 @@ const bytesOf = (events: Events) => JSON.stringify(events(1)).length + 1;
 export const sinks: Benchmark = {
   name: "sinks",
   summary:
-    "Events a second into a file of JSON lines, and to NATS until its server, on the same cores, has confirmed the last.",
+    "Events per second into a JSON-lines file, and to NATS until its server, on the same cores, has confirmed the last one.",
   seconds: 90,
   run: async (bench) => {
     const count = bench.quick ? 10_000 : 100_000;
@@ -83,7 +83,7 @@ function lineFile(bench: Bench, fsync: "never" | "interval", count: number): Con
   };
 }
 
-/** Node's own stream: it gathers lines and loses those when the process is killed. */
+/** Node's own stream: it buffers lines, and loses them if the process is killed. */
 function stream(bench: Bench, count: number): Contender {
   return {
     name: "Node's write stream, buffered",
@@ -98,7 +98,7 @@ function stream(bench: Bench, count: number): Contender {
   };
 }
 
-/** Each event first on the disk, then to the server, until it has acknowledged the last. */
+/** Each event goes to the disk first, then to the server, until the last one has been acknowledged. */
 function jetStream(bench: Bench, { url, port }: NatsServer, count: number): Contender {
   return {
     name: "ekspresi",
@@ -131,14 +131,14 @@ function fed(sink: Sink, count: number, events = eventNumber): Promise<Run> {
     for (let i = 0; i < count; i++) {
       const kept = sink.write(events(i));
       if (kept) await kept;
-      // As in a run, where frames come from outside: what has arrived is looked at now and then.
+      // Yields now and then, as in a run, where frames come from outside.
       if (i % 100 === 99) await new Promise(setImmediate);
     }
     await sink.close(true);
   });
 }
 
-/** The client's own `publish`, 1024 at a time under way, nothing on our disk. */
+/** The client's own `publish`, with 1024 in flight and nothing on our disk. */
 function bareJetStream({ port }: NatsServer, count: number): Contender {
   return {
     name: "the client's own publish, without a spool",

@@ -41,7 +41,7 @@ function cellsOf({ what, unit, ours, peer, ratio, cpuMs, notes }: Row): string[]
 
 const withRange = ({ median, low, high }: Spread) => `${digits(median)} (${digits(low)}-${digits(high)})`;
 
-/** Three digits, never in exponents. */
+/** Three digits, never in exponential notation. */
 export function digits(value: number): string {
   if (!Number.isFinite(value)) return "-";
   const places = value === 0 ? 0 : Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));

@@ -17,7 +17,7 @@ const CLASSES = 7;
 const INPUT: Shape = [1, 48, 48];
 const ADAM = { type: "adam", rate: 0.001, momentum: 0.9, beta1: 0.9, beta2: 0.999, weightDecay: 0 } as const;
 
-/** The networks as their recipes train them. */
+/** The networks, as trained by their recipes. */
 const NETWORKS = [
   { name: "study", dropout: 0.6, batch: 32 },
   { name: "small", dropout: 0.2, batch: 64 },
@@ -25,7 +25,7 @@ const NETWORKS = [
 
 export const training: Benchmark = {
   name: "training",
-  summary: "Steps of training (forward, backward, Adam) of both networks, beside PyTorch.",
+  summary: "Training steps (forward, backward, Adam) of both networks, compared with PyTorch.",
   seconds: 120,
   run: async (bench) => {
     const python = await torchPeer();
@@ -56,12 +56,16 @@ export const training: Benchmark = {
     } finally {
       await torch?.close();
     }
-    const conditions = { threads, images: "48x48, at hand: no data is read or varied", torch: torch?.ready };
+    const conditions = {
+      threads,
+      images: "48x48, in memory: no data is read or augmented",
+      torch: torch?.ready,
+    };
     return { conditions, rows, skipped: "missing" in python ? [python.missing] : [] };
   },
 };
 
-/** What `pipeline train` does with a batch that is there. */
+/** What `pipeline train` does with a prepared batch. */
 class Own {
   readonly batch: number;
   readonly state: TrainingState;

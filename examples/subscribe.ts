@@ -3,7 +3,7 @@
 import { connect } from "@nats-io/transport-node";
 import { parseEvent } from "ekspresi/events";
 
-// A function, for only a package of `"type": "module"` may await at the top.
+// A function, because only a package of `"type": "module"` may await at the top level.
 async function main([url = "nats://127.0.0.1:4222", subject = "emotion.*.*"]: string[]): Promise<void> {
   const connection = await connect({ servers: url, maxReconnectAttempts: -1 });
   process.once("SIGINT", () => void connection.drain());

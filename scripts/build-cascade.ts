@@ -1,4 +1,4 @@
-// Compiles the cascade that `detect` takes by default: runs need not do it when they start.
+// Compiles the default cascade of `detect`, so that runs need not do so when they start.
 import { writeFileSync } from "node:fs";
 import { parseCascade, readCascadeFile } from "#src/haar/cascade.js";
 import { cascadeCode } from "#src/haar/compile.js";

@@ -1,5 +1,5 @@
-// Of the event's schema makes the code that checks it, in the place of the module that has ajv make it, and types whose
-// fields editors explain.
+// Generates, from the event's schema, the code that checks it, replacing the module that has ajv do this at run time,
+// and types whose fields editors explain.
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { _, Ajv } from "ajv";
 import standalone from "ajv/dist/standalone/index.js";

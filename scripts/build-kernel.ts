@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import asc from "assemblyscript/asc";
 
 const OPTIONS = [
-  // Their memory is the one that frames lie in, shared by all threads.
+  // Their memory is the one that holds the frames, shared by all threads.
   "--enable=simd,threads,bulk-memory",
   "--importMemory",
   "--sharedMemory",
@@ -18,7 +18,7 @@ const OPTIONS = [
   "--use=abort=",
 ];
 
-// What it calls, the cascade's code, stands in a table.
+// The cascade's code, which it calls, is in a table.
 await compile("src/haar/kernel/index.ts", "dist/haar/kernel.wasm", ["--importTable"]);
 await compile("src/model/crop/kernel/index.ts", "dist/model/crop/kernel.wasm");
 

@@ -1,4 +1,4 @@
-// Puts TypeBox, 537 modules that every command would load one by one (0.3 s), into a few files beside ours.
+// Bundles TypeBox, 537 modules that every command would load one by one (0.3 s), into a few files next to ours.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { build } from "esbuild";
@@ -25,7 +25,7 @@ await build({
   logLevel: "warning",
 });
 
-/** Where `specifier` lies for a module in `folder`. */
+/** Path of `specifier` for a module in `folder`. */
 function vendored(specifier: string, folder: string): string {
   const path = relative(folder, join(OUT, `${specifier.split("/").at(-1)}.js`)).replaceAll(sep, "/");
   return path.startsWith(".") ? path : `./${path}`;

@@ -1,10 +1,10 @@
-// Bundles the live page into dist/web, and says how large it is.
+// Bundles the live page into dist/web, and prints its size.
 import { copyFileSync, readdirSync, readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const OUT = "dist/web";
-// uPlot's licence wants to go where its code goes.
+// uPlot's licence must accompany its code.
 const licence = `/* This file holds uPlot.\n${readFileSync("node_modules/uplot/LICENSE", "utf8").trim()} */`;
 await build({
   entryPoints: [

@@ -3,7 +3,7 @@ import { dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generated } from "./docs/generated.js";
 
-// Writes the reference and the editors' schema from the code; with --check says whether they are current instead.
+// Writes the reference and the editors' schema from the code; with --check, reports whether they are current instead.
 const root = fileURLToPath(new URL("..", import.meta.url));
 const check = process.argv.includes("--check");
 const stale: string[] = [];
@@ -16,6 +16,6 @@ for (const [path, text] of await generated(root)) {
   await writeFile(path, text);
 }
 if (check && stale.length > 0) {
-  console.error(`${stale.join(", ")}: not what the code says; run \`npm run docs\` and commit`);
+  console.error(`${stale.join(", ")}: not current; run \`npm run docs\` and commit`);
   process.exitCode = 1;
 } else console.log(stale.length > 0 ? `written: ${stale.join(", ")}` : "reference and schema are current");

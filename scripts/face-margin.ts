@@ -1,8 +1,8 @@
 /**
- * Which margin around a detected face suits a model best: `tsx scripts/face-margin.ts <FER-2013's CSV> [model] [split]
- * [pictures]`. Faces are enlarged, pasted into larger pictures, found by our own detector, and cropped again with
- * several margins and shifts; prints the accuracy of each. What lies outside a pasted face is no part of its photograph,
- * so that wide margins come out worse than they are in real pictures.
+ * Finds the margin around a detected face that suits a model best: `tsx scripts/face-margin.ts <FER-2013's CSV> [model]
+ * [split] [pictures]`. Faces are enlarged, pasted into larger pictures, found by our own detector, and cropped again
+ * with several margins and shifts; prints the accuracy of each. The surroundings of a pasted face are not part of its
+ * photograph, so wide margins do worse than on real pictures.
  */
 import { fileURLToPath } from "node:url";
 import { loadRecipe } from "#src/cli/recipe.js";
@@ -16,7 +16,7 @@ import { figuresOf } from "#src/model/evaluation/metrics.js";
 import { loadModel } from "#src/model/load.js";
 
 const PICTURE = { width: 320, height: 240 };
-/** Sides of pasted faces, pixels. */
+/** Sides of the pasted faces in pixels. */
 const SIDES = [96, 128, 168];
 const MARGINS = [-0.15, -0.1, -0.05, 0, 0.05, 0.1, 0.15, 0.2];
 const SHIFTS = [-0.05, 0, 0.05, 0.1];
@@ -48,10 +48,10 @@ try {
     found.map(({ box, pasted }) => (box.y + box.height / 2 - pasted.y - pasted.height / 2) / box.height),
   );
   console.log(
-    `${found.length} of ${chosen.length} faces of ${split} found; the box is ${ratio.toFixed(2)} of the pasted face's side, its middle ${below.toFixed(2)} of its height below the face's (medians)`,
+    `${found.length} of ${chosen.length} faces of ${split} found; the box is ${ratio.toFixed(2)} of the pasted face's side, its centre ${below.toFixed(2)} of its height below the face's (medians)`,
   );
   const own = await accuracy(found, ({ pasted }) => pasted);
-  console.log(`cropped as FER-2013 did: ${percent(own)}\n`);
+  console.log(`cropped as in FER-2013: ${percent(own)}\n`);
   console.log(["margin".padStart(6), ...SHIFTS.map((shift) => `shiftY ${shift}`.padStart(12))].join(" "));
   for (const margin of MARGINS) {
     const cells: string[] = [];
@@ -82,7 +82,7 @@ async function findAll({ images, width, height, label }: FaceDataset, rows: Uint
   });
 }
 
-/** The face somewhere in a picture of smooth blotches. */
+/** Pastes the face somewhere into a picture of smooth blotches. */
 function paste(face: Picture, side: number, random: Random): { picture: Picture; pasted: Box } {
   const blotches = Uint8Array.from({ length: 12 * 9 }, () => random.below(256));
   const luma = resized({ luma: blotches, width: 12, height: 9 }, PICTURE.width, PICTURE.height);
@@ -105,7 +105,7 @@ function resized(picture: Picture, width: number, height: number): Uint8Array {
   return Uint8Array.from(out, Math.round);
 }
 
-/** Whether a detection's middle lies in the middle half of the face, and its size fits. */
+/** Whether a detection's centre is in the middle half of the face, and its size fits. */
 function isThe(face: Box, { x, y, width, height }: Detection): boolean {
   const near = (middle: number, start: number, side: number) =>
     Math.abs(middle - start - side / 2) < side / 4;

@@ -1,9 +1,9 @@
 /**
- * Writes FER-2013's official CSV (`emotion,pixels,Usage`), and FER+'s `fer2013new.csv` beside it, from the raw form
- * that tests use: `tsx scripts/fer2013-csv.ts <folder with images.u8.gz and index.csv> <folder to write to>`.
+ * Writes FER-2013's official CSV (`emotion,pixels,Usage`) and, next to it, FER+'s `fer2013new.csv`, from the raw form
+ * that tests use: `tsx scripts/fer2013-csv.ts <folder with images.u8.gz and index.csv> <output folder>`.
  *
- * Training rows that stand in a test split too (`copies_test`) are left out of both files: PrivateTest itself is not
- * among these rows, so that reading them could not find its copies.
+ * Training rows that are also in a test split (`copies_test`) are left out of both files: PrivateTest itself is not
+ * among these rows, so reading them could not find its copies.
  */
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
@@ -14,13 +14,13 @@ import { parse } from "csv-parse";
 
 const PIXELS = 48 * 48;
 const [from, to] = process.argv.slice(2);
-if (!from || !to) throw new Error("usage: fer2013-csv.ts <raw folder> <folder to write to>");
+if (!from || !to) throw new Error("usage: fer2013-csv.ts <raw folder> <output folder>");
 
 const images = gunzipSync(await readFile(join(from, "images.u8.gz")));
 const index: Record<string, string>[] = await createReadStream(join(from, "index.csv"))
   .pipe(parse({ columns: true }))
   .toArray();
-if (images.length !== index.length * PIXELS) throw new Error(`${from}: pictures and index differ in length`);
+if (images.length !== index.length * PIXELS) throw new Error(`${from}: images and index differ in length`);
 const kept = [...index.entries()].filter(([, row]) => row.usage !== "Training" || row.copies_test === "");
 
 function* official(): Generator<string> {

@@ -5,11 +5,11 @@ import sharp from "sharp";
 
 /**
  * Writes the glyphs that `annotate` draws with: DejaVu Sans Bold, so that text looks the same on machines without
- * fonts. Needed only when the set of characters or the font changes; the font must be installed (fonts-dejavu-core):
+ * fonts. Needed only when the character set or the font changes; the font must be installed (fonts-dejavu-core):
  *   npx tsx scripts/font-atlas.ts /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
  */
 const EM = 48; // pixels
-const PAD = 8; // room for parts that reach beyond the advance
+const PAD = 8; // room for parts that extend beyond the advance
 const target = fileURLToPath(new URL("../src/operators/annotate/glyphs.ts", import.meta.url));
 const [file = ""] = process.argv.slice(2);
 const font = new DataView((await readFile(file)).buffer.slice(0));
@@ -25,7 +25,7 @@ const ascent = Math.ceil((font.getInt16(table("hhea") + 4) * EM) / unitsPerEm);
 const descent = Math.ceil((-font.getInt16(table("hhea") + 6) * EM) / unitsPerEm);
 const height = ascent + descent;
 
-/** Glyph number of a character: the `cmap` subtable of format 4. */
+/** Glyph index of a character, from the `cmap` subtable of format 4. */
 function glyphOf(code: number): number {
   const cmap = table("cmap");
   for (let i = 0; i < font.getUint16(cmap + 2); i++) {
@@ -81,9 +81,9 @@ for (const code of codes) {
 const packed = Buffer.alloc(Math.ceil(nibbles.length / 2));
 for (const [i, nibble] of nibbles.entries())
   packed[i >> 1] = (packed[i >> 1] ?? 0) | (i % 2 === 0 ? nibble << 4 : nibble);
-const text = `// Written by scripts/font-atlas.ts from DejaVu Sans Bold (see NOTICE); not to be edited.
+const text = `// Written by scripts/font-atlas.ts from DejaVu Sans Bold (see NOTICE); do not edit.
 
-/** Coverage of each character, 0 to 15, two pixels a byte, deflated; each \`width\` by \`height\`. */
+/** Coverage of each character, 0 to 15, two pixels per byte, deflated; each \`width\` by \`height\`. */
 export const GLYPHS = {
   em: ${EM},
   pad: ${PAD},

@@ -1,8 +1,8 @@
 /**
- * Whether the sink `nats` loses, doubles or reorders events: `tsx scripts/nats-faults.ts [--rounds 50] [--events 10000]
- * [--seed N]`, after `npm run build`, with Debian's `nats-server`. In each round a process publishes events into
- * JetStream on the disk, while server and process are killed (SIGKILL), halted (SIGSTOP) and restarted at random
- * moments; then the stream is compared with what was published. Exits with 1 where anything is amiss.
+ * Tests whether the `nats` sink loses, duplicates or reorders events: `tsx scripts/nats-faults.ts [--rounds 50]
+ * [--events 10000] [--seed N]`, after `npm run build`, with Debian's `nats-server`. In each round a process publishes
+ * events into JetStream on disk, while server and process are killed (SIGKILL), paused (SIGSTOP) and restarted at
+ * random moments; then the stream is compared with what was published. Exits with 1 if anything is wrong.
  */
 import { parseArgs } from "node:util";
 import { faultRound } from "../test/support/nats-faults.js";

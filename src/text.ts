@@ -11,9 +11,14 @@ export function plural(value: number, noun: string): string {
 /** Control characters, line separators, and bidirectional marks. */
 const UNSEEN = /[\p{Cc}\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/gu;
 
+/** Untrusted text for one line of a terminal, without control characters. */
+export function harmless(text: string): string {
+  return text.replace(UNSEEN, "\ufffd");
+}
+
 /** Untrusted text, escaped for HTML. */
 export function escaped(text: string): string {
-  return text.replace(UNSEEN, "\ufffd").replace(/[&<>"'`]/g, (mark) => `&#${mark.charCodeAt(0)};`);
+  return harmless(text).replace(/[&<>"'`]/g, (mark) => `&#${mark.charCodeAt(0)};`);
 }
 
 /** Untrusted text for a line of Markdown, without active Markdown or HTML. */

@@ -1,4 +1,4 @@
-// @vladmandic/face-api's expression model on its tfjs-wasm backend: answers {"n","pixels"} (grey 48x48, base64) with
+// @vladmandic/face-api's expression model on its tfjs-wasm backend. Answers {"n","pixels"} (grey 48x48, base64) with
 // {"labels"}.
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";

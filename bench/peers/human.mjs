@@ -11,21 +11,21 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const require = createRequire(import.meta.url);
-// It reads its models with fetch, and Node's knows no files.
+// Human reads its models with fetch, which in Node does not support files.
 const fetched = globalThis.fetch;
 globalThis.fetch = async (url, options) =>
   String(url).startsWith("file:")
     ? new Response(await openAsBlob(fileURLToPath(url)))
     : fetched(url, options);
 
-// Its package names no wasm entry for Node.
+// Its package has no wasm entry point for Node.
 const folder = new URL("node_modules/@vladmandic/human/", import.meta.url);
 const { Human } = require(fileURLToPath(new URL("dist/human.node-wasm.js", folder)));
 const human = new Human({
   backend: "wasm",
   wasmPath: join(dirname(require.resolve("@tensorflow/tfjs-backend-wasm")), "/"),
   modelBasePath: new URL("models/", folder).href,
-  cacheSensitivity: 0, // every frame is looked at, as ours is
+  cacheSensitivity: 0, // look at every frame, as we do
   debug: false,
   filter: { enabled: false },
   gesture: { enabled: false },
@@ -42,7 +42,7 @@ const human = new Human({
 });
 await human.load();
 
-/** Pictures of `bytes` bytes from a pipe. */
+/** Frames of `bytes` bytes from a pipe. */
 async function* pictures(pipe, bytes) {
   let parts = [];
   let have = 0;
@@ -85,7 +85,7 @@ async function job(ffmpeg, video, width, height, path) {
 const SIDE = 48;
 const LABELS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]; // in its model's order
 
-/** As Human itself prepares a face: -1..1, in the model's size. */
+/** Prepares a face as Human does: -1..1, in the model's size. */
 async function labels(net, n, grey) {
   const [, height, width] = net.inputs[0].shape;
   const output = human.tf.tidy(() => {

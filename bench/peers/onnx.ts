@@ -1,11 +1,11 @@
 import { PbfReader } from "pbf";
 
-/** What of an ONNX file the TensorFlow.js peer needs. Field numbers are those of onnx.proto3. */
+/** What the TensorFlow.js peer needs from an ONNX file. Field numbers are those of onnx.proto3. */
 export interface ReadNode {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** An attribute that is a list of whole numbers; empty where there is none. */
+  /** An attribute that is a list of integers; empty if there is none. */
   ints(name: string): readonly number[];
 }
 
@@ -14,7 +14,7 @@ export interface ReadTensor {
   readonly data: Float32Array;
 }
 
-/** Nodes in the order of computing, and constants by name. */
+/** Nodes in execution order, and constants by name. */
 export function readOnnx(bytes: Uint8Array): { nodes: ReadNode[]; constants: Map<string, ReadTensor> } {
   const nodes: ReadNode[] = [];
   const constants = new Map<string, ReadTensor>();

@@ -1,7 +1,7 @@
-# OpenCV's Haar cascade on one thread, as a peer: reads a picture, answers with the CPU time it took and the boxes.
+# OpenCV's Haar cascade on one thread, as a peer: reads pictures and answers each with its CPU time and the boxes.
 #
-# In: a line "WIDTH HEIGHT" and WIDTH * HEIGHT grey bytes, again and again. Out: one JSON line each.
-# Arguments: cascade file, scale factor, neighbours, smallest face.
+# In, repeatedly: a line "WIDTH HEIGHT" and WIDTH * HEIGHT grey bytes. Out: one JSON line for each.
+# Arguments: cascade file, scale factor, neighbours, smallest face size.
 import json
 import sys
 import time

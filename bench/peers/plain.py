@@ -1,5 +1,5 @@
-"""The same job as a plain Python script: OpenCV's Haar cascade and OpenCV's dnn (or onnxruntime where it is installed)
-on the same weights, a line of JSON a frame. `npm run bench` times it; it is nothing of the product.
+"""The same job as a plain Python script: OpenCV's Haar cascade and OpenCV's dnn (or onnxruntime if installed) on the
+same weights, one line of JSON per frame. `npm run bench` times it; it is not part of the product.
 
 usage: plain.py VIDEO CASCADE.xml MODEL.onnx OUT.jsonl
 """

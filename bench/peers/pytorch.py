@@ -1,7 +1,7 @@
-# Steps of training in PyTorch, as a peer: the same layers, batch and Adam.
+# Training steps in PyTorch, as a peer: the same layers, batch size and Adam.
 #
-# In: a line of JSON {"layers": [...], "batch": n, "threads": n} that makes the network, or {"steps": n} that trains it.
-# Out: one JSON line each.
+# In: a line of JSON {"layers": [...], "batch": n, "threads": n} creates the network, {"steps": n} trains it.
+# Out: one JSON line for each.
 import json
 import sys
 import time
@@ -20,7 +20,7 @@ class Residual(nn.Module):
 
 
 def network(layers, channels):
-    """Modules of a list of layers as ours are described, and how many channels come out."""
+    """Modules for a list of layers in our format, and the number of output channels."""
     modules = []
     for layer in layers:
         kind = layer["type"]
@@ -52,7 +52,7 @@ def network(layers, channels):
             modules.append(Residual(body, skip))
             channels = out
         else:
-            sys.exit(f"layer {kind} is not known here")
+            sys.exit(f"layer {kind} is not supported here")
     return nn.Sequential(*modules), channels
 
 

@@ -14,7 +14,7 @@ await tf.setBackend("wasm");
 
 const { nodes, constants } = readOnnx(readFileSync(process.argv[2] ?? ""));
 const weights = new Map([...constants].map(([name, { dims, data }]) => [name, tf.tensor(data, [...dims])]));
-/** Kernels in TensorFlow.js's order, made once. */
+/** Kernels in TensorFlow.js's layout, created once. */
 const kernels = new Map<string, tf.Tensor4D>();
 for (const { op, inputs } of nodes) {
   const name = inputs[1] ?? "";
@@ -95,7 +95,7 @@ function apply({ op, inputs, ints }: ReadNode, values: Values, relu: boolean): t
     case "Pad":
       return tf.clone(x);
     default:
-      throw new Error(`the graph has an operator ${op} that this script does not know`);
+      throw new Error(`this script does not support the graph's operator ${op}`);
   }
 }
 

@@ -5,7 +5,7 @@ import { EXAMPLE } from "./example-event.js";
 
 const plain = (schema: object): Record<string, unknown> => JSON.parse(JSON.stringify(schema));
 
-/** A schema for readers, who pass over fields that later versions add: nothing in it is closed. */
+/** A schema for readers, who ignore fields that later versions add: it allows additional properties everywhere. */
 export const open = (schema: object): unknown =>
   JSON.parse(
     JSON.stringify(schema, (key, value) =>
@@ -43,7 +43,7 @@ const messageId = {
   "Nats-Msg-Id": header("The event's id, by which JetStream and any subscriber recognise a repeated event."),
 };
 
-/** What the `nats` sink really sends for the example. */
+/** What the `nats` sink actually sends for the example. */
 function example(mode: "structured" | "binary") {
   const { headers, data } = sent(EXAMPLE, mode);
   return {
@@ -52,7 +52,7 @@ function example(mode: "structured" | "binary") {
   };
 }
 
-/** What subscribers need to know of the `nats` sink, as AsyncAPI 3: enough to write one without our code. */
+/** What subscribers need to know about the `nats` sink, as AsyncAPI 3: enough to write one without our code. */
 export function asyncapi(version: string): object {
   const subject = parseSubject("emotion.{source}.{track}");
   return {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 
-/** The reference of every verb: its own help, 100 columns wide. */
+/** The reference of every command: its own help, 100 columns wide. */
 export function cliPage(program: Command): string {
   const verbs = program.commands.flatMap((verb) => [verb, ...verb.commands]);
   const sections = [program, ...verbs].map(
@@ -15,7 +15,7 @@ function titleOf(command: Command): string {
   return `\`${names.join(" ")}\``;
 }
 
-/** What --help prints, the texts after the options included. */
+/** What --help prints, including the texts after the options. */
 function helpOf(command: Command): string {
   let text = "";
   command.configureOutput({

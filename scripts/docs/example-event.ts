@@ -1,6 +1,6 @@
 import type { EmotionEvent } from "#src/events/event.js";
 
-/** An event as a pipeline `lobby` with a camera `door` publishes it; the test holds it to the schema. */
+/** An event as published by a pipeline `lobby` with a camera `door`; a test checks it against the schema. */
 export const EXAMPLE: EmotionEvent = {
   specversion: "1.0",
   id: "9f1c2b7ad04e",

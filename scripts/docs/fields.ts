@@ -17,7 +17,7 @@ interface Field {
   readonly text: string;
 }
 
-/** All fields of an object's schema, those of objects in it after their own (`batch.size`). */
+/** All fields of an object's schema, followed by those of nested objects (`batch.size`). */
 export function fieldsOf(schema: JsonSchema, prefix = ""): Field[] {
   const required = (schema.required as string[] | undefined) ?? [];
   return Object.entries(schema.properties ?? {}).flatMap(([key, field]) => {
@@ -53,7 +53,7 @@ function typeText(schema: JsonSchema): string {
   return `${schema.type === "integer" ? "whole number" : (schema.type ?? "any")}${limits(schema)}`;
 }
 
-/** Whether its keys are the user's. */
+/** Whether its keys are chosen by the user. */
 function isRecord({ patternProperties }: JsonSchema): boolean {
   return patternProperties !== undefined;
 }

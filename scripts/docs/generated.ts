@@ -11,7 +11,7 @@ import { eventsPage } from "./events.js";
 import { metricsPage } from "./metrics.js";
 import { recipesPage } from "./recipes.js";
 
-/** Every generated file of the repository: absolute path and text. */
+/** Every generated file in the repository: absolute path and text. */
 export function generated(root: string): [path: string, text: string][] {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
   return [

@@ -1,5 +1,6 @@
 import { partDone } from "../pipeline/context.js";
 import type { RunView } from "../pipeline/run.js";
+import { harmless } from "../text.js";
 import type { Job } from "./annotate-files.js";
 import { clock } from "./format.js";
 
@@ -38,6 +39,6 @@ export class AnnotateProgress {
     const done = this.#done + (part ?? 0) * (this.#job?.size ?? 0);
     const leftMs = ((performance.now() - this.#startMs) * (this.#total - done)) / done;
     const left = done > 0 ? `  ${clock(leftMs)} left in total` : "";
-    return `[${this.#number}/${this.#jobs.length}] ${this.#job?.input ?? ""}${left}`;
+    return `[${this.#number}/${this.#jobs.length}] ${harmless(this.#job?.input ?? "")}${left}`;
   }
 }

@@ -19,7 +19,7 @@ import { collect } from "./collect.js";
 import { clock } from "./format.js";
 import { Signals } from "./signals.js";
 import { found } from "./summary.js";
-import { errorColumns } from "./terminal.js";
+import { errorColumns, printable } from "./terminal.js";
 
 interface Flags extends FileFlags {
   readonly pipeline?: string;
@@ -118,7 +118,9 @@ Examples:
       } else if (failed.length > 0) {
         process.exitCode = 1;
         if (jobs.length > 1)
-          process.stderr.write(`${failed.length} of ${jobs.length} failed:\n  ${failed.join("\n  ")}\n`);
+          process.stderr.write(
+            printable(`${failed.length} of ${jobs.length} failed:\n  ${failed.join("\n  ")}\n`),
+          );
       }
     });
 }
@@ -153,7 +155,7 @@ async function annotate(
   const { input, output } = job;
   const position = progress.next(job);
   const say = (text: string) => {
-    if (!flags.quiet && !flags.json) process.stderr.write(`${position}${text}\n`);
+    if (!flags.quiet && !flags.json) process.stderr.write(printable(`${position}${text}\n`));
   };
   expectFfmpeg();
   const mark = await markOf(job, await planOf({ ...job, beside: {} }, flags), ownPaths(job, flags));
@@ -165,7 +167,7 @@ async function annotate(
   }
   if (there === "foreign") {
     const reason = `${output} already exists, but was not made, or not completed, by \`annotate\`; replace it with --force, or choose another output with --output`;
-    process.stderr.write(`error: ${reason}\n`);
+    process.stderr.write(printable(`error: ${reason}\n`));
     return reason;
   }
   if (there === "other")
@@ -190,7 +192,7 @@ async function annotate(
       throw flags.codec !== undefined && error.code === "CODEC_UNKNOWN" && error.cause instanceof ConfigError
         ? new ConfigError(error.code, `--codec: ${error.cause.message}`)
         : error;
-    process.stderr.write(`error: ${messageOf(error)}\n`);
+    process.stderr.write(printable(`error: ${messageOf(error)}\n`));
     return messageOf(error);
   }
 }

@@ -1,6 +1,7 @@
 import { outColours as pc } from "../colours.js";
 import type { EmotionEvent } from "../events/index.js";
 import { coloursOf } from "../events/palette.js";
+import { harmless } from "../text.js";
 
 const COLUMNS: readonly (readonly [title: string, width: number])[] = [
   ["time", 23],
@@ -52,7 +53,7 @@ const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u
 
 /** Untrusted text, limited to one line and made safe for a terminal. */
 export function printable(text: string): string {
-  const safe = text.replace(UNPRINTABLE, "\ufffd");
+  const safe = harmless(text);
   return safe.length > 200 ? `${safe.slice(0, 200)}…` : safe;
 }
 

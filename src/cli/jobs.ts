@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { outColours as pc } from "../colours.js";
 import type { Job, JobQueue, JobRecord } from "../jobs/index.js";
-import { redact } from "../media/redact.js";
+import { isSecret, redact } from "../media/redact.js";
+import { harmless } from "../text.js";
 import { refuseUnknown } from "./groups.js";
 import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
 
@@ -41,7 +42,9 @@ Examples:
   each("retry", "Returns jobs that are done, cancelled or set aside to the queue.", (queue, id) =>
     queue.retry(id),
   );
-  each("remove", "Removes jobs that are neither waiting nor running.", (queue, id) => queue.remove(id));
+  each("remove", "Removes jobs that are neither waiting nor running, or cannot be parsed.", (queue, id) =>
+    queue.remove(id),
+  );
 }
 
 async function withQueue(flags: NatsFlags, act: (queue: JobQueue) => Promise<void>): Promise<void> {
@@ -56,19 +59,23 @@ async function withQueue(flags: NatsFlags, act: (queue: JobQueue) => Promise<voi
 }
 
 async function list(queue: JobQueue, json: boolean): Promise<void> {
-  const records = await queue.list();
+  const { unreadable } = await import("../jobs/index.js");
+  const all = await queue.list();
+  const records = all.filter((record) => typeof record !== "string");
+  for (const record of all) if (typeof record === "string") process.stderr.write(`${unreadable(record)}\n`);
   if (json) {
     const shown = records.map(({ job: { spec, ...job }, changedAtMs }) => ({
       ...job,
       kind: spec.kind,
       pipeline: spec.file,
-      set: spec.set.map(redact),
+      set: spec.set.map(shownSetting),
       changed: new Date(changedAtMs).toISOString(),
     }));
     process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
     return;
   }
   if (records.length === 0) {
+    if (all.length > 0) return;
     process.stdout.write("no jobs; see `pipeline submit --help` for how to add one\n");
     return;
   }
@@ -81,6 +88,13 @@ async function list(queue: JobQueue, json: boolean): Promise<void> {
       .trimEnd();
     process.stdout.write(`${n === 0 ? pc.dim(line) : PAINT[records[n - 1]?.job.state ?? "queued"](line)}\n`);
   }
+}
+
+/** A setting with secrets removed. */
+function shownSetting(setting: string): string {
+  const equals = setting.indexOf("=");
+  const path = setting.slice(0, Math.max(0, equals));
+  return isSecret(path.split(".").at(-1)) ? `${path}=***` : redact(setting);
 }
 
 const PAINT: Record<Job["state"], (text: string) => string> = {
@@ -102,8 +116,8 @@ function rowOf({ job }: JobRecord): string[] {
           `${progress.events} events`,
         ].filter(Boolean)
       : [];
-  const why = reason === undefined ? [] : [reason.split("\n").join("; ")];
-  return [id, spec.kind, state, worker, String(tries), ago(since), [...fares, ...why].join(", ")];
+  const why = reason === undefined ? [] : [harmless(reason.replaceAll("\n", "; "))];
+  return [id, spec.kind, state, harmless(worker), String(tries), ago(since), [...fares, ...why].join(", ")];
 }
 
 /** `12 s`, `5 min`, `3 h`, `2 d`. */

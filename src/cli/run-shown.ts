@@ -45,7 +45,14 @@ export async function runShown(
   }
 }
 
-function plain({ eventDelayMs, errors, ...summary }: RunSummary): Record<string, unknown> {
+function plain({ eventDelayMs, errors, sources, ...summary }: RunSummary): Record<string, unknown> {
   const latencyMs = eventDelayMs && { p50: quantile(eventDelayMs, 0.5), p95: quantile(eventDelayMs, 0.95) };
-  return { ...summary, ...(latencyMs?.p50 !== undefined && { latencyMs }), errors: errors.map(messageOf) };
+  // A recording's URL may contain a password; its `identity` identifies it without one.
+  const shown = sources.map(({ recording: _, ...source }) => source);
+  return {
+    ...summary,
+    sources: shown,
+    ...(latencyMs?.p50 !== undefined && { latencyMs }),
+    errors: errors.map(messageOf),
+  };
 }

@@ -5,6 +5,7 @@ import { ConfigError } from "../errors.js";
 import type { Plan } from "../pipeline/plan.js";
 import { plural } from "../text.js";
 import { collect } from "./collect.js";
+import { printable } from "./terminal.js";
 
 interface Flags {
   readonly set: string[];
@@ -49,7 +50,8 @@ Examples:
       else
         for (const { file, ok, components = 0, warnings } of verdicts) {
           if (ok) process.stdout.write(`${file}: ok, ${plural(components, "component")}\n`);
-          for (const warning of warnings) process.stderr.write(`${pc.yellow("warning")}: ${warning}\n`);
+          for (const warning of warnings)
+            process.stderr.write(`${pc.yellow("warning")}: ${printable(warning)}\n`);
         }
       const wrong = verdicts.filter(({ ok }) => !ok);
       if (wrong.length === 0) return;
@@ -70,7 +72,7 @@ async function judge(file: string, set: readonly string[]): Promise<Verdict> {
   }
 }
 
-/** Warnings for missing input files of sources and operators. */
+/** Warnings for missing input files. */
 async function missing({ nodes }: Plan): Promise<string[]> {
   const { pathsOf } = await import("../pipeline/paths.js");
   const { placeText } = await import("../pipeline/yaml.js");
@@ -78,9 +80,8 @@ async function missing({ nodes }: Plan): Promise<string[]> {
   const { isUrl } = await import("../media/url.js");
   const warnings: string[] = [];
   for (const node of nodes) {
-    if (node.component.role === "sink") continue;
-    for (const path of pathsOf(node)) {
-      if (path === "-" || isUrl(path) || isGlob(path)) continue;
+    for (const { path, written } of pathsOf(node)) {
+      if (written || path === "-" || isUrl(path) || isGlob(path)) continue;
       const there = await access(path).then(
         () => true,
         () => false,

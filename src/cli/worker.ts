@@ -287,7 +287,9 @@ async function serve(
       exposition(PROCESS_FAMILIES, own) + (state.worker ? ofJobs(state.worker) : (state.inference?.() ?? "")),
     waitingFor: () => {
       if (!state.connected) return ["NATS"];
-      return state.worker || state.inference ? [] : ["starting"];
+      if (!state.worker) return state.inference ? [] : ["starting"];
+      const { trouble } = state.worker.figures;
+      return trouble === undefined ? [] : [trouble];
     },
   });
   log.info(`serving metrics at ${server.url}/metrics`, { url: server.url });

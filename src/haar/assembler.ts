@@ -1,6 +1,6 @@
 /**
- * A writer of WebAssembly binary code, as far as the cascade compiler (compile.ts) needs it: functions of i32, i64
- * and v128, one imported memory. Opcodes are those of the core specification 2.0 (SIMD included).
+ * Writes WebAssembly binary code, as far as the cascade compiler (compile.ts) needs it: functions of i32, i64 and v128,
+ * one imported memory. Opcodes are from the core specification 2.0 (including SIMD).
  */
 export const I32 = 0x7f;
 export const I64 = 0x7e;
@@ -48,7 +48,7 @@ const SIMD = {
   "f64x2.convert_low_i32x4_u": 255,
 } as const;
 
-/** With their alignment: any. */
+/** Opcodes with an alignment of 0: any address. */
 const MEMORY = {
   "i32.load": [0x28, 0],
   "i64.load": [0x29, 0],
@@ -80,7 +80,7 @@ const SCALAR = {
 
 export type Op = keyof typeof SIMD | keyof typeof SCALAR;
 
-/** Bytes that grow, in one array: a cascade's code is a megabyte. */
+/** A growing byte array: a cascade's code is a megabyte. */
 class Bytes {
   #data = new Uint8Array(256);
   #length = 0;
@@ -122,7 +122,7 @@ class Bytes {
     }
   }
 
-  /** Its length, and then itself. */
+  /** Writes its length, then its contents. */
   sized(bytes: Uint8Array): this {
     return this.unsigned(bytes.length).all(bytes);
   }
@@ -138,7 +138,7 @@ class Bytes {
   }
 }
 
-/** The body of one function; operands come before operators, as on WebAssembly's stack. */
+/** The body of a function; operands come before operators, as on WebAssembly's stack. */
 export class FunctionBody {
   readonly signature: Signature;
   readonly #code = new Bytes();
@@ -148,7 +148,7 @@ export class FunctionBody {
     this.signature = signature;
   }
 
-  /** A new local variable; its index. */
+  /** Adds a local variable and returns its index. */
   local(type: ValueType): number {
     this.#locals.push(type);
     return this.signature.parameters.length + this.#locals.length - 1;
@@ -178,13 +178,13 @@ export class FunctionBody {
     return this;
   }
 
-  /** A load from, or a store to, the address on the stack plus `offset` bytes. */
+  /** A load from or store to the address on the stack plus `offset` bytes. */
   memory(name: keyof typeof MEMORY, offset: number): this {
     this.#code.all(MEMORY[name]).unsigned(offset);
     return this;
   }
 
-  /** Picks 16 bytes of the two vectors on the stack, by their numbers 0 to 31. */
+  /** Picks 16 bytes from the two vectors on the stack, by their numbers 0 to 31. */
   shuffle(bytes: readonly number[]): this {
     this.#code.byte(0xfd).byte(SIMD["i8x16.shuffle"]).all(bytes);
     return this;
@@ -199,23 +199,23 @@ export class FunctionBody {
   call(index: number): this {
     return this.#emit(0x10, index);
   }
-  /** Runs `body` when the i32 on the stack is not 0. */
+  /** Runs `body` if the i32 on the stack is not 0. */
   when(body: () => void): this {
     return this.#nest(0x04, body);
   }
-  /** `br` leads behind it. */
+  /** `br` leads to its end. */
   block(body: () => void): this {
     return this.#nest(0x02, body);
   }
-  /** `br` leads back to its beginning. */
+  /** `br` leads back to its start. */
   loop(body: () => void): this {
     return this.#nest(0x03, body);
   }
-  /** Leaves `depth` enclosing constructs and takes the way of the next. */
+  /** Branches out of `depth` enclosing constructs, to the target of the next one. */
   br(depth: number): this {
     return this.#emit(0x0c, depth);
   }
-  /** The same when the i32 on the stack is not 0. */
+  /** The same if the i32 on the stack is not 0. */
   brIf(depth: number): this {
     return this.#emit(0x0d, depth);
   }
@@ -243,22 +243,22 @@ export class FunctionBody {
   }
 }
 
-/** With its least and most pages: 1 and 65536, the latter in LEB128. */
+/** With its minimum and maximum pages: 1 and 65536, the latter in LEB128. */
 const SHARED_MEMORY = [3, 1, 0x80, 0x80, 4];
 
-/** A module that imports `env.memory` (shared) and functions of `env`, and exports functions. */
+/** A module that imports `env.memory` (shared) and functions from `env`, and exports functions. */
 export class ModuleWriter {
   readonly #types: Signature[] = [];
   readonly #imports: { name: string; type: number }[] = [];
   readonly #functions: FunctionBody[] = [];
   readonly #exports: { name: string; index: number }[] = [];
 
-  /** Index of an imported function. All imports come before any function. */
+  /** Returns the index of an imported function. All imports come before any function. */
   import(name: string, signature: Signature): number {
     return this.#imports.push({ name, type: this.#type(signature) }) - 1;
   }
 
-  /** Index of a function. */
+  /** Returns the index of a function. */
   add(body: FunctionBody, exportAs?: string): number {
     const index = this.#imports.length + this.#functions.push(body) - 1;
     if (exportAs) this.#exports.push({ name: exportAs, index });

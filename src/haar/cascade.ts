@@ -3,31 +3,31 @@ import { ModelError, messageOf, readReason } from "../errors.js";
 
 /**
  * A boosted cascade of Haar-like features (Viola and Jones 2001; tilted features: Lienhart and Maydt 2002) in flat
- * arrays, as OpenCV's `CascadeClassifier` holds it after loading.
+ * arrays, in the form that OpenCV's `CascadeClassifier` holds after loading.
  */
 export interface Cascade {
   readonly name: string;
-  /** Window size, pixels. */
+  /** Window size in pixels. */
   readonly width: number;
   readonly height: number;
-  /** True when every tree is a stump (one node, two leaves). */
+  /** True if every tree is a stump (one node, two leaves). */
   readonly stumps: boolean;
   readonly hasTilted: boolean;
   /** Trees of each stage: `[stageFirst[s], stageFirst[s + 1])`. */
   readonly stageFirst: Int32Array;
-  /** Stage thresholds, less OpenCV's 1e-5. */
+  /** Stage thresholds minus OpenCV's 1e-5. */
   readonly stageThreshold: Float32Array;
-  /** Nodes of each tree: `[treeFirst[t], treeFirst[t + 1])`; a tree has one leaf more than nodes. */
+  /** Nodes of each tree: `[treeFirst[t], treeFirst[t + 1])`; a tree has one more leaf than nodes. */
   readonly treeFirst: Int32Array;
   readonly nodeFeature: Int32Array;
   readonly nodeThreshold: Float32Array;
-  /** Where to go below the threshold, and otherwise: a node of the tree when positive, else the leaf `-value`. */
+  /** Where to go below the threshold, and otherwise: a node of the tree if positive, else the leaf `-value`. */
   readonly nodeLeft: Int32Array;
   readonly nodeRight: Int32Array;
   readonly leaves: Float32Array;
-  /** Three rectangles a feature, `x, y, width, height` each, in window pixels. */
+  /** Three rectangles per feature, each `x, y, width, height` in window pixels. */
   readonly rects: Int32Array;
-  /** Three weights a feature; 0 means no such rectangle. */
+  /** Three weights per feature; 0 means that there is no such rectangle. */
   readonly weights: Float32Array;
   readonly tilted: Uint8Array;
 }
@@ -38,12 +38,12 @@ const MAX_BYTES = 64 * 2 ** 20;
 const MAX_WINDOW = 1000;
 const THRESHOLD_EPSILON = 1e-5; // OpenCV: CascadeClassifierImpl::Data, THRESHOLD_EPS
 
-/** Reads a cascade file. Throws `ModelError` when it is missing or is not one. */
+/** Reads a cascade file. Throws `ModelError` if it is missing or not a cascade. */
 export async function loadCascade(path: string): Promise<Cascade> {
   return parseCascade(await readCascadeFile(path), path);
 }
 
-/** A cascade file's text. Throws `ModelError` when it cannot be read. */
+/** A cascade file's text. Throws `ModelError` if it cannot be read. */
 export async function readCascadeFile(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
@@ -60,7 +60,8 @@ export async function readCascadeFile(path: string): Promise<string> {
 
 /**
  * Parses OpenCV's cascade XML, both `opencv-cascade-classifier` and the older `opencv-haar-classifier`.
- * @param where names the file in errors.
+ *
+ * @param where names the file in errors
  */
 export async function parseCascade(xml: string, where: string): Promise<Cascade> {
   const fail = (what: string): never => {
@@ -69,7 +70,7 @@ export async function parseCascade(xml: string, where: string): Promise<Cascade>
       `cascade ${where}: ${what}; give a cascade file that OpenCV can read`,
     );
   };
-  if (xml.length > MAX_BYTES) fail(`${xml.length} bytes is more than any cascade has`);
+  if (xml.length > MAX_BYTES) fail(`${xml.length} bytes is too large for a cascade`);
   const root = await parseXml(xml, fail);
   for (const [name, value] of Object.entries(root)) {
     if (!isNode(value)) continue;
@@ -78,11 +79,11 @@ export async function parseCascade(xml: string, where: string): Promise<Cascade>
       return readCascade(value, where, fail);
     if (type === "opencv-haar-classifier") return readOldCascade(value, where, fail);
   }
-  return fail("it holds no Haar cascade");
+  return fail("it contains no Haar cascade");
 }
 
 async function parseXml(xml: string, fail: (what: string) => never): Promise<Node> {
-  const { XMLParser } = await import("fast-xml-parser"); // runs with the default cascade do without
+  const { XMLParser } = await import("fast-xml-parser"); // runs with the default cascade do not need it
   const parser = new XMLParser({
     ignoreAttributes: false,
     attributeNamePrefix: "@",
@@ -103,7 +104,7 @@ function isNode(value: unknown): value is Node {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Grows the flat arrays of a cascade, checking each number on its way in. */
+/** Builds the flat arrays of a cascade, checking each number. */
 class Builder {
   readonly stageFirst = [0];
   readonly stageThreshold: number[] = [];
@@ -154,7 +155,9 @@ class Builder {
       ? x - h >= 0 && x + w <= this.width && y + w + h <= this.height
       : x + w <= this.width && y + h <= this.height;
     if (!whole || !inside)
-      this.fail(`${at}: rectangle ${x} ${y} ${w} ${h} leaves the ${this.width}x${this.height} window`);
+      this.fail(
+        `${at}: rectangle ${x} ${y} ${w} ${h} extends beyond the ${this.width}x${this.height} window`,
+      );
   }
 
   node(feature: number, threshold: number, left: number, right: number): void {
@@ -168,14 +171,14 @@ class Builder {
     const first = this.treeFirst.at(-1) ?? 0;
     const count = this.nodeFeature.length - first;
     const tree = this.treeFirst.length - 1;
-    if (count < 1) this.fail(`tree ${tree} has no node`);
+    if (count < 1) this.fail(`tree ${tree} has no nodes`);
     if (this.leaves.length !== this.nodeFeature.length + this.treeFirst.length)
       this.fail(`tree ${tree} must have ${count + 1} leaf values`);
     for (let i = 0; i < count; i++)
-      // Nodes may only lead forward: otherwise evaluation could go round for ever.
+      // Nodes may only lead forward; otherwise evaluation could loop forever.
       for (const next of [this.nodeLeft[first + i] ?? 0, this.nodeRight[first + i] ?? 0])
         if (!Number.isInteger(next) || next >= count || -next > count || (next > 0 && next <= i))
-          this.fail(`tree ${tree}, node ${i} leads to ${next}, which it does not have`);
+          this.fail(`tree ${tree}, node ${i} leads to ${next}, which does not exist`);
     this.treeFirst.push(this.nodeFeature.length);
   }
 
@@ -187,10 +190,10 @@ class Builder {
   }
 
   build(name: string): Cascade {
-    if (this.stageThreshold.length === 0) this.fail("it has no stage");
+    if (this.stageThreshold.length === 0) this.fail("it has no stages");
     for (const feature of this.nodeFeature)
       if (!Number.isInteger(feature) || feature < 0 || feature >= this.tilted.length)
-        this.fail(`a node uses feature ${feature}, of which there are ${this.tilted.length}`);
+        this.fail(`a node uses feature ${feature}, but there are only ${this.tilted.length}`);
     return {
       name,
       width: this.width,
@@ -240,7 +243,7 @@ function readOldCascade(root: Node, where: string, fail: (what: string) => never
   const builder = new Builder(width, height, fail);
   for (const [s, stage] of children(root.stages).entries()) {
     if (!isNode(stage)) return fail(`stage ${s} is empty`);
-    // Each tree is `<_>` holding a `<_>` a node; leaf values stand in the nodes themselves.
+    // Each tree is a `<_>` with a `<_>` per node; leaf values are in the nodes themselves.
     for (const tree of children(stage.trees)) {
       let leaf = 0;
       const side = (node: Node, name: "left" | "right"): number => {
@@ -283,5 +286,5 @@ function numbers(value: unknown, fail: (what: string) => never, at: string): num
 
 function number(value: unknown, fail: (what: string) => never, at: string): number {
   const [first, ...rest] = numbers(value, fail, at);
-  return first === undefined || rest.length > 0 ? fail(`${at}: one number was expected`) : first;
+  return first === undefined || rest.length > 0 ? fail(`${at}: expected one number`) : first;
 }

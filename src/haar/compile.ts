@@ -4,38 +4,40 @@ import { type Corner, type Feature, featureOf, type Part, type Piece, uprightPie
 import { type Geometry, geometryOf, PARAMETER_BYTES, placeOf, STRIP, type Step } from "./layout.js";
 import { bits, type Tables, writeTables } from "./tables.js";
 
-/** What is left of a cascade when it has become code. */
+/** A cascade compiled to code. */
 export interface CascadeCode {
   readonly cascade: Pick<Cascade, "width" | "height" | "hasTilted">;
-  /** WebAssembly; exports `first1`, `later1`, `first2` and `later2`: the first stage and all later ones, by step. */
+  /**
+   * WebAssembly that exports `first1`, `later1`, `first2` and `later2`: the first stage and all later ones, by step.
+   */
   readonly code: Uint8Array<ArrayBuffer>;
-  /** Constants of the code and tables of the cascade, as they lie in memory after a parameter block. */
+  /** Constants of the code and tables of the cascade, as laid out in memory after a parameter block. */
   readonly data: Int32Array;
   readonly tables: Tables;
 }
 
-/** A cascade made ready to run: structured-cloneable, for worker threads. */
+/** A cascade ready to run: structured-cloneable, for worker threads. */
 export interface CompiledCascade extends Omit<CascadeCode, "code"> {
   readonly module: WebAssembly.Module;
 }
 
-/** A cascade made ready to run, in this process. */
+/** Makes a cascade ready to run, in this process. */
 export async function compileCascade(cascade: Cascade): Promise<CompiledCascade> {
   return instantiable(cascadeCode(cascade));
 }
 
-/** What can be instantiated in any thread, as often as wanted. */
+/** Makes compiled code that any thread can instantiate any number of times. */
 export async function instantiable({ code, ...rest }: CascadeCode): Promise<CompiledCascade> {
   return { ...rest, module: await WebAssembly.compile(code) };
 }
 
 /**
- * Compiles a cascade to WebAssembly that looks at 8 windows at a time, the places of each feature's corners being
- * part of the instructions.
+ * Compiles a cascade to WebAssembly that looks at 8 windows at a time, with the positions of each feature's corners
+ * built into the instructions.
  *
- * Integral images are taken modulo 65536: where a feature's value fits 16 bits, that is exact and halves the work.
- * Stage totals are kept in 16-bit fixed point, and windows whose total comes near the threshold are decided again
- * by the kernel's `settle` in OpenCV's own arithmetic. So no decision differs from OpenCV's.
+ * Integral images are taken modulo 65536: if a feature's value fits 16 bits, that is exact and halves the work. Stage
+ * totals are kept in 16-bit fixed point; windows whose total comes close to the threshold are decided again by the
+ * kernel's `settle` in OpenCV's own arithmetic, so that every decision equals OpenCV's.
  */
 export function cascadeCode(cascade: Cascade): CascadeCode {
   const geometry = geometryOf(cascade);
@@ -58,21 +60,21 @@ export function cascadeCode(cascade: Cascade): CascadeCode {
   return { cascade: { width, height, hasTilted }, code: writer.bytes(), data, tables };
 }
 
-/** The parameter that all functions begin with: the address of the parameter block. */
+/** The first parameter of all functions: the address of the parameter block. */
 const P = 0;
 const SETTLE: Signature = { parameters: [I32, I32, I32, I32, I32, I32], result: I32 };
 const FIRST: Signature = { parameters: [I32, I32, I32, I32, I32, I32] };
 const LATER: Signature = { parameters: [I32, I32, I32], result: I32 };
 
-// Bytes of an entry of the list of windows that later stages work on, 64 of a row; the kernel writes it.
+// Byte offsets in an entry of the list of windows for the later stages, 64 windows of a row; written by the kernel.
 const ENTRY = { a: 0, factors: 4, alive: 16, bytes: 32 };
 
-/** Numbers that the code loads, each as a whole vector of it and kept once. */
+/** Numbers that the code loads, each stored once as a whole vector. */
 class Constants {
   readonly words: number[] = [];
   readonly #places = new Map<string, number>();
 
-  /** Byte offset from the parameter block, of a single-precision number. */
+  /** Byte offset, from the parameter block, of a single-precision number. */
   f32(value: number): number {
     return this.#place(`f${value}`, [0, 0, 0, 0].fill(bits(value)));
   }
@@ -80,7 +82,7 @@ class Constants {
     const halves = new Int32Array(new Float64Array([value]).buffer);
     return this.#place(`d${value}`, [...halves, ...halves]);
   }
-  /** A whole number of 16 bits. */
+  /** A 16-bit integer. */
   i16(value: number): number {
     return this.#place(`i${value}`, [0, 0, 0, 0].fill((value & 0xffff) | (value << 16)));
   }
@@ -95,7 +97,7 @@ class Constants {
   }
 }
 
-/** A place in the parameter block that nobody reads. */
+/** A place in the parameter block that is never read. */
 const UNREAD = PARAMETER_BYTES - 16;
 
 interface Shared {
@@ -109,7 +111,7 @@ interface Shared {
   readonly settle: number;
 }
 
-// Of 8 windows, single precision takes two vectors: windows 0, 2, 4, 6 ("even lanes") and 1, 3, 5, 7 ("odd lanes"),
+// In single precision, 8 windows take two vectors: windows 0, 2, 4, 6 ("even lanes") and 1, 3, 5, 7 ("odd lanes"),
 // which are the low and the high halves of the words of a 16-bit vector.
 const EVEN_AND_ODD = [0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13, 30, 31];
 const EVENS_OF_FOUR = [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27];
@@ -120,18 +122,18 @@ const HIGH_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
 const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
 const LANE_BITS = [1, 0, 2, 0, 4, 0, 8, 0, 16, 0, 32, 0, 64, 0, 128, 0];
 
-/** The most that a stage can add up, and where lanes begin that are out of it: they stay well below 0. */
+/** The most that a stage can add up to, and the starting value of lanes that are out: they stay well below 0. */
 const MOST_SPAN = 32000;
 const OUT_OF_IT = -32700;
 const SCALES_TRIED = 64;
-/** Odd lanes carry values times this; a power of two, so exact. */
+/** Odd lanes hold values multiplied by this; a power of two, so it is exact. */
 const HIGH = 65536;
 
-/** A stage in 16-bit fixed point: its total begins at `base`, every tree adds at least 0, and 0 is the threshold. */
+/** A stage in 16-bit fixed point: its total starts at `base`, every tree adds at least 0, and the threshold is 0. */
 interface FixedStage {
   readonly base: number;
   readonly trees: readonly FixedTree[];
-  /** Totals at most so far from 0 may be on the wrong side of it. */
+  /** Totals this close to 0 may be on the wrong side of it. */
   readonly guard: number;
 }
 
@@ -155,11 +157,11 @@ function fixedStage(cascade: Cascade, s: number): FixedStage {
   const base = sum(trees.map(({ least }) => least)) - (cascade.stageThreshold[s] ?? 0);
   const spans = sum(trees.map(({ span }) => span));
   const most = MOST_SPAN / Math.max(Math.abs(base), spans, spans + base);
-  /** By how much a total may be too small and too large, that of the base not counted. */
+  /** By how much a total may be too small and too large, not counting the base's error. */
   const errorsAt = (scale: number): [number, number] => {
     let [least, most] = [0, 0];
     for (const tree of trees) {
-      let [low, high] = [0, 0]; // the least leaf is exact
+      let [low, high] = [0, 0]; // the smallest leaf is exact
       for (const leaf of tree.leaves) {
         const error = rounding((leaf - tree.least) * scale);
         low = Math.min(low, error);
@@ -170,7 +172,7 @@ function fixedStage(cascade: Cascade, s: number): FixedStage {
     }
     return [least, most];
   };
-  // A little less than the largest scale may lose much less, and then less is to be decided again.
+  // A scale slightly below the largest may have much smaller errors, so that less needs to be decided again.
   let scale = most;
   let [low, high] = errorsAt(most);
   for (let i = 1; i < SCALES_TRIED; i++) {
@@ -178,7 +180,7 @@ function fixedStage(cascade: Cascade, s: number): FixedStage {
     const [less, more] = errorsAt(candidate);
     if (more - less < high - low) [scale, low, high] = [candidate, less, more];
   }
-  // The base is moved so that totals may be as much too small as too large.
+  // The base is shifted so that totals may be too small or too large by the same amount.
   const exact = base * scale;
   const fixed = Math.round(exact - (low + high) / 2);
   return {
@@ -191,18 +193,18 @@ function fixedStage(cascade: Cascade, s: number): FixedStage {
   };
 }
 
-/** The locals (or parameters) that a block of 8 windows is in. */
+/** The locals (or parameters) that hold a block of 8 windows. */
 interface BlockLocals {
-  /** Address of its first window in the integral. */
+  /** Address of its first window in the integral image. */
   readonly a: number;
-  /** Norm factors of even lanes, and of odd lanes times `HIGH`. */
+  /** Norm factors of even lanes, and those of odd lanes times `HIGH`. */
   readonly even: number;
   readonly odd: number;
-  /** Address of the norm factors in the windows' order. */
+  /** Address of the norm factors, in the order of the windows. */
   readonly factors: number;
 }
 
-/** Writes what the first and the later stages have in common. */
+/** Writes the code that the first and the later stages share. */
 class StageWriter {
   readonly f: FunctionBody;
   readonly #shared: Shared;
@@ -222,8 +224,7 @@ class StageWriter {
   }
 
   /**
-   * Runs stage `s` in the lanes of the 16-bit mask on the stack. Leaves the bits of the windows that pass on the
-   * stack.
+   * Runs stage `s` in the lanes of the 16-bit mask on the stack. Leaves the bits of the passing windows on the stack.
    */
   stage(s: number): void {
     const { f } = this;
@@ -237,8 +238,8 @@ class StageWriter {
       f.get(this.#total);
       this.#tree(tree, 0);
       f.op("i16x8.add").set(this.#total);
-      // V8 does all loads of a straight run of code first, and spills what it has no register for. It keeps stores in
-      // their order: one after each tree makes it finish the tree.
+      // V8 does all loads of straight-line code first, and spills those it has no registers for. It keeps stores in
+      // order: one after each tree makes it finish the tree.
       f.get(P).get(this.#total).memory("v128.store", UNREAD);
     }
     const pass = f.local(I32);
@@ -253,14 +254,14 @@ class StageWriter {
     f.get(pass);
   }
 
-  /** Multiplies odd lanes' norm factors with `HIGH`. */
+  /** Multiplies the norm factors of odd lanes by `HIGH`. */
   raise(odd: number): void {
     this.f.get(odd);
     this.f32(HIGH);
     this.f.op("f32x4.mul").set(odd);
   }
 
-  /** A whole number in all lanes. */
+  /** An integer in all lanes. */
   i16(value: number): void {
     this.f.get(P).memory("v128.load", this.#shared.constants.i16(value));
   }
@@ -268,7 +269,7 @@ class StageWriter {
     this.f.get(P).memory("v128.load", this.#shared.constants.f32(value));
   }
 
-  /** What a tree adds, from its `node`-th node on. */
+  /** What a tree adds, starting from its `node`-th node. */
   #tree(tree: FixedTree, node: number): void {
     const { cascade } = this.#shared;
     const n = tree.firstNode + node;
@@ -276,7 +277,7 @@ class StageWriter {
     const leaf = (side: number) => tree.leaves[-side] ?? 0;
     const [left = 0, right = 0] = sides;
     if (left <= 0 && right <= 0 && Math.min(leaf(left), leaf(right)) === 0) {
-      // One side adds nothing: a mask does.
+      // One side adds nothing, so a mask suffices.
       this.#isBelow(n, leaf(left) > leaf(right));
       this.i16(Math.max(leaf(left), leaf(right)));
       this.f.op("v128.and");
@@ -289,7 +290,9 @@ class StageWriter {
     this.f.op("v128.bitselect");
   }
 
-  /** A mask of the windows where a node's feature is below its threshold; with `below` false, of all others. */
+  /**
+   * A mask of the windows whose value of a node's feature is below the threshold; with `below` false, of all others.
+   */
   #isBelow(node: number, below: boolean): void {
     const { f } = this;
     const { cascade, features } = this.#shared;
@@ -310,7 +313,7 @@ class StageWriter {
           if (i > 0) f.op("f32x4.add");
         }
       };
-      // Both halves times 65536; the odd lanes' factor has that in it.
+      // Both halves times 65536, which the odd lanes' factor includes.
       inLanes("i32x4.shl");
       f.get(this.#block.even).op("f32x4.mul");
       this.f32(threshold * HIGH);
@@ -330,7 +333,7 @@ class StageWriter {
     f.shuffle(EVEN_AND_ODD);
   }
 
-  /** A local for the `i`-th part of a feature. */
+  /** The local for the `i`-th part of a feature. */
   #part(i: number): number {
     this.#parts[i] ??= this.f.local(V128);
     return this.#parts[i];
@@ -341,7 +344,7 @@ class StageWriter {
     this.f.get(this.#block.a).memory("v128.load", placeOf(geometry, step, corner));
   }
 
-  /** A part of a feature. Corners that count alike are summed first. */
+  /** A part of a feature. Corners with the same count are summed first. */
   #mergedCorners(part: Part): void {
     const { f } = this;
     for (const [i, { count, added, subtracted }] of part.entries()) {
@@ -402,9 +405,9 @@ class StageWriter {
 }
 
 /**
- * Norm factors and the first stage of a row of windows. Parameters: P, where the row begins in the integrals of sums
- * and of squares, where to keep the factors, where to keep a bit for each window that passes (and `STRIP / 8` bytes
- * further one for each that passes or has too little contrast), and where these bits end.
+ * Norm factors and first stage for a row of windows. Parameters: P, where the row starts in the integral images of sums
+ * and of squares, where to store the factors, where to store a bit for each passing window (and, `STRIP / 8` bytes
+ * further, one for each that passes or has too little contrast), and where these bits end.
  */
 function firstStage(shared: Shared): FunctionBody {
   const f = new FunctionBody(FIRST);
@@ -444,10 +447,10 @@ function firstStage(shared: Shared): FunctionBody {
 }
 
 /**
- * One later stage, for all windows of a list: so its code stays in the processor's nearest cache. Parameters: P, and
- * where the list begins and ends. Entries without a window that passes go; the result is the list's new end. Of an
- * entry's windows, each block of 8 begins at the first that is not yet looked at: survivors come in clusters, which
- * blocks at fixed places would cut.
+ * One later stage for all windows of a list, so that its code stays in the processor's nearest cache. Parameters: P,
+ * and where the list starts and ends. Entries without a passing window are removed; the result is the list's new end.
+ * Within an entry, each block of 8 starts at the first window not yet looked at: survivors come in clusters, which
+ * blocks at fixed positions would split.
  */
 function laterStage(shared: Shared, s: number): FunctionBody {
   const f = new FunctionBody(LATER);
@@ -502,7 +505,7 @@ function laterStage(shared: Shared, s: number): FunctionBody {
   return f.get(kept);
 }
 
-/** All later stages, one after the other: parameters and result as of one. */
+/** All later stages, one after another; parameters and result are those of a single stage. */
 function allLater(stages: readonly number[]): FunctionBody {
   const f = new FunctionBody(LATER);
   const [list, end] = [1, 2];
@@ -510,14 +513,14 @@ function allLater(stages: readonly number[]): FunctionBody {
   return f.get(end);
 }
 
-/** Writes how a window's contrast is measured: in the window less a border of one pixel. */
+/** Writes the code that measures a window's contrast: over the window without a border of one pixel. */
 class NormWriter {
   readonly #f: FunctionBody;
   readonly #shared: Shared;
   readonly #stage: StageWriter;
   readonly #squaresAt: number;
 
-  /** @param squaresAt holds the address of the block's first window in the integral of squares. */
+  /** @param squaresAt local with the address of the block's first window in the integral image of squares */
   constructor(f: FunctionBody, shared: Shared, stage: StageWriter, squaresAt: number) {
     this.#f = f;
     this.#shared = shared;
@@ -526,9 +529,9 @@ class NormWriter {
   }
 
   /**
-   * Sets a 16-bit mask of the windows with enough contrast, and when there is one, the norm factors of even and of odd
-   * lanes: 1 / sqrt(area * squares - sum * sum), in double precision, as OpenCV. `giveUp` is to lead elsewhere, from
-   * one construct deeper, when there is none: most pictures are largely flat, and roots and divisions take long.
+   * Sets a 16-bit mask of the windows with enough contrast and, if there are any, the norm factors of even and of odd
+   * lanes: 1 / sqrt(area * squares - sum * sum), in double precision like OpenCV. If there are none, `giveUp` must
+   * branch elsewhere, from one construct deeper: most pictures are largely flat, and roots and divisions are slow.
    */
   factors(even: number, odd: number, open: number, giveUp: () => void): void {
     const f = this.#f;
@@ -556,7 +559,7 @@ class NormWriter {
     return { x: 1, y: 1, width: width - 2, height: height - 2 };
   }
 
-  /** Sums of squares in 4 windows; squares lie as sums do, but take twice the bytes. */
+  /** Sums of squares in 4 windows; squares are laid out like sums, but take twice the bytes. */
   #squares(lane: number): void {
     const f = this.#f;
     const { geometry, step } = this.#shared;
@@ -571,7 +574,7 @@ class NormWriter {
     load(x + width, y + height).op("i32x4.add");
   }
 
-  /** Sums in even lanes and in odd ones. */
+  /** Sums in even and odd lanes. */
   #sums([even, odd]: readonly [number, number]): void {
     const f = this.#f;
     const piece = f.local(V128);
@@ -587,7 +590,7 @@ class NormWriter {
     }
   }
 
-  /** From 4 windows' squares on the stack and their sums: two locals with area * squares - sum * sum. */
+  /** From the squares of 4 windows on the stack and their sums, two locals with area * squares - sum * sum. */
   #contrasts(sums: number): [number, number] {
     const f = this.#f;
     const { constants } = this.#shared;
@@ -611,7 +614,7 @@ class NormWriter {
     return [two(false), two(true)];
   }
 
-  /** A mask of 4 windows that have enough contrast. */
+  /** A mask of those of 4 windows that have enough contrast. */
   #areContrasty(contrasts: readonly [number, number]): void {
     const f = this.#f;
     const least = this.#shared.constants.f64(leastContrast(this.#area));
@@ -635,8 +638,8 @@ class NormWriter {
 }
 
 /**
- * The least whole number n of which OpenCV says that a window with such an `area * squares - sum * sum` has enough
- * contrast: `area * (float)(1 / sqrt(n)) < 0.1`. Less contrast never gives a smaller factor, so halving finds it.
+ * The smallest integer n for which OpenCV finds enough contrast in a window with this `area * squares - sum * sum`:
+ * `area * (float)(1 / sqrt(n)) < 0.1`. Less contrast never gives a smaller factor, so bisection finds it.
  */
 function leastContrast(area: number): number {
   let [less, enough] = [0, 2 ** 53];

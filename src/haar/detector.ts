@@ -14,7 +14,7 @@ import {
 import { type Scale, type ScanOptions, scalesOf } from "./scales.js";
 
 interface Kernel {
-  /** Looks at every window of one scale; how many were found. */
+  /** Looks at every window of one scale; returns how many were found. */
   scan(parameters: number): number;
   settle: CallableFunction;
 }
@@ -31,7 +31,7 @@ export interface Plane {
 
 /** The windows that passed at one scale. */
 export interface ScaleWindows {
-  /** Its number among the scales of the scan. */
+  /** Its index among the scales of the scan. */
   readonly scale: number;
   readonly windows: readonly Box[];
 }
@@ -66,7 +66,7 @@ export class Detector {
     return new Detector(compiled, memory, exports);
   }
 
-  /** Hands over the scratch region at `offset`, as large as `scratchBytes` says for `capacity`. */
+  /** Sets the scratch region at `offset`, with the size that `scratchBytes` returns for `capacity`. */
   useScratch(offset: number, capacity: Capacity): void {
     const { cascade, data } = this.#compiled;
     this.#layout = layOut(cascade, data.byteLength, capacity, offset);
@@ -74,8 +74,9 @@ export class Detector {
   }
 
   /**
-   * Windows that pass the cascade, in pixels of the plane, at those scales that `next` names until it names one that
-   * does not exist: detectors of one picture may share the scales out. The scratch must have room for the scan.
+   * Windows that pass the cascade, in pixels of the plane, at the scales that `next` returns until it returns one that
+   * does not exist: several detectors may share the scales of one picture. The scratch region must have room for the
+   * scan.
    */
   scan(plane: Plane, options: ScanOptions, next: () => number): ScaleWindows[] {
     const scales = scalesOf(this.#compiled.cascade, plane, options);
@@ -89,7 +90,7 @@ export class Detector {
 
   #scanAt(plane: Plane, scale: Scale): Box[] {
     const layout = this.#layout;
-    if (!layout) throw new ModelError("HAAR_SCRATCH", "the detector was given no scratch memory");
+    if (!layout) throw new ModelError("HAAR_SCRATCH", "the detector has no scratch memory");
     const { cascade } = this.#compiled;
     if (scale.width < cascade.width || scale.height < cascade.height) return [];
     this.#writeParameters(layout, plane, scale);
@@ -151,15 +152,15 @@ export class Detector {
   }
 }
 
-/** What a compiled cascade exports, in the order of the kernel's table, which begins at 1. */
+/** Exports of a compiled cascade, in the order of the kernel's table, which starts at 1. */
 const STAGES = ["first1", "later1", "first2", "later2"] as const;
 
-/** Bytes of scratch that a detector needs for pictures of up to `capacity`. */
+/** Bytes of scratch memory that a detector needs for pictures of up to `capacity`. */
 export function scratchBytes({ cascade, data }: CompiledCascade, capacity: Capacity): number {
   return layOut(cascade, data.byteLength, capacity).bytes;
 }
 
-/** Boxes as OpenCV's `detectMultiScale` gives them, in pixels of the plane, from the windows of all scales. */
+/** Boxes like those of OpenCV's `detectMultiScale`, in pixels of the plane, from the windows of all scales. */
 export function boxesOf(all: readonly ScaleWindows[], plane: Plane, minNeighbors = 5): Detection[] {
   const ordered = [...all].sort((a, b) => a.scale - b.scale);
   const raw = ordered.flatMap(({ windows }) => windows);

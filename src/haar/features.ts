@@ -4,33 +4,33 @@ import type { Cascade } from "./cascade.js";
 export interface Corner {
   readonly x: number;
   readonly y: number;
-  /** Whether it is of the tilted integral image. */
+  /** Whether it is in the tilted integral image. */
   readonly tilted: boolean;
 }
 
-/** The corners of a rectangle whose sum is first - second - third + fourth, and fits 16 bits. */
+/** The corners of a rectangle whose sum is first - second - third + fourth and fits 16 bits. */
 export type Piece = readonly [Corner, Corner, Corner, Corner];
 
 /** A Haar feature, in the two forms that the kernel computes. */
 export interface Feature {
-  /** Its rectangles, each in pieces that lie side by side, and what they count for. */
+  /** Its rectangles, each as adjacent pieces, and their weights. */
   readonly rectangles: readonly { readonly weight: number; readonly pieces: readonly Piece[] }[];
   /**
-   * The same value as a sum of parts: corners and how often each counts, those that rectangles share merged. A part's
-   * value always fits a signed 16-bit number, so that arithmetic modulo 65536 gives that value itself. Absent where
-   * weights are not whole, and where tilted rectangles would have to be cut.
+   * The same value as a sum of parts: corners and how often each counts, with shared corners of rectangles merged. A
+   * part's value always fits a signed 16-bit number, so that arithmetic modulo 65536 gives the exact value. Absent if
+   * weights are not integers, or if tilted rectangles would have to be cut.
    */
   readonly parts: readonly Part[] | undefined;
 }
 
-/** Corners that count alike, the one added and the other subtracted. */
+/** Corners with the same count, either added or subtracted. */
 interface Corners {
   readonly count: number;
   readonly added: readonly Corner[];
   readonly subtracted: readonly Corner[];
 }
 
-/** Those that count most come first. */
+/** Highest counts first. */
 export type Part = readonly Corners[];
 
 interface Rectangle {
@@ -43,7 +43,7 @@ interface Rectangle {
 
 const MAX_PIXEL = 255;
 const MAX_PIECE = Math.floor(65535 / MAX_PIXEL); // pixels
-/** Up to here single precision, in which OpenCV adds a feature's rectangles, holds every whole number. */
+/** Up to this value, single precision, in which OpenCV adds a feature's rectangles, represents every integer. */
 const MAX_EXACT = 2 ** 24;
 
 export function featureOf(cascade: Cascade, index: number): Feature {
@@ -67,7 +67,7 @@ export function featureOf(cascade: Cascade, index: number): Feature {
 
 const fits = (most: number) => MAX_PIXEL * most <= 32767;
 
-/** Cuts a feature in two until its parts fit: where that leaves the fewest corners, or where it comes closest. */
+/** Cuts a feature in two until its parts fit, wherever that leaves the fewest corners or comes closest to fitting. */
 function uprightParts(rectangles: readonly Rectangle[]): Part[] {
   if (fits(mostOfUpright(rectangles)))
     return [mergeCorners(rectangles.map((r) => ({ weight: r.weight, pieces: uprightPieces(r) })))];
@@ -83,7 +83,7 @@ function uprightParts(rectangles: readonly Rectangle[]): Part[] {
   return best ? best.halves.flatMap(uprightParts) : [];
 }
 
-/** Lines to cut rectangles on: their own edges, and the middle of all. */
+/** Lines to cut rectangles along: their own edges, and the middle of them all. */
 function between(rectangles: readonly Rectangle[], axis: "x" | "y"): number[] {
   const side = axis === "x" ? "width" : "height";
   const edges = rectangles.flatMap((r) => [r[axis], r[axis] + r[side]]);
@@ -108,7 +108,7 @@ const cornersOf = (rectangles: readonly Rectangle[]) =>
     0,
   );
 
-/** A rectangle cut into strips of at most 257 pixels. */
+/** Cuts a rectangle into strips of at most 257 pixels. */
 export function uprightPieces({ x, y, width, height }: Omit<Rectangle, "weight">): Piece[] {
   if (width * height > MAX_PIECE) {
     const [w, h] = height > 1 ? [width, height >> 1] : [width >> 1, height];
@@ -120,7 +120,10 @@ export function uprightPieces({ x, y, width, height }: Omit<Rectangle, "weight">
   return [[at(x, y), at(x + width, y), at(x, y + height), at(x + width, y + height)]];
 }
 
-/** The same for a rectangle that stands on its corner (x, y), `width` down to the right and `height` to the left. */
+/**
+ * The same for a rectangle that stands on its corner (x, y), extending `width` down to the right and `height` down to
+ * the left.
+ */
 function tiltedPieces({ x, y, width, height }: Omit<Rectangle, "weight">): Piece[] {
   if (2 * width * height > MAX_PIECE) {
     const [w, h] = width > height ? [width >> 1, height] : [width, height >> 1];
@@ -141,7 +144,7 @@ function tiltedPieces({ x, y, width, height }: Omit<Rectangle, "weight">): Piece
   ];
 }
 
-/** The most that pixels of value 1 can add up to, either way. */
+/** The most that pixels of value 1 can add up to, in either direction. */
 function mostOfUpright(rectangles: readonly Rectangle[]): number {
   const edges = (of: (r: Rectangle) => number[]) =>
     [...new Set(rectangles.flatMap(of))].sort((a, b) => a - b);
@@ -161,7 +164,7 @@ function mostOfUpright(rectangles: readonly Rectangle[]): number {
   return Math.max(positive, negative);
 }
 
-/** A bound for the same. */
+/** An upper bound of the same. */
 function mostOfTilted(rectangles: readonly Rectangle[]): number {
   const most = (sign: 1 | -1) =>
     rectangles.reduce(

@@ -8,9 +8,9 @@ export interface Detection extends Box {
 const EPSILON = 0.2; // OpenCV: GROUP_EPS
 
 /**
- * Merges raw windows into boxes, as OpenCV's `groupRectangles(boxes, minNeighbors, 0.2)` does: windows whose edges
- * all lie within a fifth of their size form a class; a class of more than `minNeighbors` windows gives its mean box;
- * small boxes inside better supported ones go. With `minNeighbors` 0 every window is given back.
+ * Merges raw windows into boxes, as OpenCV's `groupRectangles(boxes, minNeighbors, 0.2)` does: windows whose edges all
+ * lie within a fifth of their size form a class; a class of more than `minNeighbors` windows yields its mean box; small
+ * boxes inside better supported ones are dropped. With `minNeighbors` 0 every window is returned.
  */
 export function groupBoxes(boxes: readonly Box[], minNeighbors: number): Detection[] {
   if (minNeighbors <= 0) return boxes.map((box) => ({ ...box, neighbors: 1 }));
@@ -82,7 +82,7 @@ function meanBoxes(boxes: readonly Box[]): Detection[] {
   });
 }
 
-/** Rounds as OpenCV's `cvRound`: halves go to the even neighbour. */
+/** Rounds like OpenCV's `cvRound`: halves go to the even neighbour. */
 export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;

@@ -1,33 +1,33 @@
 import type { Cascade } from "./cascade.js";
 import type { Corner } from "./features.js";
 
-// Sizes that the kernel (src/haar/kernel/index.ts) shares.
-/** Pixels from one strip to the next: 256 windows or 128, whole words of 64 bits. */
+// Sizes shared with the kernel (src/haar/kernel/index.ts).
+/** Pixels from one strip to the next: 256 windows or 128, in whole words of 64 bits. */
 export const STRIP = 256;
-/** From a parameter block to the cascade's data. */
+/** Bytes from a parameter block to the cascade's data. */
 export const PARAMETER_BYTES = 256;
-/** Raw windows of one scale that are kept; more than any real picture gives. */
+/** Raw windows of one scale to keep; more than any real picture yields. */
 export const MAX_FOUND = 1 << 16;
 /** Window rows between moves of the integral images' last rows to the top of their memory. */
 const ROWS_BETWEEN_MOVES = 64;
 
-/** Window rows whose later stages are run together. */
+/** Window rows whose later stages run together. */
 export const ROWS_TOGETHER = 16;
 const ENTRY_BYTES = 32;
-/** Norm factors of one row of a strip's windows: a block of 8 may begin at the last one. */
+/** Bytes of the norm factors of one row of a strip's windows: a block of 8 may start at the last one. */
 export const FACTORS_BYTES = (STRIP + 8) * 4;
 
 export type Step = 1 | 2;
 
 /**
- * How the integral images of a strip lie in memory: the same for every picture, so that code compiled for a cascade
- * holds these offsets. Where windows stand 2 pixels apart, even columns lie before odd ones: the corners of
- * neighbouring windows are then side by side.
+ * How the integral images of a strip are laid out in memory: the same for every picture, so that code compiled for a
+ * cascade can contain these offsets. If windows are 2 pixels apart, even columns come before odd ones, so that the
+ * corners of neighbouring windows are adjacent.
  */
 export interface Geometry {
-  /** Bytes of the columns that lie side by side in one row, by step; of squares twice as many. */
+  /** Bytes of the adjacent columns in one row, by step; twice as many for squares. */
   readonly plane: readonly [number, number];
-  /** Rows there is room for. */
+  /** Number of rows that fit. */
   readonly rows: number;
   /** Bytes of an integral image. */
   readonly bytes: number;
@@ -36,7 +36,7 @@ export interface Geometry {
 export function geometryOf(cascade: Pick<Cascade, "width" | "height">): Geometry {
   const planeOf = (step: Step) => {
     const columns = STRIP - step + cascade.width + 1;
-    // 24 more: rows are made 16 pixels at a time, and a block of 8 windows may begin at the last one.
+    // 24 more: rows are produced 16 pixels at a time, and a block of 8 windows may start at the last one.
     return (Math.ceil(columns / step) * 2 + 48 + 15) & ~15;
   };
   const plane: [number, number] = [planeOf(1), planeOf(2)];
@@ -44,14 +44,14 @@ export function geometryOf(cascade: Pick<Cascade, "width" | "height">): Geometry
   return { plane, rows, bytes: (rows * Math.max(plane[0], 2 * plane[1]) + 63) & ~63 };
 }
 
-/** Where a corner lies: bytes from the place of its window's first pixel. */
+/** Where a corner is: bytes from the position of its window's first pixel. */
 export function placeOf(geometry: Geometry, step: Step, { x, y, tilted }: Corner): number {
   const plane = geometry.plane[step - 1] ?? 0;
   const column = (x % step) * plane + Math.floor(x / step) * 2;
   return (tilted ? geometry.bytes : 0) + y * step * plane + column;
 }
 
-/** The largest picture that a scratch region has room for. */
+/** The largest picture that fits a scratch region. */
 export interface Capacity {
   readonly width: number;
   readonly height: number;
@@ -59,13 +59,13 @@ export interface Capacity {
 
 export const NO_CAPACITY: Capacity = { width: 0, height: 0 };
 
-/** The capacity that holds `have` and one more picture; `have` itself when it already does. */
+/** The capacity that fits `have` and one more picture; `have` itself if it already does. */
 export function withPicture(have: Capacity, { width, height }: Capacity): Capacity {
   if (width <= have.width && height <= have.height) return have;
   return { width: Math.max(width, have.width), height: Math.max(height, have.height) };
 }
 
-/** Where everything lies in a worker's scratch region, as absolute addresses. */
+/** Where everything is in a worker's scratch region, as absolute addresses. */
 export interface Layout {
   readonly parameters: number;
   /** The cascade's data, `PARAMETER_BYTES` after `parameters`. */

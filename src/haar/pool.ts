@@ -14,9 +14,9 @@ interface Task {
   readonly plane: Plane;
   readonly options: ScanOptions;
   readonly scales: number;
-  /** Which of the counters says what scale comes next; -1 while the task waits. */
+  /** Index of the counter with the next scale; -1 while the task waits. */
   counter: number;
-  /** Workers on it. */
+  /** Workers on this task. */
   members: number;
   readonly found: ScaleWindows[];
   error: string | undefined;
@@ -32,9 +32,9 @@ interface Member {
 }
 
 /**
- * Worker threads that run a cascade on planes lying in a frame memory, first come, first served. A worker for which no
- * plane waits helps with one that is under way: each takes the next scale, the largest picture first. Planes are read
- * in place: they must not change until the promise settles.
+ * Worker threads that run a cascade on planes in a frame memory, first come, first served. A worker with no plane
+ * waiting helps with one in progress: each takes the next scale, starting with the largest picture. Planes are read in
+ * place: they must not change until the promise settles.
  */
 export class HaarPool {
   readonly workers: number;
@@ -63,7 +63,7 @@ export class HaarPool {
     return pool;
   }
 
-  /** Boxes in pixels of the plane. Rejects with `OperatorError` when a worker died or the pool was closed. */
+  /** Boxes in pixels of the plane. Rejects with `OperatorError` if a worker died or the pool was closed. */
   detect(plane: Plane, options: ScanOptions = {}): Promise<Detection[]> {
     return new Promise((resolve, reject) => {
       if (this.#broken) return reject(this.#broken);
@@ -74,7 +74,7 @@ export class HaarPool {
     });
   }
 
-  /** Ends every worker; what still waits is rejected. */
+  /** Ends every worker; waiting tasks are rejected. */
   async close(): Promise<void> {
     this.#fail(new OperatorError("HAAR_CLOSED", "detect: the detector was closed"));
     const members = this.#members.splice(0);
@@ -87,7 +87,7 @@ export class HaarPool {
     const member: Member = { worker, task: undefined, capacity: NO_CAPACITY, scratch: undefined };
     worker.on("message", (answer: Answer) => this.#settle(member, answer));
     worker.on("error", (error) => this.#died(messageOf(error), error));
-    worker.on("exit", () => this.#died("it ended"));
+    worker.on("exit", () => this.#died("it exited"));
     this.#members.push(member);
   }
 
@@ -99,7 +99,7 @@ export class HaarPool {
       try {
         this.#assign(member, task);
       } catch (error) {
-        // Without memory for a first worker there is none; a second one is merely not had.
+        // Without memory for its first worker a task fails; without memory for another, it just does not get one.
         if (task.members === 0) task.reject(error instanceof Error ? error : new Error(String(error)));
       }
     }
@@ -114,7 +114,7 @@ export class HaarPool {
     task.members++;
   }
 
-  /** Whether scales are left that no worker has taken. */
+  /** Whether there are scales left that no worker has taken. */
   #hasWork(task: Task): boolean {
     return task.error === undefined && Atomics.load(this.#counters, task.counter) < task.scales;
   }
@@ -126,7 +126,7 @@ export class HaarPool {
     this.#underWay.push(task);
   }
 
-  /** Gives a worker a larger scratch region where this task needs one. */
+  /** Gives a worker a larger scratch region if this task needs one. */
   #fit(member: Member, task: Task): Pick<Job, "scratch"> {
     const wanted = withPicture(this.#capacity, task.plane);
     this.#capacity = wanted;
@@ -160,7 +160,7 @@ export class HaarPool {
     );
   }
 
-  /** The first failure stays: everything now waiting and everything to come is rejected with it. */
+  /** Keeps the first failure: it rejects everything waiting and everything to come. */
   #fail(error: OperatorError): void {
     if (this.#broken) return;
     this.#broken = error;

@@ -4,20 +4,20 @@ import { parseCascade, readCascadeFile } from "./cascade.js";
 import { type CascadeCode, type CompiledCascade, cascadeCode, instantiable } from "./compile.js";
 
 /**
- * A cascade file, ready to run. The one that `detect` takes by default was compiled when the package was built: reading
- * and compiling it takes half a second, each time a run starts. Throws `ModelError` when it is missing or is no cascade.
+ * A cascade file, ready to run. `detect`'s default cascade was compiled when the package was built: reading and
+ * compiling it takes half a second at each start. Throws `ModelError` if the file is missing or not a cascade.
  */
 export async function readyCascade(path: string): Promise<CompiledCascade> {
   const text = await readCascadeFile(path);
   return instantiable((await readPrepared(text)) ?? cascadeCode(await parseCascade(text, path)));
 }
 
-/** The name of the file that `readyCascade` looks for beside this module: changed text has another one. */
+/** Name of the file that `readyCascade` looks for beside this module; it changes with the text. */
 export function preparedName(text: string): string {
   return `${createHash("sha256").update(text).digest("hex").slice(0, 32)}.json`;
 }
 
-/** What stands in it. */
+/** Content of that file. */
 export function prepared({ code, data, ...rest }: CascadeCode): string {
   const words = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   return JSON.stringify({
@@ -42,5 +42,5 @@ async function readPrepared(text: string): Promise<CascadeCode | undefined> {
 type PreparedFile = Pick<CascadeCode, "cascade" | "tables"> & { code: string; data: string };
 
 function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Buffer.from(base64, "base64")); // a copy: the buffer's memory is shared with others
+  return new Uint8Array(Buffer.from(base64, "base64")); // copied: the buffer's memory is shared
 }

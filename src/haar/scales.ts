@@ -1,37 +1,37 @@
 import type { Cascade } from "./cascade.js";
 import { roundHalfEven } from "./group.js";
 
-/** Pixels. */
+/** In pixels. */
 export interface Size {
   readonly width: number;
   readonly height: number;
 }
 
-/** How a cascade is run over a picture, as OpenCV's `detectMultiScale` takes it. */
+/** How to run a cascade over a picture; the options of OpenCV's `detectMultiScale`. */
 export interface ScanOptions {
-  /** How much larger each search window is than the last; above 1. Default 1.1. */
+  /** Factor from one search window size to the next; above 1. Default 1.1. */
   readonly scaleFactor?: number;
   /** Raw windows that must agree on a face. Default 5. */
   readonly minNeighbors?: number;
-  /** Smallest and largest face, pixels. Default: no limit. */
+  /** Smallest and largest face in pixels. Default: no limit. */
   readonly minSize?: Size;
   readonly maxSize?: Size;
 }
 
-/** One size of the picture at which the cascade's window slides over it. */
+/** A size of the picture at which the cascade's window slides over it. */
 export interface Scale {
-  /** Picture pixels a scaled pixel (single precision). */
+  /** Picture pixels per scaled pixel (single precision). */
   readonly factor: number;
   /** Size of the scaled picture. */
   readonly width: number;
   readonly height: number;
-  /** Pixels between windows: 2 while the picture is shrunk by less than 2. */
+  /** Pixels between windows: 2 while the picture is shrunk by a factor of less than 2. */
   readonly step: 1 | 2;
 }
 
 /**
- * The scales that OpenCV's `detectMultiScale` looks at; none when the picture is smaller than the window. Throws
- * `RangeError` where `scaleFactor` is not above 1.
+ * The scales that OpenCV's `detectMultiScale` looks at; none if the picture is smaller than the window. Throws
+ * `RangeError` if `scaleFactor` is not above 1.
  */
 export function scalesOf(
   cascade: Pick<Cascade, "width" | "height">,
@@ -65,7 +65,7 @@ export function scalesOf(
   }));
 }
 
-/** OpenCV's way out when no scale lies between the limits: the one nearest to `minSize`. */
+/** OpenCV's fallback if no scale lies between the limits: the one nearest to `minSize`. */
 function nearest(all: readonly number[], windowAt: (factor: number) => Size, minSize: Size): number[] {
   let best: number | undefined;
   let least = Number.POSITIVE_INFINITY;

@@ -2,7 +2,7 @@ import type { Cascade } from "./cascade.js";
 import type { Feature, Piece } from "./features.js";
 import { type Geometry, placeOf } from "./layout.js";
 
-/** Where a cascade's tables lie in its data, bytes. */
+/** Byte offsets of a cascade's tables in its data. */
 export interface Tables {
   readonly stages: number;
   readonly trees: number;
@@ -13,8 +13,8 @@ export interface Tables {
 }
 
 /**
- * Writes the cascade as tables, from which the kernel decides what is too close for the compiled code: `words`
- * receives them. The records are those of src/haar/kernel/index.ts.
+ * Appends the cascade to `words` as tables, from which the kernel decides what is too close for the compiled code. The
+ * records are those of src/haar/kernel/index.ts.
  */
 export function writeTables(
   words: number[],
@@ -28,7 +28,7 @@ export function writeTables(
     words.push(cascade.stageFirst[s] ?? 0, cascade.stageFirst[s + 1] ?? 0, bits(threshold));
 
   const trees = here();
-  // A tree has one leaf more than nodes.
+  // A tree has one more leaf than nodes.
   for (const [t, first] of cascade.treeFirst.slice(0, -1).entries()) words.push(first, first + t);
 
   const leaves = here();

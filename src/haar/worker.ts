@@ -9,7 +9,7 @@ export interface WorkerSetup {
   readonly compiled: CompiledCascade;
   readonly memory: WebAssembly.Memory;
   readonly wasm: WebAssembly.Module;
-  /** A counter for each picture that may be under way: the next scale that nobody has taken. */
+  /** A counter for each picture that may be in progress: the next scale to take. */
   readonly counters: Int32Array;
 }
 
@@ -18,7 +18,7 @@ export interface Job {
   readonly options: ScanOptions;
   /** The picture's counter. */
   readonly counter: number;
-  /** A new scratch region, where this worker's last one was too small. */
+  /** A new scratch region, if this worker's last one was too small. */
   readonly scratch?: { readonly offset: number; readonly capacity: Capacity };
 }
 

@@ -1,12 +1,12 @@
-/** Turns presentation times into media times, frame after frame, ms. */
+/** Converts presentation times to media times, frame by frame, in ms. */
 export type MediaClock = (ptsMs: number) => number;
 
-/** A camera whose clock runs this far from ours has set it anew, ms. */
+/** A camera whose clock differs this much from ours has reset it, in ms. */
 const CAMERA_DRIFT_MS = 5000;
 
 /**
- * Of a recording: the container's own times. Where they step back (recordings that were joined, a clock that was set
- * anew) time goes on at the pace it had; a step back of less than a frame is a careless muxer's, and time waits for it.
+ * Clock of a recording: the container's own times. If they step back (joined recordings, a reset clock), time continues
+ * at its previous pace; if they step back by less than a frame, which is a careless muxer's doing, time waits for it.
  */
 export function recordingClock(): MediaClock {
   let shiftMs = 0;
@@ -25,8 +25,9 @@ export function recordingClock(): MediaClock {
 }
 
 /**
- * Of one session with a camera: since the camera's first frame, which `sinceFirstMs` tells in our own time, gaps
- * between sessions included; never before `latestMs`. A camera that sets its clock anew does not move media time.
+ * Clock of one session with a camera: time since the camera's first frame, which `sinceFirstMs` measures by our own
+ * clock, including gaps between sessions; never before `latestMs`. A camera that resets its clock does not move media
+ * time.
  */
 export function cameraClock(sinceFirstMs: () => number, latestMs: () => number): MediaClock {
   let firstPtsMs = Number.NaN;

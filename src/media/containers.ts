@@ -7,10 +7,10 @@ const MUXERS: Readonly<Record<string, string>> = {
   ".mkv": "matroska",
 };
 
-/** Endings of recordings that can be written. */
+/** Extensions of recordings that can be written. */
 export const CONTAINERS: readonly string[] = Object.keys(MUXERS);
 
-/** ffmpeg's name of the container that a file's ending stands for; nothing where it is none of `CONTAINERS`. */
+/** ffmpeg's name of the container for a file's extension; undefined if it is none of `CONTAINERS`. */
 export function muxerOf(path: string): string | undefined {
   return MUXERS[extname(path).toLowerCase()];
 }
@@ -19,10 +19,11 @@ const TEXTS = ["mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"];
 const BITMAPS = ["dvb_subtitle", "dvd_subtitle", "hdmv_pgs_subtitle"];
 
 /**
- * Maps the streams of subtitles of input number `input` into a container: as they are where it can hold them, texts in
- * its own form where it cannot. Pictures have no place in MP4 and are left out.
- * @param codecs ffmpeg's names, in the order of the streams
- * @param before how many streams of subtitles the output has before them
+ * Maps the subtitle streams of input number `input` into a container: unchanged if it can hold them, text in the
+ * container's own format if not. Picture subtitles have no place in MP4 and are dropped.
+ *
+ * @param codecs ffmpeg's names, in stream order
+ * @param before number of subtitle streams that come first in the output
  */
 export function subtitleOptions(
   muxer: string,

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { Observable } from "rxjs";
 import { cores } from "../cores.js";
 import { messageOf, SourceError } from "../errors.js";
@@ -13,27 +14,27 @@ import type { VideoInfo } from "./video-info.js";
 
 /** What to decode. */
 export interface DecodeInput {
-  /** Options before `-i`, and what follows it. */
+  /** Options before `-i`. */
   readonly before: readonly string[];
   readonly url: string;
-  /** What to call it in messages (no password). */
+  /** Its name in messages (without password). */
   readonly name: string;
-  /** Reads our own standard input. */
+  /** Whether to read our own standard input. */
   readonly stdin?: boolean;
-  /** A live input is never waited for: frames without a slot are dropped. */
+  /** Whether it is live: never waited for, so frames without a slot are dropped. */
   readonly live: boolean;
-  /** A live input that gives no frame for so long has failed, ms. */
+  /** A live input without a frame for this long has failed, in ms. */
   readonly stallMs?: number;
-  /** The same for its first frame, ms. */
+  /** The same for its first frame, in ms. */
   readonly openMs?: number;
   /**
-   * A network input that says nothing for so long is given up by ffmpeg itself, some time later, ms: without it ffmpeg
-   * would outlive us when we are killed while a camera is silent.
+   * How long a network input may be silent before ffmpeg itself gives up, some time later, in ms. Without it, ffmpeg
+   * would outlive us if we are killed while a camera is silent.
    */
   readonly socketTimeoutMs?: number;
-  /** Media time at which it ends, of the length and the earliest time that the container tells. Default: the length. */
+  /** Media time at which it ends, from the length and the start time in the container. Default: the length. */
   readonly endsAtMs?: (lengthMs: number, startMs: number) => number | undefined;
-  /** Media time of a frame. Default: as a recording's. */
+  /** Media time of a frame. Default: as in a recording. */
   readonly clock?: MediaClock;
 }
 
@@ -60,20 +61,20 @@ export interface DecodeContext {
 }
 
 /**
- * Frames of an input, through ffmpeg, in order. Cold. Completes at the end of the input or after `context.stop`;
- * unsubscribing kills ffmpeg. Errors with `SourceError` when ffmpeg fails or gives no frame at all.
+ * Decodes an input through ffmpeg into frames, in order. Cold. Completes at the end of the input or after
+ * `context.stop`; unsubscribing kills ffmpeg. Errors with `SourceError` if ffmpeg fails or yields no frame at all.
  */
 export function decode(input: DecodeInput, context: DecodeContext): Observable<Frame> {
   return frames(() => open(input, context), context);
 }
 
 /**
- * The same, begun at once and to be subscribed to once: ffmpeg starts while whoever takes the frames is made ready, and
- * waits with the first ones. For recordings: a camera's would be old by then.
+ * The same, but started at once, for a single subscription: ffmpeg starts while the consumer of the frames is being
+ * prepared, and waits with the first ones. For recordings: a camera's frames would be stale by then.
  */
 export function decodeAhead(input: Promise<DecodeInput>, context: DecodeContext): Observable<Frame> {
   const opening = input.then((known) => open(known, context));
-  // An error is for whoever subscribes; when nobody does, the run has failed for another reason.
+  // An error goes to the subscriber; without one, the run has failed for another reason.
   const opened = opening.catch(() => undefined);
   context.defer(async () => (await opened)?.session.close());
   return frames(() => opening, context);
@@ -133,11 +134,16 @@ async function deliver(
   }
 }
 
-// 8-bit formats whose first plane is luma: taken as they are, everything else is converted first.
+// 8-bit formats whose first plane is luma are used as they are; everything else is converted first.
 const LUMA_FORMATS = "yuv420p|yuvj420p|yuv422p|yuvj422p|yuv444p|yuvj444p|gray";
 
-/** Half of the cores: more take more CPU time for the same frames, and others want cores too (docs/decisions.md). */
+/**
+ * Half of the cores: more threads use more CPU time for the same frames, and others need cores too (docs/decisions.md).
+ */
 const DECODER_THREADS = Math.ceil(cores() / 2);
+
+/** The filter that reports each frame, under a name that no recording can know. */
+const SHOWINFO = `showinfo@${randomBytes(8).toString("hex")}`;
 
 function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): string[] {
   const convert =
@@ -150,17 +156,17 @@ function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): str
       ? []
       : [ffmpeg.has.timeout ? "-timeout" : "-stimeout", String(input.socketTimeoutMs * 1000)]),
     ...["-i", input.url, "-map", "0:V:0", "-an", "-sn", "-dn"],
-    ...["-vf", [...convert, "showinfo=checksum=0"].join(",")],
-    // One output frame for each input frame, each in its own size.
+    ...["-vf", [...convert, `${SHOWINFO}=checksum=0`].join(",")],
+    // One output frame per input frame, each in its own size.
     ...(ffmpeg.has.fpsMode ? ["-fps_mode", "passthrough"] : ["-vsync", "passthrough"]),
     ...(ffmpeg.has.autoscale ? ["-noautoscale"] : []),
-    // Its encoder has threads too (FFmpeg 5 on): a recording gains by them, of a camera each frame would come a frame late.
+    // Threads of the encoder (since FFmpeg 5): they speed up a recording, but delay a camera by a frame.
     ...(input.live ? ["-threads", "1"] : []),
     ...["-f", "rawvideo", "pipe:1"],
   ];
 }
 
-/** One ffmpeg process and what it tells. */
+/** An ffmpeg process and what it reports. */
 class Session {
   readonly #input: DecodeInput;
   readonly #context: DecodeContext;
@@ -182,7 +188,7 @@ class Session {
     this.#context = context;
     this.#child = child;
     this.#clock = input.clock ?? recordingClock();
-    this.#stderr = new StderrReader((note) => {
+    this.#stderr = new StderrReader(SHOWINFO, (note) => {
       this.#notes.push(note);
       this.#notify();
     });
@@ -205,7 +211,7 @@ class Session {
     this.#watch(input.openMs);
   }
 
-  /** Stops reading: what is being read is finished or given up, and `deliver` returns. */
+  /** Stops reading: the current read is finished or abandoned, and `deliver` returns. */
   end(): void {
     this.#ending = true;
     this.#notify();
@@ -232,7 +238,7 @@ class Session {
     this.#judge(code, source.decoded - before);
   }
 
-  /** The next frame's note, or nothing at the end. */
+  /** The next frame's note, or undefined at the end. */
   async #note(): Promise<FrameNote | undefined> {
     while (!this.#ending && this.#notes.length === 0 && !this.#told)
       await new Promise<void>((resolve) => {
@@ -241,7 +247,7 @@ class Session {
     return this.#ending ? undefined : this.#notes.shift();
   }
 
-  // Builds without `-autoscale` bring every frame to the size of the first.
+  // Builds without `-autoscale` scale every frame to the size of the first.
   #sizeOf(note: FrameNote, ffmpeg: Ffmpeg): { width: number; height: number } {
     const { width, height } = this.#context.source;
     if (ffmpeg.has.autoscale || !this.#sized || !width || !height) return note;
@@ -302,7 +308,7 @@ class Session {
   }
 
   #mediaTime({ ptsMs }: FrameNote): number {
-    // A frame without a time stands right after the one before it.
+    // A frame without a time gets that of the frame before it.
     if (Number.isNaN(ptsMs)) return this.#context.source.mediaTimeMs;
     return this.#clock(ptsMs);
   }
@@ -324,7 +330,7 @@ class Session {
     this.#wake = undefined;
   }
 
-  /** Throws what went wrong, if something did. */
+  /** Throws if something went wrong. */
   #judge(code: number | null, frames: number): void {
     const { name, live } = this.#input;
     const who = `source ${this.#context.id}: ${name}`;
@@ -335,7 +341,7 @@ class Session {
     if (this.#stalledAfterMs)
       throw new SourceError(
         "SOURCE_STALLED",
-        `${who}: ${frames === 0 ? "no picture came" : "no new picture"} for ${this.#stalledAfterMs / 1000} s`,
+        `${who}: ${frames === 0 ? "no frame" : "no new frame"} for ${this.#stalledAfterMs / 1000} s`,
       );
     if (code !== 0)
       throw new SourceError(
@@ -345,12 +351,12 @@ class Session {
     if (frames === 0 && !live)
       throw new SourceError(
         "SOURCE_EMPTY",
-        `${who}: no picture in it${reason ? `: ${reason}` : "; give a file that has a video stream"}`,
+        `${who}: no video in it${reason ? `: ${reason}` : "; give a file with a video stream"}`,
       );
     const { damage } = this.#stderr;
     if (damage !== undefined && !live)
       this.#context.log.warn(
-        `${who}: damaged or cut off; ${frames} frames were read, the last at ${(this.#context.source.mediaTimeMs / 1000).toFixed(3)} s: ${damage}`,
+        `${who}: damaged or truncated; ${frames} frames were read, the last at ${(this.#context.source.mediaTimeMs / 1000).toFixed(3)} s: ${damage}`,
       );
   }
 }

@@ -16,22 +16,22 @@ export interface EncodeJob {
   readonly encoder: VideoEncoder;
   /** ffmpeg's name of the container. */
   readonly muxer: string;
-  /** The file that is written, at once and over what is there. */
+  /** The file to write, replacing any existing one. */
   readonly path: string;
   /** Where sound, chapters, metadata and subtitles are copied from. */
   readonly recording?: RecordingRef;
-  /** Whether attachments are copied too: fonts, but maybe pictures. */
+  /** Whether attachments are copied too: fonts, but possibly pictures. */
   readonly attachments: boolean;
-  /** Its time that is 0 of the output, ms. */
+  /** The recording's time that becomes 0 in the output, in ms. */
   readonly startMs: number;
 }
 
 /**
- * One ffmpeg process that encodes pictures with their own times, and copies the rest of the recording beside them.
- * It is a process group of its own, so that a terminal's Ctrl-C does not end it before it has everything.
+ * An ffmpeg process that encodes frames with their own times, and copies the rest of the recording alongside. It has
+ * its own process group, so that a terminal's Ctrl-C does not end it before it has everything.
  */
 export class Encoding {
-  /** Pictures handed over. */
+  /** Frames written to ffmpeg. */
   frames = 0;
   readonly #job: EncodeJob;
   readonly #child: ChildProcess;
@@ -54,7 +54,7 @@ export class Encoding {
     this.#child = child;
     this.#stdin = child.stdin;
     child.stdin.on("error", () => {
-      this.#broken = true; // why stands on its stderr
+      this.#broken = true; // the reason is on its stderr
     });
     createInterface(child.stderr).on("line", (line) => this.#said.add(line));
     createInterface(child.stdout).on("line", (line) => {
@@ -71,9 +71,10 @@ export class Encoding {
   }
 
   /**
-   * Hands one picture over; afterwards its pixels may be overwritten. Rejects with what ffmpeg said when it has ended.
-   * @param pixels `yuv420p` of the job's size
-   * @param mediaTimeMs the recording's time; one not later than the last is moved behind it
+   * Writes one frame, whose pixels may be overwritten afterwards. Rejects with ffmpeg's message if it has ended.
+   *
+   * @param pixels `yuv420p` in the job's size
+   * @param mediaTimeMs the recording's time; if not later than the last one, it is moved behind that
    */
   async write(pixels: Uint8Array, mediaTimeMs: number): Promise<void> {
     const least = this.#lastTicks + this.#step;
@@ -88,14 +89,14 @@ export class Encoding {
     this.frames++;
   }
 
-  /** No more pictures: waits until all is encoded and written. Rejects when it is not. */
+  /** Ends the input and waits until everything is encoded and written. Rejects if it is not. */
   async end(): Promise<void> {
     this.#stdin.end();
     const code = await this.#exit;
     if (code !== 0 || this.#broken || this.#said.writeFailed) await this.#fail();
     if (this.#encoded !== this.frames)
       throw new Error(
-        `${this.frames} pictures were given, ${this.#encoded} were encoded; ${this.#said.reason("first")}`,
+        `${this.#encoded} of ${this.frames} frames were encoded; ${this.#said.reason("first")}`,
       );
     const { muxer, path, video } = this.#job;
     const { num, den } = video.frameRate ?? USUAL_FPS;
@@ -103,8 +104,8 @@ export class Encoding {
   }
 
   /**
-   * Ends early with a file that can be played: nothing more of the recording is copied. On Windows all of it is, for
-   * there a signal would end ffmpeg before it has written where the pictures are.
+   * Ends early with a playable file: nothing more of the recording is copied. On Windows all of it is, because a signal
+   * there would end ffmpeg before it has written where the frames are.
    */
   async stop(): Promise<void> {
     if (this.#job.recording && process.platform !== "win32") this.#child.kill("SIGINT");
@@ -118,7 +119,7 @@ export class Encoding {
     await this.#exit;
   }
 
-  /** The smallest step of time that the container can tell. */
+  /** The smallest time step that the container can represent. */
   get #step(): number {
     const { num, den } = encoderBase(this.#job);
     return Math.ceil((1000 * TICKS_PER_MS * num) / den);
@@ -130,7 +131,7 @@ export class Encoding {
   }
 }
 
-// A finer unit than the pipe's own would be a false promise.
+// A unit finer than the pipe's own would promise too much.
 function encoderBase({ video: { timeBase } }: EncodeJob): { num: number; den: number } {
   return timeBase.den / timeBase.num > 1000 * TICKS_PER_MS ? { num: 1, den: 1000 * TICKS_PER_MS } : timeBase;
 }
@@ -142,7 +143,7 @@ function argsOf(job: EncodeJob, ffmpeg: Ffmpeg): string[] {
   const filters = [...even, ...encoder.filters];
   return [
     ...["-hide_banner", "-nostats", "-loglevel", "warning", "-progress", "pipe:1", "-y", ...encoder.device],
-    // Our times as they are: ffmpeg would make the first picture's the start.
+    // Keep our times: ffmpeg would make the first frame the start.
     ...["-copyts", "-f", "matroska", "-i", "pipe:0"],
     ...(recording ? inputOf(recording, startMs) : []),
     ...["-map", "0:v", ...(recording ? copied(job, recording) : [])],
@@ -167,21 +168,23 @@ function inputOf({ url, fromMs }: RecordingRef, startMs: number): string[] {
   ];
 }
 
-/** Everything but pictures. Only Matroska holds attachments. */
+/** Everything except the video. Only Matroska can hold attachments. */
 function copied({ muxer, video, attachments }: EncodeJob, { fromMs }: RecordingRef): string[] {
   return [
     ...["-map", "1:a?", "-c:a", "copy"],
     ...subtitleOptions(muxer, video.subtitles, 1),
     ...(attachments && muxer === "matroska" ? ["-map", "1:t?", "-c:t", "copy"] : []),
-    ...(fromMs === undefined ? [] : ["-copypriorss", "0"]), // not from the keyframe before it on
+    ...(fromMs === undefined ? [] : ["-copypriorss", "0"]), // do not start at the keyframe before it
     ...["-map_metadata", "1", "-map_chapters", "1"],
   ];
 }
 
-/** What is taken for the rate where the recording has none. */
+/** Assumed rate if the recording has none. */
 const USUAL_FPS = { num: 30, den: 1 };
 
-/** ffmpeg of 2018 tells these encoders the unit of time instead, and they claim a level that no player has. */
+/**
+ * The 2018 ffmpeg passes the time base to these encoders instead, and they then claim a level that no player supports.
+ */
 function rateOptions({ name }: VideoEncoder, { frameRate: { num, den } = USUAL_FPS }: VideoInfo): string[] {
   const [, number] = /^libx(264|265)$/.exec(name) ?? [];
   return number ? [`-x${number}-params`, `fps=${num}/${den}`] : [];

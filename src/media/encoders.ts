@@ -3,13 +3,13 @@ import { promisify } from "node:util";
 import { ConfigError, messageOf } from "../errors.js";
 import type { Ffmpeg } from "./ffmpeg.js";
 
-/** A video encoder of ffmpeg, and how it is asked for a quality. */
+/** A video encoder of ffmpeg, and how to ask it for a quality. */
 export interface VideoEncoder {
   /** ffmpeg's name, e.g. `libx264`. */
   readonly name: string;
   /** Options before the inputs. */
   readonly device: readonly string[];
-  /** What brings `yuv420p` pictures where the encoder wants them. */
+  /** Filters that convert `yuv420p` frames to what the encoder expects. */
   readonly filters: readonly string[];
   /** Output options. */
   readonly options: readonly string[];
@@ -17,7 +17,7 @@ export interface VideoEncoder {
 
 interface Family {
   readonly names: RegExp;
-  /** In the encoder's own measure, lower is better. */
+  /** On the encoder's own scale; lower is better. */
   readonly quality: number;
   readonly preset?: string;
   readonly options: (quality: string) => readonly string[];
@@ -25,10 +25,10 @@ interface Family {
   readonly filters?: readonly string[];
 }
 
-/** For those that know no quality. */
+/** For encoders without a quality setting. */
 const BIT_RATE = ["-b:v", "8M"];
 
-// Each family has its own words for "this quality, whatever the bit rate".
+// Each family has its own options for "this quality, whatever the bit rate".
 const FAMILIES: readonly Family[] = [
   { names: /^libx264$/, quality: 20, preset: "veryfast", options: (q) => ["-crf", q] },
   { names: /^libx265$/, quality: 24, preset: "veryfast", options: (q) => ["-crf", q] },
@@ -54,7 +54,7 @@ const FAMILIES: readonly Family[] = [
     filters: ["format=nv12", "hwupload"],
   },
   { names: /^(h264|hevc|av1)_amf$/, quality: 22, options: (q) => ["-rc", "cqp", "-qp_i", q, "-qp_p", q] },
-  // Its scale runs the other way, 1 to 100, and only Apple silicon has it.
+  // Its scale is reversed, 1 to 100, and only Apple silicon has it.
   {
     names: /^(h264|hevc)_videotoolbox$/,
     quality: 35,
@@ -66,14 +66,14 @@ const FAMILIES: readonly Family[] = [
 export interface EncoderWish {
   /** ffmpeg's name of the encoder. */
   readonly codec: string;
-  /** In the encoder's own measure. */
+  /** On the encoder's own scale. */
   readonly quality?: number;
   readonly preset?: string;
 }
 
 /**
- * The encoder to use, tried with one small picture: that ffmpeg was built with it does not say that the hardware is
- * there. Throws `ConfigError` that lists those this ffmpeg has.
+ * The encoder to use, tried with one small frame: that ffmpeg was built with it does not mean that the hardware is
+ * there. Throws `ConfigError` that lists the encoders this ffmpeg has.
  */
 export async function findEncoder(ffmpeg: Ffmpeg, wish: EncoderWish): Promise<VideoEncoder> {
   const encoder = encoderOf(wish);
@@ -82,7 +82,7 @@ export async function findEncoder(ffmpeg: Ffmpeg, wish: EncoderWish): Promise<Vi
   return encoder;
 }
 
-/** How an encoder is asked for what is wished; nothing where nobody knows it. */
+/** Options for the requested quality; undefined if unknown for this encoder. */
 export function encoderOf({ codec, quality, preset }: EncoderWish): VideoEncoder | undefined {
   const family = FAMILIES.find(({ names }) => names.test(codec));
   if (!family) return undefined;
@@ -99,7 +99,7 @@ async function unknown(ffmpeg: Ffmpeg, codec: string): Promise<ConfigError> {
   const known = (await encoderNames(ffmpeg)).filter((name) => FAMILIES.some(({ names }) => names.test(name)));
   return new ConfigError(
     "CODEC_UNKNOWN",
-    `there is no video encoder \`${codec}\` in ffmpeg ${ffmpeg.version}; it has ${known.join(", ")}`,
+    `ffmpeg ${ffmpeg.version} has no video encoder \`${codec}\`; it has ${known.join(", ")}`,
   );
 }
 
@@ -124,7 +124,7 @@ async function tryOut(ffmpeg: Ffmpeg, { name, device, filters, options }: VideoE
       said.find((line) => /cannot|no such|not found|invalid|unable|failed|undefined/i.test(line)) ?? said[0];
     throw new ConfigError(
       "CODEC_UNUSABLE",
-      `the video encoder \`${name}\` does not work here with ${options.join(" ")}: ${(reason ?? "").replace(/^\[[^\]]*\] /, "")}; use libx264, or one whose hardware is there`,
+      `the video encoder \`${name}\` does not work here with ${options.join(" ")}: ${(reason ?? "").replace(/^\[[^\]]*\] /, "")}; use libx264, or an encoder whose hardware is present`,
       { cause },
     );
   }

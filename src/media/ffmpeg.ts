@@ -8,30 +8,33 @@ import type { BytePipe } from "./pipe.js";
 
 export interface Ffmpeg {
   readonly path: string;
-  /** As it prints it, e.g. `5.1.9-0+deb12u1`. */
+  /** As it reports it, e.g. `5.1.9-0+deb12u1`. */
   readonly version: string;
   /** Where it was found. */
   readonly origin: "EKSPRESI_FFMPEG" | "PATH" | "package";
-  /** Options that came later than the build in the package (2018). */
+  /** Options that are newer than the build in the package (2018). */
   readonly has: { readonly fpsMode: boolean; readonly autoscale: boolean; readonly timeout: boolean };
 }
 
-/** How to get one. */
+/** How to install one. */
 export const FFMPEG_HELP =
   "install it (apt install ffmpeg, brew install ffmpeg, winget install ffmpeg) or set EKSPRESI_FFMPEG to its path";
 
 let found: Promise<Ffmpeg> | undefined;
 
 /**
- * The ffmpeg to use: `EKSPRESI_FFMPEG`, else the one on PATH, else the build of `@ffmpeg-installer/ffmpeg`. Looked for
- * once. Throws `SourceError` when there is none that starts.
+ * The ffmpeg to use: `EKSPRESI_FFMPEG`, else the one on PATH, else the build in `@ffmpeg-installer/ffmpeg`. Searched
+ * for once. Throws `SourceError` if none of them starts.
  */
 export function findFfmpeg(): Promise<Ffmpeg> {
   found ??= search();
   return found;
 }
 
-/** Begins to look for it, which takes a moment, while other things start. Whoever needs it is told when there is none. */
+/**
+ * Starts looking for ffmpeg, which takes a moment, while other things start. Whoever needs it gets the error if there
+ * is none.
+ */
 export function expectFfmpeg(): void {
   findFfmpeg().catch(() => {});
 }
@@ -51,7 +54,7 @@ async function packagedPath(): Promise<string> {
     const { default: installer } = await import("@ffmpeg-installer/ffmpeg");
     return installer.path;
   } catch (cause) {
-    throw new SourceError("FFMPEG_MISSING", `ffmpeg was not found; ${FFMPEG_HELP}`, { cause });
+    throw new SourceError("FFMPEG_MISSING", `ffmpeg not found; ${FFMPEG_HELP}`, { cause });
   }
 }
 
@@ -69,14 +72,14 @@ async function which(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Its install script does this, but not everybody lets npm run those. */
+/** The package's install script does this, but not everybody lets npm run install scripts. */
 async function makeExecutable(path: string): Promise<void> {
   try {
     await access(path, constants.X_OK).catch(() => chmod(path, 0o755));
   } catch (cause) {
     throw new SourceError(
       "FFMPEG_BROKEN",
-      `ffmpeg at ${path} (package) may not be run, and we may not change that (${(cause as NodeJS.ErrnoException).code}); run \`chmod +x\` on it as its owner, or ${FFMPEG_HELP}`,
+      `ffmpeg at ${path} (package) is not executable and cannot be made so (${(cause as NodeJS.ErrnoException).code}); run \`chmod +x\` on it as its owner, or ${FFMPEG_HELP}`,
       { cause },
     );
   }
@@ -89,8 +92,8 @@ async function describe(path: string, origin: Ffmpeg["origin"]): Promise<Ffmpeg>
     const version = /^ffmpeg version (\S+)/.exec(stdout)?.[1] ?? "unknown";
     const avcodec = Number(/libavcodec\s+(\d+)\./.exec(stdout)?.[1] ?? 0);
     const avformat = Number(/libavformat\s+(\d+)\./.exec(stdout)?.[1] ?? 0);
-    // 59 is FFmpeg 5: `-fps_mode` came with 5.1 (avcodec 59.37), `-autoscale` with 4.4 (58.134), and RTSP's
-    // `-timeout` took its present meaning with 5.0.
+    // 59 is FFmpeg 5: `-fps_mode` came with 5.1 (avcodec 59.37), `-autoscale` with 4.4 (58.134), and RTSP's `-timeout`
+    // has had its present meaning since 5.0.
     const minor = Number(/libavcodec\s+\d+\.\s*(\d+)/.exec(stdout)?.[1] ?? 0);
     const atLeast = (major: number, least: number) =>
       avcodec > major || (avcodec === major && minor >= least);
@@ -99,24 +102,28 @@ async function describe(path: string, origin: Ffmpeg["origin"]): Promise<Ffmpeg>
   } catch (cause) {
     throw new SourceError(
       "FFMPEG_BROKEN",
-      `ffmpeg at ${path} (${origin}) does not start: ${messageOf(cause).split("\n")[0]}; install one that does or set EKSPRESI_FFMPEG`,
+      `ffmpeg at ${path} (${origin}) does not start: ${messageOf(cause).split("\n")[0]}; install one that does, or set EKSPRESI_FFMPEG`,
       { cause },
     );
   }
 }
 
-/** Gives the child back. Throws where the system is at its limit: then it has no pipes, and its error comes later. */
+/**
+ * Returns the child. Throws if the system is at its limit: the child then has no pipes, and its own error comes later.
+ */
 export function withPipes<T extends ChildProcess>(child: T): T {
   if (child.stderr) return child;
   child.on("error", () => {});
-  throw new Error("ffmpeg did not start: no more files or processes are to be had (ulimit -n, ulimit -u)");
+  throw new Error(
+    "ffmpeg did not start: the limit of open files or processes is reached (ulimit -n, ulimit -u)",
+  );
 }
 
 export type FfmpegProcess = ChildProcessByStdio<null, null, Readable>;
 
 /**
- * Starts ffmpeg with `pictures` as its stdout. Standard input is our own when `stdin` is set, else closed. It ends
- * with us: its pipe breaks when we are killed. Throws as `withPipes` does.
+ * Starts ffmpeg with `pictures` as its stdout. Its standard input is our own if `stdin` is set, otherwise closed. It
+ * ends when we are killed, because its pipe breaks. Throws like `withPipes`.
  */
 export function spawnFfmpeg(
   ffmpeg: Ffmpeg,
@@ -134,7 +141,10 @@ export function spawnFfmpeg(
 
 const GRACE_MS = 2000;
 
-/** Ends a process: asks first, then kills. Resolves when it is gone. Close its pipe before: a full one would keep it. */
+/**
+ * Ends a process: asks first, then kills. Resolves when it is gone. Close its pipe before: a full one would keep it
+ * alive.
+ */
 export function endProcess(child: FfmpegProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
     return Promise.resolve();

@@ -1,12 +1,12 @@
 import type { FramePool, Slot } from "./pool.js";
 
-/** Where a frame without pixels says they are: nowhere. */
+/** Offset of the pixels of a frame without pixels: nowhere. */
 const NOWHERE: Slot = { index: -1, offset: 0, data: new Uint8Array(0) };
 
 /** `gray` is the luma plane alone; `yuv420p` adds the two chroma planes, each half as wide and high, rounded up. */
 export type PixelFormat = "gray" | "yuv420p";
 
-/** Bytes of one frame: planes follow one another without padding, stride equals width. */
+/** Bytes of one frame: the planes follow one another without padding, and the stride equals the width. */
 export function frameBytes(width: number, height: number, format: PixelFormat): number {
   const luma = width * height;
   return format === "gray" ? luma : luma + 2 * Math.ceil(width / 2) * Math.ceil(height / 2);
@@ -15,7 +15,7 @@ export function frameBytes(width: number, height: number, format: PixelFormat): 
 export interface FrameInfo {
   /** Id of the source in the pipeline file. */
   readonly source: string;
-  /** Number of the frame in its source, from 0, counting those that were dropped. */
+  /** Number of the frame in its source, from 0, counting dropped ones. */
   readonly sequence: number;
   /** Milliseconds of media time from the container's PTS; for a live source since its first frame. */
   readonly mediaTimeMs: number;
@@ -24,12 +24,12 @@ export interface FrameInfo {
   readonly width: number;
   readonly height: number;
   readonly format: PixelFormat;
-  /** Name of its file, for a source of pictures. */
+  /** File name, for a source of pictures. */
   readonly picture?: string;
 }
 
 /**
- * A decoded picture with a lease on a pool slot. Who receives a frame must pass it on or `release()` it, exactly
+ * A decoded picture with a lease on a pool slot. Whoever receives a frame must pass it on or `release()` it, exactly
  * once per lease; after that its pixels may be overwritten at any time.
  */
 export class Frame implements FrameInfo {
@@ -44,7 +44,7 @@ export class Frame implements FrameInfo {
   readonly slot: Slot;
   readonly #pool: FramePool | undefined;
 
-  /** @param pool none: a frame without pixels, and without a lease */
+  /** @param pool absent for a frame without pixels and without a lease */
   constructor(info: FrameInfo, slot: Slot, pool: FramePool | undefined) {
     this.source = info.source;
     this.sequence = info.sequence;
@@ -68,7 +68,7 @@ export class Frame implements FrameInfo {
     return this.slot.data.subarray(0, frameBytes(this.width, this.height, this.format));
   }
 
-  /** One more lease, for one more receiver of the same frame. */
+  /** Adds a lease for one more receiver of the same frame. */
   retain(): void {
     this.#pool?.retain(this.slot);
   }
@@ -78,7 +78,9 @@ export class Frame implements FrameInfo {
     return this.#pool?.leasesOf(this.slot) === 1;
   }
 
-  /** The same picture in a slot of `pool`, with a lease of its own; this one's lease stays. Nothing when `signal` aborts. */
+  /**
+   * The same picture in a slot of `pool`, with its own lease; this frame's lease remains. Undefined if `signal` aborts.
+   */
   async copy(pool: FramePool, signal: AbortSignal): Promise<Frame | undefined> {
     const slot = await pool.acquire(this.pixels.length, signal);
     if (!slot) return undefined;
@@ -86,13 +88,13 @@ export class Frame implements FrameInfo {
     return new Frame(this, slot, pool);
   }
 
-  /** Gives the lease back now; what is left tells of the frame and can be retained and released as before. */
+  /** Returns the lease now; the result still describes the frame, and can be retained and released as before. */
   withoutPixels(): Frame {
     this.release();
     return new Frame(this, NOWHERE, undefined);
   }
 
-  /** Returns this receiver's lease. Always `false`, so that a filter can end with it. */
+  /** Returns this receiver's lease. The result is always `false`, for use at the end of a filter. */
   release(): false {
     this.#pool?.release(this.slot);
     return false;
@@ -112,21 +114,21 @@ export interface Face {
   readonly box: Box;
   /** Detector score; for Haar the number of raw windows that agreed. */
   readonly score: number;
-  /** After `track`: counted from 1 for each source, never reused in a run. */
+  /** After `track`: counted from 1 per source, never reused in a run. */
   readonly track?: number;
-  /** After `classify`: one probability a class, in the order of `labels`, as the model gave them. */
+  /** After `classify`: one probability per class in the order of `labels`, as returned by the model. */
   readonly probabilities?: Float32Array;
   /** After `smooth`: the probabilities averaged over time. */
   readonly smoothed?: Float32Array;
-  /** After `classify` the most likely class, after `smooth` the held one: an index into `labels`. */
+  /** After `classify` the most likely class, after `smooth` the one held: an index into `labels`. */
   readonly label?: number;
-  /** After `smooth`: media time at which this label began, ms. */
+  /** After `smooth`: media time at which this label began, in ms. */
   readonly labelSinceMs?: number;
-  /** The model that gave `probabilities`. */
+  /** The model that produced `probabilities`. */
   readonly model?: FaceModel;
 }
 
-/** A model, as far as its faces tell of it. */
+/** What a face records about the model that classified it. */
 export interface FaceModel {
   readonly name: string;
   readonly version: string;
@@ -138,8 +140,8 @@ export interface FaceModel {
 export interface FaceFrame {
   readonly frame: Frame;
   readonly faces: readonly Face[];
-  /** What `detect` found and `track` did not pass on: no faces to tell of, but to hide. */
+  /** What `detect` found but `track` did not pass on: not to be reported as faces, but to be hidden. */
   readonly passedOver?: readonly Box[];
-  /** True where `detect` did a full scan (not only search windows around known faces). */
+  /** True if `detect` scanned the whole frame, not only search windows around known faces. */
   readonly fullScan: boolean;
 }

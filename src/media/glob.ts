@@ -1,18 +1,18 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, normalize, sep } from "node:path";
 
-/** True for a path with `*`, `?`, `[...]` or `{a,b}` in it. */
+/** True for a path that contains `*`, `?`, `[...]` or `{a,b}`. */
 export function isGlob(path: string): boolean {
   return /[*?[\]{}]/.test(path);
 }
 
 /**
- * Files that a pattern names, in no order. `*` and `?` stay within a name, `**` is any number of folders, `[a-z]` is
- * one character, `{jpg,png}` is one of several. A name that begins with a dot must be written with it. Rejects where
- * the folder that the pattern begins with cannot be read, or the pattern is none.
+ * Files that match a pattern, in no particular order. `*` and `?` stay within a name, `**` is any number of folders,
+ * `[a-z]` is one character, `{jpg,png}` is one of several. A leading dot must be matched explicitly. Rejects if the
+ * folder that the pattern starts with cannot be read, or if the pattern is invalid.
  */
 export async function filesOf(given: string): Promise<string[]> {
-  const pattern = normalize(given); // as the names that are compared with it
+  const pattern = normalize(given); // like the names compared with it
   const parts = pattern.split(sep === "\\" ? /[\\/]/ : "/");
   const fixed = parts.slice(0, -1).findIndex(isGlob);
   const folder = parts.slice(0, fixed < 0 ? -1 : fixed).join(sep) || (pattern.startsWith("/") ? "/" : ".");
@@ -24,7 +24,10 @@ export async function filesOf(given: string): Promise<string[]> {
     .filter((path) => expression.test(path.split(sep).join("/")));
 }
 
-/** The files that a name or a pattern stands for, sorted; none where nothing matches. A name that only looks like a pattern is itself. */
+/**
+ * The files that a name or a pattern stands for, sorted; empty if nothing matches. An existing file whose name looks
+ * like a pattern stands for itself.
+ */
 export async function namedFiles(name: string): Promise<string[]> {
   if (!isGlob(name) || (await stat(name).catch(() => undefined))) return [name];
   return (await filesOf(name).catch(() => [])).sort();
@@ -57,6 +60,6 @@ function matcher(pattern: string): RegExp {
   try {
     return new RegExp(`^${text}$`);
   } catch {
-    throw new Error(`"${pattern}" is no pattern: look at its brackets and braces`);
+    throw new Error(`"${pattern}" is not a valid pattern: check its brackets and braces`);
   }
 }

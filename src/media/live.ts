@@ -7,7 +7,7 @@ import { expectFfmpeg } from "./ffmpeg.js";
 import type { Frame } from "./frame.js";
 
 export interface LiveOptions {
-  /** First wait before a new try, ms; doubled each time up to `mostMs`, and spread by a quarter either way. */
+  /** First wait before a retry, in ms; doubled each time up to `mostMs`, and randomised by a quarter either way. */
   readonly leastMs: number;
   readonly mostMs: number;
 }
@@ -17,8 +17,8 @@ export interface LiveContext extends DecodeContext {
 }
 
 /**
- * Frames of a camera, for ever: any end of the input is a failure, and it is opened again after a while. Media time
- * is since the camera's first frame and goes on across reconnects, gaps included. Completes after `context.stop`.
+ * Frames of a camera, indefinitely: any end of the input is a failure, after which it is opened again. Media time
+ * counts from the camera's first frame and continues across reconnects, gaps included. Completes after `context.stop`.
  */
 export function live(
   input: Omit<DecodeInput, "live" | "clock">,
@@ -28,7 +28,7 @@ export function live(
   expectFfmpeg();
   let closed: () => void | Promise<void> = () => {};
   context.defer(() => closed());
-  // One for all sessions: a camera may be opened again for ever.
+  // One callback for all sessions: a camera may be reopened indefinitely.
   const own: LiveContext = { ...context, defer: (close) => (closed = close) };
   return new Observable((subscriber) => {
     let firstAtMs = Number.NaN;
@@ -53,7 +53,7 @@ export function live(
     };
     const again = (why: string, before: number) => {
       if (context.stop.aborted) return subscriber.complete();
-      if (context.source.decoded > before) waitMs = options.leastMs; // it had worked
+      if (context.source.decoded > before) waitMs = options.leastMs; // it had worked before
       const wait = Math.min(MOST_TIMER_MS, waitMs * (0.75 + Math.random() / 2));
       waitMs = Math.min(options.mostMs, waitMs * 2);
       context.source.state = "reconnecting";
@@ -62,7 +62,7 @@ export function live(
       timer = setTimeout(open, wait);
     };
     const stop = () => {
-      // While a session runs it completes by itself; between two there is nothing to wait for.
+      // A running session completes by itself; between sessions there is nothing to wait for.
       if (timer && context.source.state === "reconnecting") {
         clearTimeout(timer);
         subscriber.complete();
@@ -79,7 +79,7 @@ export function live(
   });
 }
 
-/** What no new try would mend: there is no ffmpeg, or no memory for frames. */
+/** Whether retrying is pointless: there is no ffmpeg, or no memory for frames. */
 function isFinal(error: unknown): boolean {
   return (
     error instanceof EkspresiError && ["FFMPEG_MISSING", "FFMPEG_BROKEN", "FRAME_MEMORY"].includes(error.code)

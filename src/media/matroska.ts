@@ -11,12 +11,12 @@ const UNKNOWN_SIZE = [0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
 /** A code point of H.273. */
 const UNSPECIFIED = 2;
 
-/** Ticks of a raw stream's time: microseconds. */
+/** Ticks per ms in the times of a raw stream: microseconds. */
 export const TICKS_PER_MS = 1000;
 
 /**
- * Head of a Matroska stream of raw `yuv420p` pictures: what carries frames to ffmpeg with their own times, which
- * plain rawvideo cannot.
+ * Head of a Matroska stream of raw `yuv420p` frames, which passes them to ffmpeg with their own times; plain rawvideo
+ * cannot.
  */
 export function rawHead(width: number, height: number, video: VideoInfo): Uint8Array {
   const { frameRate, sampleAspect, colour } = video;
@@ -50,7 +50,7 @@ export function rawHead(width: number, height: number, video: VideoInfo): Uint8A
     ...element([0x42, 0x85], uint(2)),
   ];
   const info = [
-    ...element([0x2a, 0xd7, 0xb1], uint(1_000_000 / TICKS_PER_MS)), // nanoseconds a tick
+    ...element([0x2a, 0xd7, 0xb1], uint(1_000_000 / TICKS_PER_MS)), // nanoseconds per tick
     ...element([0x4d, 0x80], text("ekspresi")),
     ...element([0x57, 0x41], text("ekspresi")),
   ];
@@ -63,7 +63,11 @@ export function rawHead(width: number, height: number, video: VideoInfo): Uint8A
   ]);
 }
 
-/** What stands before the pixels of one picture: a cluster with a single block. @param ticks its time */
+/**
+ * Precedes the pixels of one frame: a cluster with a single block.
+ *
+ * @param ticks time of the frame
+ */
 export function rawFrameHead(ticks: number, bytes: number): Uint8Array {
   const time = element([0xe7], uint(ticks));
   const block = [0xa3, ...size(bytes + 4), 0x81, 0, 0, 0x80]; // track 1, at the cluster's time, a keyframe
@@ -78,7 +82,7 @@ function element(id: readonly number[], content: readonly number[]): number[] {
   return [...id, ...size(content.length), ...content];
 }
 
-/** A size in eight bytes, of which the first is the marker. */
+/** A size in eight bytes, the first of which is the marker. */
 function size(value: number): number[] {
   return [0x01, ...uint(value, 7)];
 }

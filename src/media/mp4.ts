@@ -3,14 +3,14 @@ import { type FileHandle, open } from "node:fs/promises";
 /** A box of ISO/IEC 14496-12 within a buffer. */
 interface Box {
   readonly type: string;
-  /** Where its content begins and ends. */
+  /** Start and end of its content. */
   readonly from: number;
   readonly to: number;
 }
 
 /**
- * Gives the last picture of an MP4 or QuickTime file a length where it has none: FFmpeg of 2018 writes such files, and
- * players leave that picture out. Nothing moves; only numbers are changed where they stand.
+ * Gives the last frame of an MP4 or QuickTime file a duration if it has none: the 2018 ffmpeg writes such files, and
+ * players skip that frame. Nothing moves; numbers are only changed in place.
  */
 export async function endLastPicture(path: string, seconds: number): Promise<void> {
   const file = await open(path, "r+");
@@ -25,7 +25,7 @@ export async function endLastPicture(path: string, seconds: number): Promise<voi
   }
 }
 
-/** Where the content of `moov` lies. */
+/** Where the content of `moov` is. */
 async function findMovie(file: FileHandle): Promise<{ at: number; bytes: number } | undefined> {
   const { size: end } = await file.stat();
   const head = Buffer.alloc(16);
@@ -40,7 +40,7 @@ async function findMovie(file: FileHandle): Promise<{ at: number; bytes: number 
   return undefined;
 }
 
-/** Changes the content of a `moov` box; false where nothing was to be done. */
+/** Changes the content of a `moov` box; false if there was nothing to do. */
 function lengthen(movie: Buffer, seconds: number): boolean {
   const whole = { type: "moov", from: 0, to: movie.length };
   const track = boxes(movie, whole).find((box) => box.type === "trak" && isVideo(movie, box));
@@ -59,7 +59,7 @@ function lengthen(movie: Buffer, seconds: number): boolean {
   const edits = find(movie, track, "edts", "elst");
   const edit = edits && lastEdit(movie, edits);
   const length = Math.round(scale * seconds);
-  // An edit shows what begins at its media time: all that follows.
+  // An edit shows what starts at its media time and everything after it.
   const shown = latest(movie, times, find(movie, table, "ctts")) + length - (edit?.mediaTime ?? 0);
   const duration = durationOf(movie, header);
   const decoded = read(movie, duration);
@@ -77,7 +77,7 @@ function lengthen(movie: Buffer, seconds: number): boolean {
   return true;
 }
 
-/** When the picture is shown that is shown last, in the track's units. */
+/** When the last frame in display order is shown, in the track's units. */
 function latest(movie: Buffer, times: Box, offsets: Box | undefined): number {
   let last = 0;
   let decoded = 0;
@@ -89,13 +89,13 @@ function latest(movie: Buffer, times: Box, offsets: Box | undefined): number {
   return last;
 }
 
-/** The values of `stts` or `ctts`, one a picture. */
+/** The values of `stts` or `ctts`, one per frame. */
 function* runs(buffer: Buffer, box: Box | undefined): Generator<number, undefined> {
   if (!box) return;
   const entries = buffer.readUInt32BE(box.from + 4);
   for (let n = 0; n < entries; n++) {
     const at = box.from + 8 + 8 * n;
-    // Offsets may be negative; in version 0 none is so great that it would be taken for one.
+    // Offsets may be negative; in version 0 none is large enough to be mistaken for a negative one.
     for (let left = buffer.readUInt32BE(at); left > 0; left--) yield buffer.readInt32BE(at + 4);
   }
 }
@@ -126,7 +126,7 @@ function find(buffer: Buffer, within: Box, ...path: readonly string[]): Box | un
   return box;
 }
 
-/** A number in four bytes, or eight. */
+/** A number in four or eight bytes. */
 interface Field {
   readonly at: number;
   readonly long: boolean;
@@ -134,19 +134,19 @@ interface Field {
 
 const isLong = (buffer: Buffer, { from }: Box) => buffer[from] === 1; // version 1: 64-bit times
 
-/** Of `mdhd` and `mvhd`: units a second. */
+/** Units per second, from `mdhd` or `mvhd`. */
 function scaleOf(buffer: Buffer, box: Box): number {
   return buffer.readUInt32BE(box.from + (isLong(buffer, box) ? 20 : 12));
 }
 
-/** Of `mdhd`, `mvhd` and `tkhd`, in which the duration stands at the same place. */
+/** Position of the duration in `mdhd`, `mvhd` and `tkhd`, which is the same in each. */
 function durationOf(buffer: Buffer, box: Box): Field {
   const long = isLong(buffer, box);
-  const gap = box.type === "tkhd" ? 4 : 0; // track's number and a reserved field instead of the scale
+  const gap = box.type === "tkhd" ? 4 : 0; // track number and a reserved field instead of the scale
   return { at: box.from + (long ? 24 : 16) + gap, long };
 }
 
-/** The last edit: how long it is, in the movie's units, and where it begins, in the track's. */
+/** The last edit: its duration in the movie's units, and its start in the track's. */
 function lastEdit(buffer: Buffer, box: Box): { duration: Field; mediaTime: number } {
   const long = isLong(buffer, box);
   const entries = buffer.readUInt32BE(box.from + 4);

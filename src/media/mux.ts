@@ -7,24 +7,24 @@ import { StderrTail } from "./stderr.js";
 import type { VideoInfo } from "./video-info.js";
 
 export interface MuxJob {
-  /** The recording, as ffmpeg takes it. */
+  /** The recording, as an ffmpeg input. */
   readonly url: string;
   readonly video: VideoInfo;
-  /** Its time that is 0 of the output and of the subtitles, ms. */
+  /** The recording's time that becomes 0 in the output and the subtitles, in ms. */
   readonly startMs: number;
-  /** The subtitles' file: `.srt` or `.ass`. */
+  /** The subtitle file: `.srt` or `.ass`. */
   readonly subtitles: string;
-  /** What players call them. */
+  /** The track's name in players. */
   readonly title: string;
   /** ffmpeg's name of the container. */
   readonly muxer: string;
-  /** The file that is written, over what is there. */
+  /** The file to write, replacing any existing one. */
   readonly path: string;
 }
 
 /**
- * Copies a recording as it is, no stream decoded, with one more track of subtitles, the first and shown by default.
- * Ends ffmpeg when `signal` aborts. Rejects with what ffmpeg said where it fails.
+ * Copies a recording without decoding any stream, adding a subtitle track that comes first and is shown by default.
+ * Ends ffmpeg if `signal` aborts. Rejects with ffmpeg's message if it fails.
  */
 export async function addSubtitles(ffmpeg: Ffmpeg, job: MuxJob, signal: AbortSignal): Promise<void> {
   const said = new StderrTail();

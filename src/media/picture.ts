@@ -1,6 +1,6 @@
 import type { PixelFormat } from "./frame.js";
 
-/** A decoded picture: `width * height` pixels of three bytes, red, green, blue, row by row. */
+/** A decoded picture: `width * height` pixels of three bytes (red, green, blue), row by row. */
 export interface RgbPicture {
   readonly width: number;
   readonly height: number;
@@ -8,8 +8,8 @@ export interface RgbPicture {
 }
 
 /**
- * Decodes a JPEG, PNG, WebP, AVIF, TIFF, GIF (its first picture) or SVG file, upright as its EXIF orientation says,
- * transparent parts on white. Rejects with one line saying why it cannot; a truncated file cannot.
+ * Decodes a JPEG, PNG, WebP, AVIF, TIFF, GIF (its first picture) or SVG file, rotated upright according to EXIF, with
+ * transparent parts on white. Rejects with one line that says why it cannot; a truncated file cannot be decoded.
  */
 export async function readPicture(path: string): Promise<RgbPicture> {
   const { default: sharp } = await import("sharp"); // libvips is large, and most runs have no picture files
@@ -22,20 +22,23 @@ export async function readPicture(path: string): Promise<RgbPicture> {
   return { width: info.width, height: info.height, rgb: data };
 }
 
-/** Writes a picture as JPEG files hold it: BT.601, full range. `target` is as long as `frameBytes` says, or longer. */
+/**
+ * Writes a picture the way JPEG files store it: BT.601, full range. `target` must have at least the length that
+ * `frameBytes` returns.
+ */
 export function writePlanes(picture: RgbPicture, format: PixelFormat, target: Uint8Array): void {
   writeLuma(picture, target);
   if (format === "yuv420p") writeChroma(picture, target.subarray(picture.width * picture.height));
 }
 
-/** The luma of OpenCV's `COLOR_RGB2GRAY`, to the bit. */
+/** The luma of OpenCV's `COLOR_RGB2GRAY`, bit for bit. */
 function writeLuma({ rgb, width, height }: RgbPicture, target: Uint8Array): void {
   for (let i = 0, at = 0; i < width * height; i++, at += 3)
     target[i] =
       ((rgb[at] ?? 0) * 9798 + (rgb[at + 1] ?? 0) * 19235 + (rgb[at + 2] ?? 0) * 3735 + (1 << 14)) >> 15;
 }
 
-/** Each chroma pixel is of the mean colour of the four pixels it stands for; at an odd edge these repeat. */
+/** Each chroma pixel has the mean colour of the four pixels it stands for; these repeat at an odd edge. */
 function writeChroma({ rgb, width, height }: RgbPicture, target: Uint8Array): void {
   const across = Math.ceil(width / 2);
   const down = Math.ceil(height / 2);

@@ -4,17 +4,17 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** What is read before anybody has said where it should go. */
+/** How much is read before anyone has said where it should go. */
 const AHEAD_BYTES = 65536;
 const KEY_BYTES = 16;
 
 /**
- * The reading end of a pipe whose other end a child process writes to. The system puts the bytes where they are wanted,
- * in a frame's slot: the pipes that `spawn` makes take 64 KiB anew for each read, and collecting them was a third of
- * the main thread's time. Only what comes while nothing is wanted, the beginning of a frame, is copied.
+ * The reading end of a pipe that a child process writes to. The system puts the bytes where they are needed, in a
+ * frame's slot: the pipes that `spawn` makes allocate 64 KiB for each read, and collecting that was a third of the main
+ * thread's time. Only what arrives while nothing is requested, the start of a frame, is copied.
  */
 export class BytePipe {
-  /** What the child gets in its `stdio`; destroy it once the child is there. */
+  /** The child's end for its `stdio`; destroy it once the child has been spawned. */
   readonly childEnd: Socket;
   readonly #socket: Socket;
   readonly #ahead: Ahead;
@@ -47,7 +47,7 @@ export class BytePipe {
     let pipe: BytePipe | undefined;
     const onread = {
       buffer: () => (pipe ? pipe.#place() : ahead.bytes),
-      // Nothing comes before a child has got the other end, and that is after there is a pipe.
+      // Nothing arrives before a child has the other end, and that is only after there is a pipe.
       callback: (count: number, place: Uint8Array) => !!pipe && pipe.#received(count, place),
     };
     const socket = connect({ path: server.address() as string, onread });
@@ -59,12 +59,12 @@ export class BytePipe {
     return opened;
   }
 
-  /** Fills `target`. False when the pipe ended before. One call at a time. */
+  /** Fills `target`. False if the pipe ended before. One call at a time. */
   read(target: Uint8Array): Promise<boolean> {
     return this.#take(target.length, target);
   }
 
-  /** Throws `bytes` away. False when the pipe ended before. One call at a time. */
+  /** Discards `bytes` bytes. False if the pipe ended before. One call at a time. */
   skip(bytes: number): Promise<boolean> {
     return this.#take(bytes, undefined);
   }
@@ -93,7 +93,7 @@ export class BytePipe {
     return this.#missing > 0 && this.#target ? this.#target.subarray(this.#at) : this.#ahead.bytes;
   }
 
-  /** Whether to go on reading. */
+  /** Whether to continue reading. */
   #received(count: number, place: Uint8Array): boolean {
     if (place === this.#ahead.bytes) {
       this.#ahead.from = 0;
@@ -127,15 +127,15 @@ export class BytePipe {
 
 interface Ahead {
   readonly bytes: Buffer;
-  /** What of it nobody has taken yet. */
+  /** The part of it that has not been consumed yet. */
   from: number;
   until: number;
 }
 
-/** Longest path of a socket that macOS takes, bytes. */
+/** Longest socket path that macOS accepts, in bytes. */
 const MOST_PATH_BYTES = 103;
 
-/** The address for a name that only we know: no file where the system has addresses that are none. */
+/** The address for a name that only we know; not a file if the system has addresses that are not files. */
 export function addressOf(name: string, platform = process.platform, folder = tmpdir()): string {
   if (platform === "linux") return `\0${name}`;
   if (platform === "win32") return `\\\\.\\pipe\\${name}`;
@@ -144,8 +144,8 @@ export function addressOf(name: string, platform = process.platform, folder = tm
 }
 
 /**
- * The connection that brings the key. Another program of this machine might come first: it would get the pictures. Such
- * connections are closed.
+ * The connection that presents the key. Another program on this machine might connect first, and would get the frames;
+ * such connections are closed.
  */
 export function theOneWith(key: Buffer, server: Server): Promise<Socket> {
   const others = new Set<Socket>();

@@ -9,13 +9,13 @@ declare global {
 }
 
 const WASM_PAGE = 65536;
-const MAX_PAGES = 65536; // 4 GiB, the most a 32-bit memory can have
+const MAX_PAGES = 65536; // 4 GiB, the most that a 32-bit memory can have
 
 /**
- * One shared WebAssembly memory for a whole run. Frame slots and the kernels' scratch space lie in it, so that
- * a Haar worker reads a frame's pixels where ffmpeg's bytes were put, without a copy.
+ * One shared WebAssembly memory for a whole run. It contains the frame slots and the kernels' scratch space, so that a
+ * Haar worker reads a frame's pixels where ffmpeg's bytes were put, without a copy.
  *
- * Regions are page-aligned. A freed region is used again for a request of at most its size.
+ * Regions are page-aligned. A freed region is reused for a request of at most its size.
  */
 export class FrameMemory {
   readonly memory: WebAssembly.Memory;
@@ -27,12 +27,14 @@ export class FrameMemory {
     this.#next = WASM_PAGE; // page 0 is left to the kernel's own constants
   }
 
-  /** Bytes taken from the system so far. */
+  /** Bytes allocated from the system so far. */
   get bytes(): number {
     return this.#next;
   }
 
-  /** Offset of `bytes` fresh or reused bytes (contents undefined), a multiple of 65536. Throws when 4 GiB are used up. */
+  /**
+   * Offset of `bytes` fresh or reused bytes (contents undefined), a multiple of 65536. Throws if all 4 GiB are used.
+   */
   allocate(bytes: number): { offset: number; bytes: number } {
     const wanted = Math.max(1, Math.ceil(bytes / WASM_PAGE)) * WASM_PAGE;
     let best = -1;
@@ -42,7 +44,7 @@ export class FrameMemory {
     const reused = best >= 0 ? this.#free.splice(best, 1)[0] : undefined;
     if (reused) return reused;
     const end = this.#next + wanted;
-    const missing = end + WASM_PAGE - this.memory.buffer.byteLength; // kernels read somewhat beyond a picture
+    const missing = end + WASM_PAGE - this.memory.buffer.byteLength; // kernels read slightly past the end of a picture
     if (missing > 0) {
       const pages = Math.ceil(missing / WASM_PAGE);
       try {
@@ -50,7 +52,7 @@ export class FrameMemory {
       } catch (cause) {
         throw new EkspresiError(
           "FRAME_MEMORY",
-          `frame memory: ${Math.round(end / 2 ** 20)} MiB wanted, at most 4096 MiB can be had; use fewer sources, smaller frames or fewer slots`,
+          `frame memory: ${Math.round(end / 2 ** 20)} MiB needed, at most 4096 MiB available; use fewer sources, smaller frames or fewer slots`,
           { cause },
         );
       }
@@ -64,7 +66,7 @@ export class FrameMemory {
     this.#free.push(region);
   }
 
-  /** A view of `bytes` bytes at `offset`. Views stay valid when the memory grows (the memory is shared). */
+  /** A view of `bytes` bytes at `offset`. Views stay valid when the memory grows, because it is shared. */
   view(offset: number, bytes: number): Uint8Array {
     return new Uint8Array(this.memory.buffer, offset, bytes);
   }
@@ -75,7 +77,7 @@ export interface Slot {
   readonly index: number;
   /** Byte offset in `FrameMemory.memory`. */
   readonly offset: number;
-  /** The whole region, at least as long as was asked for. */
+  /** The whole region, at least as long as requested. */
   readonly data: Uint8Array;
 }
 
@@ -88,7 +90,7 @@ interface PooledSlot extends Slot {
 
 /**
  * A fixed number of frame slots for one source: with the sinks' backlog, the only back-pressure there is. A recording
- * awaits `acquire`; a camera calls `tryAcquire` and drops when it gets none. Every lease must come back:
+ * awaits `acquire`; a camera calls `tryAcquire` and drops the frame if it gets no slot. Every lease must be returned:
  * `free === slots` after a run.
  */
 export class FramePool {
@@ -99,7 +101,7 @@ export class FramePool {
   readonly #waiting: (() => void)[] = [];
   readonly #changed: () => void;
 
-  /** `changed` is called after every lease that was taken, returned or waited for. */
+  /** `changed` is called whenever a lease was taken, returned or waited for. */
   constructor(memory: FrameMemory, slots: number, changed: () => void = () => {}) {
     this.#memory = memory;
     this.slots = slots;
@@ -124,16 +126,16 @@ export class FramePool {
     return this.#waiting.length > 0;
   }
 
-  /** A slot of at least `bytes` with one lease, or nothing when all are leased. */
+  /** A slot of at least `bytes` with one lease, or undefined if all are leased. */
   tryAcquire(bytes: number): Slot | undefined {
     const slot = this.#free.pop();
     if (!slot) return undefined;
     if (!slot.region || slot.region.bytes < bytes) {
       const before = slot.region;
       slot.region = undefined;
-      this.#free.push(slot); // where there is no memory for it, it stays free
+      this.#free.push(slot); // if there is no memory for it, it stays free
       if (before) this.#memory.free(before);
-      // Growing by a quarter at least keeps what is left behind small when every picture is a little larger.
+      // Growing by at least a quarter limits what is left behind when every picture is slightly larger.
       slot.region = this.#memory.allocate(Math.max(bytes, (before?.bytes ?? 0) * 1.25));
       this.#free.pop();
       slot.offset = slot.region.offset;
@@ -144,7 +146,7 @@ export class FramePool {
     return slot;
   }
 
-  /** As `tryAcquire`, but waits until a slot is free. Resolves to nothing when `signal` aborts first. */
+  /** Like `tryAcquire`, but waits until a slot is free. Resolves to undefined if `signal` aborts first. */
   async acquire(bytes: number, signal: AbortSignal): Promise<Slot | undefined> {
     for (let waited = false; !signal.aborted; waited = true) {
       const slot = this.tryAcquire(bytes);
@@ -166,7 +168,7 @@ export class FramePool {
     return undefined;
   }
 
-  /** One more lease on a slot that is already leased (a fan-out). */
+  /** Adds a lease to a slot that is already leased (a fan-out). */
   retain(slot: Slot): void {
     const own = this.#own(slot);
     if (own.leases < 1)
@@ -178,7 +180,7 @@ export class FramePool {
     return this.#own(slot).leases;
   }
 
-  /** Gives one lease back. Throws when it was given back before: that is a bug in an operator. */
+  /** Returns one lease. Throws if it had already been returned: that is a bug in an operator. */
   release(slot: Slot): void {
     const own = this.#own(slot);
     if (own.leases < 1)

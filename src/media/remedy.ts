@@ -1,23 +1,23 @@
-/** What to do about what ffmpeg says; the first that fits counts. */
+/** What to do about ffmpeg's messages; the first match counts. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/\b401\b|authorization failed/i, "check user and password"],
-  [/\b403\b|Forbidden/i, "this user may not see it"],
+  [/\b403\b|Forbidden/i, "this user has no access"],
   [/\b404\b/, "check the path of the address"],
   [/Connection refused/i, "nothing listens there; check address and port"],
   [/No route to host|Network is unreachable|timed out/i, "check the address and the network"],
-  [/resolve hostname|Name or service not known/i, "check the host's name"],
-  [/moov atom not found/i, "the recording was cut off while it was written"],
-  [/Device or resource busy/i, "another program uses the camera"],
+  [/resolve hostname|Name or service not known/i, "check the host name"],
+  [/moov atom not found/i, "the recording was interrupted while it was being written"],
+  [/Device or resource busy/i, "another program is using the camera"],
   [/\/dev\/video\d+: Permission denied/, "add the user to the group `video`"],
   [/\/dev\/video\d+: No such file/, "`pipeline doctor` lists the cameras"],
-  [/Selected framerate/, "give an `fps` that the camera offers"],
-  [/Selected video size/, "give a `size` that the camera offers"],
-  [/matches no streams/, "it has no pictures: give a recording with video in it"],
-  [/nothing was encoded/, "look at `from` and `to`, and at its length"],
+  [/Selected framerate/, "set an `fps` that the camera supports"],
+  [/Selected video size/, "set a `size` that the camera supports"],
+  [/matches no streams/, "it has no video; give a recording with a video stream"],
+  [/nothing was encoded/, "check `from` and `to` against its length"],
   [/Invalid data found/i, "give a recording that ffmpeg can read"],
 ];
 
-/** ffmpeg's reason with what to do about it, where that is known. `name` is told already, and not again. */
+/** ffmpeg's reason, with a remedy if one is known. `name` is already in the message and is not repeated. */
 export function withRemedy(reason: string, name: string): string {
   const remedy = REMEDIES.find(([says]) => says.test(reason))?.[1];
   const short = reason.startsWith(`${name}: `) ? reason.slice(name.length + 2) : reason;

@@ -8,9 +8,9 @@ import {
   type VideoInfo,
 } from "./video-info.js";
 
-/** What `showinfo` said of one frame, before the frame's bytes come. */
+/** What `showinfo` reports about one frame, before the frame's bytes arrive. */
 export interface FrameNote {
-  /** Presentation time, ms. */
+  /** Presentation time in ms. */
   readonly ptsMs: number;
   readonly width: number;
   readonly height: number;
@@ -23,35 +23,41 @@ const KEEP = 12;
 const TELLING =
   /error|invalid|no space|no such|denied|refused|not found|could not|cannot|unable|failed|unauthorized|timed out|does not|moov|40\d|unknown|not match|matches no streams|nothing was encoded|not currently supported|is a directory|immediate exit/i;
 
-/** What ffmpeg says of a recording that breaks off or is damaged, and goes on or ends as if all were well. */
+/** What ffmpeg says of a recording that is truncated or damaged, when it continues or ends as if all were well. */
 const DAMAGED =
   /partial file|ended prematurely|truncat|corrupt|invalid data found|error while decoding|invalid nal|concealing/i;
 
-/** A line without the address of what said it (which builds for Windows write without `0x`), and without passwords. */
+/** A line without the address of its origin (which Windows builds write without `0x`) and without passwords. */
 const bare = (line: string) => redact(line.replace(/^(\[[^\]]* @ (?:0x)?[0-9a-fA-F]+\] )+/, "").trim());
 
-/** What a camera of a Mac cannot do; the list of all that it can follows. */
+/** What a Mac's camera does not support; the list of everything that it does follows. */
 const REFUSED = /^Selected (framerate|video size) .*not supported/;
 
-/** The last lines that an ffmpeg said, without its addresses and passwords. */
+/** About a file that is none of the formats that `readAsNamed` lets ffmpeg read; the list of them follows. */
+const OTHER_KIND = /^Format not on whitelist/;
+
+/** The last lines from ffmpeg, without its addresses and passwords. */
 export class StderrTail {
   readonly #said: string[] = [];
   #refused: string | undefined;
 
   add(line: string): void {
-    if (/^To ignore this, add a trailing/.test(line)) return; // of its own options, which nobody gave
+    if (/^To ignore this, add a trailing/.test(line)) return; // about its own options, which nobody set
     const text = bare(line);
     if (REFUSED.test(text)) this.#refused = text;
+    if (OTHER_KIND.test(text)) this.#refused = "it is not a recording, or refers to other files";
     this.#said.push(text);
     if (this.#said.length > KEEP) this.#said.shift();
   }
 
-  /** True when the output was not written whole, of which ffmpeg's exit code does not always tell. */
+  /** True if the output was not written completely, which ffmpeg's exit code does not always show. */
   get writeFailed(): boolean {
     return this.#said.some((line) => /No space left on device|^Error (closing|writing|muxing)/.test(line));
   }
 
-  /** The most telling line: of a reader the last such one, of a writer the first, for what follows it follows from it. */
+  /**
+   * The most telling line: of a reader the last such line, of a writer the first, because the others follow from it.
+   */
   reason(which: "first" | "last"): string | undefined {
     if (this.#said.some((line) => line.includes("No space left on device"))) return "the disk is full";
     if (this.#refused !== undefined) return this.#refused;
@@ -61,13 +67,13 @@ export class StderrTail {
 }
 
 /**
- * Reads ffmpeg's stderr: notes on frames, what it tells of the recording, and the last lines it said otherwise, which
- * tell why it failed.
+ * Reads ffmpeg's stderr: notes on frames, what it reports about the recording, and the last other lines, which say why
+ * it failed.
  */
 export class StderrReader {
-  /** Length of the recording where it was told, ms. */
+  /** Length of the recording in ms, if reported. */
   durationMs: number | undefined;
-  /** The first line that told of damage. */
+  /** The first line that reported damage. */
   damage: string | undefined;
   #startMs = 0;
   #rest = "";
@@ -76,9 +82,15 @@ export class StderrReader {
   #pixels: StreamPixels | undefined;
   readonly #subtitles: string[] = [];
   readonly #said = new StderrTail();
+  readonly #mark: string;
   readonly #onNote: (note: FrameNote) => void;
 
-  constructor(onNote: (note: FrameNote) => void) {
+  /**
+   * @param showinfo name of the filter that reports frames. No recording may know it: ffmpeg prints titles and
+   * languages unchanged, including line ends
+   */
+  constructor(showinfo: string, onNote: (note: FrameNote) => void) {
+    this.#mark = `[${showinfo} @ `;
     this.#onNote = onNote;
   }
 
@@ -88,14 +100,15 @@ export class StderrReader {
     for (const line of lines) this.#line(line);
   }
 
-  /** Why it failed, as far as it told. */
+  /** Why it failed, as far as it said. */
   get reason(): string | undefined {
     return this.#said.reason("last");
   }
 
-  /** What is known of the pictures since the frame of `note`. */
+  /** What is known about the video from the frame of `note` on. */
   videoInfo({ ptsMs, pixelFormat, sampleAspect }: FrameNote): VideoInfo {
-    // Before 0 lies what an audio decoder needs to get going, which is not heard (FFmpeg 7 counts it in Matroska too).
+    // What comes before 0 is needed by an audio decoder to start, and is not heard (FFmpeg 7 counts it in Matroska
+    // too).
     const startMs = ptsMs >= 0 ? Math.max(0, this.#startMs) : this.#startMs;
     return {
       timeBase: this.#timeBase,
@@ -109,8 +122,9 @@ export class StderrReader {
   }
 
   #line(line: string): void {
-    if (line.includes("showinfo")) this.#showinfo(line);
-    else this.#other(line);
+    const at = line.indexOf(this.#mark); // ffmpeg may have written its own figures before it
+    if (at < 0) this.#other(line);
+    else this.#showinfo(line.slice(line.indexOf("] ", at) + 2));
   }
 
   #other(line: string): void {
@@ -129,7 +143,9 @@ export class StderrReader {
   }
 
   #showinfo(line: string): void {
-    const pts = /\bpts: *(-?\d+|NOPTS)\b.*?\bfmt:(\w+)\b.*?\bsar:(\d+)\/(\d+) s:(\d+)x(\d+)/.exec(line);
+    const pts = /^n: *\d+ pts: *(-?\d+|NOPTS)\b.*?\bfmt:(\w+)\b.*?\bsar:(\d+)\/(\d+) s:(\d+)x(\d+)/.exec(
+      line,
+    );
     if (pts) {
       const { num, den } = this.#timeBase;
       const aspect = { num: Number(pts[3]), den: Number(pts[4]) };
@@ -142,11 +158,11 @@ export class StderrReader {
       });
       return;
     }
-    const config = /config in time_base: (\d+)\/(\d+), frame_rate: (\d+)\/(\d+)/.exec(line);
+    const config = /^config in time_base: (\d+)\/(\d+), frame_rate: (\d+)\/(\d+)/.exec(line);
     if (!config) return;
     this.#timeBase = { num: Number(config[1]), den: Number(config[2]) };
     const [num, den] = [Number(config[3]), Number(config[4])];
-    // What ffmpeg guesses for a variable rate may be the unit of time itself.
+    // ffmpeg's guess for a variable rate may be the time base itself.
     this.#frameRate = den > 0 && num / den >= 1 && num / den <= 1000 ? { num, den } : undefined;
   }
 }

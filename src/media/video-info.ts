@@ -3,60 +3,60 @@ export interface Rational {
   readonly den: number;
 }
 
-/** How samples are to be read as colours: code points of ISO/IEC 23091-2 (H.273). */
+/** How samples map to colours: code points of ISO/IEC 23091-2 (H.273). */
 export interface ColourInfo {
   /** `tv`: luma 16 to 235. `pc`: luma 0 to 255. */
   readonly range: "tv" | "pc";
-  /** Absent, as the two below, where the container does not say. */
+  /** Absent, like the two below, if the container does not say. */
   readonly matrix?: number;
   readonly primaries?: number;
   readonly transfer?: number;
 }
 
-/** What a container says of its pictures besides their size: what an encoder needs to keep them as they are. */
+/** What a container says about its video besides the size: what an encoder needs to preserve it. */
 export interface VideoInfo {
-  /** Unit of the container's PTS, seconds. */
+  /** Unit of the container's PTS in seconds. */
   readonly timeBase: Rational;
-  /** Nominal rate, pictures a second; absent where the container has none. */
+  /** Nominal rate in frames per second; absent if the container has none. */
   readonly frameRate?: Rational;
-  /** Width of a pixel to its height. */
+  /** Ratio of a pixel's width to its height. */
   readonly sampleAspect: Rational;
-  /** Of the pixels as decoded. */
+  /** Colour of the pixels as decoded. */
   readonly colour: ColourInfo;
-  /** Bits a sample of the recording; what is decoded has 8. */
+  /** Bits per sample in the recording; decoded frames have 8. */
   readonly bits: number;
-  /** Earliest time of any stream in the container, ms: players call it 0:00. */
+  /** Earliest time of any stream in the container, in ms: players show it as 0:00. */
   readonly startMs: number;
-  /** ffmpeg's names of the codecs of its streams of subtitles, in their order. */
+  /** ffmpeg's names of the codecs of its subtitle streams, in order. */
   readonly subtitles: readonly string[];
 }
 
-/** A part of a recording that ffmpeg can open once more. */
+/** Part of a recording, which ffmpeg can open again. */
 export interface RecordingRef {
-  /** As ffmpeg takes it. */
+  /** As an ffmpeg input. */
   readonly url: string;
-  /** What begins and ends it, counted from the recording's start; absent where that is its own. */
+  /** Its start and end, relative to the recording's start; absent where they coincide with the recording's. */
   readonly fromMs?: number;
   readonly toMs?: number;
 }
 
-/** Some containers begin at any time; a start that others tell is kept, so that every time stays what it was. */
+/** Some containers start at an arbitrary time. A start below this is kept instead, so that all times stay the same. */
 const KEPT_START_MS = 1000;
 
-/** The recording's time, ms, that is 0 of what is made of it. */
+/** The recording's time that becomes 0 in what is made from it, in ms. */
 export function zeroOf({ startMs }: VideoInfo, { fromMs }: RecordingRef): number {
   if (fromMs !== undefined) return startMs + fromMs;
   return startMs >= 0 && startMs < KEPT_START_MS ? 0 : startMs;
 }
 
-/** An input's pixels, as ffmpeg's `Stream` line tells of them. */
+/** An input's pixels, as reported in ffmpeg's `Stream` line. */
 export interface StreamPixels extends Omit<ColourInfo, "range"> {
   /** ffmpeg's name, e.g. `yuv420p10le`. */
   readonly format: string;
   readonly range?: "tv" | "pc";
 }
 
-// ffmpeg's names, each at its code point.
+// ffmpeg's names, in the order of their code points.
 const MATRICES =
   "gbr bt709 - - fcc bt470bg smpte170m smpte240m ycgco bt2020nc bt2020c smpte2085 chroma-derived-nc chroma-derived-c ictcp";
 const PRIMARIES = "- bt709 - - bt470m bt470bg smpte170m smpte240m film bt2020 smpte428 smpte431 smpte432";
@@ -68,14 +68,14 @@ function codePoint(names: string, name: string | undefined): number | undefined 
   return at < 0 ? undefined : at;
 }
 
-/** Reads `yuv420p10le(tv, bt2020nc/bt2020/smpte2084, progressive)` out of a `Stream ... Video:` line. */
+/** Reads `yuv420p10le(tv, bt2020nc/bt2020/smpte2084, progressive)` from a `Stream ... Video:` line. */
 export function parseStreamPixels(line: string): StreamPixels | undefined {
   const match = /: Video: [^,]+, ([a-z0-9_]+)(?:\(([^)]*)\))?/.exec(line);
   if (!match?.[1]) return undefined;
   const notes = (match[2] ?? "").split(", ");
   const range = notes.find((note): note is "tv" | "pc" => note === "tv" || note === "pc");
   const three = notes.find((note) => note.split("/").length === 3)?.split("/");
-  // One name stands alone where matrix, primaries and transfer are called alike.
+  // A single name stands for matrix, primaries and transfer if all have the same one.
   const alike = notes.find((note) => codePoint(MATRICES, note) !== undefined);
   const [matrix, primaries, transfer] = three ?? [alike, alike, alike];
   return {
@@ -98,13 +98,13 @@ function codes(
 }
 
 const RGB = /^(rgb|bgr|argb|abgr|gbr|pal8|0rgb|0bgr)/;
-/** What ffmpeg converts red, green and blue with when nothing says otherwise. */
+/** The matrix that ffmpeg converts RGB with unless told otherwise. */
 const SMPTE170M = 6;
 
-/** How pixels of `input` are to be read once ffmpeg has decoded them to `decoded`, `yuv420p` or `yuvj420p`. */
+/** How to read pixels of `input` once ffmpeg has decoded them to `decoded`, which is `yuv420p` or `yuvj420p`. */
 export function decodedColour(input: StreamPixels | undefined, decoded: string): ColourInfo {
   const rgb = RGB.test(input?.format ?? "");
-  // `yuvj` means full range; a conversion between such formats and others converts the range too.
+  // `yuvj` means full range; converting between such formats and others converts the range too.
   const converted = rgb || input?.format.startsWith("yuvj");
   const full = decoded.startsWith("yuvj") || (input?.range === "pc" && !converted);
   return {
@@ -113,7 +113,7 @@ export function decodedColour(input: StreamPixels | undefined, decoded: string):
   };
 }
 
-/** Bits a sample of ffmpeg's pixel format. */
+/** Bits per sample of ffmpeg's pixel format. */
 export function bitsOf(format: string): number {
   return Number(/p(9|10|12|14|16)(?:le|be)?$/.exec(format)?.[1] ?? 8);
 }

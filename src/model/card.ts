@@ -1,6 +1,6 @@
 import { type Static, Type } from "typebox";
 
-/** A card's size at most. */
+/** Largest size of a card. */
 export const MAX_CARD_BYTES = 2 ** 20;
 
 /** The seven expressions in FER-2013's own order. */
@@ -19,9 +19,9 @@ export const CardMetrics = Type.Object({
   dataset: Type.String(),
   split: Type.String(),
   images: Type.Integer({ minimum: 0 }),
-  flip: Type.Boolean({ description: "Averaged over the picture and its mirror image." }),
+  flip: Type.Boolean({ description: "Whether averaged over each picture and its mirror image." }),
   precision: Type.Optional(
-    Type.Literal("int8", { description: "Of the file in 8 bits; else 32-bit floats." }),
+    Type.Literal("int8", { description: "Set if measured on the 8-bit file; absent for 32-bit floats." }),
   ),
   accuracy: Type.Number(),
   macroF1: Type.Number(),

@@ -15,8 +15,8 @@ export interface ModelPart {
 }
 
 /**
- * Writes a model's files and last its card, each beside its place and renamed; `card.files` is made from the parts.
- * Throws `ModelError` where they cannot be written.
+ * Writes a model's files, then its card, each to a temporary file that is renamed into place. `card.files` is derived
+ * from the parts. Throws `ModelError` if they cannot be written.
  */
 export async function writeModelFolder(
   folder: string,
@@ -38,7 +38,7 @@ export async function writeModelFolder(
 }
 
 /**
- * Throws `ModelError` where it cannot be written, or would be larger than `loadModel` takes; the card that is there
+ * Throws `ModelError` if the card cannot be written or would be larger than `loadModel` accepts; the existing card
  * stays.
  */
 export async function writeCard(folder: string, card: ModelCard): Promise<void> {
@@ -48,10 +48,10 @@ export async function writeCard(folder: string, card: ModelCard): Promise<void> 
 
 const CARD = "card.json";
 
-/** A list of numbers, one a line; no text in JSON has such line ends. */
+/** A list of numbers, one per line; strings in JSON cannot contain such line breaks. */
 const NUMBERS = /\[\n\s+[-+.\deE]+(?:,\n\s+[-+.\deE]+)*\n\s+\]/g;
 
-/** As JSON with rows of numbers in a line each: a confusion matrix of 255 classes has 65,025. */
+/** The card as JSON, with each row of numbers on one line: a confusion matrix of 255 classes has 65,025 numbers. */
 function cardText(folder: string, card: ModelCard): string {
   const json = JSON.stringify(card, null, 2).replace(NUMBERS, (list) => list.replace(/\s+/g, ""));
   const text = `${json}\n`;
@@ -59,7 +59,7 @@ function cardText(folder: string, card: ModelCard): string {
   if (bytes > MAX_CARD_BYTES)
     throw new ModelError(
       "MODEL_CARD",
-      `${join(folder, CARD)} would have ${count(bytes)} bytes, more than the ${count(MAX_CARD_BYTES)} that a card may have; its figures (\`metrics\`) take most of them: take earlier ones out of it`,
+      `${join(folder, CARD)} would have ${count(bytes)} bytes; a card may have at most ${count(MAX_CARD_BYTES)}; remove earlier figures from its \`metrics\`, which take most of them`,
     );
   return text;
 }

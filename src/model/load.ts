@@ -22,8 +22,8 @@ const MAX_FILE_BYTES = 2 ** 30;
 const cardSchema = Schema.Compile(ModelCard);
 
 /**
- * Finds a model by the name of one that comes with the package, or by the path of its folder, and checks its card.
- * Throws `ConfigError` where there is none, `ModelError` where its card is not one.
+ * Finds a model by the name of a shipped one or by the path of its folder, and checks its card. Throws `ConfigError` if
+ * there is none, `ModelError` if its card is invalid.
  */
 export async function loadModel(nameOrPath: string, baseDir: string): Promise<Model> {
   const isPath = isModelPath(nameOrPath);
@@ -62,19 +62,19 @@ export function shippedModels(): string[] {
   return folders.map((entry) => entry.name).sort();
 }
 
-/** What is said of a name that no shipped model has. */
+/** Message for a name that no shipped model has. */
 export function noSuchModel(name: string): string {
-  return `model ${name}: there is none of that name; use ${shippedModels().join(", ")}, or the path of a model's folder (./runs/mine/model)`;
+  return `model ${name}: not found; use ${shippedModels().join(", ")}, or the path of a model's folder (./runs/mine/model)`;
 }
 
 async function readCard(file: string, name: string, isPath: boolean): Promise<string> {
   try {
     if ((await stat(file)).size > MAX_CARD_BYTES)
-      throw new ModelError("MODEL_CARD", `model ${name}: ${file} is larger than any card`);
+      throw new ModelError("MODEL_CARD", `model ${name}: ${file} is too large for a model card`);
     return await readFile(file, "utf8");
   } catch (cause) {
     if (cause instanceof ModelError) throw cause;
-    const what = existsSync(dirname(file)) ? "there is no card.json in it" : "there is no such folder";
+    const what = existsSync(dirname(file)) ? "it has no card.json" : "folder not found";
     throw new ConfigError(
       "MODEL_MISSING",
       isPath
@@ -85,13 +85,13 @@ async function readCard(file: string, name: string, isPath: boolean): Promise<st
   }
 }
 
-/** The bytes of one of the model's files, its size and hash checked against the card first. */
+/** The bytes of one of the model's files, after checking its size and hash against the card. */
 export async function modelFile({ folder, card }: Model, kind: ModelFileKind): Promise<Uint8Array> {
   const entry = card.files.find((file) => file.kind === kind);
   if (!entry)
     throw new ModelError(
       "MODEL_FILE",
-      `model ${card.name}: it has no ${kind} file; \`pipeline models ${kind === "onnx-int8" ? "quantize" : "export"}\` makes one`,
+      `model ${card.name}: it has no ${kind} file; create it with \`pipeline models ${kind === "onnx-int8" ? "quantize" : "export"}\``,
     );
   const path = join(folder, entry.path);
   const fail = (what: string) =>
@@ -99,7 +99,7 @@ export async function modelFile({ folder, card }: Model, kind: ModelFileKind): P
   const info = await stat(path).catch(() => undefined);
   if (!info) throw fail("is missing");
   if (info.size !== entry.bytes || info.size > MAX_FILE_BYTES)
-    throw fail(`has ${info.size} bytes where its card says ${entry.bytes}`);
+    throw fail(`has ${info.size} bytes, but its card says ${entry.bytes}`);
   const bytes = await readFile(path);
   if (createHash("sha256").update(bytes).digest("hex") !== entry.sha256)
     throw fail("is not the file its card describes (its hash differs)");

@@ -1,7 +1,7 @@
 import { diskReason } from "../disk.js";
 import { ModelError } from "../errors.js";
 
-/** Waits for a write; where it fails, throws a `ModelError` that names the file. */
+/** Waits for a write; throws a `ModelError` that names the file if it fails. */
 export async function written<T>(file: string, write: Promise<T>): Promise<T> {
   try {
     return await write;

@@ -4,50 +4,50 @@ import type { Occupancy } from "../pipeline/context.js";
 import { MOST_TIMER_MS } from "../timer.js";
 
 export interface BatchSettings {
-  /** Crops a batch. */
+  /** Crops per batch. */
   readonly size: number;
-  /** Longest wait of a crop for its batch to fill, ms. */
+  /** Longest time that a crop waits for its batch to fill, in ms. */
   readonly maxWaitMs: number;
   /**
-   * Sources whose frames give their slots back once their faces are cut out. Only of recordings, and where nobody wants
-   * the pixels afterwards: of a camera few slots keep what is shown fresh.
+   * Sources whose frames give their slots back once their faces are cropped. Only recordings, and only if nothing
+   * afterwards needs the pixels: with a camera, having few slots keeps what is shown fresh.
    */
   readonly early: ReadonlySet<string>;
 }
 
-/** What the batcher needs of an engine: faces are cut out into a batch one by one, and a batch is run. */
+/** What the batcher needs from an engine: crop faces into a batch one by one, then run the batch. */
 export interface FaceBatch {
-  /** Cuts a face out of its frame, to place `at` of the batch that is being filled. */
+  /** Crops a face from its frame, to place `at` of the batch being filled. */
   cut(item: FaceFrame, face: Face, at: number): void;
-  /** Runs the first `count` places; one result each. They may be filled again as soon as it has returned. */
+  /** Runs the first `count` places, with one result each. They may be overwritten as soon as this has returned. */
   run(count: number): Promise<readonly Partial<Face>[]>;
 }
 
 interface Entry {
   item: FaceFrame;
   readonly faces: Face[];
-  /** Faces that still wait to be cut out. */
+  /** Faces still to be cropped. */
   uncut: number;
-  /** Faces that still wait for their result. */
+  /** Faces still waiting for their result. */
   open: number;
-  /** It still holds its frame's slot. */
+  /** Whether it still holds its frame's slot. */
   leased: boolean;
 }
 
 interface Place {
   readonly entry: Entry;
-  /** Of the face in the entry. */
+  /** Index of the face in the entry. */
   readonly index: number;
   readonly sinceMs: number;
 }
 
-/** Frames that may wait for their turn without a slot: with these the queue of a recording stays bounded. */
+/** Frames that may wait for their turn without a slot. The limit keeps a recording's queue bounded. */
 const MAX_WITHOUT_SLOT = 512;
 
 /**
- * Gathers faces of all sources into batches. A batch goes when it is full, when its oldest crop has waited
- * `maxWaitMs`, or when nothing more can come because every frame there is waits here; one batch at a time, while the
- * next one fills. Frames leave in the order of their source.
+ * Gathers faces from all sources into batches. A batch runs when it is full, when its oldest crop has waited
+ * `maxWaitMs`, or when nothing more can come because every frame waits here; one batch at a time, while the next one
+ * fills. Frames leave in source order.
  */
 export function batched(
   settings: BatchSettings,
@@ -57,9 +57,9 @@ export function batched(
   return (input) =>
     new Observable<FaceFrame>((subscriber) => {
       const queues = new Map<string, Entry[]>();
-      /** In the batch that is being filled. */
+      /** Faces in the batch being filled. */
       let filling: Place[] = [];
-      /** For which there was no room in it. */
+      /** Faces that did not fit into it. */
       const waiting: Place[] = [];
       let held = 0;
       let leased = 0;
@@ -80,7 +80,7 @@ export function batched(
         if (ended && held === 0) subscriber.complete();
       };
 
-      /** Nothing of its picture is needed any more. */
+      /** Called when the frame's pixels are no longer needed. */
       const giveBack = (entry: Entry) => {
         if (!settings.early.has(entry.item.frame.source) || held - leased >= MAX_WITHOUT_SLOT) return;
         entry.leased = false;
@@ -135,7 +135,7 @@ export function batched(
             entry.open--;
           }
         } catch (error) {
-          for (const { entry } of taken) entry.open = 0; // their frames go back, without a result
+          for (const { entry } of taken) entry.open = 0; // their frames are returned, without a result
           subscriber.error(error);
         }
         running = false;
@@ -182,7 +182,7 @@ export function batched(
         clearTimeout(timer);
         stopListening();
         subscription.unsubscribe();
-        // Crops are copies: whatever the engine still works on, the frames can go back now.
+        // Crops are copies: even if the engine is still working on them, the frames can be returned now.
         waiting.length = 0;
         filling = [];
         for (const queue of queues.values()) {

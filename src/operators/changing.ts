@@ -5,12 +5,12 @@ import { FramePool } from "../media/pool.js";
 import type { RunContext } from "../pipeline/context.js";
 import { inOrder } from "./in-order.js";
 
-/** Copies that may be under way at a time, besides those that operators after it keep back. */
+/** Copies that may be in use at a time, besides those that later operators hold back. */
 const COPIES = 4;
 
 /**
- * Runs `change`, which writes into each frame's pixels. A frame that another branch of the graph still holds is copied
- * first: what is drawn, or hidden, is seen only downstream.
+ * Runs `change`, which writes to each frame's pixels. A frame that another branch of the graph still holds is copied
+ * first, so that changes are seen only downstream.
  */
 export function changing<T extends FaceFrame>(
   context: RunContext,
@@ -37,6 +37,6 @@ export function changing<T extends FaceFrame>(
 
 async function ownFrame(frame: Frame, pool: FramePool, context: RunContext): Promise<Frame> {
   const own = frame.exclusive ? frame : await frame.copy(pool, context.signal);
-  if (!own) throw new OperatorError("ABORTED", `${context.id}: the run was ended`);
+  if (!own) throw new OperatorError("ABORTED", `${context.id}: the run was stopped`);
   return own;
 }

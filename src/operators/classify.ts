@@ -96,7 +96,7 @@ const Options = Type.Object({
   ),
 });
 
-/** Reads each face's expression with a CNN. */
+/** Recognises each face's expression with a CNN. */
 export const classify = operator({
   type: "classify",
   summary: "Reads each face's expression.",
@@ -109,7 +109,7 @@ export const classify = operator({
     if (precision === "int8" && (engine !== "onnx" || provider !== "cpu"))
       return {
         option: "precision",
-        message: "`precision: int8` is for `engine: onnx` with `provider: cpu`; leave one of them out",
+        message: "`precision: int8` is for `engine: onnx` with `provider: cpu`; remove one of them",
       };
     const unknown = model !== undefined && !isModelPath(model) && !shippedModels().includes(model);
     return unknown ? { option: "model", message: noSuchModel(model) } : undefined;
@@ -158,7 +158,7 @@ async function engineOf(model: Model, options: Static<typeof Options>, context: 
     });
   if (engine !== "nats") return openHere(engine);
   const { timeout = 1000, ...nats } = options.nats ?? {};
-  const { openRemoteEngine } = await import("../inference/index.js"); // with NATS's client, for those who use it
+  const { openRemoteEngine } = await import("../inference/index.js"); // loads the NATS client only if needed
   return openRemoteEngine(model, {
     nats,
     timeoutMs: timeout,
@@ -167,7 +167,7 @@ async function engineOf(model: Model, options: Static<typeof Options>, context: 
   });
 }
 
-/** On other processors 8 bits were not measured; other workers, whose place this machine may take, run floats. */
+/** 8 bits were not measured on other processors; and other workers, which this machine may stand in for, run floats. */
 function precisionOf({ card }: Model, options: Static<typeof Options>): Precision {
   const { engine = "onnx", provider = "cpu", precision = "auto" } = options;
   if (precision !== "auto") return precision;
@@ -179,7 +179,7 @@ function precisionOf({ card }: Model, options: Static<typeof Options>): Precisio
 class CropBatch implements FaceBatch {
   readonly #engine: Engine;
   readonly #stats: EngineStats;
-  /** Crops a face: with its mirror image two. */
+  /** Crops per face: two with its mirror image. */
   readonly #each: 1 | 2;
   readonly #framing: Model["card"]["face"];
   readonly #input: Model["card"]["input"];
@@ -225,7 +225,7 @@ class CropBatch implements FaceBatch {
     const count = faces * each;
     const { width, height } = this.#input;
     const begunMs = performance.now();
-    const values = await this.#engine.run(this.#crops.subarray(0, count * width * height), count); // it copies them
+    const values = await this.#engine.run(this.#crops.subarray(0, count * width * height), count); // copied
     this.#stats.provider = this.#engine.provider; // workers come and go
     this.#stats.batches++;
     this.#stats.faces += faces;

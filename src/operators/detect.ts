@@ -74,11 +74,11 @@ interface FaceDetector {
 }
 
 /**
- * How far around a known face is looked, as a fraction of its size, how much its size may differ, and which share of
- * `minNeighbors` must agree: the windows of a part fall on other pixels, and that a face is there is likely already.
+ * How far around a known face to search, as a fraction of its size; how much its size may differ; and which fraction of
+ * `minNeighbors` must agree: the windows of a region fall on other pixels, and a face is likely to be there.
  */
 const AROUND = { margin: 0.4, smaller: 0.75, larger: 1.34, neighbors: 0.4 };
-/** Two finds overlapping so much are one face. */
+/** Two detections that overlap by more than this are one face. */
 const SAME_FACE_IOU = 0.3;
 
 /** Finds faces with a Haar cascade (Viola and Jones), on a pool of worker threads. */
@@ -157,7 +157,7 @@ function shippedFiles(): string[] {
 
 function noSuchCascade(name: string): string {
   const names = shippedFiles().map((file) => file.replace(/^haarcascade_|\.xml$/g, ""));
-  return `there is no cascade \`${name}\`; ${hint(name, names)}; or give the path of an .xml file`;
+  return `cascade \`${name}\` not found; ${hint(name, names)}; or give the path of an .xml file`;
 }
 
 async function openHaar(
@@ -196,14 +196,14 @@ interface Search {
   readonly every: number;
 }
 
-/** The search plan: which frames are scanned whole, and where the others are looked at. */
+/** The search plan: which frames are scanned as a whole, and where to look in the others. */
 function scanner(
   detector: FaceDetector,
   cascade: Window,
   search: Search,
 ): (frame: Frame) => Promise<FaceFrame> {
   const { scaleFactor, minNeighbors } = search;
-  /** Per source: frames so far, and the faces known after the last of them. */
+  /** Per source: number of frames so far, and the faces known after the last of them. */
   const sources = new Map<string, { count: number; known: Promise<readonly Detection[]> }>();
 
   const whole = (frame: Frame) =>
@@ -230,7 +230,7 @@ function scanner(
     const faces: Detection[] = [];
     for (const find of finds)
       if (find && !faces.some((face) => iou(face, find) > SAME_FACE_IOU)) faces.push(find);
-    // A face that was missed is looked for again where it was.
+    // A missed face is searched for again where it was.
     const missed = known.filter((face) => !faces.some((other) => iou(face, other) > SAME_FACE_IOU));
     return { faces, known: [...faces, ...missed] };
   };
@@ -242,7 +242,7 @@ function scanner(
     const result = fullScan
       ? whole(frame).then((faces) => ({ faces, known: faces }))
       : source.known.then((known) => around(frame, known));
-    // A failure reaches the run through this frame; the next one must not fail again for it.
+    // A failure reaches the run through this frame; the next frame must not fail again because of it.
     source.known = result.then(({ known }) => known).catch(() => []);
     const { faces } = await result;
     return { frame, fullScan, faces: faces.map(toFace) };

@@ -10,7 +10,9 @@ import { Duration } from "../pipeline/units.js";
 
 type EventKind = EmotionData["kind"];
 
-/** So long after the last frame of a source that has ended its faces have left, whatever other sources do. */
+/**
+ * How long after the last frame of an ended source its faces count as having left, whatever other sources do, in ms.
+ */
 const ENDED_MS = 10_000;
 
 /** Turns labelled faces into emotion events and returns the frames' leases. */
@@ -64,7 +66,7 @@ export const events = operator({
             if (on !== "sample") send("left", item);
           }
         };
-        // While other sources go on, nothing else tells that no more of an ended one is under way.
+        // While other sources continue, nothing else indicates that an ended one has no more frames on their way.
         const ending = setInterval(() => {
           for (const [source, known] of seen) {
             const ended = context.stats.sources.find(({ id }) => id === source)?.state === "ended";
@@ -161,7 +163,7 @@ function observe(face: Face, at: Seen["at"], before: Seen | undefined, context: 
   };
 }
 
-/** Writes events of one run. */
+/** Creates the events of one run. */
 class EventMaker {
   readonly #context: RunContext;
   readonly #raw: boolean;

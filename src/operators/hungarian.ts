@@ -1,15 +1,15 @@
 /**
- * The assignment of rows to columns with the least total cost (Kuhn 1955; shortest augmenting paths with potentials,
- * after Jonker and Volgenant 1987). Pairs that must not be are given the cost `Infinity`.
+ * The assignment of rows to columns with the lowest total cost (Kuhn 1955; shortest augmenting paths with potentials,
+ * after Jonker and Volgenant 1987). Forbidden pairs have the cost `Infinity`.
  *
- * @param cost one array a row, all of the same length
- * @returns for each row its column, or -1 where it has none
+ * @param cost one array per row, all of the same length
+ * @returns for each row its column, or -1 if it has none
  */
 export function assign(cost: readonly (readonly number[])[]): number[] {
   const rows = cost.length;
   const columns = cost[0]?.length ?? 0;
   const size = Math.max(rows, columns);
-  // Forbidden and padding pairs cost the same finite amount, more than any chain of allowed ones could save.
+  // Forbidden and padding pairs cost the same finite amount, more than any chain of allowed pairs could save.
   const finite = cost.flat().filter(Number.isFinite);
   const forbidden = 1 + finite.reduce((sum, value) => sum + Math.abs(value), 0) * 2;
   const at = (row: number, column: number) => {
@@ -25,7 +25,7 @@ export function assign(cost: readonly (readonly number[])[]): number[] {
   return result;
 }
 
-/** Row (from 1) of each column (from 1) of a square problem. */
+/** Row (from 1) of each column (from 1) in a square problem. */
 function augment(size: number, cost: (row: number, column: number) => number): Int32Array {
   const rowPotential = new Float64Array(size + 1);
   const columnPotential = new Float64Array(size + 1);

@@ -1,9 +1,9 @@
 import { Observable, type OperatorFunction } from "rxjs";
 
 /**
- * Works on items side by side and gives the results in the order of their sources: a result waits for those before
- * it of the same source, never for another source's. `work` is called at once for every item; how many there are at
- * a time is bounded by the frame pools.
+ * Processes items concurrently and emits the results in source order: a result waits for earlier ones of the same
+ * source, never for those of another. `work` is called at once for every item; the frame pools limit how many there
+ * are.
  *
  * @param drop returns the leases of a result that nobody will take any more
  */
@@ -62,7 +62,8 @@ export function inOrder<T, R>(
       });
       return () => {
         subscription.unsubscribe();
-        for (const queue of queues.values()) flush(queue); // what is done but waits goes back now, the rest when done
+        // Finished results that wait are returned now, the others when they are done.
+        for (const queue of queues.values()) flush(queue);
       };
     });
 }

@@ -23,25 +23,28 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Detection by OpenCV itself, a frame a thread of libuv's pool: 4 of them unless `UV_THREADPOOL_SIZE` says more. */
+/**
+ * Detection by OpenCV itself, one frame per thread of libuv's pool: 4 threads unless `UV_THREADPOOL_SIZE` says
+ * otherwise.
+ */
 export class OpencvPool {
   readonly #cv: OpenCv;
   readonly #workers: number;
-  /** One for each call under way: a shared one gives wrong boxes. */
+  /** One per call in progress: sharing one gives wrong boxes. */
   readonly #idle: Classifier[];
   readonly #waiting: Waiting[] = [];
   #scratch = Buffer.alloc(0);
   #closed = false;
 
-  /** Throws `ConfigError` where `@u4/opencv4nodejs` is not installed or does not load. */
+  /** Throws `ConfigError` if `@u4/opencv4nodejs` is not installed or does not load. */
   constructor(cascadeFile: string, workers: number) {
     this.#cv = requireOpencv();
-    this.#cv.setNumThreads(1); // frames are scanned side by side already
+    this.#cv.setNumThreads(1); // frames are already scanned in parallel
     this.#workers = workers;
     this.#idle = Array.from({ length: workers }, () => new this.#cv.CascadeClassifier(cascadeFile));
   }
 
-  /** Boxes in pixels of the frame. Rejects with `OperatorError` when the pool was closed. */
+  /** Boxes in pixels of the frame. Rejects with `OperatorError` if the pool was closed. */
   async detect(frame: Frame, region: Box, options: ScanOptions): Promise<Detection[]> {
     const { scaleFactor = 1.1, minNeighbors = 5, minSize, maxSize } = options;
     const sizeOf = ({ width, height }: { width: number; height: number }) => new this.#cv.Size(width, height);
@@ -64,7 +67,7 @@ export class OpencvPool {
     }
   }
 
-  /** Refuses what waits; resolves once no call is under way. */
+  /** Rejects waiting calls; resolves once no call is in progress. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const { reject } of this.#waiting.splice(0)) reject(closed());
@@ -94,7 +97,7 @@ export class OpencvPool {
       const at = (region.y + row) * width + region.x;
       this.#scratch.set(luma.subarray(at, at + region.width), row * region.width);
     }
-    // A Mat copies what it is made of, so the next call may write over it.
+    // A Mat copies its data, so the next call may overwrite it.
     return new this.#cv.Mat(this.#scratch, region.height, region.width, this.#cv.CV_8UC1);
   }
 }
@@ -102,7 +105,7 @@ export class OpencvPool {
 const closed = () => new OperatorError("OPENCV_CLOSED", "detect: the detector was closed");
 
 const NAME = "@u4/opencv4nodejs";
-const INSTEAD = "or leave `engine` out: our own kernel gives the same boxes";
+const INSTEAD = "or remove `engine`: our own kernel gives the same boxes";
 
 function requireOpencv(): OpenCv {
   const require = createRequire(import.meta.url);
@@ -110,20 +113,21 @@ function requireOpencv(): OpenCv {
   try {
     entry = require.resolve(NAME);
   } catch (cause) {
-    // Left to itself the package builds an OpenCV of its own, from sources that it fetches.
+    // By default the package builds its own OpenCV, from sources that it downloads.
     throw new ConfigError(
       "OPENCV_MISSING",
-      `detect: engine opencv needs ${NAME}, which is not installed here; run \`apt-get install g++ make python3 libopencv-dev\` and \`OPENCV4NODEJS_DISABLE_AUTOBUILD=1 JOBS=max npm install ${NAME}\`, ${INSTEAD}`,
+      `detect: engine opencv needs ${NAME}, which is not installed; run \`apt-get install g++ make python3 libopencv-dev\` and \`OPENCV4NODEJS_DISABLE_AUTOBUILD=1 JOBS=max npm install ${NAME}\`, ${INSTEAD}`,
       { cause },
     );
   }
   try {
-    // What it logs goes to standard output, among a sink's events.
+    // It logs to standard output, among a sink's events.
     const build = createRequire(entry)("@u4/opencv-build") as { Log: { silence?: boolean } };
     build.Log.silence = true;
-    // It tells V8 of its memory in the middle of a collection, which ends the process; we release every Mat ourselves.
+    // It reports its memory to V8 in the middle of a garbage collection, which ends the process; we release every Mat
+    // ourselves.
     process.env.OPENCV4NODEJS_DISABLE_EXTERNAL_MEM_TRACKING ??= "1";
-    // Its ES module does not find the addon, its CommonJS one does.
+    // Its ES module does not find the addon, but its CommonJS module does.
     return require(NAME) as OpenCv;
   } catch (cause) {
     const [why] = messageOf(cause).split("\n");

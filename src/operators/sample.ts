@@ -19,9 +19,9 @@ export const sample = operator({
     const next = new Map<string, number>(); // by source
     return filter((frame) => {
       const due = next.get(frame.source) ?? Number.NEGATIVE_INFINITY;
-      // Half a millisecond: times that should be equal differ by their rounding.
+      // Half a millisecond of tolerance: times that should be equal differ by rounding.
       if (frame.mediaTimeMs < due - 0.5) return frame.release();
-      // The grid is kept where it can be, so that 10 of 30 frames a second are every third.
+      // Keeps to the grid if possible, so that 10 of 30 frames a second are every third.
       next.set(
         frame.source,
         frame.mediaTimeMs < due + periodMs ? due + periodMs : frame.mediaTimeMs + periodMs,

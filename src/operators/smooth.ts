@@ -62,12 +62,12 @@ export const smooth = operator({
   },
 });
 
-/** Media time after which an unseen track is forgotten, ms; tracks themselves end sooner. */
+/** Media time after which an unseen track is forgotten, in ms; tracks themselves end sooner. */
 const FORGET_MS = 60_000;
 
 interface Steadied {
   readonly mean: Float32Array;
-  /** Votes of the window, oldest first. */
+  /** Votes in the window, oldest first. */
   readonly votes: { readonly atMs: number; readonly label: number }[];
   seenMs: number;
   label: number;

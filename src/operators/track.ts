@@ -6,7 +6,7 @@ import { Duration } from "../pipeline/units.js";
 import { covered } from "./geometry.js";
 import { assign } from "./hungarian.js";
 
-/** Gives each face a number that stays with it from frame to frame. */
+/** Gives each face a number that it keeps from frame to frame. */
 export const track = operator({
   type: "track",
   summary: "Gives each face a number that it keeps.",
@@ -65,23 +65,23 @@ export const track = operator({
 });
 
 interface Track {
-  /** Given when the track is confirmed. */
+  /** Assigned when the track is confirmed. */
   id: number | undefined;
   box: Box;
   seenMs: number;
   hits: number;
-  /** Pixels a millisecond, of the centre. */
+  /** Velocity of the centre, in pixels per millisecond. */
   vx: number;
   vy: number;
 }
 
-/** Weight of the newest movement in a track's velocity. */
+/** Weight of the latest movement in a track's velocity. */
 const NEWEST = 0.4;
-/** A size that differs by more than this ratio is another face. */
+/** A face whose size differs by more than this ratio is another one. */
 const MAX_SIZE_RATIO = 2;
 
 interface TrackerOptions {
-  /** ms */
+  /** In ms. */
   readonly maxGap?: number;
   readonly minHits?: number;
   readonly maxDistance?: number;
@@ -95,7 +95,7 @@ class Tracker {
   readonly #maxDistance: number;
   readonly #maxOverlap: number;
   #tracks: Track[] = [];
-  /** Tracks that have a number. */
+  /** Number of tracks that have been given a number. */
   count = 0;
 
   constructor({ maxGap = 1000, minHits = 2, maxDistance = 0.8, maxOverlap = 0.3 }: TrackerOptions) {
@@ -115,7 +115,7 @@ class Tracker {
       if (face) trackOf.set(face, known);
     }
     const taken = faces.filter((face) => trackOf.get(face)?.id !== undefined).map(({ box }) => box);
-    // Those without a number yet, the surest first: of two boxes over one face the other gets none.
+    // Faces without a number, highest score first: of two boxes over one face, the second gets none.
     const fresh = faces.filter((face) => trackOf.get(face)?.id === undefined);
     for (const face of fresh.sort((a, b) => b.score - a.score)) {
       if (taken.some((box) => covered(box, face.box) > this.#maxOverlap)) trackOf.delete(face);

@@ -16,6 +16,8 @@ export interface RunFigures {
     readonly lost: number;
     /** Items waiting for it. */
     readonly waiting: number;
+    /** Further figures of the sink, by name, e.g. `{ dropped: 12 }`. */
+    readonly figures?: Readonly<Record<string, number>>;
   }[];
   /** Frames currently leased, and slots in total. */
   readonly leased: number;

@@ -1,7 +1,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { TSchema } from "typebox";
-import { redact } from "../media/redact.js";
+import { isSecret, redact } from "../media/redact.js";
 import { isUrl } from "../media/url.js";
 import type { Component } from "./component.js";
 import { hint, nearest } from "./nearest.js";
@@ -22,6 +22,8 @@ export interface JsonSchema {
   "x-unit"?: Unit;
   /** A shipped name or a path; must be checked wherever paths are confined. */
   "x-path"?: true;
+  /** A path that is only read, even by a sink. */
+  "x-read"?: true;
   [key: string]: unknown;
 }
 
@@ -128,7 +130,10 @@ function explain(errors: readonly ErrorObject[], value: Record<string, unknown>)
   const outer = telling.filter(
     (error) => !choices.some((c) => c !== error && error.schemaPath.startsWith(`${c.schemaPath}/`)),
   );
-  return outer.map((error) => explainOne(error, show(valueAt(value, pathOf(error.instancePath)))));
+  return outer.map((error) => {
+    const path = pathOf(error.instancePath);
+    return explainOne(error, isSecret(path.at(-1)) ? "***" : show(valueAt(value, path)));
+  });
 }
 
 /** @param got the value as written */

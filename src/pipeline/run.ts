@@ -223,7 +223,13 @@ class Run {
       figures: () => ({
         pipeline: this.#plan.name,
         ...this.#stats,
-        sinks: this.#sinks.map(({ id, written, lost, waiting }) => ({ id, written, lost, waiting })),
+        sinks: this.#sinks.map(({ id, written, lost, waiting, figures }) => ({
+          id,
+          written,
+          lost,
+          waiting,
+          ...(figures && { figures }),
+        })),
         leased: this.#occupancy.leased,
         slots,
       }),

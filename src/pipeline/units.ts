@@ -17,6 +17,8 @@ interface UnitOptions {
   /** As written in YAML, e.g. `400ms`. */
   default?: string | number;
   examples?: readonly (string | number)[];
+  /** A path that is only read, even by a sink. */
+  "x-read"?: true;
 }
 
 const PATTERNS = {

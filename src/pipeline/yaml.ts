@@ -36,8 +36,10 @@ export interface YamlFile {
   keyPlace(path: YamlPath): Place | string;
 }
 
-const MAX_BYTES = 4 * 2 ** 20;
+const MAX_BYTES = 256 * 2 ** 10;
 const MAX_ALIASES = 100;
+/** Limit for all anchors together, since the parser's time grows with their square. */
+const MAX_ALIASES_IN_ALL = 1000;
 /** Limit for syntax errors: later ones are usually consequences of the first. */
 const MAX_FAULTS = 10;
 
@@ -78,7 +80,7 @@ export function parseYaml(text: string, file: string): YamlFile {
   const lines = new LineCounter();
   const document = parseDocument(text, {
     lineCounter: lines,
-    uniqueKeys: true,
+    uniqueKeys: false, // the parser compares each key with all before it; `doubleKeys` does not
     prettyErrors: false,
     merge: true,
     logLevel: "error", // otherwise it emits process warnings about keys that are reported below
@@ -91,6 +93,7 @@ export function parseYaml(text: string, file: string): YamlFile {
     at: pos[0],
     message: plain(code, message),
   }));
+  faults.push(...doubleKeys(document));
   if (faults.some(({ message }) => message.startsWith("Maximum call stack")))
     throw new ConfigError("CONFIG_SYNTAX", `${file}: nested too deeply for a configuration file`);
   const bare = faults.find(({ at }) => text.slice(at - 1, at + 1) === "${");
@@ -99,6 +102,7 @@ export function parseYaml(text: string, file: string): YamlFile {
     const message = `a variable within { } or [ ] must be quoted: "$${name}"`;
     throw problemsError([{ place: placeAt(bare.at - 1), message }]); // further errors are consequences
   }
+  if (countAliases(document) > MAX_ALIASES_IN_ALL) throw tooManyAliases(file, MAX_ALIASES_IN_ALL);
   if (faults.length === 0) faults.push(...aliasFaults(document));
   const first = faults.filter(({ at }, i) => faults.findIndex((other) => other.at === at) === i);
   if (first.length > 0)
@@ -109,8 +113,7 @@ export function parseYaml(text: string, file: string): YamlFile {
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (cause) {
-    const why = `aliases (\`*name\`) expand to more than ${MAX_ALIASES} values; write them out, or use fewer`;
-    throw new ConfigError("CONFIG_SYNTAX", `${file}: ${why}`, { cause });
+    throw tooManyAliases(file, MAX_ALIASES, cause);
   }
   const root = document.contents;
   return {
@@ -119,6 +122,34 @@ export function parseYaml(text: string, file: string): YamlFile {
     place: (path) => placeAt(nodeAt(root, path)?.range?.[0] ?? 0),
     keyPlace: (path) => placeAt(keyAt(root, path) ?? nodeAt(root, path)?.range?.[0] ?? 0),
   };
+}
+
+function tooManyAliases(file: string, most: number, cause?: unknown): ConfigError {
+  const why = `aliases (\`*name\`) expand to more than ${most} values; write them out, or use fewer`;
+  return new ConfigError("CONFIG_SYNTAX", `${file}: ${why}`, { cause });
+}
+
+function countAliases(document: Document.Parsed): number {
+  let count = 0;
+  visit(document, { Alias: () => void count++ });
+  return count;
+}
+
+/** Duplicate keys within a mapping. */
+function doubleKeys(document: Document.Parsed): { at: number; message: string }[] {
+  const faults: { at: number; message: string }[] = [];
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value))
+          faults.push({ at: key.range?.[0] ?? 0, message: "duplicate key; keep one of them" });
+        seen.add(key.value);
+      }
+    },
+  });
+  return faults;
 }
 
 /** Unresolved aliases, and aliases within the value they refer to, which would never end. */
@@ -165,8 +196,6 @@ function plain(code: string, message: string): string {
   if (/^Missing closing ["']quote/.test(first))
     return "a quoted string is not closed before this; add the closing quote";
   switch (code) {
-    case "DUPLICATE_KEY":
-      return "duplicate key; keep one of them";
     case "BLOCK_AS_IMPLICIT_KEY":
       return "a key cannot start here; indent it like its neighbours, and quote strings that contain `: `";
     case "BAD_INDENT":

@@ -2,9 +2,10 @@ import { Type } from "typebox";
 import { outColours as pc } from "../colours.js";
 import type { EmotionEvent } from "../events/event.js";
 import { sink } from "../pipeline/component.js";
+import { harmless } from "../text.js";
 import { openOutput } from "./output.js";
 
-/** Prints one readable line an event on standard output. */
+/** Prints one readable line per event on standard output. */
 export const consoleSink = sink({
   type: "console",
   summary: "Prints one readable line per event.",
@@ -43,10 +44,10 @@ const PLAIN: Palette = {
   kind: { appeared: plain, changed: plain, sample: plain, left: plain },
 };
 
-/** Classes of one's own may have names of any length. */
+/** Limits of the label column's width, since custom classes may have names of any length. */
 const LABEL = { least: 8, most: 20 };
 
-/** Room for every label of this event's model too. */
+/** Widens the column for the labels of this event's model. */
 function widened(width: number, { data: { probabilities } }: EmotionEvent): number {
   const lengths = Object.keys(probabilities).map(({ length }) => Math.min(length, LABEL.most));
   return Math.max(width, ...lengths);
@@ -58,10 +59,10 @@ function lineOf({ data }: EmotionEvent, paint: Palette, labelWidth: number): str
   const share = `${Math.round(confidence * 100)} %`.padStart(5);
   const lasted = kind === "left" ? paint.dim(`  for ${((mediaTimeMs - sinceMs) / 1000).toFixed(1)} s`) : "";
   return [
-    paint.dim((picture ?? clock(mediaTimeMs)).padStart(10)),
+    paint.dim(harmless(picture ?? clock(mediaTimeMs)).padStart(10)),
     `${camera} #${track}`.padEnd(12),
     paint.kind[kind](kind.padEnd(8)),
-    `${paint.label(label.padEnd(labelWidth))} ${share}${lasted}`,
+    `${paint.label(harmless(label).padEnd(labelWidth))} ${share}${lasted}`,
   ].join("  ");
 }
 

@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { Type } from "typebox";
 import { readReason, SourceError } from "../errors.js";
 import { type DecodeInput, decodeAhead } from "../media/decode.js";
+import { readAsNamed } from "../media/demuxers.js";
 import { redact } from "../media/redact.js";
 import { isUrl } from "../media/url.js";
 import { source } from "../pipeline/component.js";
@@ -11,7 +12,8 @@ import { Duration, Path } from "../pipeline/units.js";
 
 const Options = Type.Object({
   path: Path({
-    description: "A recording: anything ffmpeg reads, a URL, or `-` for standard input.",
+    description:
+      "A recording: anything ffmpeg reads, a URL, or `-` for standard input. A file is played as a playlist only if its name ends in `.m3u8`, `.m3u`, `.mpd` or `.ffconcat`.",
     examples: ["lobby.mp4", "-"],
   }),
   loop: Type.Optional(
@@ -47,17 +49,18 @@ async function inputOf(
   context: Pick<SourceContext, "id" | "source" | "startedAtMs">,
 ): Promise<DecodeInput> {
   const whole = isUrl(path) ? redact(path) : `${basename(path)} ${await sizeOf(path, context.id)} bytes`;
-  // Frames are counted from where it begins.
+  // Frames are counted from the start of the range.
   context.source.identity =
     path === "-" ? `since ${context.startedAtMs}` : begin === undefined ? whole : `${whole} from ${begin} ms`;
   const rounds = loop === true ? -1 : typeof loop === "number" ? loop - 1 : 0;
+  const stdin = path === "-";
   const before = [
-    // Each round's times are shifted by ffmpeg, so they cannot be the container's own.
+    ...(stdin || isUrl(path) ? [] : readAsNamed(path)),
+    // ffmpeg shifts the times of each round, so they cannot be the container's own.
     ...(rounds === 0 ? ["-copyts"] : ["-stream_loop", String(rounds)]),
     ...(begin === undefined ? [] : ["-ss", String(begin / 1000)]),
     ...(end === undefined ? [] : ["-to", String(end / 1000)]),
   ];
-  const stdin = path === "-";
   const url = stdin ? "pipe:0" : isUrl(path) ? path : `file:${path}`;
   if (!stdin && rounds === 0)
     context.source.recording = {
@@ -79,7 +82,7 @@ async function inputOf(
   };
 }
 
-/** The file's size; throws where it cannot be a recording. */
+/** The file's size; throws if it cannot be a recording. */
 async function sizeOf(path: string, id: string): Promise<number> {
   if (path === "-") return 0;
   const fail = (what: string, remedy: string) =>

@@ -25,7 +25,7 @@ const Options = Type.Object({
   ),
 });
 
-/** Pictures of a folder or a pattern, in natural order (`2.jpg` before `10.jpg`). */
+/** Pictures from a folder or a pattern, in natural order (`2.jpg` before `10.jpg`). */
 export const images = source({
   type: "images",
   summary: "Pictures from a folder or a pattern.",
@@ -49,10 +49,10 @@ export const images = source({
     }),
 });
 
-/** A file's pixels, or why there are none. */
+/** A file's pixels, or the error why it has none. */
 type Decoded = RgbPicture | Error;
 
-/** Pictures decoded ahead of the one that is waited for. */
+/** Pictures decoded ahead of the current one. */
 const AHEAD = 2;
 
 async function read(
@@ -69,7 +69,7 @@ async function read(
     timeBase: { num: 1, den: 90_000 },
     frameRate: { num: Math.round(fps * 1000), den: 1000 },
     sampleAspect: { num: 1, den: 1 },
-    colour: { range: "pc", matrix: 6 }, // what `writePlanes` makes
+    colour: { range: "pc", matrix: 6 }, // the output of `writePlanes`
     bits: 8,
     startMs: 0,
     subtitles: [],
@@ -101,13 +101,16 @@ async function decode(file: string): Promise<Decoded> {
     return await readPicture(file);
   } catch (error) {
     const why = messageOf(error).split("\n", 1)[0] ?? "";
-    return new Error(/unsupported image format/.test(why) ? "no picture of a format that can be read" : why, {
-      cause: error,
-    });
+    return new Error(
+      /unsupported image format/.test(why) ? "not in a picture format that can be read" : why,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
-/** Waits for busy sinks and for a slot, fills it and passes it on. False when everything ends. */
+/** Waits for busy sinks and for a slot, fills it and emits the frame. False if the run is ending. */
 async function deliver(
   picture: RgbPicture,
   file: string,
@@ -137,7 +140,7 @@ async function deliver(
   return true;
 }
 
-// Also of formats that are not read here: such a picture is named, not passed over in silence.
+// Includes formats that cannot be read here, so that such pictures are named instead of silently ignored.
 const PICTURE = /\.(jpe?g|jfif|png|webp|avif|tiff?|gif|svg|bmp|heic|heif|jp2|jxl)$/i;
 const naturally = new Intl.Collator("en", { numeric: true }).compare;
 
@@ -151,7 +154,7 @@ async function list(path: string, id: string): Promise<string[]> {
     (await readdir(path))
       .filter((name) => PICTURE.test(name) && !name.startsWith("."))
       .map((name) => join(path, name));
-  if (!info && !isGlob(path)) throw fail("no such folder", "check `path`");
+  if (!info && !isGlob(path)) throw fail("folder not found", "check `path`");
   const files = await (info ? inFolder() : filesOf(path)).catch((error: NodeJS.ErrnoException) => {
     throw error.code === "ENOENT"
       ? fail("no file matches", "check `path`")
@@ -160,8 +163,8 @@ async function list(path: string, id: string): Promise<string[]> {
   if (files.length === 0)
     throw info
       ? fail(
-          "no picture in this folder",
-          "give one with .jpg or .png files, or `folder/**/*.jpg` for folders in it",
+          "no pictures in this folder",
+          "give one with .jpg or .png files, or `folder/**/*.jpg` for its subfolders",
         )
       : fail("no file matches", "check `path`");
   return files.sort((a, b) => naturally(a, b) || (a < b ? -1 : 1));

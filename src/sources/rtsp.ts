@@ -4,7 +4,7 @@ import { redact } from "../media/redact.js";
 import { source } from "../pipeline/component.js";
 import { Duration } from "../pipeline/units.js";
 
-/** A camera that refuses at once is not asked more often than this, ms. */
+/** A camera that refuses at once is not retried sooner than this, in ms. */
 const LEAST_BACKOFF_MS = 100;
 
 /** A network camera. */
@@ -43,7 +43,7 @@ export const rtsp = source({
     const mostMs = Math.max(LEAST_BACKOFF_MS, maxBackoff);
     return live(
       {
-        // Without these ffmpeg looks at the stream for more than a second before it gives the first picture.
+        // Otherwise ffmpeg analyses the stream for more than a second before the first frame.
         before: [
           ...["-fflags", "nobuffer", "-flags", "low_delay", "-probesize", "32768", "-analyzeduration", "0"],
           ...["-rtsp_transport", transport],

@@ -1,9 +1,10 @@
 import { Type } from "typebox";
+import { readAsNamed } from "../media/demuxers.js";
 import { live } from "../media/live.js";
 import { source } from "../pipeline/component.js";
 import { Path, Rate, Size } from "../pipeline/units.js";
 
-/** A stand-in camera: a moving pattern, or a recording played round and round in real time. */
+/** A simulated camera: a moving pattern, or a recording played in a loop in real time. */
 export const test = source({
   type: "test",
   summary: "A simulated camera for trying things out.",
@@ -19,7 +20,7 @@ export const test = source({
   open: ({ path, size = { width: 640, height: 480 }, fps = 30 }, context) => {
     const pattern = `testsrc2=size=${size.width}x${size.height}:rate=${fps}`;
     const input = path
-      ? { before: ["-re", "-stream_loop", "-1"], url: `file:${path}`, name: path }
+      ? { before: ["-re", "-stream_loop", "-1", ...readAsNamed(path)], url: `file:${path}`, name: path }
       : { before: ["-re", "-f", "lavfi"], url: pattern, name: "test pattern" };
     return live({ ...input, openMs: 15_000, stallMs: 5_000 }, context, { leastMs: 500, mostMs: 10_000 });
   },

@@ -48,17 +48,17 @@ export const webcam = source({
 });
 
 interface Camera {
-  /** ffmpeg's name of the system's interface. */
+  /** ffmpeg's name of the system's capture interface. */
   readonly format: string;
   /** ffmpeg's name of the camera. */
   readonly url: string;
-  /** What to ask for where nothing is said. */
+  /** Used if nothing is specified. */
   readonly defaultFps?: number;
 }
 
-/** How ffmpeg reads a camera. Throws `ConfigError` where the system has no name for the first one. */
+/** How ffmpeg reads a camera. Throws `ConfigError` if the system has no name for the first one. */
 export function cameraOf(platform: NodeJS.Platform, device?: string): Camera {
-  // ffmpeg would ask for 29.97, and takes only the most that a camera offers, which is 30 of those built in.
+  // ffmpeg would ask for 29.97 and only accepts the highest rate that a camera offers, which is 30 for built-in ones.
   if (platform === "darwin") return { format: "avfoundation", url: `${device ?? "0"}:none`, defaultFps: 30 };
   if (platform !== "win32") return { format: "v4l2", url: device ?? "/dev/video0" };
   if (device === undefined)

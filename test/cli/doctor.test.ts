@@ -91,7 +91,7 @@ describe("doctor's look at NATS", () => {
   it("knows what is not NATS", () =>
     served(
       (socket) => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n"),
-      async (url) => assert.match((await checkNats(url)).detail, /what answers is not NATS/),
+      async (url) => assert.match((await checkNats(url)).detail, /the server that answers is not NATS/),
     ));
 
   it("does not wait forever", () =>

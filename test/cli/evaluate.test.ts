@@ -82,7 +82,7 @@ describe("pipeline evaluate", function () {
     [
       "a history that is none",
       ["--history", "lobby.yaml"],
-      /^--history .*lobby\.yaml: line 1 is no epoch of a training; give the history\.jsonl /,
+      /^--history .*lobby\.yaml: line 1 is not an epoch of a training run; give the history\.jsonl /,
     ],
     ["a folder as page", ["--html", "."], /^--html .*: it is a folder; give a file name$/],
     ["a folder as figures", ["--json", "."], /^--json .*: it is a folder; give a file name$/],
@@ -120,7 +120,7 @@ describe("pipeline evaluate", function () {
   it("exits with 2 if the model or data is missing, and leaves nothing behind", async () => {
     const model = await evaluate("nosuch", "faces.csv");
     assert.equal(model.code, 2);
-    assert.match(model.err, /^model nosuch: there is none of that name; use fer2013-small, or [^\n]*\n$/);
+    assert.match(model.err, /^model nosuch: not found; use fer2013-small, or [^\n]*\n$/);
     const data = await evaluate("fer2013-small", "nosuch.csv", "--html", at("none/report.html"));
     assert.equal(data.code, 2);
     assert.match(data.err, /nosuch\.csv: no such file or folder; give a CSV file or a folder of classes\n$/);
@@ -130,6 +130,6 @@ describe("pipeline evaluate", function () {
   it("exits with 1 if the data is damaged, and suggests no option it does not have", async () => {
     const { code, err } = await evaluate("fer2013-small", "damaged.csv");
     assert.equal(code, 1);
-    assert.match(err, /1 of 15 pictures cannot be used .*; mend them or take them out\n$/);
+    assert.match(err, /1 of 15 pictures cannot be used .*; repair or remove them\n$/);
   });
 });

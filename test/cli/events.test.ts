@@ -178,12 +178,24 @@ describe("pipeline events", function () {
     assert.deepEqual(reader.frames, [...Array(900).keys()]);
   });
 
+  it("ends with a one-line error with --since --follow if its stream is deleted", async () => {
+    await makeStream();
+    await publish(eventOf(0));
+    const reader = read("--since", "10m", "--follow", "--quiet");
+    await until(() => reader.out.includes("event-0"));
+    const manager = await jetstreamManager(connection);
+    const [name = ""] = await manager.streams.names().next();
+    await manager.streams.delete(name);
+    assert.equal(await reader.end(), 1);
+    assert.equal(reader.err, `${server.url}: stream ${name} cannot be read: it has been deleted\n`);
+  });
+
   it("reconnects without a stream after the server was away, and says so", async () => {
     const reader = await listening();
     await server.stop();
-    await until(() => reader.err.includes("connection lost; trying again"));
+    await until(() => reader.err.includes("connection lost; reconnecting"));
     await server.restart();
-    await until(() => reader.err.includes("connected again"));
+    await until(() => reader.err.includes("reconnected"));
     await back();
     while (!reader.out.includes("event-7")) {
       await publish(eventOf(7));
@@ -246,14 +258,14 @@ describe("pipeline events", function () {
     };
     assert.equal(
       await line(read("--since", "1m")),
-      "1 URL: no stream holds emotion.>; without --since its events are read as they come",
+      "1 URL: no stream holds emotion.>; without --since, its events are read live",
     );
     const manager = await jetstreamManager(connection);
     await manager.streams.add({ name: "A", subjects: ["emotion.a.*"] });
     await manager.streams.add({ name: "B", subjects: ["emotion.b.*"] });
     assert.match(
       await line(read("--since", "1m")),
-      /^1 URL: several streams hold emotion\.>: A, B; name one/,
+      /^1 URL: several streams hold emotion\.>: A, B; choose one/,
     );
     assert.match(await line(read("--since", "1m", "--stream", "C")), /^1 URL: stream C cannot be read: /);
     await server.stop();
@@ -264,9 +276,9 @@ describe("pipeline events", function () {
     });
     try {
       const wrong = read("--nats", `nats://me:no@127.0.0.1:${guarded.port}`);
-      assert.match(await line(wrong), /^1 .*: the login is refused \(the one in `url`\)$/);
+      assert.match(await line(wrong), /^1 .*: login rejected \(the one in `url`\)$/);
       const may = read("--quiet", "--nats", `nats://me:hunter2@127.0.0.1:${guarded.port}`);
-      assert.match(await line(may), /^1 .*: emotion\.> cannot be read: .*[Pp]ermission/);
+      assert.match(await line(may), /^1 .*: cannot subscribe to emotion\.>: .*[Pp]ermission/);
     } finally {
       await guarded.remove();
     }
@@ -313,15 +325,15 @@ describe("pipeline events", function () {
           keyed,
           ["--nkey", file("other.nk", nkeys.createUser().getSeed()), ...secure],
           1,
-          /login is refused \(nkey\)$/,
+          /login rejected \(nkey\)$/,
         ],
-        [keyed, secure, 1, /login is refused; none is given: /],
-        [keyed, ["--nkey", nkey], 1, /authority that we do not trust; name it with `tls\.ca`$/],
-        [trusted, ["--creds", file("other.creds", natsOperator().creds)], 1, /login is refused \(creds\)$/],
+        [keyed, secure, 1, /login rejected; none was given, /],
+        [keyed, ["--nkey", nkey], 1, /untrusted authority; add that with `tls\.ca`$/],
+        [trusted, ["--creds", file("other.creds", natsOperator().creds)], 1, /login rejected \(creds\)$/],
         [trusted, ["--creds", join(folder, "none.creds")], 2, /^NATS: creds: .*none\.creds: no such file$/],
         [trusted, ["--creds", nkey], 2, /^NATS: creds: .*user\.nk is not a credentials file/],
         [old, secure, 1, /: its certificate has expired$/],
-        [keyed, ["--tls-cert", clientCert], 2, /^NATS: `tls\.cert` and `tls\.key` go together; /],
+        [keyed, ["--tls-cert", clientCert], 2, /^NATS: `tls\.cert` and `tls\.key` must be given together; /],
       ] as const) {
         const reader = read("--nats", url, ...flags);
         assert.equal(await reader.end(), code, reader.err);

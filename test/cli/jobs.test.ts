@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Kvm } from "@nats-io/kv";
+import { connectNats } from "#src/nats/index.js";
 import { NatsServer, needsNatsServer } from "../support/nats-server.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -41,7 +43,17 @@ describe("pipeline submit and jobs", function () {
   it("keeps a camera in the queue until it is cancelled, without showing its password", async () => {
     assert.match((await pipeline("jobs")).out, /^no jobs; see `pipeline submit --help`/);
     const url = ["--url", "rtsp://ann:secret@10.0.0.7/1"];
-    const sent = await pipeline("submit", "camera", "--pipeline", "lobby.yaml", "--id", "door", ...url);
+    const login = ["--set", "sinks.0={ type: nats, user: ann }", "--set", "sinks.0.password=secret"];
+    const sent = await pipeline(
+      "submit",
+      "camera",
+      "--pipeline",
+      "lobby.yaml",
+      "--id",
+      "door",
+      ...url,
+      ...login,
+    );
     assert.deepEqual(sent, { code: 0, out: "door\n", said: "" });
     const listed = await pipeline("jobs");
     assert.match(listed.out, /^ID\s+KIND\s+STATE\s+.*\ndoor\s+camera\s+queued\s+0\s+\d+ s\n$/);
@@ -75,9 +87,32 @@ describe("pipeline submit and jobs", function () {
     assert((await jobs()).every(({ id }) => id !== "Monday-1-mp4"));
   });
 
+  it("lists a job on one line, whatever its worker and reason contain", async () => {
+    const nats = await connectNats({ url: server.url }, { name: "test" });
+    const spec = { kind: "camera", file: "x.yaml", yaml: "", set: [] };
+    const times = { submitted: "2026-01-01T00:00:00Z", since: "2026-01-01T00:00:00Z" };
+    const reason = "\u001b]0;title\u0007no\nfile\r\u009b31m";
+    const job = {
+      id: "odd",
+      spec,
+      state: "failed",
+      tries: 1,
+      failures: 1,
+      worker: "w\n\u001b[2J",
+      reason,
+      ...times,
+    };
+    await (await new Kvm(nats.connection).open("EKSPRESI_JOBS")).put("odd", JSON.stringify(job));
+    await nats.close();
+    const line = (await pipeline("jobs")).out.split("\n").find((text) => text.startsWith("odd"));
+    assert.match(line ?? "", /no; file/);
+    assert.doesNotMatch(line ?? "", /\p{Cc}/u);
+    assert.equal((await pipeline("jobs", "remove", "odd")).code, 0);
+  });
+
   it("reports mistakes in one line", async () => {
     const cases: [string[], number, RegExp][] = [
-      [["jobs", "cancel", "nobody"], 1, /^there is no job nobody; `pipeline jobs` lists those there are\n$/],
+      [["jobs", "cancel", "nobody"], 1, /^job nobody not found; `pipeline jobs` lists all jobs\n$/],
       [["submit", "recording", "a.mp4", "--pipeline", "no.yaml"], 2, /^.*no\.yaml: .*\n$/],
       [
         ["submit", "recording", "a.mp4", "--pipeline", "rec.yaml", "--id", "a b"],
@@ -92,11 +127,7 @@ describe("pipeline submit and jobs", function () {
       [["worker", "--max-load", "150"], 2, /^--max-load 150: must be a percentage from 0 to 100\n$/],
       [["worker", "--env", "NOT_SET_ANYWHERE"], 2, /^--env NOT_SET_ANYWHERE: variable not set; .*\n$/],
       [["worker", "--nats", "http://x"], 2, /^.*http:\/\/x.*\n$/],
-      [
-        ["worker", "--inference", "--model", "no-such-model"],
-        2,
-        /^model no-such-model: there is none of that name; .*\n$/,
-      ],
+      [["worker", "--inference", "--model", "no-such-model"], 2, /^model no-such-model: not found; .*\n$/],
       [["jobs", "--nats", "nats://127.0.0.1:1"], 1, /^nats:\/\/127\.0\.0\.1:1: .*\n$/],
     ];
     for (const [args, code, said] of cases) {

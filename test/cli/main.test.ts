@@ -125,6 +125,15 @@ describe("the command line", function () {
     assert.doesNotMatch(stderr, /trying again/);
   });
 
+  it("never logs the password of a URL, even with --json and DEBUG", async () => {
+    const path = "sources.0.path=http://ann:geheim@127.0.0.1:1/none.mp4";
+    const { code, stderr } = await pipeline(["run", fine, "--set", path, "--json"], { DEBUG: "1" });
+    assert.equal(code, 1);
+    assert.match(stderr, /ann:\*\*\*@127\.0\.0\.1:1/);
+    assert.match(stderr, /"message":"summary"/);
+    assert.doesNotMatch(stderr, /geheim/);
+  });
+
   it("shows a stack only if DEBUG is set", async () => {
     const [plain, debug] = await Promise.all([
       pipeline(["validate", wrong]),

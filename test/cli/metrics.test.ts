@@ -63,6 +63,6 @@ describe("pipeline run --metrics", function () {
   it("rejects an invalid address as wrong usage", async () => {
     const wrong = start("lobby");
     assert.equal(await wrong.ended, 2);
-    assert.match(wrong.said(), /--metrics lobby: this is no \[host:\]port/);
+    assert.match(wrong.said(), /--metrics lobby: must be \[host:\]port/);
   });
 });

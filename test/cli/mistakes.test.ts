@@ -17,18 +17,18 @@ const MISTAKES: [
   [
     "an unknown model",
     { classify: "model: fer2013-smal" },
-    /^p\.yaml:5:\d+: classify: model fer2013-smal: there is none of that name; use fer2013-small, or the path of /,
+    /^p\.yaml:5:\d+: classify: model fer2013-smal: not found; use fer2013-small, or the path of /,
   ],
   [
     "a folder that is not a model",
     { classify: "model: ./empty" },
-    /^p\.yaml:5:5: model \S*\/empty: there is no card\.json in it; give /,
+    /^p\.yaml:5:5: model \S*\/empty: it has no card\.json; give /,
   ],
   ["a file that is no model", { classify: "model: ./p.yaml" }, /^p\.yaml:5:5: model \S*\/p\.yaml: /],
   [
     "an unknown cascade",
     { detect: "cascade: frontal" },
-    /^p\.yaml:4:\d+: detect: there is no cascade `frontal`; allowed: /,
+    /^p\.yaml:4:\d+: detect: cascade `frontal` not found; allowed: /,
   ],
   [
     "a missing cascade file",
@@ -38,7 +38,7 @@ const MISTAKES: [
   [
     "a misspelt cascade",
     { detect: "cascade: frontalface_defualt" },
-    /^p\.yaml:4:\d+: detect: there is no cascade `frontalface_defualt`; did you mean `frontalface_default`\? \(allowed: /,
+    /^p\.yaml:4:\d+: detect: cascade `frontalface_defualt` not found; did you mean `frontalface_default`\? \(allowed: /,
   ],
   ["a cascade that is none", { detect: "cascade: ./text.xml" }, /^p\.yaml:4:5: cascade .*text\.xml: /],
   [
@@ -64,7 +64,7 @@ const MISTAKES: [
   [
     "8 bits on a GPU",
     { classify: "precision: int8, provider: webgpu" },
-    /^p\.yaml:5:\d+: classify: `precision: int8` is for `engine: onnx` with `provider: cpu`; leave /,
+    /^p\.yaml:5:\d+: classify: `precision: int8` is for `engine: onnx` with `provider: cpu`; remove /,
   ],
   [
     "a URL of another kind, with a password",
@@ -84,7 +84,12 @@ const MISTAKES: [
   [
     "two ways to log in",
     { sink: "type: nats, nkey: a.nk, token: hunter2" },
-    /^p\.yaml:8:\d+: nats: NATS: token and nkey are given; a login is one of them$/,
+    /^p\.yaml:8:\d+: nats: NATS: token and nkey cannot be combined; give one login method$/,
+  ],
+  [
+    "a token that is too short",
+    { sink: "type: web, token: hunter2" },
+    /^p\.yaml:8:\d+: web: `token` is \*\*\*; it must NOT have fewer than 16 characters$/,
   ],
   [
     "a file for each event",
@@ -109,7 +114,7 @@ const MISTAKES: [
   [
     "an unknown field in a file name",
     { sink: "type: video, path: 'out/{camera}.mp4'" },
-    /^p\.yaml:8:\d+: video: .*there is no field \{camera\}; allowed: \{source\}$/,
+    /^p\.yaml:8:\d+: video: .*unknown field \{camera\}; allowed: \{source\}$/,
   ],
 ];
 

@@ -78,7 +78,7 @@ describe("pipeline models", function () {
       /ok, 2 files, runs on onnx cpu; onnx cpu, 8 bits\n$/,
     );
     const measured = await pipeline("evaluate", out, "--data", data, "--precision", "int8", "--card");
-    assert.match(measured.out, /10 pictures of PublicTest, run by onnx cpu, 8 bits/);
+    assert.match(measured.out, /10 images of PublicTest, run on onnx cpu, 8 bits/);
     const card = JSON.parse(await readFile(join(out, "card.json"), "utf8")) as ModelCard;
     assert.equal(card.metrics.at(-1)?.precision, "int8");
     const none = await pipeline(
@@ -162,14 +162,14 @@ describe("pipeline models", function () {
     const damaged = await writeTinyModel(join(folder, "tiny"), undefined, (card) => {
       card.files = (card.files as object[]).map((file) => ({ ...file, bytes: 7 }));
     });
-    const none = /^model nosuch: there is none of that name; use fer2013-small, or [^\n]*\n/;
+    const none = /^model nosuch: not found; use fer2013-small, or [^\n]*\n/;
     for (const [args, code, says] of [
       [["show", "nosuch"], 2, none],
       [["check", "nosuch"], 2, none],
       [["check", "nosuch", damaged], 2, none],
-      [["check", damaged], 1, /^model tiny: [^\n]*bytes where its card says 7/],
-      [["check", folder], 2, /: there is no card\.json in it; /],
-      [["show", join(folder, "none")], 2, /^model [^\n]*none: there is no such folder; give the folder /],
+      [["check", damaged], 1, /^model tiny: [^\n]*bytes, but its card says 7/],
+      [["check", folder], 2, /: it has no card\.json; /],
+      [["show", join(folder, "none")], 2, /^model [^\n]*none: folder not found; give the folder /],
       [["quantize", "nosuch", "--data", "nosuch", "-o", folder], 2, none],
       [
         ["quantize", "fer2013-small", "--data", "nosuch.csv", "-o", folder],

@@ -87,7 +87,7 @@ describe("pipeline report", function () {
       stderr,
       /^cut\.jsonl:2: skipped: not JSON.*\ncut\.jsonl:4: skipped: .*\n2 events; 2 lines skipped\n$/,
     );
-    assert.match(stdout, /2 lines passed over: no events/);
+    assert.match(stdout, /2 lines skipped: not events/);
     writeFileSync(join(folder, "many.jsonl"), `${lineOf(1)}${"{}\n".repeat(1000)}`);
     assert.equal((await report(["many.jsonl", "-o", "a.md"])).stderr.trim().split("\n").length, 5 + 1 + 1);
     writeFileSync(join(folder, "notes.txt"), "dear diary\n");

@@ -43,7 +43,7 @@ describe("pipeline train", function () {
     assert.equal((await readFile(join(out, "history.jsonl"), "utf8")).split("\n").length, 2);
     const other = await train("-o", out, "--seed", "3", "--resume");
     assert.equal(other.code, 2);
-    assert.match(other.err, /another value of seed; give the same, or begin anew with --force/);
+    assert.match(other.err, /differs in seed; use the same values, or start over with --force/);
     await rm(join(out, "checkpoint.bin"));
     const model = await train("-o", out);
     assert.equal(model.err, `${out} already holds a run; start over with --force, or choose another --out\n`);
@@ -73,17 +73,13 @@ describe("pipeline train", function () {
     [
       "a model to begin from that is not there",
       ["--set", "from=nosuch"],
-      /^--set from: model nosuch: there is none of that name; use fer2013-small, or the path /,
+      /^--set from: model nosuch: not found; use fer2013-small, or the path /,
     ],
-    [
-      "a folder to begin from that is no model",
-      ["--set", "from=./nosuch"],
-      /nosuch: there is no such folder; /,
-    ],
+    ["a folder to begin from that is no model", ["--set", "from=./nosuch"], /nosuch: folder not found; /],
     [
       "a split to judge on that there is not",
       ["--set", "validation=[nosuch]", "-q"],
-      /^faces\.csv: no pictures in nosuch \(it has Training, PublicTest\); name the splits to judge on /,
+      /^faces\.csv: no pictures in nosuch \(the data set has Training, PublicTest\); name the splits to validate on /,
     ],
     [
       "nothing to resume",
@@ -121,7 +117,7 @@ describe("pipeline train", function () {
     await writeFile(at("damaged.csv"), `${brightnessCsv()}\n1,,Training`);
     const { code, err } = await train("--set", `data.path=${at("damaged.csv")}`, "-o", at("none"));
     assert.equal(code, 1);
-    assert.match(err, /1 of 41 pictures .*; mend them or take them out, or raise `data\.maxDamaged`\n$/);
+    assert.match(err, /1 of 41 pictures .*; repair or remove them, or raise `data\.maxDamaged`\n$/);
   });
 
   it("exits with 1 if the training diverges", async () => {

@@ -124,6 +124,7 @@ describe("deploy/helm/ekspresi", function () {
       "Deployment",
       "NetworkPolicy",
       "PersistentVolumeClaim",
+      "PodDisruptionBudget",
       "PodMonitor",
       "ScaledObject",
       "ServiceAccount",
@@ -208,6 +209,40 @@ describe("deploy/helm/ekspresi", function () {
       );
       assert.equal(matches.length, 1);
     }
+  });
+
+  it("guards each component that there is with a budget of its own, which blocks no drain", () => {
+    const budgets = ofKind<Manifest & { spec: { maxUnavailable: number } }>("PodDisruptionBudget", ALL);
+    assert.deepEqual(
+      budgets.map(({ metadata, spec }) => [metadata.name, spec.maxUnavailable]),
+      ["cameras", "recordings", "inference"].map((component) => [`demo-ekspresi-${component}`, 1]),
+    );
+    assert.equal(ofKind("PodDisruptionBudget", { podDisruptionBudget: { enabled: false } }).length, 0);
+  });
+
+  it("wants pods to have more time to end than their recordings", () => {
+    const grace = (grace: string, terminationGraceSeconds: number) => () =>
+      chart.render({ recordings: { grace, terminationGraceSeconds } });
+    assert.throws(
+      grace("1.5m", 100),
+      /recordings\.grace is 1\.5m: set recordings\.terminationGraceSeconds to 110/,
+    );
+    for (const [text, seconds] of [
+      ["1.5m", 110],
+      ["500ms", 21],
+      ["1h", 3620],
+    ] as const)
+      assert.doesNotThrow(grace(text, seconds));
+  });
+
+  it("lets only pods that run pipelines reach their sources", () => {
+    const [sources] = ofKind<
+      Manifest & {
+        spec: { podSelector: { matchExpressions: { values: string[] }[] }; policyTypes: string[] };
+      }
+    >("NetworkPolicy", ALL).filter(({ metadata }) => metadata.name === "demo-ekspresi-sources");
+    assert.deepEqual(sources?.spec.policyTypes, ["Egress"]);
+    assert.deepEqual(sources?.spec.podSelector.matchExpressions[0]?.values, ["cameras", "recordings"]);
   });
 
   it("says in one line that a NATS is wanted", () => {

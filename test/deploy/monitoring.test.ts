@@ -46,7 +46,7 @@ function seriesIn(expr: string): string[] {
   const bare = expr
     .replace(/\{[^}]*\}/g, "")
     .replace(/\b(by|without|on|ignoring)\s*\([^)]*\)/g, "")
-    .replace(/\[[^\]]*\]/g, "");
+    .replace(/\[[^\]]*\]|\boffset \w+/g, "");
   return [...bare.matchAll(/[a-z_][a-z0-9_]*(?!\s*\(|[a-z0-9_])/gi)]
     .map(([name]) => name)
     .filter((name) => !["sum", "max", "min", "avg", "count", "and", "or", "unless"].includes(name));

@@ -70,7 +70,7 @@ sinks: [{ type: jsonl, path: ${name}.jsonl }]
     const { stdout } = spawnSync(process.execPath, [MAIN, "doctor"], { env, encoding: "utf8" });
     assert.match(
       stdout,
-      /ffmpeg: ffmpeg at .*ffmpeg-installer.* \(package\) may not be run, .*EPERM.*chmod \+x/,
+      /ffmpeg: ffmpeg at .*ffmpeg-installer.* \(package\) is not executable and cannot be made so .*EPERM.*chmod \+x/,
     );
   });
 

@@ -11,23 +11,23 @@ const xml = readFileSync(new URL("../../models/haarcascades/haarcascade_eye.xml"
 
 describe("a cascade file", () => {
   const cases: [string, (text: string) => string, RegExp][] = [
-    ["that is no XML", () => "not xml at all", /no <opencv_storage>|not XML/],
+    ["that is not XML", () => "not xml at all", /no <opencv_storage>|not XML/],
     ["without a cascade", () => "<opencv_storage><x>1</x></opencv_storage>", /no Haar cascade/],
-    ["of another feature", (t) => t.replace("<featureType>HAAR", "<featureType>LBP"), /LBP is not HAAR/],
+    ["of another feature type", (t) => t.replace("<featureType>HAAR", "<featureType>LBP"), /LBP is not HAAR/],
     ["whose window is huge", (t) => t.replace("<width>20</width>", "<width>99999</width>"), /window size/],
     [
-      "whose rectangle leaves the window",
+      "whose rectangle extends beyond the window",
       (t) => t.replace(/<rects>\s*<_>\s*[\d ]+/, "<rects><_>15 15 9 9 "),
-      /leaves the 20x20 window/,
+      /extends beyond the 20x20 window/,
     ],
     ["whose node names a missing feature", (t) => t.replace("0 -1 0 ", "0 -1 99999 "), /uses feature 99999/],
     ["whose tree leads nowhere", (t) => t.replace("0 -1 0 ", "0 -7 0 "), /leads to -7/],
     [
-      "with letters for numbers",
+      "with letters instead of numbers",
       (t) => t.replace(/<stageThreshold>[^<]+/, "<stageThreshold>x"),
       /not a list of numbers/,
     ],
-    ["that is cut off", (t) => t.slice(0, t.length / 2), /eye\.xml/],
+    ["that is truncated", (t) => t.slice(0, t.length / 2), /eye\.xml/],
   ];
   for (const [name, damage, message] of cases)
     it(`${name} is refused in one line`, async () => {
@@ -44,7 +44,7 @@ describe("the default cascade", () => {
     new URL("../../models/haarcascades/haarcascade_frontalface_default.xml", import.meta.url),
   );
 
-  it("was compiled when the package was built, to what compiling it now gives", async () => {
+  it("was compiled when the package was built, with the same result as now", async () => {
     const text = readFileSync(path, "utf8");
     const compiled = cascadeCode(await parseCascade(text, path));
     const built = readFileSync(new URL(`../../dist/haar/${preparedName(text)}`, import.meta.url), "utf8");
@@ -56,7 +56,7 @@ describe("the default cascade", () => {
     );
   });
 
-  it("is compiled anew where its file was changed", async () => {
+  it("is compiled again if its file has changed", async () => {
     const folder = mkdtempSync(join(tmpdir(), "ekspresi-cascade-"));
     try {
       const changed = join(folder, "changed.xml");

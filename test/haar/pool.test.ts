@@ -29,7 +29,7 @@ describe("the detector's workers", function () {
     return { pool: await HaarPool.create(await readyCascade(CASCADE), memory, workers), planes };
   }
 
-  it("scale by more than 1", () => {
+  it("require a scale factor above 1", () => {
     for (const scaleFactor of [1, 0.5, Number.NaN])
       assert.throws(() => scalesOf({ width: 24, height: 24 }, { width: 100, height: 100 }, { scaleFactor }), {
         name: "RangeError",
@@ -43,7 +43,7 @@ describe("the detector's workers", function () {
     assert.ok(expected.every((boxes) => boxes.length >= 4));
     for (const workers of [1, 3]) {
       const { pool, planes } = await open(workers);
-      // One at a time all workers share it; together some have one of their own.
+      // One at a time, all workers share a picture; all at once, some have one of their own.
       for (const [i, plane] of planes.entries())
         assert.deepEqual(await pool.detect(plane, OPTIONS), expected[i], `${workers} workers`);
       const together = await Promise.all([...planes, ...planes].map((plane) => pool.detect(plane, OPTIONS)));
@@ -52,7 +52,7 @@ describe("the detector's workers", function () {
     }
   });
 
-  it("take pictures of any size after one another", async () => {
+  it("accept pictures of any size one after another", async () => {
     const { pool, planes } = await open(2);
     const part = (plane: Plane, side: number): Plane => ({ ...plane, width: side, height: side });
     const [plane] = planes;
@@ -64,7 +64,7 @@ describe("the detector's workers", function () {
     await pool.close();
   });
 
-  it("reject what is under way and what comes later once they are closed", async () => {
+  it("reject tasks in progress and later ones once they are closed", async () => {
     const { pool, planes } = await open(2);
     const [plane] = planes;
     assert.ok(plane);

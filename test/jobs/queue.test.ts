@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { jetstream } from "@nats-io/jetstream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type JsMsg, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { type JobKind, JobQueue, type JobSpec } from "#src/jobs/index.js";
 import { connectNats, type Nats } from "#src/nats/index.js";
@@ -27,19 +28,21 @@ describe("the job queue", function () {
     const spec: JobSpec = { kind: "camera", file: "lobby.yaml", yaml: "", set: [] };
     for (const id of ids) await queue.submit(id, spec);
   };
-  /** Takes all that waits, and gives their ids. */
+  /** Takes all waiting jobs, and returns their ids. */
   async function taken(kind: JobKind = "camera"): Promise<string[]> {
     const ids: string[] = [];
     for (;;) {
       const message = await queue.next(kind, 1000);
       const claim = message && (await queue.claim(message, "worker", 5));
-      if (message && !claim) continue;
-      if (!claim) return ids;
+      if (typeof claim !== "object") {
+        if (message) continue;
+        return ids;
+      }
       ids.push(claim.record.job.id);
     }
   }
 
-  it("hands out every job once, also those that are submitted again after they were cancelled", async () => {
+  it("delivers every job once, even those submitted again after they were cancelled", async () => {
     const ids = ["a", "b", "c"];
     for (let round = 0; round < 2; round++) {
       await submit(...ids);
@@ -51,7 +54,7 @@ describe("the job queue", function () {
     }
   });
 
-  it("passes over what is stored under another job's id, and hands out the others", async () => {
+  it("skips an entry stored under another job's id, and delivers the others", async () => {
     await submit("a");
     const store = await new Kvm(nats.connection).open("EKSPRESI_JOBS");
     const stored = (await store.get("a"))?.string() ?? assert.fail("nothing is stored");
@@ -62,7 +65,32 @@ describe("the job queue", function () {
     assert.equal(await queue.find("b"), undefined);
   });
 
-  it("of jobs that wait takes out the one that is cancelled, and no other", async () => {
+  it("leaves a job of another version to a worker that can parse it, says so, and can remove it", async () => {
+    await submit("a");
+    const store = await new Kvm(nats.connection).open("EKSPRESI_JOBS");
+    await store.put("a", '{"id":"a","state":"paused"}');
+    await submit("b");
+    assert.deepEqual(await taken(), ["b"]);
+    assert.deepEqual((await queue.waiting("camera")).held, 2); // b, and a, which is postponed
+    assert.deepEqual(
+      (await queue.list()).map((record) => (typeof record === "string" ? record : record.job.id)),
+      ["a", "b"],
+    );
+    for (const act of [submit("a"), queue.cancel("a"), queue.retry("a")])
+      await assert.rejects(act, { code: "JOB_UNREADABLE" });
+    await queue.remove("a");
+    await submit("a");
+    assert.deepEqual(await taken(), ["a"]);
+  });
+
+  it("permanently removes a message with an invalid job id", async () => {
+    await jetstream(nats.connection).publish("ekspresi.jobs.camera.ä");
+    await submit("a");
+    assert.deepEqual(await taken(), ["a"]);
+    assert.deepEqual(await queue.waiting("camera"), { waiting: 0, held: 1 });
+  });
+
+  it("removes only the cancelled one of several waiting jobs", async () => {
     await submit("a", "b", "c", "d");
     await queue.cancel("b");
     await queue.cancel("c");
@@ -70,7 +98,7 @@ describe("the job queue", function () {
     assert.deepEqual(await taken(), ["a", "d", "c"]);
   });
 
-  it("cancels a job whose message is gone already", async () => {
+  it("cancels a job whose message is already gone", async () => {
     await submit("a");
     const message = (await queue.next("camera", 1000)) ?? assert.fail("no job");
     message.term();
@@ -79,7 +107,42 @@ describe("the job queue", function () {
     assert.equal((await queue.find("a"))?.job.state, "cancelled");
   });
 
-  it("lists each job once, by id, while they change", async () => {
+  it("counts a lost worker as a failure of its job, and finally sets the job aside", async () => {
+    await submit("a");
+    const next = async () => (await queue.next("camera", 10_000)) ?? assert.fail("no job");
+    await queue.claim(await next(), "first", 2);
+    await queue.claim(await next(), "second", 2);
+    const { failures, reason } = (await queue.find("a"))?.job ?? assert.fail("no job");
+    assert.deepEqual([failures, reason], [1, "worker first was lost while running the job"]);
+    assert.equal(await queue.claim(await next(), "third", 2), "set aside");
+    assert.equal((await queue.find("a"))?.job.state, "failed");
+  });
+
+  it("does not count a worker lost because the server was away", async () => {
+    await submit("a");
+    await queue.claim((await queue.next("camera", 1000)) ?? assert.fail("no job"), "first", 1);
+    await server.stop();
+    await sleep(1500);
+    await server.restart();
+    let message: JsMsg | undefined;
+    while (!message) message = await queue.next("camera", 1000).catch(() => undefined);
+    const claim = await queue.claim(message, "second", 1);
+    assert(typeof claim === "object");
+    const { failures, reason } = claim.record.job;
+    assert.deepEqual([failures, reason], [0, "NATS was away while worker first had the job"]);
+  });
+
+  it("is recreated after the server has lost it, and then delivers jobs to those who had it open", async () => {
+    assert.equal(await queue.restore(), false);
+    const manager = await jetstreamManager(nats.connection);
+    for (const name of ["EKSPRESI_JOBS", "KV_EKSPRESI_JOBS"]) await manager.streams.delete(name);
+    await assert.rejects(queue.next("camera", 1000));
+    assert.equal(await queue.restore(), true);
+    await submit("a");
+    assert.deepEqual(await taken(), ["a"]);
+  });
+
+  it("lists each job once, by id, while jobs change", async () => {
     const ids = Array.from({ length: 20 }, (_, i) => `job-${String(i).padStart(2, "0")}`);
     await submit(...ids);
     let listing = true;
@@ -88,7 +151,7 @@ describe("the job queue", function () {
     })();
     for (let n = 0; n < 10; n++)
       assert.deepEqual(
-        (await queue.list()).map(({ job }) => job.id),
+        (await queue.list()).map((record) => (typeof record === "string" ? "" : record.job.id)),
         ids,
       );
     listing = false;

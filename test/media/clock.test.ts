@@ -5,7 +5,7 @@ import { cameraClock, recordingClock } from "#src/media/clock.js";
 describe("a recording's clock", () => {
   const times = (pts: readonly number[]) => pts.map(recordingClock());
 
-  it("gives the container's own times, whatever their spacing and wherever they begin", () => {
+  it("gives the container's own times, whatever their spacing and start", () => {
     const steps = fc.array(fc.integer({ min: 0, max: 100_000 }), { maxLength: 50 });
     fc.assert(
       fc.property(fc.integer({ min: -1000, max: 100_000 }), steps, (begin, gaps) => {
@@ -16,20 +16,20 @@ describe("a recording's clock", () => {
     );
   });
 
-  it("goes on at its pace where recordings were joined, each time", () => {
+  it("continues at its pace at each joint of joined recordings", () => {
     assert.deepEqual(
       times([1400, 1440, 1480, 1400, 1440, 0, 40]),
       [1400, 1440, 1480, 1520, 1560, 1600, 1640],
     );
   });
 
-  it("waits for a step back that is only a careless muxer's", () => {
+  it("waits out a small step back by a careless muxer", () => {
     assert.deepEqual(times([0, 40, 80, 60, 120]), [0, 40, 80, 80, 120]);
   });
 });
 
 describe("a camera's clock", () => {
-  it("counts from the camera's first frame, gaps between sessions included, and never goes back", () => {
+  it("counts from the camera's first frame, including gaps between sessions, and never goes back", () => {
     let now = 0;
     let latest = 0;
     const told = (clock: (ptsMs: number) => number, ptsMs: number) => {
@@ -54,7 +54,7 @@ describe("a camera's clock", () => {
     assert.equal(told(second, 20), 10_040);
   });
 
-  it("is not moved by a camera that sets its own clock", () => {
+  it("is not affected by a camera that resets its own clock", () => {
     let now = 0;
     const clock = cameraClock(
       () => now,

@@ -24,7 +24,7 @@ describe("decoding", function () {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("is refused with the source's name where no pipe can be made", async () => {
+  it("is refused with the source's name if no pipe can be created", async () => {
     const { TMPDIR } = process.env;
     process.env.TMPDIR = join(folder, "none");
     try {
@@ -69,7 +69,7 @@ describe("decoding", function () {
     return path;
   }
 
-  /** What ffprobe says of every frame: its time, ms, and its size. */
+  /** What ffprobe reports about every frame: its time in ms, and its size. */
   function probed(path: string): { timeMs: number; size: string }[] {
     const what = "frame=best_effort_timestamp_time,width,height";
     const args = ["-v", "error", "-select_streams", "v:0", "-show_entries", what, "-of", "json", path];
@@ -94,7 +94,7 @@ describe("decoding", function () {
   const recordings: Record<string, () => Promise<string>> = {
     "H.264 with B-frames in MP4": async () => RECORDING,
     WebM: async () => RECORDING.replace(".mp4", ".webm"),
-    "an MPEG transport stream, whose times do not begin at 0": () =>
+    "an MPEG transport stream, whose times do not start at 0": () =>
       made("b.ts", PATTERN, "-c:v", "libx264", "-bf", "2"),
     "a variable frame rate": () => made("v.mkv", PATTERN, "-vf", "select='not(mod(n,3))+lt(n,10)'"),
     "29.97 pictures a second": () => made("n.mkv", "testsrc=size=64x48:rate=30000/1001:duration=2"),
@@ -104,7 +104,7 @@ describe("decoding", function () {
     "a moving GIF": () => made("g.gif", "testsrc=size=64x48:rate=10:duration=1"),
     "a size that changes in mid-stream": async () => joined("two.ts", "1.2"),
   };
-  /** Two streams one after the other, the second in another size. */
+  /** Two streams in succession, the second with a different size. */
   async function joined(name: string, secondAt: string): Promise<string> {
     const x264 = ["-c:v", "libx264", "-bf", "2"];
     const first = await made(`1-${name}`, PATTERN, ...x264);
@@ -121,7 +121,7 @@ describe("decoding", function () {
   }
 
   for (const [what, recording] of Object.entries(recordings))
-    it(`${what}: each picture as ffprobe tells its time and size`, async function () {
+    it(`${what}: gives each frame the time and size that ffprobe reports`, async function () {
       if (!hasProbe()) this.skip();
       const path = await recording();
       const pictures = await read(path);
@@ -140,7 +140,7 @@ describe("decoding", function () {
       }
     });
 
-  it("gives every recording kept beside the repository at ffprobe's times", async function () {
+  it("reads every recording kept beside the repository at ffprobe's times", async function () {
     if (!hasProbe() || !existsSync(SHARED)) this.skip();
     for (const name of ["again.mkv", "head-pose-face-detection-male.gif"]) {
       const path = join(SHARED, name);
@@ -152,7 +152,7 @@ describe("decoding", function () {
     }
   });
 
-  it("gives a camera's frame when it has come, not with the next one", async () => {
+  it("emits a camera's frame when it arrives, not with the next one", async () => {
     const path = await made("c.flv", "testsrc=size=320x240:rate=25:duration=4", "-c:v", "flv", "-g", "1");
     const camera = createServer((socket) => void socket.on("error", () => {}).write(readFileSync(path)));
     camera.listen(0, "127.0.0.1");
@@ -168,7 +168,7 @@ describe("decoding", function () {
     };
     const sockets: Socket[] = [];
     camera.on("connection", (socket) => sockets.push(socket));
-    // The connection stays open, and no more comes: the last of 100 frames must.
+    // The connection stays open and nothing more arrives: even so, the last of 100 frames must.
     const frames = decode(input, context).pipe(
       map((frame) => {
         frame.release();
@@ -186,7 +186,7 @@ describe("decoding", function () {
     }
   });
 
-  it("lets time go on where streams were joined whose times begin anew", async () => {
+  it("continues time across joined streams whose times start over", async () => {
     const pictures = await read(await joined("again.ts", "0"));
     assert.equal(pictures.length, 50);
     const [first] = pictures;
@@ -194,8 +194,8 @@ describe("decoding", function () {
       assert.ok(Math.abs(timeMs - (first?.timeMs ?? Number.NaN) - i * 40) < 0.01, `${i}: ${timeMs}`);
   });
 
-  it("turns a telephone's upright recording upright", async () => {
-    // Left half white, right half black; turned by a quarter clockwise the upper half is white.
+  it("rotates a phone's portrait recording upright", async () => {
+    // Left half white, right half black; rotated by 90 degrees clockwise, the upper half is white.
     const halves =
       "color=white:size=32x32:rate=25:duration=0.2[l];color=black:size=32x32:rate=25:duration=0.2[r];[l][r]hstack";
     const lying = await made("lying.mp4", halves, "-pix_fmt", "yuv420p");
@@ -213,7 +213,7 @@ describe("decoding", function () {
     }
   });
 
-  it("begins ahead of whoever takes its frames, and gives them all", async () => {
+  it("starts before anyone takes its frames, and gives them all", async () => {
     const { context, close } = testContext({ slots: 2 });
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -237,7 +237,7 @@ describe("decoding", function () {
     server.close();
   });
 
-  it("ends what was begun ahead and never taken", async () => {
+  it("ends what was started ahead and never taken", async () => {
     const { context, close } = testContext({ slots: 2 });
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -250,7 +250,7 @@ describe("decoding", function () {
     server.close();
   });
 
-  it("tells whoever takes the frames why nothing could begin ahead", async () => {
+  it("tells the subscriber why nothing could be started ahead", async () => {
     const { context, close } = testContext({ slots: 2 });
     const frames = decodeAhead(Promise.reject(new Error("no such recording")), context);
     await new Promise((resolve) => setTimeout(resolve, 10));

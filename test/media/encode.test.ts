@@ -22,7 +22,7 @@ const VIDEO = {
 describe("an encoding that is stopped", function () {
   this.timeout(60_000);
 
-  it("can be played, on Windows too, where any signal ends ffmpeg at once", async function () {
+  it("is playable, even on Windows, where any signal ends ffmpeg at once", async function () {
     if (!hasFfprobe) this.skip(); // ffprobe is not installed
     const ffmpeg = await findFfmpeg();
     const encoder = await findEncoder(ffmpeg, { codec: "libx264" });

@@ -20,10 +20,10 @@ describe("a pattern of files", () => {
     assert.deepEqual(await namedFiles(`${folder}/./**/d.mp4`), [join(folder, "g/d.mp4")]);
   });
 
-  it("that is none is told in our words", async () => {
+  it("that is invalid is reported in our own words", async () => {
     await assert.rejects(
       filesOf(join(folder, "[z-a].mp4")),
-      /is no pattern: look at its brackets and braces$/,
+      /is not a valid pattern: check its brackets and braces$/,
     );
   });
 });

@@ -7,7 +7,7 @@ import installer from "@ffmpeg-installer/ffmpeg";
 import { endLastPicture } from "#src/media/mp4.js";
 import { hasFfprobe, probe } from "../support/probe.js";
 
-describe("the last picture of an MP4 file", function () {
+describe("the last frame of an MP4 file", function () {
   this.timeout(60_000);
   let folder: string;
   let path: string;
@@ -20,13 +20,13 @@ describe("the last picture of an MP4 file", function () {
 
   const OWN_TIMES = ["-vsync", "passthrough", "-enc_time_base", "1:12800"];
 
-  /** Two seconds at 10 pictures a second, written by the ffmpeg of the package. */
+  /** Two seconds at 10 frames per second, written by the packaged ffmpeg. */
   function make(...args: readonly string[]) {
     const made = ["-v", "error", "-y", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=2", ...args];
     execFileSync(installer.path, [...made, "-c:v", "libx264", "-pix_fmt", "yuv420p", path]);
   }
 
-  it("gets a length, and the recording its whole length", async () => {
+  it("gets a duration, and the recording its full length", async () => {
     make("-bf", "2", ...OWN_TIMES);
     assert.equal(Number(probe(path).video.duration).toFixed(2), "1.90");
     await endLastPicture(path, 0.1);
@@ -36,7 +36,7 @@ describe("the last picture of an MP4 file", function () {
     assert.equal(times.length, 20);
   });
 
-  it("leaves a recording alone that has one, and does so the second time", async () => {
+  it("leaves a recording alone that already has one, also the second time", async () => {
     make();
     const once = readFileSync(path);
     await endLastPicture(path, 0.1);
@@ -48,7 +48,7 @@ describe("the last picture of an MP4 file", function () {
     assert.deepEqual(readFileSync(path), changed);
   });
 
-  it("does not make the whole longer where the sound is", async () => {
+  it("does not lengthen the recording if the sound is longer", async () => {
     make("-f", "lavfi", "-i", "sine=duration=3", "-c:a", "aac", ...OWN_TIMES);
     const before = probe(path).durationSeconds;
     await endLastPicture(path, 0.1);
@@ -57,8 +57,8 @@ describe("the last picture of an MP4 file", function () {
     assert.equal(Number(after.video.duration).toFixed(2), "2.00");
   });
 
-  it("leaves what is no MP4 file as it is", async () => {
-    for (const bytes of [Buffer.alloc(0), Buffer.from("no recording at all"), Buffer.alloc(40, 1)]) {
+  it("leaves anything but an MP4 file as it is", async () => {
+    for (const bytes of [Buffer.alloc(0), Buffer.from("not a recording"), Buffer.alloc(40, 1)]) {
       writeFileSync(path, bytes);
       await endLastPicture(path, 0.1);
       assert.deepEqual(readFileSync(path), bytes);

@@ -19,7 +19,7 @@ describe("a note in a recording", function () {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   for (const ending of ["mp4", "mov", "mkv"])
-    it(`is read again from .${ending}, and readers of recordings have nothing to say of it`, async function () {
+    it(`can be read back from .${ending}, and does not disturb readers of recordings`, async function () {
       if (!hasFfprobe) this.skip(); // ffprobe is not installed
       const path = await make(
         join(folder, `man.${ending}`),
@@ -41,7 +41,7 @@ describe("a note in a recording", function () {
       assert.doesNotMatch((await endOf(copy)) ?? "", /made of/);
     });
 
-  it("is not there where there is no file", async () => {
+  it("is absent if there is no file", async () => {
     assert.equal(await endOf(join(folder, "none.mp4")), undefined);
   });
 });

@@ -8,7 +8,9 @@ import { basename, join } from "node:path";
 import fc from "fast-check";
 import { addressOf, BytePipe, theOneWith } from "#src/media/pipe.js";
 
-/** A child that writes `bytes` bytes, each the last digits of its place, and says on stderr how many it got rid of. */
+/**
+ * A child that writes `bytes` bytes, each the last digits of its position, and reports on stderr how many were taken.
+ */
 const WRITER = `
   const { writeSync } = require("node:fs");
   const bytes = Number(process.argv[1]);
@@ -29,7 +31,7 @@ function write(pipe: BytePipe, bytes: number) {
 }
 
 describe("the pipe from a child process", () => {
-  it("gives the child's bytes in the pieces that are asked for, and then no more", async () => {
+  it("gives the child's bytes in the requested pieces, and then no more", async () => {
     const sizes = fc.array(fc.record({ size: fc.integer({ min: 0, max: 300_000 }), skipped: fc.boolean() }), {
       minLength: 1,
       maxLength: 6,
@@ -53,7 +55,7 @@ describe("the pipe from a child process", () => {
     );
   });
 
-  it("takes no more from the child than was asked for and the system holds", async () => {
+  it("takes no more from the child than was requested and the system buffers", async () => {
     const pipe = await BytePipe.open();
     const child = write(pipe, 20_000_000);
     let said = "";
@@ -71,7 +73,7 @@ describe("the pipe from a child process", () => {
     await once(child, "exit");
   });
 
-  it("is given to the connection with the key alone; others are closed", async () => {
+  it("goes only to the connection with the key; others are closed", async () => {
     const folder = mkdtempSync(join(tmpdir(), "ekspresi-pipe-"));
     const server = createServer();
     const path = process.platform === "win32" ? `\\\\.\\pipe\\${basename(folder)}` : join(folder, "socket");
@@ -98,7 +100,7 @@ describe("the pipe from a child process", () => {
     }
   });
 
-  it("has an address that the system takes", () => {
+  it("has an address that the system accepts", () => {
     const name = `ekspresi-${"0".repeat(32)}`;
     const long = `/private/var/folders/${"x".repeat(60)}`;
     assert.equal(addressOf(name, "linux"), `\0${name}`);
@@ -107,7 +109,7 @@ describe("the pipe from a child process", () => {
     assert.equal(addressOf(name, "darwin", long), join("/tmp", name));
   });
 
-  it("ends for a reader who waits when the child is killed", async () => {
+  it("ends for a waiting reader when the child is killed", async () => {
     const pipe = await BytePipe.open();
     const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], {
       stdio: ["ignore", pipe.childEnd, "ignore"],

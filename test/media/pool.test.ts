@@ -15,7 +15,7 @@ describe("a frame pool", () => {
     assert.equal(pool.free, 2);
   });
 
-  it("serves who waits first, also when others come in between", async () => {
+  it("serves the one who waited longest, even if others come in between", async () => {
     const pool = new FramePool(new FrameMemory(), 1);
     const { signal } = new AbortController();
     const served: string[] = [];

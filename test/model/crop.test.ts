@@ -28,7 +28,7 @@ const box = fc.record({
   height: fc.double({ min: 1, max: 80, noNaN: true }),
 });
 
-/** The same filter written plainly: each output pixel a weighted mean of every pixel near it, edges repeated. */
+/** The same filter in plain code: each output pixel is a weighted mean of every pixel near it, edges repeated. */
 function plain(luma: Uint8Array, width: number, height: number, { x, y, ...size }: Box): number[] {
   const axis = (start: number, length: number, limit: number, i: number) => {
     const step = length / 8;
@@ -52,12 +52,12 @@ function plain(luma: Uint8Array, width: number, height: number, { x, y, ...size 
 }
 
 describe("a crop", () => {
-  it("is the weighted mean of the pixels around each of its own, edges repeated", () => {
+  it("consists of weighted means of the pixels around each of its own, edges repeated", () => {
     fc.assert(
       fc.property(picture, box, ({ luma, width, height }, place) => {
         const values = crop(luma, width, height, place);
         for (const [i, value] of plain(luma, width, height, place).entries()) {
-          // The kernel's weights are whole numbers of 1/16384.
+          // The kernel's weights are multiples of 1/16384.
           assert.ok(Math.abs((values[i] ?? 0) - value) < 0.1, `pixel ${i}: ${values[i]} for ${value}`);
         }
       }),
@@ -80,7 +80,7 @@ describe("a crop", () => {
     assert.deepEqual(out, crop(luma, 40, 40, place));
   });
 
-  it("is the same from a picture that lies in the cropper's memory, to its very end", () => {
+  it("is the same from a picture in the cropper's memory, up to its last pixel", () => {
     const memory = new FrameMemory();
     const cropper = new Cropper(input, memory);
     fc.assert(
@@ -107,7 +107,7 @@ describe("a crop", () => {
 });
 
 describe("the square of a face", () => {
-  it("is as large as the longer side with its margin, around the box's middle, moved down by shiftY", () => {
+  it("is the longer side plus the margin, centred on the box and moved down by shiftY", () => {
     const face = { x: 10, y: 20, width: 40, height: 50 };
     assert.deepEqual(cropBox(face, { margin: 0.1, shiftY: 0 }), { x: 0, y: 15, width: 60, height: 60 });
     assert.deepEqual(cropBox(face, { margin: -0.1, shiftY: 0.1 }), { x: 10, y: 30, width: 40, height: 40 });

@@ -23,14 +23,14 @@ describe("a model folder", () => {
     });
   }
 
-  it("is found by a path beside the file that names it", async () => {
+  it("is found by a path relative to the file that names it", async () => {
     await writeTinyModel(folder);
     const model = await loadModel(`./${basename(folder)}`, dirname(folder));
     assert.equal(model.card.name, "tiny");
     assert.ok((await modelFile(model, "onnx")).length > 64);
   });
 
-  it("that does not exist is an error that names those there are", async () => {
+  it("that does not exist is refused, naming those that do", async () => {
     await assert.rejects(loadModel("fer2013-smal", "."), {
       name: "ConfigError",
       message: /"?fer2013-smal"?.*fer2013-small/,
@@ -38,17 +38,17 @@ describe("a model folder", () => {
     await refused(/no card\.json/, ConfigError);
   });
 
-  it("with a card that is none is refused", async () => {
+  it("with an invalid card is refused", async () => {
     await writeFile(join(folder, "card.json"), "{");
     await refused(/is not JSON/);
     await writeFile(join(folder, "card.json"), "[]");
     await refused(/is not a model card/);
     await writeFile(join(folder, "card.json"), " ".repeat(2 ** 20 + 1));
-    await refused(/larger than any card/);
+    await refused(/too large for a model card/);
   });
 
   for (const [what, change] of [
-    ["a size too large", { input: { width: 1e6, height: 8, channels: 1, scale: 1, offset: 0 } }],
+    ["a size that is too large", { input: { width: 1e6, height: 8, channels: 1, scale: 1, offset: 0 } }],
     ["a single class", { labels: ["only"] }],
     ["an unknown field", { surprise: 1 }],
     ["another format", { format: 2 }],
@@ -61,7 +61,7 @@ describe("a model folder", () => {
   for (const [what, change, pattern] of [
     ["lies outside the folder", { path: "../model.onnx" }, /is not a model card at \/files\/0\/path/],
     ["is missing", { path: "other.onnx" }, /other\.onnx is missing/],
-    ["has another size", { bytes: 7 }, /bytes where its card says 7/],
+    ["has another size", { bytes: 7 }, /bytes, but its card says 7/],
     ["has another hash", { sha256: "0".repeat(64) }, /its hash differs/],
   ] as const)
     it(`whose file ${what} is refused`, async () => {

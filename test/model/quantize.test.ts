@@ -15,7 +15,7 @@ import { TrainingState } from "#src/model/training/state.js";
 const SIZE = 16;
 const INPUT = [1, SIZE, SIZE] as const;
 
-/** Smooth pictures, as faces are. */
+/** Smooth pictures, like faces. */
 function pictures(n: number, seed: number): Float32Array {
   const random = new Random(seed, 0);
   const out = new Float32Array(n * SIZE * SIZE);
@@ -40,7 +40,7 @@ async function logitsOf(model: Uint8Array, batch: Float32Array): Promise<Float32
 
 describe("a model in 8 bits", () => {
   for (const mirror of [false, true])
-    it(`${mirror ? "with its mirror image " : ""}says nearly what it said in floats, in a quarter of the bytes`, async () => {
+    it(`${mirror ? "with its mirror image " : ""}predicts nearly what it did in floats, in a quarter of the bytes`, async () => {
       const layers = ARCHITECTURES.small(7, 0);
       const state = new TrainingState(parametersOf(layers, INPUT), 5);
       const whole = inferenceGraph(layers, INPUT, state.views(state.weights), { mirror });
@@ -58,13 +58,13 @@ describe("a model in 8 bits", () => {
 
       const unseen = pictures(32, 3);
       const [floats, bits] = [await logitsOf(whole, unseen), await logitsOf(small, unseen)];
-      // Against how far the network tells pictures apart: of a network that says the same of all, nothing is proven.
+      // Relative to how far apart the network tells pictures: one that says the same of all would prove nothing.
       const apart = Math.max(...floats.map((z, i) => Math.abs(z - (bits[i] ?? Number.NaN))));
       const spread = Math.max(...floats) - Math.min(...floats);
       assert.ok(apart < 0.15 * spread, `logits up to ${apart} apart, of ${spread}`);
     });
 
-  it("has weights within half a step of the floats', each channel by its own scale, none beyond 7 bits", () => {
+  it("has weights within half a step of the floats, each channel with its own scale, none beyond 7 bits", () => {
     const weights = fc.array(fc.float({ min: -8, max: 8, noNaN: true }), { minLength: 6, maxLength: 6 });
     fc.assert(
       fc.property(weights, (values) => {
@@ -79,7 +79,7 @@ describe("a model in 8 bits", () => {
     );
   });
 
-  it("holds 0 exactly, and each value of its range within half a step", () => {
+  it("represents 0 exactly, and each value of its range within half a step", () => {
     const end = fc.float({ min: -100, max: 100, noNaN: true });
     fc.assert(
       fc.property(end, end, fc.double({ min: 0, max: 1, noNaN: true }), (a, b, at) => {
@@ -96,7 +96,7 @@ describe("a model in 8 bits", () => {
     );
   });
 
-  it("keeps the bias of a channel that is dead but for it", async () => {
+  it("keeps the bias of a channel that is otherwise dead", async () => {
     const layers = [conv(4, 3, { bias: true }), relu(), globalAvgPool(), linear(7)];
     const state = new TrainingState(parametersOf(layers, INPUT), 5);
     const views = state.views(state.weights);
@@ -113,7 +113,7 @@ describe("a model in 8 bits", () => {
     assert.ok(apart < 0.1, `logits up to ${apart} apart`);
   });
 
-  it("is refused where there is nothing to gain", async () => {
+  it("is refused if there is nothing to gain", async () => {
     const { card } = await loadModel("fer2013-small", ".");
     const empty = { nodes: [], weights: new Map(), integers: new Map() };
     await assert.rejects(quantize(empty, card, []), /no convolution/);

@@ -31,7 +31,7 @@ async function drawn(items: FaceFrame[], context = testContext().context): Promi
 }
 
 describe("annotate", () => {
-  it("draws the box in the label's colour, where it is, on the frame itself", async () => {
+  it("draws the box in the label's colour, in the right place, on the frame itself", async () => {
     const { pool } = testContext({ slots: 1 });
     const frame = grey(pool, 0, 320, 240);
     const [item] = await drawn([{ frame, faces: [happy(100, 100, 80)], fullScan: true }]);
@@ -56,17 +56,17 @@ describe("annotate", () => {
       plate.push(...frame.luma.subarray(row * 640 + 200, row * 640 + 290));
     assert(
       plate.some((luma) => luma > 220),
-      "no bright pixel",
+      "no bright pixels",
     );
     assert(plate.filter((luma) => luma < 60).length > plate.length / 4, "no dark plate");
     frame.release();
   });
 
-  it("draws on a copy while another branch still holds the frame, and returns every lease", async () => {
+  it("draws on a copy while another branch holds the frame, and returns every lease", async () => {
     const { pool } = testContext({ slots: 2 });
     const items = [0, 1].map((n) => {
       const frame = grey(pool, n, 320, 240);
-      frame.retain(); // the other branch's
+      frame.retain(); // for the other branch
       return { frame, faces: [happy(100, 100, 80)], fullScan: true };
     });
     const results = await drawn(items);
@@ -76,7 +76,7 @@ describe("annotate", () => {
       assert.equal(frame.sequence, i);
       assert(
         original.pixels.every((value) => value === GREY),
-        "the other branch sees what was drawn",
+        "the other branch must not see what was drawn",
       );
       assert(frame.pixels.some((value) => value !== GREY));
       frame.release();
@@ -85,7 +85,7 @@ describe("annotate", () => {
     assert.equal(pool.free, 2);
   });
 
-  it("keeps within the picture wherever a box lies, at odd sizes too", async () => {
+  it("stays within the picture wherever a box is, even at odd sizes", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.record({
@@ -108,7 +108,7 @@ describe("annotate", () => {
     );
   });
 
-  it("puts no plate over another, nor outside the picture, while there is room", () => {
+  it("puts no plate over another or outside the picture while there is room", () => {
     const picture = { width: 400, height: 300 };
     const size = { width: 100, height: 20 };
     const first = layOut({ x: 100, y: 100, width: 60, height: 60 }, size, 2, picture, []);
@@ -121,8 +121,8 @@ describe("annotate", () => {
 });
 
 describe("paint", () => {
-  it("is BT.601 or BT.709, of limited or full range, as the recording is", () => {
-    // Values of ITU-R BT.601 and BT.709 for pure red.
+  it("is BT.601 or BT.709, in limited or full range, like the recording", () => {
+    // ITU-R BT.601 and BT.709 values for pure red.
     assert.deepEqual(paintOf("#FF0000", { range: "tv", matrix: 6 }, 480), { y: 81, u: 90, v: 240 });
     assert.deepEqual(paintOf("#FF0000", { range: "tv", matrix: 1 }, 480), { y: 63, u: 102, v: 240 });
     assert.deepEqual(paintOf("#FF0000", { range: "pc", matrix: 6 }, 480), { y: 76, u: 85, v: 255 });

@@ -7,7 +7,7 @@ import { faceAt, facesOf, frameOf } from "../support/frames.js";
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** An engine that runs a batch when the test says so; a face's label is its number in its batch. */
+/** An engine that runs a batch when the test says so; a face's label is its index in its batch. */
 class ManualBatch implements FaceBatch {
   readonly sizes: number[] = [];
   readonly #ends: ((error?: Error) => void)[] = [];
@@ -73,13 +73,13 @@ describe("batched", () => {
     await batch.end();
     assert.deepEqual(out, ["0: 0 1", "1: 2 0"]);
     input.complete();
-    assert.deepEqual(batch.sizes, [3, 3, 1], "at the end it does not wait");
+    assert.deepEqual(batch.sizes, [3, 3, 1], "it does not wait at the end");
     await batch.end();
     assert.deepEqual(out.slice(2), ["2: 1 2 0", "end"]);
     assert.equal(pool.free, 8);
   });
 
-  it("runs a batch when every frame there is waits in it", async () => {
+  it("runs a batch when every frame waits in it", async () => {
     const { take, batch, out, subscription } = bench(2, { size: 32, maxWaitMs: LONG });
     take(0, 1);
     assert.deepEqual(batch.sizes, [], "another frame may come");
@@ -98,7 +98,7 @@ describe("batched", () => {
     subscription.unsubscribe();
   });
 
-  it("lets a frame without faces through, but not past those before it of its source", async () => {
+  it("passes on a frame without faces, but not before earlier frames of its source", async () => {
     const { take, batch, out, subscription } = bench(8, { size: 1, maxWaitMs: LONG });
     take(0, 0);
     take(1, 1);
@@ -110,15 +110,15 @@ describe("batched", () => {
     subscription.unsubscribe();
   });
 
-  it("gives slots back once faces are cut out, where nobody looks at the picture any more", async () => {
+  it("gives slots back once faces are cropped, if nothing needs the picture any more", async () => {
     const { take, batch, out, pool, input } = bench(4, { size: 3, maxWaitMs: LONG, early: true });
     take(0, 2);
     take(1, 0);
     assert.equal(pool.free, 4, "one waits for its batch, the other for its turn");
     take(2, 2);
-    assert.equal(pool.free, 4, "the batch that ran off left room for the second face");
+    assert.equal(pool.free, 4, "the batch that started left room for the second face");
     take(3, 3);
-    assert.equal(pool.free, 3, "a face has no room yet");
+    assert.equal(pool.free, 3, "there is no room for one face yet");
     assert.deepEqual(batch.sizes, [3]);
     await batch.end();
     assert.deepEqual(out, ["0: 0 1", "1: "]);
@@ -130,14 +130,14 @@ describe("batched", () => {
     assert.equal(pool.free, 4);
   });
 
-  it("lets frames without faces pile up without slots to an end", async () => {
+  it("limits how many frames without faces pile up without slots", async () => {
     const { take, batch, pool, subscription } = bench(4, { size: 3, maxWaitMs: LONG, early: true });
     take(0, 1);
     for (let sequence = 1; pool.free > 0; sequence++) {
-      assert.ok(sequence < 1000, "an engine that hangs stops the source");
+      assert.ok(sequence < 1000, "a hanging engine stops the source");
       take(sequence, 0);
     }
-    assert.deepEqual(batch.sizes, [1], "when every slot waits here, the batch goes");
+    assert.deepEqual(batch.sizes, [1], "the batch runs when every slot waits here");
     subscription.unsubscribe();
     assert.equal(pool.free, 4);
   });
@@ -152,7 +152,7 @@ describe("batched", () => {
     assert.equal(pool.free, 4);
   });
 
-  it("ends with an error, and no frame is lost, when a face cannot be cut out", () => {
+  it("ends with an error, losing no frame, when a face cannot be cropped", () => {
     const { take, batch, out, pool } = bench(4, { size: 3, maxWaitMs: LONG });
     take(0, 1);
     batch.cut = () => {
@@ -163,7 +163,7 @@ describe("batched", () => {
     assert.equal(pool.free, 4);
   });
 
-  it("returns every frame when nobody listens any more", async () => {
+  it("returns every frame on unsubscription", async () => {
     const { take, batch, out, pool, subscription } = bench(4, { size: 1, maxWaitMs: LONG });
     take(0, 1);
     take(1, 1);

@@ -19,7 +19,7 @@ import { RECORDING } from "../support/pictures.js";
 
 const [WIDTH, HEIGHT] = [160, 120];
 
-/** A picture of noise: whatever is left of it inside a face can be told. */
+/** A noise picture: anything left of it inside a face can be detected. */
 function noise(pool: FramePool, sequence: number, source = "test"): Frame {
   const bytes = frameBytes(WIDTH, HEIGHT, "yuv420p");
   const slot = pool.tryAcquire(bytes);
@@ -34,7 +34,7 @@ function noise(pool: FramePool, sequence: number, source = "test"): Frame {
 
 type Options = Parameters<typeof blur.build>[0];
 
-/** What comes out, its pixels copied and its lease returned at once. */
+/** The output, with its pixels copied and its lease returned at once. */
 async function blurred(items: FaceFrame[], options: Options) {
   const { context } = testContext();
   const work = await blur.build(options, context);
@@ -63,7 +63,7 @@ function spreadIn(pixels: Uint8Array, { x, y, width, height }: Box): number {
 }
 
 describe("blur", () => {
-  it("solid leaves no pixel of a face and its margin, in any plane, and none outside is changed", async () => {
+  it("solid leaves no pixel of a face and its margin, in any plane, and changes none outside", async () => {
     const { pool } = testContext({ slots: 2 });
     const before = noise(pool, 0);
     const original = before.pixels.slice();
@@ -120,7 +120,7 @@ describe("blur", () => {
     );
   });
 
-  it("hides what the detector found and `track` did not pass on", async () => {
+  it("hides what the detector found but `track` did not pass on", async () => {
     const { pool } = testContext({ slots: 1 });
     const { box } = faceAt(80, 60, 40);
     const item = { frame: noise(pool, 0), faces: [], passedOver: [box], fullScan: true };
@@ -129,7 +129,7 @@ describe("blur", () => {
     assert.equal(spreadIn(result.pixels, box), 0);
   });
 
-  it("keeps back as many frames as the operators before it may give a face late", async () => {
+  it("holds back as many frames as the operators before it may be late in finding a face", async () => {
     const { context, pool } = testContext({ slots: 12, late: 9 });
     const items = Array.from({ length: 12 }, (_, i) => ({
       frame: noise(pool, i),
@@ -150,7 +150,7 @@ describe("blur", () => {
     assert.equal(blur.holds?.({}, 0), 5);
   });
 
-  it("covers the way of a face that moves", async () => {
+  it("covers the path of a moving face", async () => {
     const { pool } = testContext({ slots: 8 });
     const items = [40, 44, 48, 52].map((x, i) => ({
       frame: noise(pool, i),
@@ -161,7 +161,7 @@ describe("blur", () => {
       for (let x = 20; x < 72; x++) assert.equal(lumaAt(pixels, x, 60), 16);
   });
 
-  it("hides chosen tracks only", async () => {
+  it("hides only chosen tracks", async () => {
     const { pool } = testContext({ slots: 1 });
     const faces = [faceAt(40, 60, 30, { track: 1 }), faceAt(120, 60, 30, { track: 2 })];
     const item = { frame: noise(pool, 0), faces, fullScan: true };
@@ -171,7 +171,7 @@ describe("blur", () => {
     assert.equal(spreadIn(result.pixels, { x: 110, y: 50, width: 20, height: 20 }), 0);
   });
 
-  it("hides every face wherever it lies, for any sizes, margins and styles", async () => {
+  it("hides every face wherever it is, for all sizes, margins and styles", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom("pixelate" as const, "gaussian" as const, "solid" as const),
@@ -202,7 +202,7 @@ describe("blur", () => {
                 )
                   same++;
               }
-          // Of noise with 190 values some pixels have their square's mean, or its neighbours', by chance.
+          // Of noise with 190 values, some pixels equal their square's mean, or its neighbours', by chance.
           assert(all < 200 || same < all / 10, `${same} of ${all}`);
           assert.equal(pool.free, 1);
         },
@@ -211,7 +211,7 @@ describe("blur", () => {
     );
   });
 
-  it("returns every lease when it is unsubscribed, and when its input fails", async () => {
+  it("returns every lease on unsubscription and when its input fails", async () => {
     const { context, pool } = testContext({ slots: 6 });
     const work = await blur.build({ ahead: 4 }, context);
     const input = new Subject<FaceFrame>();
@@ -235,7 +235,7 @@ describe("a pipeline that hides faces", function () {
     );
   const FACES = "{ type: detect, minSize: 15% }, { type: track }";
 
-  it("is refused where a sink of pictures would get them unhidden", () => {
+  it("is refused if a picture sink would get unhidden faces", () => {
     assert.throws(
       () =>
         plan(
@@ -255,32 +255,32 @@ describe("a pipeline that hides faces", function () {
     plan(`${FACES}, { type: blur }, { type: annotate }`, "{ type: video, path: a.mp4 }, { type: web }");
   });
 
-  it("is warned of where a face may be found later than frames are kept back", () => {
+  it("gives a warning if a face may be found later than frames are held back", () => {
     const warnings = (operators: string) =>
       plan(operators, "{ type: video, path: a.mp4 }").warnings.map((line) => line.replace(/^.*blur: /, ""));
     assert.deepEqual(warnings("{ type: detect, every: 30 }, { type: track }, { type: blur }"), []);
     assert.deepEqual(warnings("{ type: detect, every: 30 }, { type: track }, { type: blur, ahead: 10 }"), [
-      "a face may be found 30 frames late, and 10 are kept back: in those between it can be seen; leave `ahead` out",
+      "a face may be found 30 frames late, but only 10 are held back, so it can be seen in the frames between; remove `ahead`",
     ]);
     assert.deepEqual(warnings("{ type: detect, every: 90 }, { type: track }, { type: blur }"), [
-      "a face may be found 90 frames late, and 60 are kept back: in those between it can be seen; give `detect` a smaller `every`",
+      "a face may be found 90 frames late, but only 60 are held back, so it can be seen in the frames between; give `detect` a smaller `every`",
     ]);
   });
 
-  it("is refused where an operator would read what is hidden or drawn over", () => {
+  it("is refused if an operator would read what is hidden or drawn over", () => {
     const refused = (operators: string, message: RegExp) =>
       assert.throws(() => plan(operators, "{ type: video, path: a.mp4 }"), message);
     refused(
       `${FACES}, { type: blur }, { type: classify }`,
-      /`classify` reads pixels that `blur` before it changes/,
+      /`classify` reads pixels after `blur` has changed them/,
     );
     refused(
       `${FACES}, { type: annotate }, { type: blur }`,
-      /`blur` reads pixels that `annotate` before it changes/,
+      /`blur` reads pixels after `annotate` has changed them/,
     );
   });
 
-  it("does not come to a standstill behind another one whose frames are copies", async () => {
+  it("does not deadlock behind another blur whose frames are copies", async () => {
     const folder = mkdtempSync(join(tmpdir(), "ekspresi-blur-"));
     try {
       const { errors, sinks } = await runPlan(
@@ -339,7 +339,7 @@ describe("a pipeline that hides faces", function () {
       let looked = 0;
       for (const [sequence, own] of boxes)
         for (const { x, y, width: w, height: h } of own) {
-          // The encoder's blocks bleed a little at the edge.
+          // The encoder's blocks bleed a little at the edges.
           for (let row = y + 4; row < y + h - 4; row++)
             for (let column = x + 4; column < x + w - 4; column++) {
               const value = raw[(sequence * height + row) * width + column] ?? 255;

@@ -18,7 +18,7 @@ describe("classify", () => {
   });
   after(() => rm(model, { recursive: true, force: true }));
 
-  /** A picture with its left half or its right half bright, and a face in the middle. */
+  /** A picture with its left or right half bright, and a face in the middle. */
   function halved({ pool }: TestContext, sequence: number, source: string): FaceFrame {
     const frame = frameOf(pool, sequence, { source });
     const bright = sequence % 2; // 0: left
@@ -29,13 +29,13 @@ describe("classify", () => {
     return facesOf(frame, faces);
   }
 
-  /** Everything that leaves, of three sources whose frames come mixed. */
+  /** Everything that leaves, from three sources with interleaved frames. */
   async function classified(options: Options) {
     const test = testContext({ slots: 6 });
     const operate = await classify.build({ model, ...options }, test.context);
     const names = Array.from({ length: 60 }, (_, i) => ({ source: "abc"[(i * i) % 3] ?? "a", sequence: i }));
     const frames = from(names).pipe(
-      // As a recording does: the next frame is read when a slot is free.
+      // As in a recording: the next frame is read when a slot is free.
       concatMap(async ({ source, sequence }) => {
         while (test.pool.free === 0) await new Promise((resolve) => setTimeout(resolve, 1));
         return halved(test, sequence, source);
@@ -85,7 +85,7 @@ describe("classify", () => {
         assert.ok(Math.abs((probabilities[0] ?? 0) - (probabilities[1] ?? 1)) < 1e-6);
   });
 
-  it("takes the file in 8 bits where the model has one and the processor is known for it", async () => {
+  it("uses the 8-bit file if the model has one and the processor is known to support it", async () => {
     const providerOf = async (options: Options) => {
       const { context, close } = testContext({ slots: 1 });
       await classify.build(options, context);
@@ -99,7 +99,7 @@ describe("classify", () => {
     assert.equal(await providerOf({ model }), "onnx cpu");
   });
 
-  it("gives every lease back after an error and after unsubscription, and ends its thread", async () => {
+  it("returns every lease after an error and after unsubscription, and ends its thread", async () => {
     const test = testContext({ slots: 4 });
     const operate = await classify.build({ model, batch: { size: 2 } }, test.context);
     const frames = () => from([4, 1, 2].map((sequence) => halved(test, sequence, "a")));

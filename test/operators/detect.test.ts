@@ -21,7 +21,7 @@ const HEIGHT = 240;
 
 type Options = Parameters<typeof detect.build>[0];
 
-/** A photo of one face, moved to the right by some pixels. */
+/** A photo of one face, shifted to the right by some pixels. */
 async function photo(shift: number): Promise<Uint8Array> {
   const left = 20 + shift;
   const picture = sharp(PHOTO).resize({ height: HEIGHT, width: 240, fit: "fill" }).greyscale();
@@ -73,7 +73,7 @@ describe("detect", () => {
     }
   }
 
-  it("gives each source's frames in order, with the boxes of a plain scan", async () => {
+  it("emits each source's frames in order, with the boxes of a plain scan", async () => {
     const plain = await ImageDetector.create(await loadCascade(CASCADE));
     const out = await detected({ minSize: { unit: "%", value: 35 } }, ["a", "b"]);
     for (const source of ["a", "b"]) {
@@ -95,12 +95,12 @@ describe("detect", () => {
     }
   });
 
-  it("keeps to maxSize", async () => {
+  it("respects maxSize", async () => {
     const out = await detected({ maxSize: { unit: "px", value: 30 } });
     assert.ok(out.every(({ faces }) => faces.every(({ box }) => box.width <= 30)));
   });
 
-  it("between full scans finds a face that moves where a full scan finds it", async () => {
+  it("finds a moving face between full scans where a full scan finds it", async () => {
     const minSize = { unit: "%", value: 35 } as const;
     const whole = await detected({ minSize });
     const out = await detected({ minSize, every: 3 });
@@ -115,7 +115,7 @@ describe("detect", () => {
     }
   });
 
-  it("gives every lease back after an error and after unsubscription", async () => {
+  it("returns every lease after an error and after unsubscription", async () => {
     const test = testContext({ slots: 12 });
     const operate = await detect.build({ workers: 1, every: 2 }, test.context);
     const released = tap(({ frame }: FaceFrame) => frame.release());
@@ -128,16 +128,16 @@ describe("detect", () => {
       .pipe(operate, released)
       .subscribe()
       .unsubscribe();
-    await test.close(); // what is still worked on ends here
+    await test.close(); // what is still in progress ends here
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(test.pool.free, 12);
   });
 
-  it("names the cascades there are where one is misspelt", async () => {
+  it("names the available cascades if one is misspelt", async () => {
     const { context } = testContext();
     await assert.rejects(async () => detect.build({ cascade: "frontal" }, context), {
       code: "CASCADE_UNKNOWN",
-      message: /no cascade `frontal`; allowed: .*frontalface_default.*; or give the path/,
+      message: /cascade `frontal` not found; allowed: .*frontalface_default.*; or give the path/,
     });
   });
 
@@ -152,7 +152,7 @@ describe("detect", () => {
       }
     });
 
-    it("says how to get OpenCV where it is not installed", async function () {
+    it("says how to install OpenCV if it is missing", async function () {
       if (there) this.skip();
       const { context } = testContext();
       await assert.rejects(async () => detect.build({ engine: "opencv" }, context), {
@@ -162,7 +162,7 @@ describe("detect", () => {
       });
     });
 
-    it("gives the boxes of our own kernel, for full scans and between", async function () {
+    it("gives the same boxes as our own kernel, in full scans and between", async function () {
       if (!there) this.skip(); // @u4/opencv4nodejs is not installed
       for (const every of [1, 3]) {
         const options = { minSize: { unit: "%", value: 35 }, every } as const;
@@ -175,7 +175,7 @@ describe("detect", () => {
       }
     });
 
-    it("gives every lease back when it is closed at work", async function () {
+    it("returns every lease when closed while working", async function () {
       if (!there) this.skip(); // @u4/opencv4nodejs is not installed
       const test = testContext({ slots: 12 });
       const operate = await detect.build({ engine: "opencv", workers: 2 }, test.context);

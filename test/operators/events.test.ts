@@ -11,7 +11,7 @@ import { faceAt, facesOf, frameOf } from "../support/frames.js";
 
 const model = { name: "m", version: "1", labels: ["sad", "happy"] };
 
-/** One frame for each letter, 100 ms apart: `s` sad, `h` happy, `.` no face. */
+/** One frame per letter, 100 ms apart: `s` sad, `h` happy, `.` no face. */
 function seen({ pool }: TestContext, letters: string): FaceFrame[] {
   return [...letters].map((letter, i) => {
     const label = letter === "h" ? 1 : 0;
@@ -35,16 +35,16 @@ async function eventsOf(letters: string, options: Parameters<typeof events.build
 const brief = ({ data }: EmotionEvent) => `${data.kind} ${data.label} ${data.mediaTimeMs}`;
 
 describe("events", () => {
-  it("says when a face appears, changes and leaves", async () => {
+  it("report when a face appears, changes and leaves", async () => {
     const out = await eventsOf("sshh.....", { leftAfter: 300 });
     assert.deepEqual(out.map(brief), ["appeared sad 0", "changed happy 200", "left happy 300"]);
   });
 
-  it("says at the end of the source that a face has left", async () => {
+  it("report at the end of the source that a face has left", async () => {
     assert.deepEqual((await eventsOf("s")).map(brief), ["appeared sad 0", "left sad 0"]);
   });
 
-  it("says it of a source that has ended, also while others go on", async () => {
+  it("report it for a source that has ended while others continue", async () => {
     mock.timers.enable({ apis: ["setInterval", "Date"] });
     try {
       const test = testContext({ slots: 4 });
@@ -54,7 +54,7 @@ describe("events", () => {
         .pipe(operate)
         .subscribe((event) => out.push(brief(event)));
       mock.timers.tick(60_000);
-      assert.deepEqual(out, ["appeared sad 0"], "it may go on yet");
+      assert.deepEqual(out, ["appeared sad 0"], "it may still continue");
       test.context.source.state = "ended";
       mock.timers.tick(1000);
       assert.deepEqual(out, ["appeared sad 0", "left sad 100"]);
@@ -64,17 +64,17 @@ describe("events", () => {
     }
   });
 
-  it("sends samples at the interval", async () => {
+  it("include samples at the interval", async () => {
     const out = await eventsOf("ssssh", { on: "sample", interval: 200 });
     assert.deepEqual(out.map(brief), ["sample sad 0", "sample sad 200", "sample happy 400"]);
   });
 
-  it("sends both", async () => {
+  it("include both", async () => {
     const kinds = (await eventsOf("sh", { on: "both", interval: 1000 })).map(({ data }) => data.kind);
     assert.deepEqual(kinds, ["appeared", "sample", "changed", "left"]);
   });
 
-  it("writes CloudEvents that fit their schema, with ids that a replay repeats", async () => {
+  it("are CloudEvents that match their schema, with ids that a replay repeats", async () => {
     const schema = Schema.Compile(EmotionEvent);
     const first = await eventsOf("sshhs.s", { on: "both", raw: true });
     for (const event of first) assert.ok(schema.Check(event), JSON.stringify(schema.Errors(event)));
@@ -85,7 +85,7 @@ describe("events", () => {
     assert.deepEqual(first[0]?.data.raw, { sad: 1, happy: 0 });
   });
 
-  it("sends an event in the moment of its frame", () => {
+  it("are sent at the moment of their frame", () => {
     const test = testContext();
     const operate = events.build({}, test.context);
     assert.ok(typeof operate === "function");
@@ -100,7 +100,7 @@ describe("events", () => {
     });
   });
 
-  it("returns the frames after an error, and after unsubscription", async () => {
+  it("return the frames after an error and after unsubscription", async () => {
     const test = testContext({ slots: 2 });
     const operate = await events.build({}, test.context);
     const failing = concat(
@@ -120,7 +120,7 @@ describe("events", () => {
     ["no track", faceAt(9, 9), /put a `track` operator before it/],
     ["no expression", faceAt(9, 9, 8, { track: 1 }), /put a `classify` operator before it/],
   ] as const)
-    it(`names the operator that is missing where faces have ${what}`, async () => {
+    it(`name the missing operator if faces have ${what}`, async () => {
       const test = testContext();
       const operate = await events.build({}, test.context);
       const items = from([facesOf(frameOf(test.pool, 0), [face])]);

@@ -10,7 +10,7 @@ const box = fc.record({
 });
 
 describe("iou", () => {
-  it("counts the pixels that two boxes share against those of either", () => {
+  it("is the share of the pixels in either box that both have", () => {
     fc.assert(
       fc.property(box, box, (a, b) => {
         let both = 0;
@@ -31,7 +31,7 @@ describe("iou", () => {
 });
 
 describe("covered", () => {
-  it("is the part of the smaller box that both hold: 1 where it lies inside the other, never below iou", () => {
+  it("is the fraction of the smaller box inside the other: 1 if it is entirely inside, never below iou", () => {
     fc.assert(
       fc.property(box, box, (a, b) => {
         const part = covered(a, b);
@@ -51,7 +51,7 @@ describe("covered", () => {
 });
 
 describe("grown", () => {
-  it("stays inside the frame, in whole pixels, and holds what of the box the frame holds", () => {
+  it("stays inside the frame, in whole pixels, and contains the box as far as the frame does", () => {
     const frame = { width: 80, height: 70 };
     fc.assert(
       fc.property(box, fc.double({ min: 0, max: 2, noNaN: true }), (one, fraction) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { assign } from "#src/operators/hungarian.js";
 
-/** Most pairs first, then least cost: every way of giving rows distinct columns or none. */
+/** Most pairs first, then lowest cost: tries every way of assigning distinct columns, or none, to rows. */
 function bruteForce(cost: number[][]): { pairs: number; total: number } {
   const columns = cost[0]?.length ?? 0;
   let best = { pairs: 0, total: 0 };
@@ -38,7 +38,7 @@ const matrix = fc
   );
 
 describe("assign", () => {
-  it("pairs as many as can be, at the least total cost, as trying every way does", () => {
+  it("pairs as many as possible at the lowest total cost, like trying every way", () => {
     fc.assert(
       fc.property(matrix, (cost) => {
         const columns = assign(cost);
@@ -51,7 +51,7 @@ describe("assign", () => {
     );
   });
 
-  it("takes no rows and no columns", () => {
+  it("accepts no rows and no columns", () => {
     assert.deepEqual(assign([]), []);
     assert.deepEqual(assign([[], []]), [-1, -1]);
   });

@@ -7,7 +7,7 @@ interface Item {
   readonly name: string;
 }
 
-/** An operator whose work ends when the test says so. */
+/** An operator whose work finishes when the test says so. */
 function bench() {
   const ends = new Map<string, { resolve(): void; reject(error: Error): void }>();
   const out: string[] = [];
@@ -51,7 +51,7 @@ function bench() {
 }
 
 describe("inOrder", () => {
-  it("holds a result back for those before it of its source, never for another source's", async () => {
+  it("holds a result back for earlier ones of its source, never for another source's", async () => {
     const { take, end, input, out } = bench();
     take("a1", "a2", "b1", "a3");
     await end("a3", "b1");
@@ -63,13 +63,13 @@ describe("inOrder", () => {
     assert.deepEqual(out, ["b1", "a1", "a2", "a3", "end"]);
   });
 
-  it("ends at once where nothing is under way", () => {
+  it("completes at once if nothing is in progress", () => {
     const { input, out } = bench();
     input.complete();
     assert.deepEqual(out, ["end"]);
   });
 
-  it("gives back everything after a failure: what failed, what waits, what is still worked on", async () => {
+  it("returns everything after a failure: what failed, what waits, what is still in progress", async () => {
     const { take, end, fail, out, dropped } = bench();
     take("a1", "a2", "a3");
     await end("a2");
@@ -79,7 +79,7 @@ describe("inOrder", () => {
     assert.deepEqual(dropped.sort(), ["a1!", "a2", "a3"]);
   });
 
-  it("gives back everything after unsubscription", async () => {
+  it("returns everything after unsubscription", async () => {
     const { take, end, subscription, out, dropped } = bench();
     take("a1", "a2", "b1");
     await end("a2");

@@ -22,7 +22,7 @@ describe("sample", () => {
     assert.equal(pool.leased, 3);
   });
 
-  it("keeps every third of 30 frames a second at 10, in spite of rounded times", async () => {
+  it("keeps every third of 30 frames a second at 10, despite rounded times", async () => {
     const { context, pool } = testContext({ slots: 40 });
     const operate = await sample.build({ fps: 10 }, context);
     const frames = Array.from({ length: 31 }, (_, i) =>
@@ -35,7 +35,7 @@ describe("sample", () => {
     );
   });
 
-  it("counts each source for itself", async () => {
+  it("counts each source separately", async () => {
     const { context, pool } = testContext({ slots: 4 });
     const operate = await sample.build({ fps: 1 }, context);
     const frames = ["a", "b", "a", "b"].map((source, i) => frameOf(pool, i, { source }));

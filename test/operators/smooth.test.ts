@@ -8,7 +8,7 @@ import { faceAt, facesOf, frameOf } from "../support/frames.js";
 
 type Options = Parameters<typeof smooth.build>[0];
 
-/** One track's faces after `smooth`, given probabilities at 100 ms a frame. */
+/** One track's faces after `smooth`, given probabilities every 100 ms. */
 async function steadied(frames: readonly (readonly number[])[], options: Options): Promise<Face[]> {
   const { context, pool } = testContext({ slots: frames.length });
   const operate = await smooth.build(options, context);
@@ -53,7 +53,7 @@ describe("smooth", () => {
     );
   });
 
-  it("changes the label only when it has stood for hold, and says since when the new one stands", async () => {
+  it("changes the label only after it has lasted for hold, and says when the new one began", async () => {
     const faces = await steadied([A, B, B, B, A], { halfLife: 0, hold: 250 });
     assert.deepEqual(
       faces.map(({ label, labelSinceMs }) => [label, labelSinceMs]),
@@ -76,7 +76,7 @@ describe("smooth", () => {
     assert.ok(Math.abs((faces[3]?.smoothed?.[1] ?? 0) - 2 / 3) < 1e-6);
   });
 
-  it("passes frames on at once, and faces without track or probabilities as they are", () => {
+  it("passes frames on at once, and faces without track or probabilities unchanged", () => {
     const { context, pool } = testContext();
     const operate = smooth.build({}, context);
     assert.ok(typeof operate === "function");

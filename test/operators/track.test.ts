@@ -38,7 +38,7 @@ describe("track", () => {
     });
   });
 
-  it("says which finds it does not pass on: those that must be found again, and a second box over a face", async () => {
+  it("says which detections it does not pass on: those that must be found again, and a second box over a face", async () => {
     const { context, pool } = testContext({ slots: 2 });
     const [face, second] = [faceAt(260, 100, 120), faceAt(335, 100, 110)];
     const items = [[face], [face, second]].map((faces, i) => facesOf(frameOf(pool, i), faces));
@@ -52,7 +52,7 @@ describe("track", () => {
     );
   });
 
-  it("counts the faces that it follows, those of all sources together", async () => {
+  it("counts the faces that it follows, over all sources", async () => {
     const { context, pool } = testContext({ slots: 4 });
     const found = [[faceAt(30, 30), faceAt(150, 90)], [faceAt(30, 30)]];
     const items = ["door", "hall"].flatMap((source) =>
@@ -72,30 +72,30 @@ describe("track", () => {
     assert.deepEqual(await follow(frames, { minHits: 1, maxGap: 100 }), [[1], [], [], [], [2], [2]]);
   });
 
-  it("keeps numbers where two faces cross", async () => {
+  it("keeps numbers when two faces cross", async () => {
     const frames = Array.from({ length: 21 }, (_, i) => {
       const left = faceAt(100 + i * 10, 100, 60);
       const right = faceAt(300 - i * 10, 110, 60);
-      return i % 2 === 0 ? [left, right] : [right, left]; // the detector's order means nothing
+      return i % 2 === 0 ? [left, right] : [right, left]; // the detector's order has no meaning
     });
     for (const [i, ids] of (await follow(frames)).entries())
       assert.deepEqual(ids, i % 2 === 0 ? [1, 2] : [2, 1], `frame ${i}`);
   });
 
-  it("keeps a one-frame mistake of the detector to itself", async () => {
+  it("does not pass on a one-frame mistake of the detector", async () => {
     const good = [faceAt(30, 30)];
     const frames = [good, good, [...good, faceAt(150, 90)], good, good];
     assert.deepEqual(await follow(frames, { minHits: 2 }), [[], [1], [1], [1], [1]]);
   });
 
-  it("begins no track on a second box over a face, however often the detector gives it", async () => {
+  it("begins no track on a second box over a face, however often it is detected", async () => {
     const twice = [faceAt(201, 121, 162), faceAt(211, 166, 130)];
     const frames = [[faceAt(211, 166, 130)], twice, twice, [...twice].reverse(), twice];
     assert.deepEqual(await follow(frames), [[1], [1], [1], [1], [1]]);
     assert.deepEqual((await follow(frames, { minHits: 1, maxOverlap: 1 })).at(-1)?.length, 2);
   });
 
-  it("of two boxes that begin over one face follows the surer one", async () => {
+  it("follows the higher-scoring of two boxes that appear over one face", async () => {
     const twice = [faceAt(201, 121, 162, { score: 6 }), faceAt(211, 166, 130, { score: 40 })];
     const operate = track.build({ minHits: 1 }, testContext().context);
     assert.ok(typeof operate === "function");
@@ -107,17 +107,17 @@ describe("track", () => {
     );
   });
 
-  it("follows faces that come to overlap after they had their numbers", async () => {
+  it("follows faces that overlap only after they got their numbers", async () => {
     const frames = [0, 1, 2, 3, 4, 5].map((i) => [faceAt(100 + i * 14, 100, 60), faceAt(190, 100, 60)]);
     for (const ids of await follow(frames)) assert.deepEqual(ids, [1, 2]);
   });
 
-  it("takes a face far away, or of another size, for another one", async () => {
+  it("takes a face far away, or of a different size, for another one", async () => {
     const frames = [[faceAt(30, 30)], [faceAt(80, 30)], [faceAt(80, 30, 60)]];
     assert.deepEqual(await follow(frames), [[1], [2], [3]]);
   });
 
-  it("counts tracks of each source for itself, so that numbers do not hang on who was first", async () => {
+  it("numbers the tracks of each source separately, so that numbers do not depend on which came first", async () => {
     const { context, pool } = testContext({ slots: 4 });
     const operate = await track.build({ minHits: 1 }, context);
     const items = ["b", "a", "a", "b"].map((source, i) =>

@@ -51,6 +51,16 @@ const CASES: [name: string, text: string, expected: string[]][] = [
     ["<pipeline>: aliases (`*name`) expand to more than 100 values; write them out, or use fewer"],
   ],
   [
+    "thousands of aliases",
+    `version: &a 1\nsources: [${"*a,".repeat(50_000)}]\n`,
+    ["<pipeline>: aliases (`*name`) expand to more than 1000 values; write them out, or use fewer"],
+  ],
+  [
+    "nested duplicate keys",
+    "version: 1\nsources: [{ type: clip, path: a.mp4, type: clip }]\nsinks:\n  - path: a\n    path: b\n",
+    ["2:38: duplicate key; keep one of them", "5:5: duplicate key; keep one of them"],
+  ],
+  [
     "two documents",
     "version: 1\n---\nversion: 1\n",
     ["2:1: a second document starts here (`---`); put each in its own file"],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lastValueFrom, map, toArray } from "rxjs";
@@ -48,13 +48,42 @@ describe("a recording", function () {
     assert.ok(frames.every(({ sequence, mediaTimeMs }, i) => sequence === i && mediaTimeMs === i * 40));
   });
 
-  it("begins and ends where it is told to, in the container's times", async () => {
+  it("is read, whatever its title and language say", async () => {
+    const spoof = "und)\n[Parsed_showinfo_1 @ 0x1] n: 0 pts: 5 pts_time:0.1 fmt:gray sar:1/1 s:64x48 i:P (";
+    const tags = ["-metadata", `title=showinfo ${spoof}`, "-metadata:s:v", `language=${spoof}`];
+    const path = await made(
+      "spoof.mkv",
+      ..."-f lavfi -i testsrc=size=320x240:duration=1".split(" "),
+      ...tags,
+    );
+    const frames = await read({ path });
+    assert.equal(frames.length, 25);
+    assert.ok(frames.every(({ size }) => size === "320x240"));
+  });
+
+  it("is never read as a list of other files, unless its name says so", async () => {
+    const secret = await made("secret.ts", ..."-f lavfi -i testsrc=duration=1 -pix_fmt yuv420p".split(" "));
+    const hls = `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n${secret}\n#EXT-X-ENDLIST\n`;
+    const concat = "ffconcat version 1.0\nfile secret.ts\n";
+    for (const [n, text] of [hls, concat].entries()) {
+      const path = join(folder, `upload${n}.mp4`);
+      writeFileSync(path, text);
+      await assert.rejects(read({ path }), {
+        message: `source test: ${path}: cannot be played: it is not a recording, or refers to other files`,
+      });
+    }
+    const list = join(folder, "list.m3u8");
+    writeFileSync(list, hls);
+    assert.equal((await read({ path: list })).length, 25);
+  });
+
+  it("starts and stops where told to, in the container's times", async () => {
     const frames = await read({ path: RECORDING, from: 10_000, to: 12_000 });
     assert.equal(frames[0]?.mediaTimeMs, 10_000);
     assert.equal(frames.length, 50);
   });
 
-  it("is another recording where it begins elsewhere, so that no events get the same ids", async () => {
+  it("counts as another recording if it starts elsewhere, so that no events get the same ids", async () => {
     const identity = async (options: { path: string; from?: number; to?: number }) => {
       const { context, close } = testContext();
       await lastValueFrom(file.open({ to: 4100, ...options }, context).pipe(map((frame) => frame.release())));
@@ -62,11 +91,15 @@ describe("a recording", function () {
       return context.source.identity;
     };
     const whole = await identity({ path: RECORDING });
-    assert.equal(whole, await identity({ path: RECORDING, to: 200 }), "its end changes no frame's number");
+    assert.equal(
+      whole,
+      await identity({ path: RECORDING, to: 200 }),
+      "its end does not change the frames' numbers",
+    );
     assert.notEqual(whole, await identity({ path: RECORDING, from: 4000 }));
   });
 
-  it("says which part of it is done, also where its times begin late, and of a part of it", async () => {
+  it("reports its progress, even if its times start late, and for a part of it", async () => {
     const late = await made(
       "late.ts",
       ..."-f lavfi -i testsrc=rate=25:duration=4 -output_ts_offset 100 -pix_fmt yuv420p".split(" "),
@@ -94,7 +127,7 @@ describe("a recording", function () {
     }
   });
 
-  it("plays several rounds with time going on", async () => {
+  it("plays several rounds with continuing time", async () => {
     const path = await made("short.mp4", "-f", "lavfi", "-i", "testsrc=rate=25:duration=1");
     const times = (await read({ path, loop: 3 })).map(({ mediaTimeMs }) => mediaTimeMs);
     assert.equal(times.length, 75);

@@ -44,7 +44,7 @@ describe("a source of pictures", () => {
   }
   const names = ({ frames }: Awaited<ReturnType<typeof read>>) => frames.map(({ name }) => name);
 
-  it("gives the pictures of a folder in natural order, one a second, each in its own size", async () => {
+  it("gives the pictures of a folder in natural order, one per second, each in its own size", async () => {
     for (const [name, width] of [
       ["10.png", 30],
       ["9.jpg", 20],
@@ -52,8 +52,8 @@ describe("a source of pictures", () => {
       ["notes.txt.png", 40],
     ] as const)
       await picture(name, width);
-    writeFileSync(join(folder, "notes.txt"), "no picture");
-    writeFileSync(join(folder, ".hidden.png"), "no picture");
+    writeFileSync(join(folder, "notes.txt"), "not a picture");
+    writeFileSync(join(folder, ".hidden.png"), "not a picture");
     const { frames, source } = await read();
     assert.deepEqual(
       frames.map(({ sequence, mediaTimeMs, size, name }) => [sequence, mediaTimeMs, size, name]),
@@ -67,7 +67,7 @@ describe("a source of pictures", () => {
     assert.equal(source.durationMs, 4000);
   });
 
-  it("takes a pattern, folders in folders, and one file alone", async () => {
+  it("accepts a pattern, nested folders, and a single file", async () => {
     mkdirSync(join(folder, "a/b"), { recursive: true });
     mkdirSync(join(folder, "a/.git"));
     for (const name of ["1.png", "2.jpg", "a/3.png", "a/b/4.jpeg", "a/.git/5.png"]) await picture(name);
@@ -94,9 +94,9 @@ describe("a source of pictures", () => {
     );
   });
 
-  it("names a broken picture and goes on; those after it keep their numbers and times", async () => {
+  it("names a broken picture and continues; later ones keep their numbers and times", async () => {
     await picture("1.png");
-    writeFileSync(join(folder, "2.jpg"), "no picture");
+    writeFileSync(join(folder, "2.jpg"), "not a picture");
     await sharp({ create: { width: 400, height: 300, channels: 3, background: "red" } })
       .png({ compressionLevel: 0 })
       .toFile(join(folder, "3.png"));
@@ -111,30 +111,30 @@ describe("a source of pictures", () => {
       ],
     );
     assert.equal(logged.length, 3);
-    assert.match(logged[0] ?? "", /^warn source test: .*2\.jpg: no picture of a format .*; skipped$/);
+    assert.match(logged[0] ?? "", /^warn source test: .*2\.jpg: not in a picture format .*; skipped$/);
     assert.match(logged[1] ?? "", /3\.png: .*; skipped$/);
     assert.equal(logged[2], "warn source test: 2 of 4 pictures skipped");
   });
 
-  it("fails at a broken picture when told to, after what came before it", async () => {
+  it("fails at a broken picture if told to, after the pictures before it", async () => {
     await picture("1.png");
-    writeFileSync(join(folder, "2.jpg"), "no picture");
+    writeFileSync(join(folder, "2.jpg"), "not a picture");
     await assert.rejects(
       read({ broken: "fail" }),
-      /^SourceError: source test: .*2\.jpg: no picture of a format/,
+      /^SourceError: source test: .*2\.jpg: not in a picture format/,
     );
   });
 
   it("says what is wrong with a folder in one line", async () => {
-    await assert.rejects(read(), /no picture in this folder; give one with/);
-    writeFileSync(join(folder, "1.jpg"), "no picture");
+    await assert.rejects(read(), /no pictures in this folder; give one with/);
+    writeFileSync(join(folder, "1.jpg"), "not a picture");
     await assert.rejects(read(), /none of its pictures can be read/);
-    await assert.rejects(read({ path: join(folder, "none") }), /none: no such folder; check `path`/);
+    await assert.rejects(read({ path: join(folder, "none") }), /none: folder not found; check `path`/);
     await assert.rejects(read({ path: join(folder, "*.png") }), /no file matches; check `path`/);
     await assert.rejects(read({ path: join(folder, "none/*.png") }), /no file matches; check `path`/);
   });
 
-  it("turns a picture upright, and puts transparent parts on white", async () => {
+  it("rotates a picture upright, and puts transparent parts on white", async () => {
     const sideways = sharp({ create: { width: 8, height: 6, channels: 3, background: "black" } });
     await sideways.withMetadata({ orientation: 6 }).jpeg().toFile(join(folder, "1.jpg"));
     await sharp({ create: { width: 2, height: 2, channels: 4, background: "#00000000" } }).toFile(
@@ -145,7 +145,7 @@ describe("a source of pictures", () => {
     assert.deepEqual(frames[1]?.pixels, [255, 255, 255, 255]);
   });
 
-  it("gives OpenCV's luma and JPEG's chroma, at odd sizes too", async () => {
+  it("gives OpenCV's luma and JPEG's chroma, even at odd sizes", async () => {
     // Red: Y 76, Cb 85, Cr 255; blue: Y 29, Cb 255, Cr 107 (JFIF).
     await picture("1.png", 3, 3, "#ff0000");
     await picture("2.png", 3, 1, "#0000ff");
@@ -157,7 +157,7 @@ describe("a source of pictures", () => {
       raw: { width: 256, height: 1, channels: 3 },
     }).toFile(join(folder, "3.png"));
     const { frames: noise } = await read({ path: join(folder, "3.png") });
-    // The formula of OpenCV's documentation, in exact numbers.
+    // The formula from OpenCV's documentation, in exact arithmetic.
     const exact = Array.from({ length: 256 }, (_, i) => {
       const [r = 0, g = 0, b = 0] = [0, 1, 2].map((c) => ((i * 3 + c) * 167) % 256);
       return 0.299 * r + 0.587 * g + 0.114 * b;

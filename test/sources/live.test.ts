@@ -15,7 +15,7 @@ const soon = { leastMs: 10, mostMs: 20 };
 describe("a live source", function () {
   this.timeout(60_000);
 
-  it("is opened again when it ends, and its time never goes back", async () => {
+  it("is reopened when it ends, and its time never goes back", async () => {
     const { context, pool, close, logged } = testContext({ live: true });
     const frames = live({ before: ["-t", "0.2"], url: RECORDING, name: "camera" }, context, soon).pipe(
       tap((frame: Frame) => frame.release()),
@@ -33,7 +33,7 @@ describe("a live source", function () {
     assert.equal(pool.free, pool.slots);
   });
 
-  it("drops what nobody has room for, and counts it", async () => {
+  it("drops frames for which there is no room, and counts them", async () => {
     const { context, pool, close } = testContext({ live: true, slots: 2 });
     const held: Frame[] = [];
     const camera = testSource.open({ fps: 100 }, context).subscribe((frame) => held.push(frame));
@@ -46,7 +46,7 @@ describe("a live source", function () {
     assert.equal(pool.free, pool.slots);
   });
 
-  it("ends cleanly when told to stop, also between two tries", async () => {
+  it("ends cleanly when told to stop, even between two attempts", async () => {
     const { context, stop, close, logged } = testContext({ live: true });
     const url = "rtsp://user:geheim@127.0.0.1:1/none";
     const done = new Promise<void>((resolve, reject) =>
@@ -60,14 +60,14 @@ describe("a live source", function () {
     assert.match(logged[0] ?? "", /rtsp:\/\/user:\*\*\*@127\.0\.0\.1:1\/none/);
   });
 
-  it("names a webcam as each system does", () => {
+  it("names a webcam the way each system does", () => {
     assert.deepEqual(cameraOf("linux"), { format: "v4l2", url: "/dev/video0" });
     assert.deepEqual(cameraOf("darwin", "1"), { format: "avfoundation", url: "1:none", defaultFps: 30 });
     assert.deepEqual(cameraOf("win32", "USB Camera"), { format: "dshow", url: "video=USB Camera" });
     assert.equal(webcam.live({}), true);
   });
 
-  it("wants the name of a webcam on Windows, which has no first one", async () => {
+  it("requires the name of a webcam on Windows, which has no first one", async () => {
     const { context, close } = testContext({ live: true });
     await onMachine({ platform: "win32" }, () =>
       assert.throws(() => webcam.open({}, context), {
@@ -78,14 +78,14 @@ describe("a live source", function () {
     await close();
   });
 
-  it("says what to do where a webcam of a Mac does not offer what was asked for", () => {
+  it("says what to do if a Mac's webcam does not support what was requested", () => {
     for (const [option, what] of [
       ["fps", "framerate (60.000000)"],
       ["size", "video size (1x1)"],
     ])
       assert.match(
         withRemedy(`Selected ${what} is not supported by the device.`, "0:none"),
-        new RegExp(`; give an? \`${option}\` that the camera offers$`),
+        new RegExp(`; set an? \`${option}\` that the camera supports$`),
       );
   });
 });

@@ -28,7 +28,7 @@ describe(`an RTSP camera${missing ? `: ${missing}` : ""}`, function () {
     await server.kill();
   });
 
-  /** Opens the camera with short limits and keeps what it gives. */
+  /** Opens the camera with short limits and keeps its output. */
   function watch(url: string, transport: "tcp" | "udp" = "tcp") {
     const { context, pool, logged, stop, close } = testContext({ id: "door", live: true });
     const frames: { mediaTimeMs: number; size: string }[] = [];
@@ -81,7 +81,7 @@ describe(`an RTSP camera${missing ? `: ${missing}` : ""}`, function () {
     ["udp", "basic"],
   ];
   for (const [transport, auth] of accounts)
-    it(`plays over ${transport}, its user and password given (${auth})`, async () => {
+    it(`plays over ${transport} with user and password (${auth})`, async () => {
       await server.start({ auth: auth ?? "basic", user: "viewer", password: "p@ss/wörd" });
       camera = watch(server.url("viewer:p%40ss%2Fw%C3%B6rd"), transport);
       await moreFrames(10);
@@ -91,7 +91,7 @@ describe(`an RTSP camera${missing ? `: ${missing}` : ""}`, function () {
       timeNeverWentBack();
     });
 
-  it("says that the password is wrong without telling it, and tries again", async () => {
+  it("says that the password is wrong without revealing it, and retries", async () => {
     await server.start({ auth: "digest", user: "viewer", password: "right" });
     camera = watch(server.url("viewer:geheim%21"));
     await until("two tries", () => camera.logged.length >= 2);
@@ -121,7 +121,7 @@ describe(`an RTSP camera${missing ? `: ${missing}` : ""}`, function () {
       await moreFrames();
       server.hang();
       await until("a stall", () => camera.context.source.state === "reconnecting");
-      assert.match(camera.logged[0] ?? "", /no new picture for 1 s; trying again/);
+      assert.match(camera.logged[0] ?? "", /no new frame for 1 s; trying again/);
       server.goOn();
       await moreFrames();
       assert.equal(camera.context.source.state, "running");
@@ -129,12 +129,12 @@ describe(`an RTSP camera${missing ? `: ${missing}` : ""}`, function () {
       timeNeverWentBack();
     });
 
-    it(`over ${transport}: is torn down and comes back with pictures of another size`, async () => {
+    it(`over ${transport}: goes down and comes back with frames of another size`, async () => {
       await server.start();
       camera = watch(server.url(), transport);
       await moreFrames();
       await server.kill();
-      // Some tries find nobody.
+      // Some attempts find no server.
       await until("two failures", () => camera.context.source.reconnects >= 2);
       await server.start({ size: "640x360" });
       await moreFrames();

@@ -1,17 +1,18 @@
 // The Haar kernel, compiled by AssemblyScript to WebAssembly with SIMD (`npm run build`).
 //
-// The picture is resized in whole rows, which is how memory is read fastest, into upright strips of fixed width. They
-// are narrow enough that the integral images of the rows that a window covers stay in the processor's nearest cache.
-// A strip is walked from top to bottom: a row is added to the integral images, and the row of windows that it completes
-// is looked at. What the
-// cascade does in a window is compiled for the cascade (src/haar/compile.ts) and reached through a table.
+// The picture is resized in whole rows, which is the fastest way to read memory, into vertical strips of fixed width.
+// They are so narrow that the integral images of the rows that a window covers stay in the processor's nearest cache. A
+// strip is processed from top to bottom: a row is added to the integral images, and the row of windows that it
+// completes is looked at. What the cascade does in a window is compiled for the cascade (src/haar/compile.ts) and
+// called through a table.
 //
-// It keeps no state: everything it reads and writes lies in the memory it imports, at addresses which the caller
-// lays out (src/haar/layout.ts), so that any number of instances share that memory. Addresses and offsets are bytes.
+// The kernel keeps no state: everything it reads and writes is in the imported memory, at addresses that the caller
+// lays out (src/haar/layout.ts), so that any number of instances can share that memory. Addresses and offsets are in
+// bytes.
 //
 // Agrees with OpenCV 4.x: resize(INTER_LINEAR_EXACT), integral(), and CascadeClassifier's window loop.
 
-// Words of the parameter block of one scale; layout.ts writes them.
+// Words of the parameter block of one scale, written by layout.ts.
 const SRC: usize = 0; // luma plane
 const SRC_STRIDE: usize = 4;
 const SRC_WIDTH: usize = 8;
@@ -21,24 +22,24 @@ const HEIGHT: usize = 20;
 const STEP: usize = 24; // pixels between windows: 1 or 2
 const WINDOW_WIDTH: usize = 28;
 const WINDOW_HEIGHT: usize = 32;
-const PLANE: usize = 36; // bytes of the columns of SUM that lie side by side
-const ROWS: usize = 40; // rows that SUM, SQ and TILTED have room for
+const PLANE: usize = 36; // bytes of the columns of SUM that are adjacent
+const ROWS: usize = 40; // number of rows that fit in SUM, SQ and TILTED
 const SUM: usize = 44; // the integral image, u16 (modulo 65536); with step 2, a row's even columns before its odd ones
-const SQ: usize = 48; // the integral image of squares, i32, its columns as those of SUM
-const TILTED: usize = 52; // the tilted integral image, as SUM; 0 where the cascade has no tilted feature
+const SQ: usize = 48; // the integral image of squares, i32, with columns laid out as in SUM
+const TILTED: usize = 52; // the tilted integral image, like SUM; 0 if the cascade has no tilted features
 const LINES_TILTED: usize = 56; // three lines of i32
 const LINE: usize = 60; // bytes of such a line
 const PIXELS: usize = 64; // u8: the scaled picture, strip by strip; above each strip is a row of zeros
-const PIXELS_BYTES: usize = 68; // of a row of a strip
-const COLUMNS: usize = 72; // the scaled picture's columns: i32 address in BLEND, two i16 coefficients, in blocks of 4
-const BLEND: usize = 76; // u16 a source column: two rows blended
-const ENTER: usize = 80; // u8 a row of windows: whether the walk skips the strip's first one
-const STATES: usize = 84; // of a row, a bit a window: passed the first stage; then, passed it or flat
-const FACTORS: usize = 88; // f32 a window: norm factors, of the rows that wait for the later stages
-const FACTORS_BYTES: usize = 92; // of one row
-const OUT: usize = 96; // two i32 a found window: x, y in scaled pixels
+const PIXELS_BYTES: usize = 68; // bytes of a row of a strip
+const COLUMNS: usize = 72; // per scaled column: i32 address in BLEND, two i16 coefficients, in blocks of 4
+const BLEND: usize = 76; // u16 per source column: two rows blended
+const ENTER: usize = 80; // u8 per row of windows: whether the window loop skips the strip's first one
+const STATES: usize = 84; // for one row, a bit per window: passed the first stage; then, passed it or flat
+const FACTORS: usize = 88; // f32 per window: norm factors of the rows that wait for the later stages
+const FACTORS_BYTES: usize = 92; // bytes of one row
+const OUT: usize = 96; // two i32 per window found: x, y in scaled pixels
 const OUT_MAX: usize = 100;
-const STAGES: usize = 104; // the cascade as tables, for what is to be decided exactly
+const STAGES: usize = 104; // the cascade as tables, for exact decisions
 const TREES: usize = 108;
 const LEAVES: usize = 112;
 const NODES: usize = 116;
@@ -47,10 +48,10 @@ const FIRST: usize = 124; // table index of the compiled first stage; the later 
 const LIST: usize = 128; // windows that wait for the later stages
 const ROWS_TOGETHER: usize = 132; // window rows whose later stages are run together
 
-const STRIP: i32 = 256; // pixels from one strip to the next: layout.ts has the same
+const STRIP: i32 = 256; // pixels from one strip to the next, as in layout.ts
 
-// One entry of LIST, 64 windows of a row: where the first one lies in SUM, its norm factor, its place in the scaled
-// picture, and a bit for each window alive.
+// An entry of LIST describes 64 windows of a row: where the first one is in SUM, its norm factor, its position in the
+// scaled picture, and a bit for each window still alive.
 const ENTRY_A: usize = 0;
 const ENTRY_FACTORS: usize = 4;
 const ENTRY_X: usize = 8;
@@ -67,7 +68,7 @@ const PIECE_BYTES: usize = 16; // 4 corners
   return <usize>load<u32>(p + field);
 }
 
-/** Bytes of a row of SUM and of TILTED; of SQ twice as many. */
+/** Bytes of a row of SUM and of TILTED; a row of SQ has twice as many. */
 @inline function rowBytes(p: usize): usize {
   return word(p, STEP) * word(p, PLANE);
 }
@@ -76,14 +77,14 @@ const PIECE_BYTES: usize = 16; // 4 corners
   return <i32>nearest<f64>(x);
 }
 
-/** Fills the column table: where in BLEND each column of the scaled picture is interpolated. */
+/** Fills the column table: where in BLEND each column of the scaled picture is interpolated from. */
 function writeColumns(p: usize): void {
   const srcWidth = <i32>word(p, SRC_WIDTH);
   const width = <i32>word(p, WIDTH);
   const scale: f64 = 1.0 / (<f64>width / <f64>srcWidth);
   const blend = word(p, BLEND);
   const table = word(p, COLUMNS);
-  // Rows are made 16 pixels at a time.
+  // Rows are produced 16 pixels at a time.
   for (let i = 0; i < width + 16; i++) {
     const at: f64 = scale * (<f64>min(i, width - 1) + 0.5) - 0.5;
     let column = <i32>floor<f64>(at);
@@ -97,7 +98,7 @@ function writeColumns(p: usize): void {
   }
 }
 
-/** Blends two source rows into 16-bit values, less 32768 so that they fit a signed product. */
+/** Blends two source rows into 16-bit values, minus 32768 so that they fit a signed product. */
 function blendRows(r0: usize, r1: usize, m0: i32, m1: i32, out: usize, width: i32): void {
   const w0 = i16x8.splat(<i16>m0);
   const w1 = i16x8.splat(<i16>m1);
@@ -187,7 +188,7 @@ function resize(p: usize): void {
   return v128.shuffle<i32>(v, v, 3, 3, 3, 3);
 }
 
-/** Stores a row of an integral: what stood above it and what this row adds. */
+/** Stores a row of an integral image: the row above plus what this row adds. */
 @inline function put16(at: usize, row: usize, value: v128): void {
   v128.store(at, i16x8.add(v128.load(at - row), value));
 }
@@ -197,8 +198,8 @@ function resize(p: usize): void {
 }
 
 /**
- * Adds a row of pixels below the row above `sum` and `sq`, whose rows take `row` bytes, and twice as many. Pixels are
- * summed in pairs; what ends between the two of a pair is the pair less its second pixel.
+ * Adds a row of pixels below the row above `sum` and `sq`, whose rows take `row` bytes and twice as many. Pixels are
+ * summed in pairs; a sum that ends in the middle of a pair is the pair's sum minus its second pixel.
  */
 function integrate(pixels: usize, count: usize, sum: usize, sq: usize, row: usize, step: i32): void {
   let carry = i16x8.splat(0);
@@ -221,7 +222,7 @@ function integrate(pixels: usize, count: usize, sum: usize, sq: usize, row: usiz
     const halves0 = i32x4.sub(pairs0, i32x4.extend_low_i16x8_u(seconds));
     const halves1 = i32x4.sub(pairs1, i32x4.extend_high_i16x8_u(seconds));
 
-    // Column 0 of an integral stays 0.
+    // Column 0 of an integral image stays 0.
     if (step == 1) {
       const at = sum + (x << 1);
       put16(at + 2, row, v128.shuffle<i16>(halves, pairs, 0, 8, 1, 9, 2, 10, 3, 11));
@@ -244,7 +245,7 @@ function integrate(pixels: usize, count: usize, sum: usize, sq: usize, row: usiz
 }
 
 /**
- * The next line of the tilted integral (Lienhart and Maydt 2002):
+ * The next line of the tilted integral image (Lienhart and Maydt 2002):
  * T(x, y) = T(x-1, y-1) + T(x+1, y-1) - T(x, y-2) + I(x-1, y-1) + I(x-1, y-2).
  */
 function tiltRow(to: usize, up: usize, up2: usize, row: usize, rowUp: usize, width: usize): void {
@@ -261,13 +262,13 @@ function tiltRow(to: usize, up: usize, up2: usize, row: usize, rowUp: usize, wid
   store<i32>(to + last, load<i32>(up + last - 4) + <i32>load<u8>(row + width - 1) + <i32>load<u8>(rowUp + width - 1));
 }
 
-/** Deals a line's columns out to planes of u16: column c to plane c mod `planes`. */
+/** Distributes a line's columns over planes of u16: column c goes to plane c mod `planes`. */
 function deal(line: usize, out: usize, plane: usize, columns: usize, planes: usize): void {
   for (let c: usize = 0; c < columns; c++)
     store<u16>(out + (c % planes) * plane + ((c / planes) << 1), load<u16>(line + (c << 2)));
 }
 
-/** What a stage's trees add up to in one window, in double precision, and single precision within, as in OpenCV. */
+/** Sum of a stage's trees in one window, in double precision with single precision inside, like OpenCV. */
 function stageTotal(p: usize, stage: usize, a: usize, factor: f32): f64 {
   let total: f64 = 0;
   const end = load<u32>(stage, 4);
@@ -305,8 +306,8 @@ function feature(p: usize, node: usize, a: usize): f32 {
 }
 
 /**
- * Decides again, exactly, the windows of a block whose total came too near the threshold for 16 bits to tell: those
- * in `near`. Returns `pass` put right.
+ * Decides again, exactly, those windows of a block whose total came too close to the threshold for 16 bits: those in
+ * `near`. Returns `pass`, corrected.
  */
 export function settle(p: usize, s: i32, a: usize, factors: usize, near: i32, pass: i32): i32 {
   const stage = word(p, STAGES) + STAGE_BYTES * <usize>s;
@@ -321,9 +322,9 @@ export function settle(p: usize, s: i32, a: usize, factors: usize, near: i32, pa
 }
 
 /**
- * Of 64 windows, those that OpenCV's loop skips: each that comes after one that is looked at and `fails` in the first
- * stage. `skip` is 1 when the first one is skipped. Like characters after a backslash, some of which are backslashes:
- * every second one of a run, and what comes after a run of odd length (Langdale and Lemire 2019).
+ * Which of 64 windows OpenCV's loop skips: each one after a window that is looked at and `fails` in the first stage.
+ * `skip` is 1 if the first one is skipped. This resembles characters escaped by backslashes, some of which are escaped
+ * themselves: every second one of a run, and whatever follows a run of odd length (Langdale and Lemire 2019).
  */
 @inline function skipped(fails: u64, skip: u64): u64 {
   const follow = (fails << 1) | skip;
@@ -339,7 +340,7 @@ export function settle(p: usize, s: i32, a: usize, factors: usize, near: i32, pa
 
 /**
  * Runs the first stage on a row of a strip's windows, and appends to the list at `end` those that pass it and that
- * OpenCV looks at. `first` is the number of the strip's first window in the picture. Returns the list's new end.
+ * OpenCV looks at. `first` is the index of the strip's first window in the picture. Returns the list's new end.
  */
 function lookAtRow(p: usize, first: i32, y: i32, windows: i32, sumRow: usize, sqRow: usize, listed: i32, end: usize): usize {
   const states = word(p, STATES);
@@ -375,7 +376,7 @@ function lookAtRow(p: usize, first: i32, y: i32, windows: i32, sumRow: usize, sq
   return count + 1;
 }
 
-/** Runs the compiled later stages on the list, and adds the windows that pass them all to the found ones. */
+/** Runs the compiled later stages on the list, and adds the windows that pass them all to those found. */
 function finishList(p: usize, end: usize, count: i32): i32 {
   const list = word(p, LIST);
   const step = <i32>word(p, STEP);
@@ -386,7 +387,7 @@ function finishList(p: usize, end: usize, count: i32): i32 {
   return count;
 }
 
-/** Makes integral row `y + 1` of a strip, at row `at` of the memory for them, from its row of `pixels`. */
+/** Computes integral row `y + 1` of a strip, at row `at` of the integral images' memory, from its row of `pixels`. */
 function addRow(p: usize, y: i32, at: usize, pixels: usize, count: i32): void {
   const step = word(p, STEP);
   const row = rowBytes(p);
@@ -405,7 +406,7 @@ function addRow(p: usize, y: i32, at: usize, pixels: usize, count: i32): void {
   deal(newest, word(p, TILTED) + at * row, word(p, PLANE), count + 1, step);
 }
 
-/** The row of zeros that integrals begin with, and the one above a strip's `pixels`. */
+/** Clears the row of zeros that integral images start with, and the one above a strip's `pixels`. */
 function clearRow(p: usize, pixels: usize): void {
   const row = rowBytes(p);
   memory.fill(word(p, SUM), 0, row);
@@ -416,7 +417,7 @@ function clearRow(p: usize, pixels: usize): void {
   memory.fill(pixels, 0, word(p, PIXELS_BYTES));
 }
 
-/** Moves integral rows `from` to `end` to the top of the memory for them. */
+/** Moves integral rows `from` to `end` to the top of their memory. */
 function moveRows(p: usize, from: usize, end: usize): void {
   const row = rowBytes(p);
   memory.copy(word(p, SUM), word(p, SUM) + from * row, (end - from) * row);
@@ -424,7 +425,7 @@ function moveRows(p: usize, from: usize, end: usize): void {
   if (word(p, TILTED)) memory.copy(word(p, TILTED), word(p, TILTED) + from * row, (end - from) * row);
 }
 
-/** Scans the strip of windows that begins with window `first` of each row. */
+/** Scans the strip of windows that starts with window `first` of each row. */
 function scanStrip(p: usize, first: i32, windows: i32, count: i32): i32 {
   const step = <i32>word(p, STEP);
   const height = <i32>word(p, WINDOW_HEIGHT);

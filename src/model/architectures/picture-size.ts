@@ -1,14 +1,14 @@
 import { ConfigError, ModelError } from "../../errors.js";
 import { chainShape, type Layer } from "../layers/layer.js";
 
-/** Sides that pictures may have at all. */
+/** Range of side lengths that pictures may have. */
 const LEAST = 8;
 const MOST = 512;
 
 /**
- * Throws `ConfigError` where a network cannot take pictures of this size, with the nearest that it can.
+ * Throws `ConfigError` if a network cannot take pictures of this size; the message gives the nearest size that it can.
  *
- * @param what names data and network in the message
+ * @param what names the data and the network in the message
  */
 export function checkPictureSize(
   what: string,
@@ -19,7 +19,7 @@ export function checkPictureSize(
   const nearest = [width, height].map((side) => nearestSide(layers, side)).join("x");
   throw new ConfigError(
     "PICTURE_SIZE",
-    `${what} cannot take pictures of ${width}x${height}, the nearest size is ${nearest}; set \`data.width\` and \`data.height\` for a folder's pictures (those of a CSV file stay as they are)`,
+    `${what} cannot take pictures of ${width}x${height}; the nearest size is ${nearest}; set \`data.width\` and \`data.height\` for pictures from a folder (those of a CSV file are not resized)`,
   );
 }
 

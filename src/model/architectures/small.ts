@@ -11,7 +11,10 @@ import {
 } from "../layers/layer.js";
 import { widened } from "./width.js";
 
-/** Residual network of `fer2013-small`: 0.94 M parameters, 57 M multiply-adds at 48x48, 7 classes and width 1. */
+/**
+ * The residual network behind `fer2013-small`: 0.94 M parameters and 57 M multiply-adds at 48x48, 7 classes and width
+ * 1.
+ */
 export function small(classes: number, rate: number, width = 1): Layer[] {
   const [first, second, third, fourth] = widened([24, 40, 80, 160] as const, width);
   return [
@@ -28,7 +31,10 @@ export function small(classes: number, rate: number, width = 1): Layer[] {
   ];
 }
 
-/** Two 3x3 convolutions beside a shortcut; the mean before the shortcut's convolution loses no pixel to its stride. */
+/**
+ * Two 3x3 convolutions with a shortcut around them. The shortcut averages before its convolution, so that the stride
+ * loses no pixel.
+ */
 function block(channels: number, out: number, stride: 1 | 2): Layer[] {
   const body = [conv(out, 3, { stride }), batchNorm(), relu(), conv(out, 3), batchNorm()];
   const mean = stride === 2 ? [avgPool(2)] : [];

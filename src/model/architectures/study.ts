@@ -2,8 +2,8 @@ import { batchNorm, conv, dropout, globalMaxPool, type Layer, maxPool, relu } fr
 import { widened } from "./width.js";
 
 /**
- * The study's network: ten convolutions, four halvings, global max pooling; about 0.6 M parameters.
- * Convolutions keep the size ("same"); pooling pads by one, as the study says.
+ * The study's network: ten convolutions, four halvings, global max pooling; about 0.6 M parameters. Convolutions keep
+ * the size ("same"); pooling pads by one, as in the study.
  */
 export function study(classes: number, rate: number, width = 1): Layer[] {
   const [first, second, third, fourth, fifth] = widened([16, 32, 64, 128, 256] as const, width);

@@ -1,6 +1,6 @@
 /**
- * Channels times a width multiplier (MobileNet, Howard et al. 2017), brought to whole vectors of eight: runtimes pad to
- * them anyway.
+ * Channel counts times a width multiplier (MobileNet, Howard et al. 2017), rounded to multiples of eight: runtimes pad
+ * to those anyway.
  */
 export function widened<const T extends readonly number[]>(
   channels: T,

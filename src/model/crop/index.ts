@@ -4,19 +4,21 @@ import type { ModelCard } from "../card.js";
 import { ONE, Taps } from "./taps.js";
 import { CropKernel } from "./wasm.js";
 
-/** A luma plane, row-major without padding. */
+/** A luma plane, row-major, without padding. */
 export interface Picture {
   readonly luma: Uint8Array;
-  /** Where it lies in the cropper's memory; without this it is copied there. */
+  /** Offset in the cropper's memory. If absent, the plane is copied there. */
   readonly offset?: number;
   readonly width: number;
   readonly height: number;
 }
 
-/** How the crop lies around the detected box; see `face` in the model's card. */
+/** How the crop is placed around the detected box; see `face` in the model's card. */
 export type Framing = ModelCard["face"];
 
-/** The square that is cropped for a face: as large as the box's longer side, with its margin. May leave the picture. */
+/**
+ * The square to crop for a face: its side is the box's longer side plus the margin. It may extend beyond the picture.
+ */
 export function cropBox(box: Box, { margin, shiftY }: Framing): Box {
   const side = Math.max(box.width, box.height) * (1 + 2 * margin);
   const x = box.x + box.width / 2 - side / 2;
@@ -25,9 +27,9 @@ export function cropBox(box: Box, { margin, shiftY }: Framing): Box {
 }
 
 /**
- * Cuts faces out of pictures and brings them to a model's input: a triangle filter as wide as the pixels it merges
- * (bilinear where it enlarges), the picture's edge repeated outside, then `pixel * scale + offset`. Weights are whole
- * numbers of 1/16384, so a value is within 0.1 grey levels of the exact one.
+ * Crops faces from pictures and resizes them to a model's input with a triangle filter as wide as the pixels it merges
+ * (bilinear when enlarging). Outside the picture its edge is repeated. The result is `pixel * scale + offset`. Weights
+ * are multiples of 1/16384, so a value is within 0.1 grey levels of the exact one.
  */
 export class Cropper {
   readonly #input: ModelCard["input"];
@@ -35,7 +37,7 @@ export class Cropper {
   readonly #rows: Taps;
   readonly #kernel: CropKernel;
 
-  /** @param memory where pictures lie that need not be copied */
+  /** @param memory holds the pictures that need no copying */
   constructor(input: ModelCard["input"], memory = new FrameMemory()) {
     this.#input = input;
     this.#kernel = new CropKernel(memory);
@@ -55,7 +57,7 @@ export class Cropper {
     this.#rows.lay(box.y, box.height, height);
     const [left, right] = this.#columns.toFirst();
     const [top, bottom] = this.#rows.toFirst();
-    // Whole rows in one piece: where they must be copied, that is cheaper than their parts one by one.
+    // Whole rows at once: if they must be copied, that is cheaper than copying a part of each row.
     const first = top * stride + left;
     const pixels = place === undefined ? luma.subarray(first, (bottom - 1) * stride + right) : place + first;
     const values = this.#kernel.resize(

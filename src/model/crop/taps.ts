@@ -1,13 +1,13 @@
-/** What the weights of an output pixel add up to: a grey level times this, summed, fits 32 bits. */
+/** Sum of an output pixel's weights. Small enough for weighted sums of grey levels to fit 32 bits. */
 export const ONE = 2 ** 14;
 
 /** Which source pixels make up each output pixel along one axis, and how much each weighs. */
 export class Taps {
   readonly first: Int32Array;
   readonly count: Int32Array;
-  /** Of output pixel `i` from `i * span` on; zeros fill the span. */
+  /** Those of output pixel `i` start at `i * span` and are padded with zeros. */
   weights = new Int16Array(0);
-  /** A multiple of 8. */
+  /** Weights per output pixel; a multiple of 8. */
   span = 0;
   #shares = new Float64Array(0);
 
@@ -16,7 +16,7 @@ export class Taps {
     this.count = new Int32Array(size);
   }
 
-  /** @param limit size of the picture along this axis; taps beyond it weigh on its last pixel */
+  /** @param limit size of the picture along this axis; taps outside it count towards its first or last pixel */
   lay(start: number, length: number, limit: number): void {
     const size = this.first.length;
     const step = length / size;
@@ -46,7 +46,7 @@ export class Taps {
     }
   }
 
-  /** The shares as whole numbers whose sum is exactly `ONE`: what is cut off one goes to the next. */
+  /** Rounds the shares to integers that sum to exactly `ONE`: each rounding error is carried over to the next share. */
   #round(at: number, count: number, total: number): void {
     let sum = 0;
     let before = 0;
@@ -59,7 +59,7 @@ export class Taps {
     this.weights.fill(0, at + count, at + this.span);
   }
 
-  /** Counts `first` from the first source pixel that is needed; gives that one, and the one after the last. */
+  /** Makes `first` relative to the first source pixel needed. Returns that pixel and the one after the last. */
   toFirst(): [number, number] {
     const { first, count } = this;
     const from = first[0] ?? 0;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { FrameMemory } from "../../media/pool.js";
 import type { Taps } from "./taps.js";
 
-/** What kernel/index.ts exports. */
+/** The exports of kernel/index.ts. */
 interface Exports {
   resizeLines(
     ...args: [
@@ -34,7 +34,7 @@ interface Exports {
 
 let compiled: WebAssembly.Module | undefined;
 
-/** The kernel, with room of its own in a frame memory, which grows to the largest face. */
+/** The kernel, with scratch space in a frame memory that grows to fit the largest face. */
 export class CropKernel {
   readonly #memory: FrameMemory;
   readonly #exports: Exports;
@@ -48,10 +48,10 @@ export class CropKernel {
   }
 
   /**
-   * The picture brought to `columns` by `rows` values of `weighted sum * unit + shift`: a view that the next call
-   * writes over.
+   * Resizes a picture to as many values as `columns` and `down` have outputs, each `weighted sum * unit + shift`.
+   * Returns a view that the next call overwrites.
    *
-   * @param pixels `rows` rows that begin `stride` apart, the last may end early; or where in the memory they lie
+   * @param pixels `rows` rows that start `stride` apart, the last of which may end early; or their offset in the memory
    */
   resize(
     pixels: Uint8Array | number,
@@ -108,7 +108,7 @@ export class CropKernel {
     return new Float32Array(buffer, base + out, height * width);
   }
 
-  /** Where there is room for so many bytes. */
+  /** Offset of scratch space for at least this many bytes. */
   #reserve(bytes: number): number {
     if (this.#room.bytes < bytes) {
       if (this.#room.bytes > 0) this.#memory.free(this.#room);

@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 import type { Random } from "./random.js";
 
-/** How training pictures are varied: the `augment:` block of a recipe. What is left out does nothing. */
+/** How training pictures are augmented: the `augment:` block of a recipe. Options left out do nothing. */
 export const AugmentOptions = Type.Object({
   flip: Type.Number({
     default: 0,
@@ -66,7 +66,7 @@ export interface Normalisation {
   readonly offset: number;
 }
 
-/** Varies pictures of one size: one bilinear warp that repeats the edge, then grey levels, then erasing. */
+/** Augments pictures of one size: one bilinear warp that repeats the edge, then grey levels, then erasing. */
 export class Augmenter {
   readonly #options: AugmentOptions;
   readonly #width: number;
@@ -80,7 +80,7 @@ export class Augmenter {
     this.#normalisation = normalisation;
   }
 
-  /** Writes one varied picture to `out`, normalised. All that is random comes from `random`. */
+  /** Writes one augmented and normalised picture to `out`. All randomness comes from `random`. */
   apply(pixels: Uint8Array, random: Random, out: Float32Array): void {
     const { brightness, contrast, noise, erase } = this.#options;
     this.#warp(pixels, random, out);

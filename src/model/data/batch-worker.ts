@@ -3,21 +3,21 @@ import { Augmenter, type AugmentOptions, type Normalisation } from "./augment.js
 import type { Batch, FaceDataset } from "./dataset.js";
 import { Random } from "./random.js";
 
-/** What the thread is started with; the pictures lie in shared memory. */
+/** Passed to the thread when it starts; the pictures are in shared memory. */
 export interface BatchSetup {
   readonly dataset: FaceDataset;
   readonly seed: number;
   readonly augment: AugmentOptions;
   readonly normalisation: Normalisation;
   readonly labelSmoothing: number;
-  /** Of each class in the loss. */
+  /** Weight of each class in the loss. */
   readonly weights: Float32Array;
 }
 
 export interface BatchJob {
   readonly key: string;
   readonly epoch: number;
-  /** Where in the epoch the batch begins: a picture that is drawn twice is varied differently. */
+  /** Where in the epoch the batch starts, so that a picture drawn twice is augmented differently each time. */
   readonly first: number;
   readonly rows: Uint32Array;
 }

@@ -33,16 +33,16 @@ export interface BatchOptions {
   readonly sampling: SamplingOptions;
   readonly augment: AugmentOptions;
   readonly normalisation: Normalisation;
-  /** Threads that prepare batches. Default 1: it prepares several times what two cores can train. */
+  /** Threads that prepare batches. Default 1, which prepares several times what two cores can train. */
   readonly workers?: number;
 }
 
-/** Batches that each thread prepares ahead: enough for a training step that blocks this thread. */
+/** Batches that each thread prepares ahead: enough to bridge a training step that blocks the main thread. */
 const AHEAD = 6;
 
 /**
- * Starts threads that augment ahead of the trainer. An epoch's last pictures that fill no batch are left out, so that
- * every batch has the same size. Throws `DataError` when there are fewer pictures than one batch.
+ * Starts threads that augment ahead of the trainer. Pictures at the end of an epoch that do not fill a batch are
+ * dropped, so that every batch has the same size. Throws `DataError` if there are fewer pictures than one batch.
  */
 export function batchSource(dataset: FaceDataset, options: BatchOptions): BatchSource {
   return new ThreadedBatches(dataset, options);
@@ -54,7 +54,9 @@ class ThreadedBatches implements BatchSource {
   readonly #options: BatchOptions;
   readonly #rows: Uint32Array;
   readonly #workers: Worker[];
-  /** Batches that have arrived, and who waits for them, by number; the key's first part is the run of `epoch`. */
+  /**
+   * Batches that have arrived, and the calls waiting for them, by `run:batch`, where `run` counts the calls of `epoch`.
+   */
   readonly #arrived = new Map<string, Batch>();
   readonly #waiting = new Map<string, (batch: Batch | undefined) => void>();
   #run = 0;
@@ -68,7 +70,7 @@ class ThreadedBatches implements BatchSource {
     if (this.batchesPerEpoch === 0)
       throw new DataError(
         "DATA_FEW",
-        `${dataset.name}: ${plural(this.#rows.length, "picture")} in ${options.splits.join(", ")} (it has ${dataset.splits.join(", ")}), fewer than one batch of ${options.batch}; add pictures, or make batches smaller`,
+        `${dataset.name}: ${plural(this.#rows.length, "picture")} in ${options.splits.join(", ")} (the data set has ${dataset.splits.join(", ")}), fewer than one batch of ${options.batch}; add pictures or reduce the batch size`,
       );
     const setup: BatchSetup = {
       dataset,
@@ -97,7 +99,7 @@ class ThreadedBatches implements BatchSource {
       this.#waiting.clear();
     };
     worker.on("error", (error) => fail(messageOf(error)));
-    worker.on("exit", () => fail("it ended"));
+    worker.on("exit", () => fail("it exited"));
     return worker;
   }
 
@@ -134,7 +136,7 @@ class ThreadedBatches implements BatchSource {
       ? undefined
       : await new Promise<Batch | undefined>((resolve) => this.#waiting.set(key, resolve));
     if (batch) return batch;
-    throw this.#failure ?? new DataError("DATA_WORKER", "the thread that prepares batches ended");
+    throw this.#failure ?? new DataError("DATA_WORKER", "the thread that prepares batches exited");
   }
 
   async close(): Promise<void> {

@@ -4,11 +4,11 @@ import { DataError, readReason } from "../../errors.js";
 import { plural } from "../../text.js";
 import { officialSplit } from "./split-names.js";
 
-/** What can be decoded. */
+/** File names of pictures that can be decoded. */
 const PICTURE = /\.(jpe?g|png|webp|tiff?)$/i;
 export const PICTURES = "JPEG, PNG, WebP or TIFF";
 
-/** A picture's file, where it belongs, and its path inside the folder. */
+/** A picture's file, its path inside the folder, its class and its split. */
 export interface Entry {
   readonly file: string;
   readonly id: string;
@@ -16,18 +16,18 @@ export interface Entry {
   split: number;
 }
 
-/** What a folder of classes holds; nothing is decoded yet. */
+/** Contents of a folder of classes; nothing is decoded yet. */
 export interface ClassFolders {
   /** The classes, in alphabetical order. */
   readonly labels: readonly string[];
-  /** The splits that stand in it; undefined where the classes do. */
+  /** The splits it holds; undefined if it holds the classes directly. */
   readonly splits: readonly string[] | undefined;
   readonly entries: Entry[];
-  /** What was passed over, in words; empty where nothing was. */
+  /** What was skipped, in words; empty if nothing was. */
   readonly ignored: string;
 }
 
-/** Lists `happy/1.jpg`, or `train/happy/1.jpg` where all folders are named as splits are. Throws `DataError`. */
+/** Lists `happy/1.jpg`, or `train/happy/1.jpg` if every folder is named like a split. Throws `DataError`. */
 export async function listClasses(path: string): Promise<ClassFolders> {
   const top = await contentsOf(path);
   const own = top.folders.flatMap((name) => officialSplit(name) ?? []);
@@ -67,7 +67,7 @@ function checkNames(path: string, labels: readonly string[]): void {
   if (labels.length < 2 || labels.length > 255)
     throw new DataError(
       "DATA_CLASSES",
-      `${path}: ${plural(labels.length, "folder")} of classes; give a folder with one folder for each of 2 to 255 classes (happy/, sad/, ...)`,
+      `${path}: ${plural(labels.length, "class folder")}; give a folder with one folder per class, 2 to 255 of them (happy/, sad/, ...)`,
     );
   const seen = new Map<string, string>();
   for (const name of labels) {
@@ -75,13 +75,16 @@ function checkNames(path: string, labels: readonly string[]): void {
     if (other !== undefined)
       throw new DataError(
         "DATA_CLASSES",
-        `${path}: the classes ${other} and ${name} differ only in small and large letters; give them one name`,
+        `${path}: the classes ${other} and ${name} differ only in case; give them one name`,
       );
     seen.set(name.toLowerCase(), name);
   }
 }
 
-/** Names in a folder, sorted, without hidden ones and what macOS packs beside a folder; links are followed. */
+/**
+ * Sorted names in a folder, without hidden ones and the `__MACOSX` folder that macOS adds to archives. Links are
+ * followed.
+ */
 async function contentsOf(path: string): Promise<{ folders: string[]; files: string[] }> {
   const folders: string[] = [];
   const files: string[] = [];
@@ -89,7 +92,7 @@ async function contentsOf(path: string): Promise<{ folders: string[]; files: str
     for (const entry of await readdir(path, { withFileTypes: true })) {
       const { name } = entry;
       if (name.startsWith(".") || name === "__MACOSX") continue;
-      // A class may hold links by the thousand; decoding finds out what is behind those that are named as pictures.
+      // A class may hold thousands of links: those named like pictures are only resolved when they are decoded.
       const link = entry.isSymbolicLink() && !PICTURE.test(name);
       const isFolder = link ? await leadsToFolder(join(path, name)) : entry.isDirectory();
       (isFolder ? folders : files).push(name);
@@ -106,7 +109,7 @@ async function contentsOf(path: string): Promise<{ folders: string[]; files: str
   return { folders: folders.sort(), files: files.sort() };
 }
 
-/** Whether there is a folder behind a link; not behind one that leads nowhere. */
+/** Whether a link leads to a folder; false for a broken link. */
 async function leadsToFolder(link: string): Promise<boolean> {
   try {
     return (await stat(link)).isDirectory();
@@ -116,20 +119,20 @@ async function leadsToFolder(link: string): Promise<boolean> {
   }
 }
 
-/** Endings that are told; a folder of anything else has more than a line can hold. */
-const TOLD = 5;
+/** How many file extensions to list; a folder of something else may have more than fit on a line. */
+const LISTED = 5;
 
 /** `3 .bmp, 1 .txt, 2 folders inside classes`. */
 function inWords(files: readonly string[], folders: number): string {
   const counts = new Map<string, number>();
   for (const file of files) {
-    const ending = extname(file).toLowerCase() || "without ending";
+    const ending = extname(file).toLowerCase() || "without extension";
     counts.set(ending, (counts.get(ending) ?? 0) + 1);
   }
   const sorted = [...counts].sort(([, a], [, b]) => b - a);
-  const others = sorted.slice(TOLD).reduce((sum, [, count]) => sum + count, 0);
+  const others = sorted.slice(LISTED).reduce((sum, [, count]) => sum + count, 0);
   return [
-    ...sorted.slice(0, TOLD).map(([ending, count]) => `${count} ${ending}`),
+    ...sorted.slice(0, LISTED).map(([ending, count]) => `${count} ${ending}`),
     ...(others > 0 ? [`${others} others`] : []),
     ...(folders > 0 ? [`${plural(folders, "folder")} inside classes`] : []),
   ].join(", ");

@@ -6,7 +6,7 @@ import type { FaceDataset } from "./dataset.js";
 import type { Skipped } from "./skipped.js";
 import { officialSplit } from "./split-names.js";
 
-/** Before the number of the row in a picture's id. */
+/** Precedes the row number in a picture's id. */
 export const ROW_ID = "row ";
 
 const LEAST_SIDE = 8;
@@ -22,7 +22,7 @@ interface Columns {
   readonly usage: number;
 }
 
-/** Rows as they are read; `images` grows by doubling. */
+/** Rows read so far; `images` grows by doubling. */
 interface Rows {
   images: Uint8Array<SharedArrayBuffer>;
   readonly label: number[];
@@ -31,9 +31,9 @@ interface Rows {
 }
 
 /**
- * Reads FER-2013's CSV: columns `emotion`, `pixels` and `Usage` in any order, blanks around names allowed
- * (`icml_face_data.csv`). Pictures are square, all of the size that the first whole one has. Ids are `row 12`,
- * counted from 0 below the header. Throws `DataError`.
+ * Reads FER-2013's CSV: columns `emotion`, `pixels` and `Usage` in any order, spaces around names allowed
+ * (`icml_face_data.csv`). Pictures are square, all the size of the first intact one. Ids are `row 12`, counted from 0
+ * below the header. Throws `DataError`.
  */
 export async function readCsv(path: string, skipped: Skipped): Promise<FaceDataset> {
   const rows: Rows = {
@@ -59,15 +59,15 @@ export async function readCsv(path: string, skipped: Skipped): Promise<FaceDatas
     const at = rows.label.length;
     const label = Number(text(cells[columns.emotion]) || Number.NaN);
     if (!Number.isInteger(label) || label < 0 || label >= FER_LABELS.length) {
-      skipped.add(where, `its emotion is not 0 to ${FER_LABELS.length - 1}`);
+      skipped.add(where, `its emotion is not a number from 0 to ${FER_LABELS.length - 1}`);
       continue;
     }
     if (rows.images.length < (at + 1) * size) rows.images = grown(rows.images, (at + 1) * size * 2);
     const fault = pixels
       ? size > 0
         ? parsePixels(pixels, rows.images.subarray(at * size, (at + 1) * size))
-        : `its pixels make no square of at least ${LEAST_SIDE}x${LEAST_SIDE}`
-      : "no pixels";
+        : `its pixels do not form a square of at least ${LEAST_SIDE}x${LEAST_SIDE}`
+      : "it has no pixels";
     if (fault) {
       skipped.add(where, fault);
       continue;
@@ -98,25 +98,25 @@ export async function readCsv(path: string, skipped: Skipped): Promise<FaceDatas
   };
 }
 
-/** As FER-2013 spells it, where it is one of its splits in other letters. */
+/** FER-2013's own spelling if it is one of its splits, whatever the case. */
 function spelling(usage: string): string {
   const official = officialSplit(usage) ?? usage;
   return official === "training" ? "Training" : official;
 }
 
-/** Where the split stands among those there are; a new one is added. */
+/** Index of a split by name; a new one is added. */
 function indexIn(splits: string[], name: string, path: string): number {
   const index = splits.indexOf(name);
   if (index >= 0) return index;
   if (splits.length === 255)
     throw new DataError(
       "DATA_SPLIT",
-      `${path}: its column Usage holds more than 255 different values, ${splits.slice(0, 3).join(", ")} ...; it must name splits, as Training`,
+      `${path}: column Usage has more than 255 different values (${splits.slice(0, 3).join(", ")}, ...); it must name splits, such as Training`,
     );
   return splits.push(name) - 1;
 }
 
-/** Lines without their ends, never more than one chunk and a line in memory. */
+/** Lines without their line ends. Keeps at most one chunk and one line in memory. */
 async function* linesOf(path: string): AsyncGenerator<Buffer> {
   let rest: Buffer = Buffer.alloc(0);
   try {
@@ -129,7 +129,7 @@ async function* linesOf(path: string): AsyncGenerator<Buffer> {
         if (line.length > 0) yield line;
       }
       rest = data.subarray(from);
-      if (rest.length > 1 << 24) throw new Error("a line of 16 MB; it is not FER-2013's CSV");
+      if (rest.length > 1 << 24) throw new Error("a line is longer than 16 MB; this is not FER-2013's CSV");
     }
   } catch (cause) {
     throw new DataError("DATA_READ", `${path}: ${readReason(cause)}`, { cause });
@@ -149,12 +149,12 @@ function header(line: Buffer, path: string): Columns {
   if (emotion < 0 || pixels < 0)
     throw new DataError(
       "DATA_HEADER",
-      `${path}: its first line names the columns ${names.slice(0, 8).join(", ").slice(0, 80)}; it must name emotion, pixels and Usage`,
+      `${path}: the first line names the columns ${names.slice(0, 8).join(", ").slice(0, 80)}; it must name emotion, pixels and Usage`,
     );
   return { emotion, pixels, usage };
 }
 
-/** Cells of a line; none of them may hold a comma, as in all forms of this file. */
+/** Cells of a line. None of them may contain a comma; no version of this file has any. */
 function cellsOf(line: Buffer): Buffer[] {
   const cells: Buffer[] = [];
   let from = 0;
@@ -170,14 +170,14 @@ function text(cell: Buffer | undefined): string {
   return cell?.toString("utf8").replaceAll('"', "").trim() ?? "";
 }
 
-/** How many numbers the cell holds where they make up a square picture, else 0: a damaged row sets no size. */
+/** How many numbers the cell holds if they form a square picture, otherwise 0: a damaged row must not set the size. */
 function pictureSize(cell: Buffer | undefined): number {
   const count = text(cell).split(/\s+/).length;
   const side = Math.sqrt(count);
   return Number.isInteger(side) && side >= LEAST_SIDE ? count : 0;
 }
 
-/** Writes the cell's numbers to `out`; what is wrong with them, or undefined. */
+/** Writes the cell's numbers to `out`. Returns what is wrong with them, or undefined. */
 function parsePixels(cell: Buffer, out: Uint8Array): string | undefined {
   let count = 0;
   let value = -1; // -1: between numbers
@@ -185,12 +185,12 @@ function parsePixels(cell: Buffer, out: Uint8Array): string | undefined {
     const code = i < cell.length ? (cell[i] ?? 0) : SPACE;
     if (code >= 48 && code <= 57) value = Math.max(0, value) * 10 + code - 48;
     else if (code === SPACE || code === QUOTE || code === RETURN) {
-      if (value > 255) return `a pixel of ${value}`;
+      if (value > 255) return `a pixel is ${value}, above 255`;
       if (value >= 0 && count++ < out.length) out[count - 1] = value;
       value = -1;
     } else return "its pixels are not all numbers";
   }
-  return count === out.length ? undefined : `${count} pixels where ${out.length} were expected`;
+  return count === out.length ? undefined : `it has ${count} pixels instead of ${out.length}`;
 }
 
 function grown(images: Uint8Array, length: number): Uint8Array<SharedArrayBuffer> {

@@ -1,6 +1,6 @@
 import { isNamed } from "./split-names.js";
 
-/** Labelled faces of one size, all in memory. Parallel arrays: picture `i` is row `i` of each. */
+/** Labelled faces of one size, all in memory, in parallel arrays: picture `i` is row `i` of each. */
 export interface FaceDataset {
   readonly name: string;
   /** Names of the classes; `label` and the columns of `soft` index it. */
@@ -10,7 +10,7 @@ export interface FaceDataset {
   /** `n * height * width` grey levels, row-major, in shared memory so that workers read it in place. */
   readonly images: Uint8Array<SharedArrayBuffer>;
   readonly label: Uint8Array;
-  /** `[n, labels]`, each row sums to 1: what several people saw. Absent when only the labels are known. */
+  /** `[n, labels]`, each row sums to 1: soft labels from several annotators. Absent if only the labels are known. */
   readonly soft?: Float32Array;
   /** Names of the splits, e.g. `Training`. */
   readonly splits: readonly string[];
@@ -24,22 +24,22 @@ export interface FaceDataset {
 export interface Batch {
   /** `[size, 1, height, width]`, pixels as `pixel * scale + offset`. */
   readonly x: Float32Array;
-  /** `[size, labels]`, each row sums to 1; label smoothing is in it. */
+  /** `[size, labels]`, each row sums to 1, with label smoothing applied. */
   readonly y: Float32Array;
-  /** `[size]`, how much each picture counts in the loss; their mean over the classes' frequencies is 1. */
+  /** `[size]`, weight of each picture in the loss; it averages 1 over the training pictures. */
   readonly weight: Float32Array;
   readonly size: number;
 }
 
-/** Batches in an order, and augmented in a way, that depend on the seed and the epoch's number alone. */
+/** Batches whose order and augmentation depend only on the seed and the epoch's number. */
 export interface BatchSource {
   readonly batchesPerEpoch: number;
-  /** One epoch at a time: the one before is ended by asking for the next. */
+  /** One epoch at a time: asking for the next one ends the previous one. */
   epoch(number: number): AsyncIterable<Batch>;
   close(): Promise<void>;
 }
 
-/** The rows of the named splits, in order; names match without regard to case, and `train` is `training`. */
+/** The rows of the named splits, in order. Names are case-insensitive, and `train` means `training`. */
 export function rowsOf(dataset: FaceDataset, names: readonly string[]): Uint32Array {
   const wanted = dataset.splits.map((name) => isNamed(name, names));
   const rows: number[] = [];
@@ -47,7 +47,7 @@ export function rowsOf(dataset: FaceDataset, names: readonly string[]): Uint32Ar
   return Uint32Array.from(rows);
 }
 
-/** The same data set with only these rows, in this order. */
+/** The data set reduced to these rows, in this order. */
 export function pick(dataset: FaceDataset, rows: Uint32Array): FaceDataset {
   const { width, height, labels, soft } = dataset;
   const size = width * height;
@@ -67,7 +67,7 @@ export function pick(dataset: FaceDataset, rows: Uint32Array): FaceDataset {
   };
 }
 
-/** How many pictures each class has in each split, as a table in plain text. */
+/** How many pictures each class has in each split, as a plain-text table. */
 export function countTable(dataset: FaceDataset): string {
   const { labels, splits } = dataset;
   const counts = labels.map(() => splits.map(() => 0));

@@ -3,8 +3,8 @@ import { type FaceDataset, pick, rowsOf } from "./dataset.js";
 import { isNamed } from "./split-names.js";
 
 /**
- * Leaves out of the training splits every picture that stands pixel for pixel in one of the others: a network that
- * has seen its test pictures is no measure of anything.
+ * Removes from the training splits every picture that another split contains, pixel for pixel: results on pictures that
+ * a network was trained on mean nothing.
  */
 export function dropCopies(
   dataset: FaceDataset,
@@ -19,7 +19,7 @@ export function dropCopies(
   return keep(dataset, (i) => !inTraining[dataset.split[i] ?? 0] || !held.has(hashes[i] ?? ""));
 }
 
-/** Leaves out of the named splits pictures whose grey levels hardly differ (standard deviation below `least`). */
+/** Removes pictures with almost uniform grey levels (standard deviation below `least`) from the named splits. */
 export function dropBlank(
   dataset: FaceDataset,
   splits: readonly string[],

@@ -6,17 +6,17 @@ import { ROW_ID } from "./csv.js";
 import type { FaceDataset } from "./dataset.js";
 import { isNamed } from "./split-names.js";
 
-/** FER+'s columns for FER-2013's seven classes, in FER-2013's order; contempt, unknown and NF are no class of it. */
+/** FER+'s columns for FER-2013's seven classes, in FER-2013's order; contempt, unknown and NF have no class there. */
 const VOTES = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"];
 
-/** With fewer votes for the seven classes the people did not agree on anything, and the label alone counts. */
+/** With fewer votes for the seven classes, the annotators did not agree on anything, and only the label counts. */
 const LEAST_VOTES = 3;
 
 /**
- * Adds soft labels from FER+'s `fer2013new.csv` (columns `Usage`, `Image name`, ten kinds of votes):
- * `(1 - share) * label + share * votes`, the votes over the seven classes only and brought to a sum of 1.
- * Pictures with fewer than three such votes keep their label. Rows belong together by their order, as FER+ means it
- * (its picture names count otherwise). Throws `DataError`.
+ * Adds soft labels from FER+'s `fer2013new.csv` (columns `Usage`, `Image name`, ten kinds of votes): `(1 - share) *
+ * label + share * votes`, with only the votes for the seven classes, normalised to a sum of 1. Pictures with fewer than
+ * three such votes keep their label. Rows are matched by their order, as FER+ intends (its image names are numbered
+ * differently). Throws `DataError`.
  */
 export async function withFerPlus(dataset: FaceDataset, path: string, share: number): Promise<FaceDataset> {
   const votes = await readVotes(path);
@@ -28,7 +28,7 @@ export async function withFerPlus(dataset: FaceDataset, path: string, share: num
     if (usage === undefined || !isNamed(usage, [dataset.splits[dataset.split[i] ?? 0] ?? ""]))
       throw new DataError(
         "DATA_FERPLUS",
-        `${path}: ${id} is ${usage ?? "missing"} there and ${dataset.splits[dataset.split[i] ?? 0]} in ${dataset.name}; both must have the rows of FER-2013 in their first order`,
+        `${path}: ${id} is ${usage ?? "missing"} here but ${dataset.splits[dataset.split[i] ?? 0]} in ${dataset.name}; both files must have the rows of FER-2013 in their original order`,
       );
     const sum = row?.reduce((a, b) => a + b, 0) ?? 0;
     const part = sum >= LEAST_VOTES ? share : 0;
@@ -51,7 +51,7 @@ async function readVotes(path: string): Promise<Votes[]> {
     await pipeline(createReadStream(path), parser, async (rows: AsyncIterable<Record<string, string>>) => {
       for await (const row of rows) {
         if (!("usage" in row) || !VOTES.every((name) => name in row))
-          throw new Error("its first line must name Usage and the ten kinds of votes, as in fer2013new.csv");
+          throw new Error("the first line must name Usage and the ten kinds of votes, as in fer2013new.csv");
         votes.push({ usage: row.usage, counts: VOTES.map((name) => Number(row[name]) || 0) });
       }
     });

@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { DataError, messageOf } from "../../errors.js";
-import { plural } from "../../text.js";
+import { count } from "../../text.js";
 import { type Entry, listClasses, PICTURES } from "./class-folders.js";
 import { type FaceDataset, rowsOf } from "./dataset.js";
 import { greyPicture } from "./grey.js";
@@ -8,7 +8,7 @@ import { Random } from "./random.js";
 import type { Skipped } from "./skipped.js";
 import { partOf } from "./split.js";
 
-/** Read and decoded at the same time. */
+/** Pictures decoded concurrently. */
 const AT_ONCE = 16;
 
 export interface FolderOptions {
@@ -16,15 +16,15 @@ export interface FolderOptions {
   readonly height: number;
   /** Names of the splits to learn from. */
   readonly training: readonly string[];
-  /** Part of each class that becomes the split `validation`, where the folder has no splits of its own. */
+  /** Fraction of each class that becomes the split `validation` if the folder has no splits of its own. */
   readonly validation: number;
   readonly seed: number;
 }
 
 /**
- * Reads pictures from one folder a class (`happy/1.jpg`), or from splits that hold such folders
- * (`train/happy/1.jpg`, `test/...`). Classes are the folders' names in alphabetical order. Pictures become grey and
- * are resized; colours by their luma, turned as their EXIF says. Throws `DataError`.
+ * Reads pictures from one folder per class (`happy/1.jpg`), or from splits that hold such folders (`train/happy/1.jpg`,
+ * `test/...`). Classes are the folder names in alphabetical order. Pictures are rotated as their EXIF says, resized,
+ * and converted to grey by their luma. Throws `DataError`.
  */
 export async function readFolder(
   path: string,
@@ -33,7 +33,7 @@ export async function readFolder(
   warn: (message: string) => void,
 ): Promise<FaceDataset> {
   const { labels, splits, entries, ignored } = await listClasses(path);
-  if (ignored) warn(`${path}: passed over ${ignored}; pictures are ${PICTURES}`);
+  if (ignored) warn(`${path}: skipped ${ignored}; pictures must be ${PICTURES}`);
   if (!splits) splitByClass(entries, labels.length, options);
   const pictures = await decodeAll(entries, options, skipped);
   const dataset = {
@@ -46,7 +46,7 @@ export async function readFolder(
   return dataset;
 }
 
-/** Moves a part of each class to split 1, by the seed. */
+/** Moves a random part of each class to split 1; the seed decides which. */
 function splitByClass(entries: Entry[], classes: number, { validation, seed }: FolderOptions): void {
   if (validation === 0) return;
   for (let label = 0; label < classes; label++) {
@@ -88,7 +88,7 @@ async function decodeAll(entries: readonly Entry[], { width, height }: FolderOpt
   };
 }
 
-/** Grey pixels, or why there are none. */
+/** Grey pixels, or why the file cannot be decoded. */
 async function decode(file: string, width: number, height: number): Promise<Uint8Array | string> {
   try {
     return await greyPicture(file, width, height);
@@ -97,7 +97,7 @@ async function decode(file: string, width: number, height: number): Promise<Uint
   }
 }
 
-/** Throws where a class has no pictures at all; where only those to learn from are missing, a test set may be meant. */
+/** Throws if a class has no pictures at all. Only warns if it has none to learn from: this may be a test set. */
 function checkClasses(
   dataset: FaceDataset,
   path: string,
@@ -112,9 +112,9 @@ function checkClasses(
   if (empty)
     throw new DataError(
       "DATA_CLASSES",
-      `${path}: no pictures of ${empty}; a class is a folder of ${PICTURES} pictures, and a split (train/, val/, test/) stands beside splits alone`,
+      `${path}: no pictures of ${empty}; a class is a folder of ${PICTURES} pictures, and a split folder (train/, val/, test/) may only stand next to other splits`,
     );
   const rows = rowsOf(dataset, training);
   const unlearnt = rows.length > 0 ? without(rows) : "";
-  if (unlearnt) warn(`${path}: of ${plural(rows.length, "picture")} to learn from, none is of ${unlearnt}`);
+  if (unlearnt) warn(`${path}: no training pictures of ${unlearnt} (${count(rows.length)} of other classes)`);
 }

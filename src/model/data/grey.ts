@@ -1,9 +1,9 @@
 import sharp from "sharp";
 
 /**
- * A picture file as grey levels of the given size, cut to its shape around the middle: luma by BT.601's weights, as the
- * brightness that a video's faces come with; turned as its EXIF says; what is transparent lies on black.
- * Throws what the decoder says.
+ * A picture file as grey levels of the given size, cropped around the centre to its aspect ratio. Uses luma with
+ * BT.601's weights, like the frames of a video; rotates as EXIF says; transparent areas become black. Throws the
+ * decoder's error.
  */
 export async function greyPicture(file: string, width: number, height: number): Promise<Uint8Array> {
   const colours = await sharp(file, { failOn: "error" })
@@ -16,7 +16,9 @@ export async function greyPicture(file: string, width: number, height: number): 
   return lumaOf(colours);
 }
 
-/** Of red, green and blue. In whole numbers, so that grey stays what it is; libvips' own grey weighs light, not levels. */
+/**
+ * Luma of RGB pixels. Integer arithmetic keeps grey as it is; libvips' own greyscale weighs linear light, not levels.
+ */
 function lumaOf(colours: Uint8Array): Uint8Array {
   const luma = new Uint8Array(colours.length / 3);
   for (let i = 0; i < luma.length; i++) {

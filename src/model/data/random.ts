@@ -30,12 +30,12 @@ export class Random {
     return (this.next() * 2 - 1) * reach;
   }
 
-  /** A whole number from 0 to `limit` - 1. */
+  /** An integer from 0 to `limit` - 1. */
   below(limit: number): number {
     return Math.floor(this.next() * limit);
   }
 
-  /** Brings `items` into a random order, in place. */
+  /** Shuffles `items` in place. */
   shuffle<T extends Uint32Array>(items: T): T {
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.below(i + 1);

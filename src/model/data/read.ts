@@ -68,17 +68,18 @@ export const DataOptions = Type.Object({
 });
 export type DataOptions = Static<typeof DataOptions>;
 
-/** What reading says while it reads. */
+/** Receives messages while a data set is read. */
 export interface DataLog {
   info(message: string): void;
   warn(message: string): void;
 }
 
 /**
- * Reads a data set, drops exact copies of held-back pictures from training, and says what it found by class and split.
- * Paths are taken as they are. Throws `ConfigError` where there is nothing at a path, `DataError` for what is there.
+ * Reads a data set, drops exact copies of held-back pictures from training, and logs the number of pictures by class
+ * and split. Paths are used as given. Throws `ConfigError` if a path does not exist, `DataError` if its contents are
+ * unusable.
  *
- * @param remedy what whoever asks can do about too many damaged pictures, besides mending them: "raise `x`"
+ * @param remedy what the caller can do about too many damaged pictures, besides repairing them: "raise `x`"
  */
 export async function readDataset(options: DataOptions, log: DataLog, remedy = ""): Promise<FaceDataset> {
   const { path, training } = options;
@@ -94,7 +95,7 @@ export async function readDataset(options: DataOptions, log: DataLog, remedy = "
     dataset = divide(dataset, options.split);
     if (tests.length > 0)
       log.warn(
-        `${path}: \`split\` puts pictures of ${tests.join(", ")} into training: do not measure the model on them`,
+        `${path}: \`split\` puts pictures of ${tests.join(", ")} into training; do not evaluate the model on them`,
       );
   }
   const copies = dropCopies(dataset, training);
@@ -110,7 +111,7 @@ export async function readDataset(options: DataOptions, log: DataLog, remedy = "
   return dataset;
 }
 
-/** What is at a path. Throws `ConfigError` where nothing is. */
+/** Stats of a path. Throws `ConfigError` if it cannot be accessed. */
 async function infoOf(path: string, wanted: string): Promise<Stats> {
   return stat(path).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === "ENOENT" ? "no such file or folder" : messageOf(cause);

@@ -1,7 +1,7 @@
 import { type FaceDataset, rowsOf } from "./dataset.js";
 import { Random } from "./random.js";
 
-/** How many pictures of one epoch, and which, in which order: depends on seed and epoch alone. */
+/** The rows of one epoch, in order. Depends only on seed and epoch. */
 export function epochOrder(
   dataset: FaceDataset,
   rows: Uint32Array,
@@ -14,7 +14,7 @@ export function epochOrder(
   const byClass = dataset.labels
     .map((_, label) => random.shuffle(rows.filter((row) => dataset.label[row] === label)))
     .filter((own) => own.length > 0);
-  // Each class in turn; a small one begins again.
+  // Takes one picture of each class in turn; small classes repeat.
   const order = rows.map((_, i) => {
     const own = byClass[i % byClass.length];
     return own?.[Math.floor(i / byClass.length) % own.length] ?? 0;
@@ -22,7 +22,7 @@ export function epochOrder(
   return random.shuffle(order);
 }
 
-/** Weights that make every class count the same in the loss, their mean over the pictures being 1. */
+/** Weights that make every class count equally in the loss; their mean over the pictures is 1. */
 export function classWeights(dataset: FaceDataset, splits: readonly string[]): Float32Array {
   const counts = new Array<number>(dataset.labels.length).fill(0);
   const rows = rowsOf(dataset, splits);

@@ -1,6 +1,6 @@
 import { DataError } from "../../errors.js";
 
-/** Pictures that could not be used: named one by one, and too many of them are an error. */
+/** Pictures that could not be used: warns about each one, and fails if there are too many. */
 export class Skipped {
   readonly #data: string;
   readonly #limit: number;
@@ -9,8 +9,8 @@ export class Skipped {
   readonly #why: string[] = [];
 
   /**
-   * @param limit the fraction of all pictures that may be skipped
-   * @param remedy what helps besides mending them: "raise `x`"; empty where nothing does
+   * @param limit fraction of all pictures that may be skipped
+   * @param remedy what helps besides repairing them: "raise `x`"; empty if nothing does
    */
   constructor(data: string, limit: number, warn: (message: string) => void, remedy: string) {
     this.#data = data;
@@ -28,7 +28,7 @@ export class Skipped {
     if (this.#why.length <= 20) this.#warn(`${this.#data}: skipped ${where}: ${why}`);
   }
 
-  /** Throws `DataError` when more than the allowed part of `total` was skipped, or nothing is left. */
+  /** Throws `DataError` if more than the allowed fraction of `total` was skipped, or nothing is left. */
   check(total: number): void {
     if (total > this.count && this.count <= this.#limit * total) return;
     const first = this.#why[0];
@@ -36,8 +36,8 @@ export class Skipped {
     throw new DataError(
       "DATA_DAMAGED",
       total === 0
-        ? `${this.#data}: there are no pictures in it`
-        : `${this.#data}: ${this.count} of ${total} pictures cannot be used (more than ${this.#limit * 100} %), the first is ${first}; mend them or take them out${remedy}`,
+        ? `${this.#data}: it contains no pictures`
+        : `${this.#data}: ${this.count} of ${total} pictures cannot be used (more than ${this.#limit * 100} %); the first is ${first}; repair or remove them${remedy}`,
     );
   }
 }

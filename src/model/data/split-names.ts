@@ -1,4 +1,4 @@
-/** Splits as they are shown, by the ways in which data sets and recipes write them: in small letters, without `_`. */
+/** Display names of splits, by the spellings found in data sets and recipes (in lower case, without `_`). */
 const OFFICIAL: ReadonlyMap<string, string> = new Map([
   ["train", "training"],
   ["training", "training"],
@@ -11,12 +11,15 @@ const OFFICIAL: ReadonlyMap<string, string> = new Map([
   ["privatetest", "PrivateTest"],
 ]);
 
-/** The official spelling: `training` of `Train`, `validation` of `val`; undefined where no data set names a split so. */
+/**
+ * The official spelling: `training` for `Train`, `validation` for `val`; undefined if it is not a usual name of a
+ * split.
+ */
 export function officialSplit(name: string): string | undefined {
   return OFFICIAL.get(name.toLowerCase().replaceAll("_", ""));
 }
 
-/** Whether one of the names means this split, however both are written. */
+/** Whether one of the names means this split, however either is spelled. */
 export function isNamed(split: string, names: readonly string[]): boolean {
   const plain = (name: string) => officialSplit(name) ?? name.toLowerCase();
   return names.some((name) => plain(name) === plain(split));

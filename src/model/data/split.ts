@@ -4,7 +4,7 @@ import { type FaceDataset, rowsOf } from "./dataset.js";
 import { Random } from "./random.js";
 import { isNamed } from "./split-names.js";
 
-/** How splits are merged and divided anew: the `split:` block of a recipe's data. */
+/** How splits are merged and divided again: the `split:` block of a recipe's data. */
 export const SplitOptions = Type.Object({
   training: Type.Number({
     default: 0.8,
@@ -23,13 +23,13 @@ export const SplitOptions = Type.Object({
 });
 export type SplitOptions = Static<typeof SplitOptions>;
 
-/** Merges splits and divides them anew into `training` and `validation`, class by class. Throws `ConfigError`. */
+/** Merges splits and divides them again into `training` and `validation`, class by class. Throws `ConfigError`. */
 export function divide(dataset: FaceDataset, { training, of, seed }: SplitOptions): FaceDataset {
   const unknown = of?.find((name) => !dataset.splits.some((split) => isNamed(split, [name])));
   if (unknown !== undefined)
     throw new ConfigError(
       "DATA_SPLIT",
-      `${dataset.name}: \`split.of\` names ${unknown}; the data set has ${dataset.splits.join(", ")}`,
+      `${dataset.name}: \`split.of\` names ${unknown}, which does not exist; the data set has ${dataset.splits.join(", ")}`,
     );
   const merged = of ?? dataset.splits;
   const made = ["training", "validation"];
@@ -49,7 +49,7 @@ export function divide(dataset: FaceDataset, { training, of, seed }: SplitOption
   return { ...dataset, splits, split };
 }
 
-/** How many of a class's pictures a part is; of two or more, at least one comes to either side. */
+/** How many of a class's pictures a fraction is. With two or more, at least one goes to either side. */
 export function partOf(count: number, part: number): number {
   const whole = Math.round(count * part);
   return count < 2 ? whole : Math.min(count - 1, Math.max(1, whole));

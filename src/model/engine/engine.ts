@@ -1,17 +1,17 @@
 export type Provider = "cpu" | "webgpu" | "cuda";
 
-/** What a network computes with. */
+/** Number format that a network computes in. */
 export type Precision = "float32" | "int8";
 
 /** A model ready to run. */
 export interface Engine {
-  /** What really runs it, e.g. `onnx cpu` (not what was asked for). */
+  /** What actually runs it, e.g. `onnx cpu` (not what was requested). */
   readonly provider: string;
   /**
-   * Probabilities of faces, in a thread of its own; calls may overlap and finish in order.
+   * Computes the probabilities of faces in its own thread. Calls may overlap and finish in order.
    *
    * @param crops `[n, 1, height, width]`, normalised as the card says; copied before this returns
-   * @returns `[n, classes]`, finite. Rejects with `OperatorError` when the engine failed or was closed.
+   * @returns `[n, classes]`, finite. Rejects with `OperatorError` if the engine failed or was closed.
    */
   run(crops: Float32Array, n: number): Promise<Float32Array>;
   close(): Promise<void>;
@@ -20,36 +20,36 @@ export interface Engine {
 export interface EngineOptions {
   /** Default `onnx`. */
   readonly engine?: "onnx" | "tfjs";
-  /** Default `cpu`; the `tfjs` engine takes what its package was built for. */
+  /** Default `cpu`; the `tfjs` engine uses whatever its package was built for. */
   readonly provider?: Provider;
   /** Threads of the `onnx` engine on the CPU. Default 1: detection already fills the other cores. */
   readonly threads?: number;
-  /** Default `float32`; `int8` takes the model's file in 8 bits. */
+  /** Default `float32`; `int8` uses the model's 8-bit file. */
   readonly precision?: Precision;
-  /** An error where the provider cannot be had, instead of a warning and the CPU. */
+  /** Fail if the provider is not available, instead of warning and using the CPU. */
   readonly strict?: boolean;
   readonly warn?: (message: string) => void;
 }
 
-/** What the engine's thread is started with. */
+/** Passed to the engine's thread when it starts. */
 export interface EngineSetup {
   readonly engine: "onnx" | "tfjs";
   readonly provider: Provider;
   readonly threads: number;
   readonly strict: boolean;
-  /** The graph; for `tfjs` its JSON and its weights. */
+  /** The ONNX graph; for `tfjs` the model's JSON and weights. */
   readonly files: readonly Uint8Array[];
   readonly width: number;
   readonly height: number;
   readonly classes: number;
 }
 
-/** One engine inside its thread. */
+/** An engine inside its thread. */
 export interface Backend {
   readonly provider: string;
-  /** Why the provider is not the one asked for. */
+  /** Why the provider is not the one requested. */
   readonly warning?: string;
-  /** Takes `[n, 1, height, width]`, gives `[n, classes]`. */
+  /** Takes `[n, 1, height, width]`, returns `[n, classes]`. */
   run(crops: Float32Array, n: number): Promise<Float32Array>;
 }
 
@@ -58,7 +58,7 @@ export interface EngineJob {
   readonly n: number;
 }
 
-/** Ends the thread after what it is doing; jobs behind that are not begun. */
+/** Ends the thread after its current job; queued jobs are not started. */
 export const CLOSE = "close";
 
 export type EngineAnswer =

@@ -13,8 +13,8 @@ export async function openOnnx(setup: EngineSetup): Promise<Backend> {
     run: async (crops, n) => {
       const input = new Tensor("float32", crops, [n, 1, setup.height, setup.width]);
       const { probabilities } = await session.run({ input }, ["probabilities"]);
-      if (!probabilities) throw new ModelError("MODEL_SHAPE", "the model gave no `probabilities`");
-      return probabilities.data as Float32Array; // its type was checked at the start
+      if (!probabilities) throw new ModelError("MODEL_SHAPE", "the model returned no `probabilities`");
+      return probabilities.data as Float32Array; // type checked by checkShapes
     },
   };
 }
@@ -25,17 +25,17 @@ interface Opened {
   readonly warning?: string;
 }
 
-env.logLevel = "fatal"; // what goes wrong is said once, in our own words
+env.logLevel = "fatal"; // errors are reported once, in our own words
 
 async function openSession(model: Uint8Array, setup: EngineSetup): Promise<Opened> {
   const { provider, threads } = setup;
   const open = (name: Provider) =>
     InferenceSession.create(model, {
-      executionProviders: [name], // a list with a fallback throws where the first is missing
+      executionProviders: [name], // a list with a fallback throws if the first is missing
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       logSeverityLevel: 4,
-      // Threads that spin while they wait would take the cores that detection needs.
+      // Threads that spin while waiting would take the cores that detection needs.
       extra: { session: { intra_op: { allow_spinning: "0" } } },
     });
   if (provider === "cpu") return { session: await openOrRefuse(() => open("cpu")), provider };
@@ -44,11 +44,11 @@ async function openSession(model: Uint8Array, setup: EngineSetup): Promise<Opene
   } catch (error) {
     const why = `onnxruntime cannot use ${provider} here: ${firstLine(messageOf(error))}`;
     if (setup.strict)
-      throw new OperatorError("ENGINE_PROVIDER", `${why}; leave \`strict\` out to run on the CPU`);
+      throw new OperatorError("ENGINE_PROVIDER", `${why}; remove \`strict\` to run on the CPU`);
     return {
       session: await openOrRefuse(() => open("cpu")),
       provider: "cpu",
-      warning: `${why}; it runs on the CPU`,
+      warning: `${why}; running on the CPU`,
     };
   }
 }
@@ -57,7 +57,7 @@ async function openOrRefuse(open: () => Promise<InferenceSession>): Promise<Infe
   try {
     return await open();
   } catch (error) {
-    throw new ModelError("MODEL_FILE", `onnxruntime refuses the model: ${firstLine(messageOf(error))}`);
+    throw new ModelError("MODEL_FILE", `onnxruntime cannot load the model: ${firstLine(messageOf(error))}`);
   }
 }
 
@@ -65,25 +65,25 @@ function firstLine(text: string): string {
   return text.split("\n", 1)[0] ?? text;
 }
 
-/** Throws `ModelError` unless the graph takes and gives what the card says. */
+/** Throws `ModelError` unless the graph's input and output match the card. */
 function checkShapes(session: InferenceSession, { width, height, classes }: EngineSetup): void {
   const input = session.inputMetadata.find(({ name }) => name === "input");
   const output = session.outputMetadata.find(({ name }) => name === "probabilities");
   if (!fits(input, [undefined, 1, height, width]) || session.inputMetadata.length !== 1)
     throw new ModelError(
       "MODEL_SHAPE",
-      `the model takes ${described(session.inputMetadata)}; the card says input float32 [N, 1, ${height}, ${width}]`,
+      `the model takes ${described(session.inputMetadata)}, but its card says input float32 [N, 1, ${height}, ${width}]`,
     );
   if (!fits(output, [undefined, classes]))
     throw new ModelError(
       "MODEL_SHAPE",
-      `the model gives ${described(session.outputMetadata)}; the card says probabilities float32 [N, ${classes}]`,
+      `the model returns ${described(session.outputMetadata)}, but its card says probabilities float32 [N, ${classes}]`,
     );
 }
 
 type ValueMetadata = InferenceSession["inputMetadata"][number];
 
-/** Sizes that are symbols (the batch, mostly) fit anything. */
+/** The batch size must be a symbol, all other sizes must match. */
 function fits(value: ValueMetadata | undefined, sizes: readonly (number | undefined)[]): boolean {
   if (!value?.isTensor || value.type !== "float32" || value.shape.length !== sizes.length) return false;
   return value.shape.every((size, i) => (i === 0 ? typeof size === "string" : size === sizes[i]));

@@ -14,9 +14,9 @@ import {
 } from "./engine.js";
 
 /**
- * Starts a model in a thread of its own and runs it once, so that the first face waits for nothing.
- * Throws `ModelError` where the model is not what its card says, `ConfigError` where the engine is not installed,
- * `OperatorError` where the provider cannot be had and `strict` is set.
+ * Starts a model in its own thread and runs it once, so that the first face does not wait. Throws `ModelError` if the
+ * model does not match its card, `ConfigError` if the engine is not installed, `OperatorError` if the provider is not
+ * available and `strict` is set.
  */
 export async function openEngine(model: Model, options: EngineOptions = {}): Promise<Engine> {
   const { card } = model;
@@ -24,7 +24,7 @@ export async function openEngine(model: Model, options: EngineOptions = {}): Pro
   if (options.precision === "int8" && engine !== "onnx")
     throw new ConfigError(
       "ENGINE_PRECISION",
-      `8 bits are for the onnx engine, not for ${engine}; leave one of them out`,
+      `precision int8 is for the onnx engine, not for ${engine}; remove one of the two`,
     );
   const setup: EngineSetup = {
     engine,
@@ -58,7 +58,7 @@ type Ready = EngineAnswer & { kind: "ready" };
 
 function started(worker: Worker, what: string): Promise<Ready> {
   return new Promise<Ready>((resolve, reject) => {
-    // Not `removeAllListeners`: the worker has some of its own, without which no message arrives any more.
+    // Not `removeAllListeners`: the worker has internal ones, without which no more messages arrive.
     const unlisten = () => worker.off("message", onMessage).off("error", onError).off("exit", onExit);
     const refuse = async (error: Error) => {
       unlisten();
@@ -72,12 +72,12 @@ function started(worker: Worker, what: string): Promise<Ready> {
       } else if (answer.kind === "refused") void refuse(refusal(answer.code, `${what}: ${answer.message}`));
     };
     const onError = (error: Error) => void refuse(died(what, messageOf(error), error));
-    const onExit = () => void refuse(died(what, "it ended"));
+    const onExit = () => void refuse(died(what, "it exited"));
     worker.on("message", onMessage).on("error", onError).on("exit", onExit);
   });
 }
 
-/** The error that the thread met, in its own class (classes do not cross threads). */
+/** Recreates the thread's error in its own class, since classes do not cross threads. */
 function refusal(code: string, message: string): Error {
   if (code.startsWith("MODEL_")) return new ModelError(code, message);
   if (code === "TFJS_MISSING" || code === "ONNXRUNTIME_MISSING") return new ConfigError(code, message);
@@ -99,9 +99,9 @@ class EngineThread implements Engine {
   readonly provider: string;
   readonly #worker: Worker;
   readonly #what: string;
-  /** Under way, oldest first: the thread answers in order. */
+  /** Calls in progress, oldest first: the thread answers in order. */
   readonly #calls: Call[] = [];
-  /** Buffers that travel to the thread and back. */
+  /** Idle buffers, which travel to the thread and back. */
   readonly #idle: ArrayBuffer[] = [];
   readonly #exited: Promise<void>;
   #broken: OperatorError | undefined;
@@ -114,7 +114,7 @@ class EngineThread implements Engine {
     worker.on("error", (error) => this.#fail(died(this.#what, messageOf(error), error)));
     this.#exited = new Promise((resolve) => {
       worker.on("exit", () => {
-        this.#fail(died(this.#what, "it ended"));
+        this.#fail(died(this.#what, "it exited"));
         resolve();
       });
     });
@@ -135,7 +135,7 @@ class EngineThread implements Engine {
 
   async close(): Promise<void> {
     this.#fail(new OperatorError("ENGINE_CLOSED", `${this.#what}: the engine was closed`));
-    // A thread that is terminated while onnxruntime works takes the whole process with it.
+    // Terminating a thread while onnxruntime is running crashes the whole process.
     this.#worker.postMessage(CLOSE);
     await this.#exited;
   }
@@ -148,7 +148,7 @@ class EngineThread implements Engine {
     else call?.reject(new OperatorError("ENGINE_RUN", `${this.#what}: ${answer.message}`));
   }
 
-  /** The first failure stays: all calls under way and to come are rejected with it. */
+  /** Keeps the first failure: it rejects all calls in progress and to come. */
   #fail(error: OperatorError): void {
     if (this.#broken) return;
     this.#broken = error;

@@ -19,31 +19,31 @@ interface TfModule {
   tensor4d(values: Float32Array, shape: [number, number, number, number]): TfTensor;
 }
 
-/** Ways to TensorFlow.js, the fastest first: a native package, or its parts with the WebAssembly backend. */
+/** Ways to install TensorFlow.js, fastest first: a native package, or its parts with the WebAssembly backend. */
 const INSTALLATIONS: readonly (readonly string[])[] = [
   ["@tensorflow/tfjs-node-gpu"],
   ["@tensorflow/tfjs-node"],
   ["@tensorflow/tfjs-core", "@tensorflow/tfjs-layers", "@tensorflow/tfjs-backend-wasm"],
 ];
 
-/** TensorFlow.js as it is installed here. Throws `ConfigError` where it is not. */
+/** Opens the installed TensorFlow.js. Throws `ConfigError` if it is not installed. */
 export async function openTfjs(setup: EngineSetup, installations = INSTALLATIONS): Promise<Backend> {
   const tf = await importTfjs(installations);
   const { width, height, classes } = setup;
   await tf.ready();
   const model = await readModel(tf, setup);
   const takes = model.inputs[0]?.shape.slice(1).join("x");
-  const last = model.outputs.length - 1; // logits may stand before the probabilities
+  const last = model.outputs.length - 1; // logits may come before the probabilities
   const gives = model.outputs[last]?.shape.slice(1).join("x");
   if (takes !== `${height}x${width}x1` || gives !== String(classes))
     throw new ModelError(
       "MODEL_SHAPE",
-      `the TF.js model takes ${takes} and gives ${gives}; the card says ${height}x${width}x1 and ${classes}`,
+      `the TF.js model takes ${takes} and gives ${gives}, but its card says ${height}x${width}x1 and ${classes}`,
     );
   return {
     provider: `tfjs ${tf.getBackend()}`,
     run: async (crops, n) => {
-      const input = tf.tensor4d(crops, [n, height, width, 1]); // with one channel the same order as [n, 1, h, w]
+      const input = tf.tensor4d(crops, [n, height, width, 1]); // with one channel, same order as [n, 1, h, w]
       const answer = model.predict(input);
       const outputs = Array.isArray(answer) ? answer : [answer];
       try {
@@ -62,11 +62,11 @@ async function readModel(tf: TfModule, { files }: EngineSetup): Promise<TfModel>
   try {
     const { modelTopology, weightsManifest } = JSON.parse(Buffer.from(json).toString("utf8"));
     const weightSpecs = weightsManifest[0].weights;
-    const weightData = Uint8Array.from(weights).buffer; // `slice` of a Buffer is no copy
+    const weightData = Uint8Array.from(weights).buffer; // `Buffer.slice` does not copy
     return await tf.loadLayersModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData }));
   } catch (cause) {
     const [why = ""] = messageOf(cause).split("\n", 1);
-    throw new ModelError("MODEL_FILE", `TensorFlow.js refuses the model: ${why}`, { cause });
+    throw new ModelError("MODEL_FILE", `TensorFlow.js cannot load the model: ${why}`, { cause });
   }
 }
 
@@ -86,12 +86,12 @@ async function importTfjs(installations: readonly (readonly string[])[]): Promis
   }
   throw new ConfigError(
     "TFJS_MISSING",
-    `engine tfjs needs TensorFlow.js, which cannot be loaded here; run ${installations.map((names) => `\`npm install ${names.join(" ")}\``).join(" or ")}, or leave \`engine\` out`,
+    `engine tfjs needs TensorFlow.js, which cannot be loaded; run ${installations.map((names) => `\`npm install ${names.join(" ")}\``).join(" or ")}, or remove \`engine\``,
     { cause },
   );
 }
 
-/** What a module exports; a CommonJS one has all of it under `default`. */
+/** What a module exports; a CommonJS module has all of it under `default`. */
 function contents(module: object): object {
   return { ...("default" in module ? (module.default as object) : {}), ...module };
 }

@@ -2,7 +2,9 @@ import { parentPort, workerData } from "node:worker_threads";
 import { EkspresiError, ModelError, messageOf } from "../../errors.js";
 import { type Backend, CLOSE, type EngineAnswer, type EngineJob, type EngineSetup } from "./engine.js";
 
-/** Open before the first real batch: kernels are chosen and memory is taken at the first run. */
+/**
+ * Opens the backend and runs it before the first real batch: kernels are chosen and memory is allocated on first use.
+ */
 async function open(setup: EngineSetup): Promise<Backend> {
   const backend =
     setup.engine === "onnx"
@@ -51,15 +53,12 @@ async function serve(): Promise<void> {
   });
 }
 
-/** Refuses what is not so many finite numbers; makes sure that the array owns its buffer. */
+/** Throws unless there are `length` finite numbers. Returns an array that owns its buffer. */
 function check(values: Float32Array, length: number): Float32Array<ArrayBuffer> {
   if (values.length !== length)
-    throw new ModelError(
-      "MODEL_OUTPUT",
-      `the model gave ${values.length} numbers where ${length} were expected`,
-    );
+    throw new ModelError("MODEL_OUTPUT", `the model returned ${values.length} numbers instead of ${length}`);
   if (!values.every(Number.isFinite))
-    throw new ModelError("MODEL_OUTPUT", "the model gave numbers that are not finite");
+    throw new ModelError("MODEL_OUTPUT", "the model returned numbers that are not finite");
   return values.buffer instanceof ArrayBuffer && values.byteLength === values.buffer.byteLength
     ? (values as Float32Array<ArrayBuffer>)
     : Float32Array.from(values);

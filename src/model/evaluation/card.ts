@@ -4,7 +4,7 @@ import type { Model } from "../load.js";
 import type { Evaluation } from "./evaluate.js";
 import type { Subject } from "./report.js";
 
-/** Digits of a fraction in a card: more than the pictures can tell apart. */
+/** Four digits are more precise than the number of pictures allows. */
 const round = (value: number) => Math.round(value * 1e4) / 1e4;
 
 export function cardMetrics(
@@ -32,7 +32,7 @@ export function cardMetrics(
   };
 }
 
-/** Puts figures into a model's card, in place of earlier ones of the same data, split, flip and precision. */
+/** Writes figures to a model's card, replacing earlier ones of the same data, split, flip and precision. */
 export async function writeMetrics({ folder, card }: Model, metrics: CardMetrics): Promise<void> {
   const others = card.metrics.filter(
     ({ dataset, split, flip, precision }) =>

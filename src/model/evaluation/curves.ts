@@ -1,9 +1,9 @@
 import { ConfigError } from "../../errors.js";
 
-/** A figure of training over its epochs. */
+/** A figure over the epochs of a training run. */
 export interface Curve {
   readonly name: string;
-  /** One point an epoch. */
+  /** One point per epoch. */
   readonly points: readonly { readonly epoch: number; readonly value: number }[];
 }
 
@@ -13,14 +13,14 @@ const LEFT = 48;
 const RIGHT = 16;
 const TOP = 32;
 const BOTTOM = 32;
-/** Okabe and Ito's colours, told apart by nearly everyone. */
+/** Okabe and Ito's colours, which nearly everyone can tell apart. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7a00", "#7f7f7f"];
 
 /**
- * Every number that each line of a history file gives, by its name; lines are JSON with an `epoch`.
- * Throws `ConfigError` where a line is none.
+ * The curves of a history file, one for each number that its lines contain, by name. Each line is JSON with an `epoch`.
+ * Throws `ConfigError` if a line is not.
  *
- * @param file names it in errors
+ * @param file names the file in errors
  */
 export function readHistory(text: string, file: string): Curve[] {
   const curves = new Map<string, { epoch: number; value: number }[]>();
@@ -28,11 +28,11 @@ export function readHistory(text: string, file: string): Curve[] {
   for (const [i, line] of lines.entries()) {
     if (line === "") continue;
     const report = reportOf(line);
-    if (!report && i > 0 && i === lines.length - 1) break; // a kill may have cut the last line short
+    if (!report && i > 0 && i === lines.length - 1) break; // a killed process may have left the last line incomplete
     if (!report)
       throw new ConfigError(
         "HISTORY",
-        `${file}: line ${i + 1} is no epoch of a training; give the history.jsonl that \`pipeline train\` wrote`,
+        `${file}: line ${i + 1} is not an epoch of a training run; give the history.jsonl that \`pipeline train\` wrote`,
       );
     for (const [name, value] of Object.entries(report)) {
       if (name === "epoch" || typeof value !== "number") continue;
@@ -53,14 +53,14 @@ function reportOf(line: string): { readonly epoch: number } | undefined {
   }
 }
 
-/** What belongs together in one plot, by the names of a history; the rest is no curve to look at. */
+/** Plots by title: the fields of a history that each shows, and their names. Other fields are not plotted. */
 const PLOTS: Record<string, Record<string, string>> = {
   loss: { loss: "training", validationLoss: "validation" },
   accuracy: { accuracy: "training", validationAccuracy: "validation" },
   "learning rate": { rate: "rate" },
 };
 
-/** A training's curves as SVG: loss, accuracy and learning rate. */
+/** The curves of a training run as SVG: loss, accuracy and learning rate. */
 export function curves(history: readonly Curve[]): string {
   const plots = Object.entries(PLOTS).map(([title, names]) => {
     const lines = history.filter(({ name }) => name in names);
@@ -72,7 +72,7 @@ export function curves(history: readonly Curve[]): string {
   return `<div class="pair">${plots.join("")}</div>`;
 }
 
-/** Lines over epochs in one plot, as SVG, with a legend where there are several. */
+/** One plot of lines over epochs as SVG, with a legend if there are several. */
 export function plot(title: string, lines: readonly Curve[]): string {
   const points = lines.flatMap((line) => line.points);
   if (points.length === 0) return "";
@@ -103,7 +103,7 @@ export function plot(title: string, lines: readonly Curve[]): string {
   return `<figure class="plot"><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title}"><text class="title" x="${LEFT}" y="18">${title}</text>${grid.join("")}<text x="${LEFT}" y="${HEIGHT - 10}">1</text><text x="${WIDTH - RIGHT}" y="${HEIGHT - 10}" text-anchor="end">epoch ${last}</text>${drawn.join("")}</svg>${legend}</figure>`;
 }
 
-/** Three to six round numbers around all values. */
+/** Three to six round numbers that span all values. */
 function ticksOf(values: readonly number[]): number[] {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const rough = (most - least || Math.abs(most) || 1) / 4;

@@ -22,16 +22,16 @@ export interface Mistake {
 
 export interface Evaluation extends Figures {
   readonly labels: readonly string[];
-  /** The surest mistakes first. */
+  /** Most confident mistakes first. */
   readonly mistakes: readonly Mistake[];
 }
 
 /**
- * Runs a model over the given rows of a data set; pictures of another size are resized as faces in a pipeline are.
+ * Runs a model over the given rows of a data set; pictures of another size are resized like faces in a pipeline.
  *
  * @param flip averages over each picture and its mirror image
- * @param onPicture told now and then how many pictures are done
- * @throws DataError when the data set has a class that the model does not know
+ * @param onPicture called after each batch with the number of pictures done
+ * @throws DataError if the data set has a class that the model does not have
  */
 export async function evaluate(
   model: Model,
@@ -67,7 +67,7 @@ export async function evaluate(
   return { labels, ...figuresOf(probabilities, truth, labels), mistakes };
 }
 
-/** Labels of the rows as the model counts them. */
+/** True labels of the rows, as indices into the model's labels. */
 function truthOf(dataset: FaceDataset, rows: Uint32Array, { card }: Model): Uint8Array {
   const index = dataset.labels.map((label) => card.labels.indexOf(label));
   return Uint8Array.from(rows, (row) => {
@@ -76,13 +76,13 @@ function truthOf(dataset: FaceDataset, rows: Uint32Array, { card }: Model): Uint
     if (own < 0)
       throw new DataError(
         "DATA_CLASSES",
-        `${dataset.name}: model ${card.name} knows no class ${dataset.labels[label]}; it knows ${card.labels.join(", ")}`,
+        `${dataset.name}: model ${card.name} has no class ${dataset.labels[label]}; it has ${card.labels.join(", ")}`,
       );
     return own;
   });
 }
 
-/** Pictures as a model takes them, `[rows, 1, height, width]`. */
+/** Pictures as a model's input, `[rows, 1, height, width]`. */
 export function inputsOf(input: ModelCard["input"], dataset: FaceDataset, rows: Uint32Array): Float32Array {
   const size = input.width * input.height;
   const cropper = new Cropper(input);

@@ -1,6 +1,6 @@
 import { argmax } from "../argmax.js";
 
-/** What one class got right and wrong. Fractions are 0 where there is nothing to divide by. */
+/** Figures of one class. Fractions are 0 if there is nothing to divide by. */
 export interface ClassFigures {
   readonly label: string;
   /** Pictures of this class. */
@@ -13,14 +13,14 @@ export interface ClassFigures {
 }
 
 /**
- * How good probabilities are against the truth. All fractions are 0 to 1. Means over classes are over those that the
- * data has pictures of: scikit-learn counts those as well that were only predicted, so that a single such answer takes a
- * whole class's part off the mean.
+ * How well probabilities match the truth. All fractions are 0 to 1. Means cover only the classes that the data has
+ * pictures of: scikit-learn also counts classes that were only predicted, so that a single such prediction takes a
+ * whole class's share off the mean.
  */
 export interface Figures {
   readonly images: number;
   readonly accuracy: number;
-  /** The truth is among the two most probable classes. */
+  /** The true class is among the two most probable. */
   readonly top2: number;
   readonly macroPrecision: number;
   readonly macroRecall: number;
@@ -77,7 +77,7 @@ export function figuresOf(
   };
 }
 
-/** How many classes stand before `truth`; of equals the first. */
+/** How many classes rank before `truth`; of equal ones, the first ranks first. */
 function rank(row: Float32Array, truth: number): number {
   const own = row[truth] ?? 0;
   return row.reduce((before, value, c) => before + (value > own || (value === own && c < truth) ? 1 : 0), 0);

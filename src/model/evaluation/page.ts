@@ -1,7 +1,7 @@
 import { escaped } from "../../text.js";
 import { STYLE } from "./style.js";
 
-/** One HTML page with everything in it. */
+/** A self-contained HTML page. */
 export function page(title: string, parts: readonly string[]): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -10,7 +10,7 @@ export function page(title: string, parts: readonly string[]): string {
 `;
 }
 
-/** Of a fraction. */
+/** A fraction as a percentage. */
 export function percent(fraction: number, digits = 1): string {
   return `${(fraction * 100).toFixed(digits)} %`;
 }

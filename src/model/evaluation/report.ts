@@ -15,13 +15,13 @@ export interface Subject {
   readonly split: string;
   readonly flip: boolean;
   readonly precision: Precision;
-  /** What really ran the model. */
+  /** What actually ran the model. */
   readonly provider: string;
 }
 
 const WORST = 40;
 
-/** One HTML page with everything in it: figures, confusion matrix, training curves, the surest mistakes. */
+/** A self-contained HTML page: figures, confusion matrix, training curves, the most confident mistakes. */
 export async function report(
   subject: Subject,
   evaluation: Evaluation,
@@ -33,9 +33,9 @@ export async function report(
     `<h1>${escaped(title)}</h1><p class="note">${plural(evaluation.images, "picture")}${subject.flip ? ", each averaged with its mirror image" : ""}; run by ${escaped(subject.provider)}.</p>`,
     headline(evaluation),
     `<section><h2>Classes</h2>${classTable(evaluation)}</section>`,
-    `<section><h2>Confusion, % of each true class</h2><div class="pair">${matrices(evaluation)}</div></section>`,
+    `<section><h2>Confusion matrix, % of each true class</h2><div class="pair">${matrices(evaluation)}</div></section>`,
     history.length > 0 ? `<section><h2>Training</h2>${curves(history)}</section>` : "",
-    `<section><h2>Surest mistakes</h2>${await mistakes(evaluation, dataset)}</section>`,
+    `<section><h2>Most confident mistakes</h2>${await mistakes(evaluation, dataset)}</section>`,
   ];
   return page(title, parts);
 }
@@ -43,7 +43,7 @@ export async function report(
 function headline(evaluation: Evaluation): string {
   const figures: [string, string, string][] = [
     ["accuracy", percent(evaluation.accuracy), ""],
-    ["top-2", percent(evaluation.top2), "the truth is among the two most probable"],
+    ["top-2", percent(evaluation.top2), "the true class is among the two most probable"],
     ["macro precision", percent(evaluation.macroPrecision), "mean over the classes in the data"],
     ["macro recall", percent(evaluation.macroRecall), "mean over the classes in the data"],
     ["macro F1", percent(evaluation.macroF1), "mean over the classes in the data"],
@@ -61,7 +61,7 @@ function classTable({ classes }: Evaluation): string {
     ({ label, count, precision, recall, f1, oneVsRest }) =>
       `<tr><th>${escaped(label)}</th><td>${count}</td>${[precision, recall, f1, oneVsRest].map((value) => `<td>${percent(value)}</td>`).join("")}</tr>`,
   );
-  return `<table><thead><tr><th></th><th>pictures</th><th>precision</th><th>recall</th><th>F1</th><th>(TP + TN) / all</th></tr></thead><tbody>${rows.join("")}</tbody></table><p class="note">(TP + TN) / all is the study's accuracy of a class: each picture that is rightly given it or rightly not counts. With seven classes it is high for any model; compare models by accuracy and F1.</p>`;
+  return `<table><thead><tr><th></th><th>pictures</th><th>precision</th><th>recall</th><th>F1</th><th>(TP + TN) / all</th></tr></thead><tbody>${rows.join("")}</tbody></table><p class="note">(TP + TN) / all is the study's accuracy of a class: the share of pictures rightly assigned or rightly not assigned to it. With seven classes it is high for any model, so compare models by accuracy and F1.</p>`;
 }
 
 function matrices({ labels, confusion }: Evaluation): string {
@@ -72,7 +72,7 @@ function matrices({ labels, confusion }: Evaluation): string {
   const own = matrix("this model", labels, ours);
   if (labels.join() !== FER_LABELS.join()) return own;
   const { accuracy, precision, recall } = STUDY_FIGURES.conclusion;
-  const note = `the study (accuracy ${percent(accuracy, 0)}, precision ${percent(precision, 0)}, recall ${percent(recall, 0)} by its conclusion)`;
+  const note = `the study (its conclusion states accuracy ${percent(accuracy, 0)}, precision ${percent(precision, 0)}, recall ${percent(recall, 0)})`;
   return own + matrix(note, labels, STUDY_CONFUSION);
 }
 

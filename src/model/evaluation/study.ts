@@ -1,4 +1,4 @@
-/** The study's row-normalised confusion matrix in percent, rows truth, classes in FER-2013's order. */
+/** The study's row-normalised confusion matrix in percent; rows are the truth, classes in FER-2013's order. */
 export const STUDY_CONFUSION: readonly (readonly number[])[] = [
   [70, 1, 10, 4, 2, 3, 10],
   [26, 55, 5, 4, 5, 2, 3],
@@ -9,13 +9,13 @@ export const STUDY_CONFUSION: readonly (readonly number[])[] = [
   [5, 0, 5, 9, 3, 2, 75],
 ];
 
-/** What the study states of its test, its conclusion and its text; fractions. */
+/** What the study states in its conclusion and in its text, as fractions. */
 export const STUDY_FIGURES = {
   conclusion: { accuracy: 0.67, precision: 0.67, recall: 0.66 },
   text: { accuracy: 0.77, precision: 0.72, recall: 0.74 },
 };
 
-/** A row of the study's sweep: what was tried, and what it gave; accuracies in percent, losses as printed. */
+/** A row of the study's sweep: the value tried and its results; accuracies in percent, losses as printed. */
 export interface StudyRow {
   readonly value: number;
   readonly train: number;
@@ -32,7 +32,7 @@ const row = (
   validationLoss: number,
 ): StudyRow => ({ value, train, validation, loss, validationLoss });
 
-/** The study's Tables 7 to 9, by what they vary; its last dropout is printed as 1. */
+/** The study's Tables 7 to 9, by the value they vary; the last dropout is printed as 1. */
 export const STUDY_SWEEPS: Readonly<Record<string, { table: number; rows: readonly StudyRow[] }>> = {
   batch: {
     table: 7,

@@ -1,4 +1,4 @@
-/** The reports' look, light and dark. */
+/** Style of the reports, light and dark. */
 export const STYLE = `
 :root{color-scheme:light dark;--ink:light-dark(#1b2330,#e6e9ef);--dim:light-dark(#5c6675,#9aa4b2);--page:light-dark(#fff,#14181f);--line:light-dark(#dfe3e9,#2b323d);--right:light-dark(#2f8f6b,#3fae84);--wrong:light-dark(#d2603a,#e0754f)}
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,sans-serif}

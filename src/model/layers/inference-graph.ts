@@ -4,15 +4,18 @@ import { BATCH_NORM_EPSILON, type Conv, chainShape, type Layer, outputShape, typ
 import type { Values } from "./parameters.js";
 
 export interface InferenceOptions {
-  /** The logits are the mean of the picture's and its mirror image's: twice the work. */
+  /** Averages the logits of each picture and its mirror image, which is twice the work. */
   readonly mirror?: boolean;
-  /** Adds `mean:<norm>` and `square:<norm>` [channels]: of what each convolution gives to its batch norm. */
+  /**
+   * Adds outputs `mean:<norm>` and `square:<norm>` [channels] for each batch norm folded into a convolution: means of
+   * the convolution's output and of its square.
+   */
   readonly statistics?: boolean;
 }
 
 /**
- * The network for use: input `input` [N,C,H,W], outputs `logits` and `probabilities` [N,classes].
- * Batch norm after a convolution is folded into it.
+ * The network for inference: input `input` [N,C,H,W], outputs `logits` and `probabilities` [N,classes]. A batch norm
+ * after a convolution is folded into it.
  */
 export function inferenceGraph(
   layers: readonly Layer[],
@@ -40,7 +43,7 @@ function mirrored(graph: GraphBuilder, x: string): string {
   return graph.node("Slice", [x, ...backwards]);
 }
 
-/** Scale and shift by channel that stand for a trained batch norm. */
+/** Scale and shift per channel that replace a trained batch norm. */
 function foldedNorm(values: Values, path: string): { scale: Float32Array; shift: Float32Array } {
   const gamma = tensorOf(values, `${path}.gamma`);
   const beta = tensorOf(values, `${path}.beta`);

@@ -1,7 +1,9 @@
 import type { Random } from "../data/random.js";
 import type { Parameter } from "./parameters.js";
 
-/** Initial values: He normal (fan out) for convolutions, uniform by fan in for linear layers, identity for batch norm. */
+/**
+ * Initial values: He normal (fan out) for convolutions, uniform by fan in for linear layers, identity for batch norm.
+ */
 export function initialValue({ role, dims, size, fan }: Parameter, random: Random): Float32Array {
   const values = new Float32Array(size);
   if (role === "gamma" || role === "variance") return values.fill(1);
@@ -16,7 +18,7 @@ export function initialValue({ role, dims, size, fan }: Parameter, random: Rando
   return values;
 }
 
-/** Normally distributed with mean 0 and deviation 1 (Box and Muller). */
+/** A normally distributed number with mean 0 and deviation 1 (Box and Muller). */
 export function normal(random: Random): number {
   const radius = Math.sqrt(-2 * Math.log(1 - random.next()));
   return radius * Math.cos(2 * Math.PI * random.next());

@@ -10,14 +10,14 @@ export interface Conv {
   readonly bias: boolean;
 }
 
-/** Windows must not overlap (`stride` = `kernel`), so that a gradient goes back to one place. */
+/** Windows must not overlap (`stride` = `kernel`), so that each gradient goes back to one place. */
 export interface MaxPool {
   readonly type: "maxPool";
   readonly kernel: number;
   readonly padding: number;
 }
 
-/** Mean of `kernel` x `kernel` windows side by side; sizes must divide. */
+/** Mean of adjacent `kernel` x `kernel` windows; height and width must be multiples of `kernel`. */
 export interface AvgPool {
   readonly type: "avgPool";
   readonly kernel: number;
@@ -53,10 +53,10 @@ export type Layer =
   | Linear
   | Residual;
 
-/** Of one picture: channels, height, width; or only channels after global pooling. */
+/** Shape of one picture: channels, height, width; or only channels after global pooling. */
 export type Shape = readonly [number, number, number] | readonly [number];
 
-/** Added to a variance before its root. */
+/** Added to a variance before taking its root. */
 export const BATCH_NORM_EPSILON = 1e-5;
 
 export const conv = (
@@ -78,7 +78,7 @@ export const residual = (body: readonly Layer[], skip: readonly Layer[] = []): L
   skip,
 });
 
-/** Shape after a layer. Throws `ModelError` where the layer cannot follow that shape. */
+/** Shape after a layer. Throws `ModelError` if the layer cannot take this input. */
 export function outputShape(layer: Layer, input: Shape, path: string): Shape {
   switch (layer.type) {
     case "batchNorm":
@@ -114,8 +114,7 @@ function spatialShape(
   if (layer.type === "avgPool" && (height % kernel !== 0 || width % kernel !== 0))
     throw misfit(layer, path, input, `sizes must be multiples of ${kernel}`);
   const size = (n: number) => Math.floor((n + 2 * padding - kernel) / stride) + 1;
-  if (size(height) < 1 || size(width) < 1)
-    throw misfit(layer, path, input, "the picture is too small for it");
+  if (size(height) < 1 || size(width) < 1) throw misfit(layer, path, input, "the picture is too small");
   return [layer.type === "conv" ? layer.out : channels, size(height), size(width)];
 }
 

@@ -1,27 +1,27 @@
 import { type Layer, outputShape, type Shape } from "./layer.js";
 
-/** One tensor that a network learns, or (`mean`, `variance`) gathers. */
+/** A tensor that a network learns or (`mean`, `variance`) accumulates. */
 export interface Parameter {
-  /** Place of its layer and its role, e.g. `layers.3.body.0.weight`. */
+  /** Path of its layer and its role, e.g. `layers.3.body.0.weight`. */
   readonly name: string;
   readonly role: "weight" | "bias" | "gamma" | "beta" | "mean" | "variance";
   readonly dims: readonly number[];
   readonly size: number;
-  /** How many inputs one output is made of, and how many outputs one input feeds; of batch norm the pixels of a channel. */
+  /** Number of inputs per output, and of outputs per input; for batch norm `in` is the number of pixels per channel. */
   readonly fan: { readonly in: number; readonly out: number };
 }
 
 export const isLearnt = ({ role }: Parameter): boolean => role !== "mean" && role !== "variance";
 
-/** Parameters by name: views of one flat array, or arrays of their own. */
+/** Parameters by name: views of one flat array, or separate arrays. */
 export type Values = ReadonlyMap<string, Float32Array>;
 
-/** Everything that a list of layers learns and gathers, in order. */
+/** All parameters of a list of layers, in order. */
 export function parametersOf(layers: readonly Layer[], input: Shape): Parameter[] {
   return [...walk(layers, input)].flatMap(({ layer, path, shape }) => ownParameters(layer, path, shape));
 }
 
-/** Multiplications with addition for one picture, in convolutions and linear layers. */
+/** Multiply-adds for one picture, in convolutions and linear layers. */
 export function multiplyAdds(layers: readonly Layer[], input: Shape): number {
   let sum = 0;
   for (const { layer, path, shape } of walk(layers, input)) {
@@ -35,7 +35,7 @@ export function multiplyAdds(layers: readonly Layer[], input: Shape): number {
   return sum;
 }
 
-/** Every layer but `residual` itself, with its place and the shape that comes in. */
+/** Every layer except `residual` itself, with its path and the shape of its input. */
 function* walk(
   layers: readonly Layer[],
   input: Shape,

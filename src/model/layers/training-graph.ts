@@ -13,7 +13,7 @@ import {
 } from "./layer.js";
 import { isLearnt, type Parameter, parametersOf } from "./parameters.js";
 
-/** A mask that a dropout layer takes: 0, or 1 / (1 - rate). */
+/** Mask of a dropout layer; its values are 0 or 1 / (1 - rate). */
 export interface Mask {
   readonly name: string;
   readonly rate: number;
@@ -21,9 +21,9 @@ export interface Mask {
 }
 
 /**
- * One training step as a graph. Inputs: `x` [B,C,H,W], `y` [B,classes] (targets times the picture's weight),
- * every learnt parameter by its name, every mask by its name. Outputs: `loss` (mean over the batch), `logits`,
- * `gradient:<parameter>`, and of batch norms `batch:<mean or variance>`.
+ * One training step as a graph. Inputs: `x` [B,C,H,W], `y` [B,classes] (targets times the picture's weight), every
+ * learnt parameter by its name, every mask by its name. Outputs: `loss` (mean over the batch), `logits`,
+ * `gradient:<parameter>`, and for batch norms `batch:<mean or variance>`.
  */
 export interface TrainingGraph {
   readonly model: Uint8Array<ArrayBuffer>;
@@ -32,14 +32,14 @@ export interface TrainingGraph {
   readonly masks: readonly Mask[];
 }
 
-/** What a layer's forward pass leaves: its value, and how a gradient goes back through it. */
+/** Result of a layer's forward pass: its value, and how a gradient passes back through it. */
 interface Forward {
   readonly value: string;
-  /** Emits the gradients of its parameters, and gives that of its input unless nobody asks. */
+  /** Emits the gradients of the layer's parameters. Returns that of its input, unless `wanted` is false. */
   readonly backward: (gradient: string, wanted: boolean) => string;
 }
 
-/** Writes forward pass, loss and backward pass with operators that every inference runtime has. */
+/** Builds forward pass, loss and backward pass from operators that every inference runtime has. */
 export function trainingGraph(layers: readonly Layer[], input: Shape, batch: number): TrainingGraph {
   return new Emitter(batch).emit(layers, input);
 }
@@ -67,7 +67,7 @@ class Emitter {
     return { model: graph.encode(), input, parameters, masks: this.#masks };
   }
 
-  /** Cross-entropy with soft targets; gives its gradient by the logits. */
+  /** Cross-entropy with soft targets. Returns its gradient with respect to the logits. */
   #loss(logits: string, classes: number): string {
     const graph = this.#graph;
     const y = graph.input("y", [this.#batch, classes]);
@@ -112,7 +112,7 @@ class Emitter {
       case "residual":
         return this.#residual(layer, x, shape, path);
     }
-    if (shape.length !== 3) throw new RangeError(`${path}: shapes are checked before`);
+    if (shape.length !== 3) throw new RangeError(`${path}: shapes should have been checked before`);
     switch (layer.type) {
       case "conv":
         return this.#conv(layer, x, shape, path);
@@ -141,7 +141,7 @@ class Emitter {
       pads: [padding, padding, padding, padding],
     };
     const value = graph.node("Conv", layer.bias ? [x, weight, `${path}.bias`] : [x, weight], attributes);
-    // Rows and columns at the end that no window reached.
+    // Trailing rows and columns that no window reached.
     const rest = [height, width].map((size) => (size + 2 * padding - kernel) % stride) as [number, number];
     const backward = (gradient: string, wanted: boolean): string => {
       this.#convWeight(layer, x, gradient, shape, [outHeight, outWidth], rest, path);
@@ -157,9 +157,9 @@ class Emitter {
   }
 
   /**
-   * The weights' gradient is itself a convolution of the input by the output's gradient: pictures take the
-   * channels' place, and the stride becomes the dilation. The input's channels lie side by side in the rows, so
-   * that each row of the sum is one long run of memory: 4 times as fast as one channel after the other.
+   * The gradient of the weights is itself a convolution of the input with the output's gradient: pictures take the
+   * place of channels, and the stride becomes the dilation. The input's channels lie side by side in the rows, so that
+   * each row of the sum is one long run of memory: 4 times as fast as one channel after another.
    */
   #convWeight(
     { kernel, stride, padding, out }: Conv,
@@ -194,7 +194,7 @@ class Emitter {
     this.#gradient(`${path}.weight`, graph.node("Transpose", [apart], { perm: [0, 3, 1, 2] }), dims);
   }
 
-  /** The input's gradient: with stride 1 a plain convolution by the turned weights, which is the faster way. */
+  /** The gradient of the input. With stride 1 it is a plain convolution with the rotated weights, which is faster. */
   #convInput(
     { kernel, stride, padding, out }: Conv,
     gradient: string,
@@ -217,8 +217,8 @@ class Emitter {
   }
 
   /**
-   * Weights [out,in,k,k] as [in,out,k,k], each kernel turned by half a turn. In these steps runs of memory are moved: 5
-   * times as fast as `Transpose` and a `Slice` that goes backwards.
+   * Weights [out,in,k,k] as [in,out,k,k], each kernel rotated by 180 degrees. These steps move runs of memory: 5 times
+   * as fast as `Transpose` and a backward `Slice`.
    */
   #turned(weight: string, out: number, channels: number, kernel: number): string {
     const graph = this.#graph;
@@ -234,8 +234,8 @@ class Emitter {
   #batchNorm(x: string, [channels, height, width]: readonly [number, number, number], path: string): Forward {
     const graph = this.#graph;
     const gamma = `${path}.gamma`;
-    // With momentum 0 their contents do not matter, but they must differ: onnxruntime merges equal constants, and one
-    // for both inputs makes it write both statistics to one place.
+    // With momentum 0 their contents do not matter, but they must differ: onnxruntime merges equal constants, and with
+    // one constant for both inputs it writes both statistics to the same place.
     const old = () => {
       this.#statistics += 1;
       return graph.tensor([channels], new Float32Array(channels).fill(this.#statistics));
@@ -258,7 +258,7 @@ class Emitter {
       const scale = mul(moment, inverse);
       this.#gradient(`${path}.beta`, beta, [channels]);
       this.#gradient(gamma, scale, [channels]);
-      // gradient * a + x * b + c, with a, b, c by channel.
+      // gradient * a + x * b + c, with a, b, c per channel.
       const share = graph.scalar(-1 / (this.#batch * height * width));
       const a = mul(gamma, inverse);
       const b = mul(mul(mul(a, inverse), scale), share);
@@ -292,7 +292,7 @@ class Emitter {
     const graph = this.#graph;
     const [value, places] = graph.pair("MaxPool", [x], attributes);
     const full = [this.#batch, ...shape];
-    // ScatterElements over one flat axis, for MaxUnpool wants windows without padding.
+    // ScatterElements over one flat axis, because MaxUnpool needs windows without padding.
     const backward = (gradient: string): string => {
       const flat = [-1];
       const zeros = graph.node("ConstantOfShape", [graph.ints([full.reduce((a, b) => a * b, 1)])]);

@@ -7,7 +7,7 @@ import {
   type OnnxValue,
 } from "./proto.js";
 
-/** Builds a graph node by node; every value has a name of its own. */
+/** Builds a graph node by node. Every value has a unique name. */
 export class GraphBuilder {
   readonly #name: string;
   readonly #nodes: OnnxNode[] = [];
@@ -46,7 +46,7 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Adds a node with one output and gives its name. */
+  /** Adds a node with one output and returns the output's name. */
   node(
     op: string,
     inputs: readonly string[],
@@ -79,7 +79,7 @@ export class GraphBuilder {
     return outputs;
   }
 
-  /** Adds a node with as many outputs as wanted. */
+  /** Adds a node with `count` outputs. */
   nodes(
     op: string,
     inputs: readonly string[],

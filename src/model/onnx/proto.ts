@@ -21,7 +21,7 @@ export interface OnnxNode {
   readonly attributes: Readonly<Record<string, OnnxAttribute>>;
 }
 
-/** An input or output; a text as dimension is a free one, by name. */
+/** An input or output. A string as dimension is a free one, by name. */
 export interface OnnxValue {
   readonly name: string;
   readonly type: TensorType;
@@ -36,7 +36,7 @@ export interface OnnxGraph {
   readonly outputs: readonly OnnxValue[];
 }
 
-/** Operators are those of opset 17; onnxruntime reads it since 1.12. */
+/** Operators are those of opset 17, supported since onnxruntime 1.12. */
 const OPSET = 17;
 const IR_VERSION = 8;
 const TYPE_CODE = { float32: 1, int64: 7 } as const;

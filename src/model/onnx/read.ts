@@ -7,20 +7,20 @@ export interface Weights {
   readonly data: Float32Array;
 }
 
-/** A node with what it computes from and to; a missing input is an empty name. */
+/** A node with its inputs and outputs; a missing input is an empty name. */
 export interface NodeRead {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Whole numbers, fractions, texts and lists of whole numbers by name; other kinds are left out. */
+  /** Integers, floats, strings and lists of integers by name; other kinds are left out. */
   readonly attributes: ReadonlyMap<string, number | string | readonly number[]>;
 }
 
-/** What our tools need of an ONNX file: its nodes in order, and its constants by name. */
+/** What our tools need from an ONNX file: its nodes in order, and its constants by name. */
 export interface GraphRead {
   readonly nodes: readonly NodeRead[];
   readonly weights: ReadonlyMap<string, Weights>;
-  /** Constants of 64-bit whole numbers, flat: shapes, axes and the like. */
+  /** 64-bit integer constants, flat: shapes, axes and the like. */
   readonly integers: ReadonlyMap<string, readonly number[]>;
 }
 
@@ -28,8 +28,8 @@ const FLOAT = 1;
 const INT64 = 7;
 
 /**
- * Reads nodes and constants of an ONNX file; field numbers are those of onnx.proto3. The file may come from
- * anywhere: a constant whose bytes do not fill its shape, or a message that ends early, throws `ModelError`.
+ * Reads nodes and constants of an ONNX file; field numbers are those of onnx.proto3. The file may come from anywhere: a
+ * constant whose bytes do not match its shape, or a truncated message, throws `ModelError`.
  *
  * @param what names the file in errors
  */
@@ -57,28 +57,28 @@ export function readGraph(bytes: Uint8Array, what: string): GraphRead {
       });
     });
   } catch (cause) {
-    throw new ModelError("MODEL_FILE", `${what}: it is no ONNX model: ${messageOf(cause)}`, { cause });
+    throw new ModelError("MODEL_FILE", `${what}: not an ONNX model: ${messageOf(cause)}`, { cause });
   }
-  if (nodes.length === 0) throw new ModelError("MODEL_FILE", `${what}: it is no ONNX model: it has no nodes`);
+  if (nodes.length === 0) throw new ModelError("MODEL_FILE", `${what}: not an ONNX model: it has no nodes`);
   return { nodes, weights, integers };
 }
 
 function fields(bytes: Uint8Array, read: (tag: number, pbf: PbfReader) => void): void {
   const pbf = new PbfReader(bytes);
   pbf.readFields((tag, _, reader) => read(tag, reader), null);
-  if (pbf.pos !== bytes.length) throw new RangeError("a part of it ends early");
+  if (pbf.pos !== bytes.length) throw new RangeError("it is truncated");
 }
 
-/** The bytes of a nested message. The reader itself would hand out fewer where the file is cut off. */
+/** The bytes of a nested message. The reader itself would return fewer if the file is truncated. */
 function piece(pbf: PbfReader): Uint8Array {
   const length = pbf.readVarint();
   const start = pbf.pos;
-  if (start + length > pbf.length) throw new RangeError("a part of it ends early");
+  if (start + length > pbf.length) throw new RangeError("it is truncated");
   pbf.pos = start + length;
   return pbf.buf.subarray(start, pbf.pos);
 }
 
-/** A node of the kind `Constant` gives its tensor too, and is then no node but a constant of the graph. */
+/** A `Constant` node also yields its tensor, and becomes a constant of the graph instead of a node. */
 function readNode(bytes: Uint8Array): NodeRead & { constant?: TensorRead } {
   const inputs: string[] = [];
   const outputs: string[] = [];
@@ -98,7 +98,7 @@ function readNode(bytes: Uint8Array): NodeRead & { constant?: TensorRead } {
   return { op, inputs, outputs, attributes, ...(op === "Constant" && constant && { constant }) };
 }
 
-/** Its value is the one field that is there: a writer may leave out the number of its type. */
+/** Its value is whichever field is present: a writer may omit the type number. */
 function readAttribute(bytes: Uint8Array) {
   let name = "";
   let value: number | string | readonly number[] | TensorRead | undefined;
@@ -135,7 +135,7 @@ function readTensor(bytes: Uint8Array): TensorRead {
   return tensor;
 }
 
-/** The tensor's numbers, copied, for they must begin at a multiple of their size. */
+/** The tensor's numbers, copied because they must start at a multiple of their size. */
 function filled<T extends Float32Array | BigInt64Array>(
   name: string,
   dims: readonly number[],
@@ -145,6 +145,8 @@ function filled<T extends Float32Array | BigInt64Array>(
   const size = dims.reduce((a, b) => a * b, 1);
   const whole = dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
   if (!whole || data.length !== size * List.BYTES_PER_ELEMENT)
-    throw new RangeError(`constant ${name} has ${data.length} bytes for the shape [${dims.join(", ")}]`);
-  return new List(Uint8Array.from(data).buffer); // `slice` of a Buffer is no copy
+    throw new RangeError(
+      `constant ${name} has ${data.length} bytes, which do not match its shape [${dims.join(", ")}]`,
+    );
+  return new List(Uint8Array.from(data).buffer); // `Buffer.slice` does not copy
 }

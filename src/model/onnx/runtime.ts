@@ -1,4 +1,4 @@
-// onnxruntime, told first to keep what it sees to itself: import it from here alone.
+// onnxruntime with telemetry turned off: import it only from here.
 import "./no-telemetry.js";
 import { createRequire } from "node:module";
 import type * as onnxruntime from "onnxruntime-node";
@@ -9,8 +9,8 @@ export type InferenceSession = onnxruntime.InferenceSession;
 export type Tensor = onnxruntime.Tensor;
 
 /**
- * Throws `ConfigError` where there is no build of it for this machine. Required, not imported: where a CommonJS module
- * that is exported again throws, Node 20 ends the process (nodejs/node#51603).
+ * Throws `ConfigError` if there is no build for this machine. Uses `require`, not `import`: if a re-exported CommonJS
+ * module throws, Node 20 ends the process (nodejs/node#51603).
  */
 function load(): typeof onnxruntime {
   try {
@@ -19,7 +19,7 @@ function load(): typeof onnxruntime {
     const [why = ""] = messageOf(cause).split("\n", 1);
     throw new ConfigError(
       "ONNXRUNTIME_MISSING",
-      `onnxruntime cannot be loaded on ${process.platform} ${process.arch} (${why}); it is built for Linux with glibc, macOS 14 and newer on Apple silicon, and Windows; elsewhere \`npm install @tensorflow/tfjs-core @tensorflow/tfjs-layers @tensorflow/tfjs-backend-wasm\` and give \`classify\` \`engine: tfjs\``,
+      `onnxruntime cannot be loaded on ${process.platform} ${process.arch} (${why}); it is built for Linux with glibc, macOS 14 and newer on Apple silicon, and Windows; elsewhere, run \`npm install @tensorflow/tfjs-core @tensorflow/tfjs-layers @tensorflow/tfjs-backend-wasm\` and set \`engine: tfjs\` on \`classify\``,
       { cause },
     );
   }

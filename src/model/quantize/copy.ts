@@ -3,14 +3,14 @@ import { GraphBuilder } from "../onnx/graph.js";
 import type { OnnxAttribute } from "../onnx/proto.js";
 import type { GraphRead, NodeRead } from "../onnx/read.js";
 
-/** Attributes that are fractions also where their value is a whole number, by the operators' definitions. */
+/** Attributes that the operators define as floats, even if the value is an integer. */
 const FRACTIONS: ReadonlySet<string> = new Set(["alpha", "beta", "epsilon"]);
 
-/** A graph that was read, written again node by node, with what is put between its nodes. */
+/** Copies a graph node by node, so that the caller can insert others between its nodes. */
 export class GraphCopy {
   readonly graph = new GraphBuilder("model");
   readonly #read: GraphRead;
-  /** Names here of the read graph's values. */
+  /** Names in the copy, by the names in the original graph. */
   readonly #names = new Map<string, string>();
 
   /** @param input dimensions of the graph's one input, `input` */
@@ -19,7 +19,7 @@ export class GraphCopy {
     this.#names.set("input", this.graph.input("input", input));
   }
 
-  /** What stands here for a value of the read graph. */
+  /** The copy's name for a value of the original graph. */
   value(name: string): string {
     const known = this.#names.get(name);
     if (known !== undefined) return known;
@@ -33,10 +33,10 @@ export class GraphCopy {
     if (floats) return this.graph.tensor(floats.dims, floats.data);
     const integers = this.#read.integers.get(name);
     if (integers) return this.graph.ints(integers);
-    throw new ModelError("MODEL_FILE", `the graph uses ${name} before anything gives it`);
+    throw new ModelError("MODEL_FILE", `the graph uses ${name} before it is defined`);
   }
 
-  /** Copies a node; its values may be given others here. */
+  /** Copies a node, optionally with other inputs. */
   node(node: NodeRead, inputs?: readonly string[]): void {
     if (this.#isIdle(node)) this.#names.set(node.outputs[0] ?? "", this.value(node.inputs[0] ?? ""));
     else {
@@ -46,7 +46,7 @@ export class GraphCopy {
     }
   }
 
-  /** Whether it only passes its first input on. PyTorch writes a padding by 0 before each mean. */
+  /** Whether it only passes on its first input. PyTorch writes a padding of 0 before each mean. */
   #isIdle({ op, inputs: [, pads = ""] }: NodeRead): boolean {
     return (
       op === "Identity" || (op === "Pad" && (this.#read.integers.get(pads)?.every((by) => by === 0) ?? false))

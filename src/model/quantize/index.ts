@@ -6,17 +6,18 @@ import { GraphCopy } from "./copy.js";
 import { type Range, rangesOf } from "./ranges.js";
 
 /**
- * Seven bits: processors without 8-bit dot products (AVX2) add two products of 8 bits in 16 with saturation, which only
- * smaller weights never reach. So a model gives the same everywhere; with 127 `fer2013-small` lost two points here.
+ * Seven bits: processors without 8-bit dot products (AVX2) add two 8-bit products in 16 bits with saturation, which
+ * only smaller weights never reach. This way a model gives the same results everywhere; with 127, `fer2013-small` lost
+ * two points there.
  */
 const LARGEST_WEIGHT = 63;
 const LARGEST_VALUE = 255;
-/** Half of what 32 bits hold: the products are added to it. */
+/** Half of the 32-bit range, since the products are added to it. */
 const LARGEST_BIAS = 2 ** 30;
-/** A scale for less would be 0 as a 32-bit float. */
+/** The scale of a smaller range would be 0 as a 32-bit float. */
 const NOTHING = 1e-30;
 
-/** Runtimes compute these in 8 bits, and every one beside them that only passes values on. */
+/** Runtimes compute these in 8 bits, and any nodes between them that only pass on values. */
 const IN_8_BITS: ReadonlySet<string> = new Set([
   "Conv",
   "Add",
@@ -26,12 +27,12 @@ const IN_8_BITS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The model in 8 bits: convolutions with a weight scale for each output channel, values with a scale each that covers
- * what they took on in `batches`, in the form that every runtime takes (ONNX QuantizeLinear and DequantizeLinear around
- * the nodes: QDQ). Inputs and outputs stay 32-bit floats; the last linear layer does too.
+ * The model in 8 bits: convolutions get a weight scale per output channel, and each value a scale that covers its range
+ * over `batches`, in the form that every runtime accepts (ONNX QuantizeLinear and DequantizeLinear around the nodes:
+ * QDQ). Inputs and outputs stay 32-bit floats, and so does the last linear layer.
  *
  * @param batches normalised pictures `[n, 1, height, width]` of training data
- * @throws ModelError where the graph has no convolution to gain by
+ * @throws ModelError if the graph has no convolution that would gain from it
  */
 export async function quantize(
   model: GraphRead,
@@ -43,19 +44,19 @@ export async function quantize(
   if (!nodes.some(({ op }) => op === "Conv"))
     throw new ModelError(
       "QUANTIZE",
-      `model ${card.name}: there is no convolution in it that 8 bits make faster`,
+      `model ${card.name}: it has no convolution that 8 bits would make faster`,
     );
   const names = [...new Set(nodes.flatMap((node) => valuesOf(node)))];
   const ranges = await rangesOf(model, names, [height, width], batches);
   return new Emitter(model, card, ranges).emit();
 }
 
-/** Convolutions only where their weights are constant. */
+/** Convolutions only if their weights are constant. */
 function isIn8Bits({ op, inputs: [, weight = "", bias = ""] }: NodeRead, { weights }: GraphRead): boolean {
   return op === "Conv" ? weights.has(weight) && weights.has(bias) : IN_8_BITS.has(op);
 }
 
-/** Its inputs that are computed, not learnt. */
+/** A node's inputs that are computed, not learnt. */
 function valuesOf({ op, inputs }: NodeRead): readonly string[] {
   return op === "Conv" ? inputs.slice(0, 1) : inputs;
 }
@@ -66,7 +67,7 @@ class Emitter {
   readonly #ranges: ReadonlyMap<string, Range>;
   readonly #copy: GraphCopy;
   readonly #graph: GraphBuilder;
-  /** Values of the read graph that went through 8 bits already. */
+  /** Values of the original graph that have been rounded to 8 bits. */
   readonly #rounded = new Map<string, string>();
 
   constructor(model: GraphRead, card: ModelCard, ranges: ReadonlyMap<string, Range>) {
@@ -123,7 +124,7 @@ class Emitter {
     return graph.node("DequantizeLinear", inputs, { axis: 0 });
   }
 
-  /** The value as 8 bits hold it. */
+  /** The value, rounded to 8 bits. */
   #round(name: string): string {
     const known = this.#rounded.get(name);
     if (known !== undefined) return known;
@@ -138,9 +139,9 @@ class Emitter {
 }
 
 /**
- * Rounds weights `[out, ...]`, each output channel by a scale of its own.
+ * Rounds weights `[out, ...]` with a separate scale for each output channel.
  *
- * @param least what each scale must be at least, so that the channel's bias fits its 32 bits
+ * @param least minimum of each scale, so that the channel's bias fits its 32 bits
  */
 export function roundWeights(
   { dims, data }: Weights,
@@ -161,7 +162,7 @@ export function roundWeights(
   return { scales, rounded };
 }
 
-/** Scale and zero point of 8 bits without a sign: `value = (bits - zero) * scale`, and 0 is exact. */
+/** Scale and zero point for unsigned 8 bits: `value = (bits - zero) * scale`, and 0 is exact. */
 export function scaleOf({ low, high }: Range = { low: 0, high: 1 }): { scale: number; zero: number } {
   const [from, to] = [Math.min(low, 0), Math.max(high, 0)];
   const scale = Math.fround((to - from > NOTHING ? to - from : 1) / LARGEST_VALUE);

@@ -2,14 +2,14 @@ import type { GraphRead } from "../onnx/read.js";
 import { InferenceSession, Tensor } from "../onnx/runtime.js";
 import { GraphCopy } from "./copy.js";
 
-/** The smallest and the largest number that a value took. */
+/** The smallest and the largest number in a value. */
 export interface Range {
   readonly low: number;
   readonly high: number;
 }
 
 /**
- * What each of the values took on while the model looked at `batches`.
+ * The range of each value over `batches`.
  *
  * @param names values of the graph
  * @param input height and width of a picture

@@ -3,10 +3,10 @@ import { type Static, Type } from "typebox";
 const Value = Type.Union([Type.Number(), Type.String(), Type.Boolean(), Type.Array(Type.Number())]);
 const Settings = Type.Record(Type.String(), Value);
 
-/** So many trainings a sweep may have at most. */
+/** Largest number of runs in a sweep. */
 export const MOST_RUNS = 10_000;
 
-/** A value of a recipe by its place in it, e.g. `optimiser.rate`. */
+/** Values of a recipe by their path in it, e.g. `optimiser.rate`. */
 export type Settings = Static<typeof Settings>;
 
 const Range = Type.Object({
@@ -27,7 +27,7 @@ const Step = Type.Object({
   ),
 });
 
-/** What `pipeline sweep` reads: a recipe, and which of its values to try. */
+/** What `pipeline sweep` reads: a recipe, and which of its values to vary. */
 export const SweepDefinition = Type.Object({
   name: Type.String({
     pattern: "^[a-z0-9][a-z0-9-]*$",

@@ -2,18 +2,18 @@ import { ConfigError } from "../../errors.js";
 import { Random } from "../data/random.js";
 import { MOST_RUNS, type Settings, type SweepDefinition, type SweepStep } from "./definition.js";
 
-/** One training of a sweep. */
+/** One training run of a sweep. */
 export interface PlannedRun {
   /** Also the name of its folder. */
   readonly id: string;
-  /** Everything that it changes of the recipe. */
+  /** All values that it changes in the recipe. */
   readonly settings: Settings;
 }
 
-/** The runs of one step of a one-factor sweep, given what the steps before settled. */
+/** The runs of one step of a one-factor sweep, given what the earlier steps settled. */
 export function stepRuns(number: number, { vary, values }: SweepStep, settled: Settings): PlannedRun[] {
   const slugs = values.map((value) => slug(`${vary}-${String(value)}`));
-  // Values may differ in what a folder's name cannot tell: by a minus, by case, or far behind.
+  // Values may differ only in ways that a folder name does not show: a minus sign, case, or characters past its length.
   const isClear = new Set(slugs).size === slugs.length;
   return values.map((value, i) => ({
     id: `${number + 1}-${isClear ? "" : `${i + 1}-`}${slugs[i]}`,
@@ -21,23 +21,26 @@ export function stepRuns(number: number, { vary, values }: SweepStep, settled: S
   }));
 }
 
-/** The steps of a one-factor sweep. Throws `ConfigError` where there are none, they prune, or try a value twice. */
+/**
+ * The steps of a one-factor sweep. Throws `ConfigError` if there are none, if one tries a value twice, or if options of
+ * the other methods are set.
+ */
 export function stepsOf({ name, steps, halving, parameters }: SweepDefinition): readonly SweepStep[] {
   if (!steps) throw new ConfigError("SWEEP", `sweep ${name}: \`one-factor\` needs \`steps\``);
   if (parameters)
-    throw new ConfigError("SWEEP", `sweep ${name}: \`parameters\` are of \`grid\` and \`random\``);
+    throw new ConfigError("SWEEP", `sweep ${name}: \`parameters\` is for \`grid\` and \`random\`; remove it`);
   if (halving)
-    throw new ConfigError("SWEEP", `sweep ${name}: \`halving\` is for \`grid\` and \`random\`, leave it out`);
+    throw new ConfigError("SWEEP", `sweep ${name}: \`halving\` is for \`grid\` and \`random\`; remove it`);
   for (const { vary, values } of steps) refuseTwice(name, vary, values);
   return steps;
 }
 
-/** The runs of a grid or random sweep; the same definition gives the same ones. Throws `ConfigError`. */
+/** The runs of a grid or random sweep; the same definition gives the same runs. Throws `ConfigError`. */
 export function combinations(definition: SweepDefinition): PlannedRun[] {
   const { name, method, parameters, steps, set = {} } = definition;
   if (!parameters || Object.keys(parameters).length === 0)
     throw new ConfigError("SWEEP", `sweep ${name}: \`${method}\` needs \`parameters\``);
-  if (steps) throw new ConfigError("SWEEP", `sweep ${name}: \`steps\` are of \`one-factor\``);
+  if (steps) throw new ConfigError("SWEEP", `sweep ${name}: \`steps\` is for \`one-factor\`; remove it`);
   const all = method === "grid" ? grid(name, parameters) : draws(definition, parameters);
   return all.map((own, i) => ({
     id: `${String(i + 1).padStart(String(all.length).length, "0")}-${slug(Object.values(own).join("-"))}`,
@@ -53,7 +56,7 @@ function grid(name: string, parameters: Parameters): Settings[] {
     if (!Array.isArray(values))
       throw new ConfigError(
         "SWEEP",
-        `sweep ${name}: \`grid\` needs a list of values for \`${key}\`, no range`,
+        `sweep ${name}: \`grid\` needs a list of values for \`${key}\`, not a range`,
       );
     refuseTwice(name, key, values);
     return [key, values];
@@ -62,7 +65,7 @@ function grid(name: string, parameters: Parameters): Settings[] {
   if (size > MOST_RUNS)
     throw new ConfigError(
       "SWEEP",
-      `sweep ${name}: its grid has ${size} combinations, more than ${MOST_RUNS}; leave some out, or draw some of them (\`method: random\`)`,
+      `sweep ${name}: its grid has ${size} combinations, more than ${MOST_RUNS}; remove some values, or draw combinations at random (\`method: random\`)`,
     );
   return lists.reduce<Settings[]>(
     (combined, [key, values]) =>
@@ -75,7 +78,7 @@ function refuseTwice(name: string, key: string, values: Values): void {
   const texts = values.map((value) => JSON.stringify(value));
   const twice = texts.find((text, i) => texts.indexOf(text) < i);
   if (twice !== undefined)
-    throw new ConfigError("SWEEP", `sweep ${name}: \`${key}\` has ${twice} twice; name each value once`);
+    throw new ConfigError("SWEEP", `sweep ${name}: \`${key}\` lists ${twice} twice; list each value once`);
 }
 
 function draws({ name, runs = 20, seed = 1 }: SweepDefinition, parameters: Parameters): Settings[] {
@@ -88,7 +91,7 @@ function draws({ name, runs = 20, seed = 1 }: SweepDefinition, parameters: Param
         if (from >= to || (log && from <= 0))
           throw new ConfigError(
             "SWEEP",
-            `sweep ${name}: \`${key}\` goes from ${from} to ${to}; from less to more, and from above 0 with \`log\``,
+            `sweep ${name}: \`${key}\` ranges from ${from} to ${to}; \`from\` must be less than \`to\`, and above 0 with \`log\``,
           );
         const value = log ? from * (to / from) ** random.next() : from + (to - from) * random.next();
         return [key, Number(value.toPrecision(4))];
@@ -97,7 +100,7 @@ function draws({ name, runs = 20, seed = 1 }: SweepDefinition, parameters: Param
   });
 }
 
-/** A text as a folder's name. */
+/** Text as a folder name. */
 function slug(text: string): string {
   return text
     .toLowerCase()

@@ -5,21 +5,23 @@ import type { EpochReport } from "../training/index.js";
 import { written } from "../written.js";
 import type { Settings, SweepDefinition } from "./definition.js";
 
-/** One training of a sweep, as far as it is. */
+/** One training run of a sweep, as far as it has come. */
 export interface RunRecord {
   readonly id: string;
-  /** Of a one-factor sweep, from 0. */
+  /** Step of a one-factor sweep, from 0. */
   readonly step?: number;
   readonly settings: Settings;
   readonly state: "running" | "done" | "pruned" | "failed";
-  /** Why it failed: a loss that is no longer a number, or too few pictures for a batch, ends a run, not the sweep. */
+  /**
+   * Why it failed: a loss that is no longer a number, or too few pictures for a batch, ends a run but not the sweep.
+   */
   readonly failure?: string;
   readonly history: readonly EpochReport[];
-  /** Figures of the epoch that became the model; once there is one. */
+  /** Figures of the epoch that became the model, once there is one. */
   readonly kept?: EpochReport;
 }
 
-/** `sweep.json`: everything that a sweep found out. */
+/** `sweep.json`: everything that a sweep has found. */
 export interface SweepRecord {
   readonly format: 1;
   readonly definition: SweepDefinition;
@@ -31,7 +33,7 @@ export interface SweepRecord {
   readonly runs: readonly RunRecord[];
 }
 
-/** What runs are compared by; higher is better. */
+/** The score by which runs are compared; higher is better. */
 export function scoreOf(
   { judge }: SweepDefinition,
   { validationAccuracy, validationLoss }: EpochReport,
@@ -39,28 +41,31 @@ export function scoreOf(
   return judge === "loss" ? -validationLoss : validationAccuracy;
 }
 
-/** Throws `ModelError` where it cannot be written. */
+/** Throws `ModelError` if it cannot be written. */
 export function writeRecord(file: string, record: SweepRecord): Promise<void> {
   return written(file, replaceFile(file, `${JSON.stringify(record, null, 1)}\n`));
 }
 
-/** The record of the same sweep; undefined where there is none. Throws `ConfigError` where it is another's or none. */
+/**
+ * The record of this sweep; undefined if there is none yet. Throws `ConfigError` if the file belongs to another sweep
+ * or is not a sweep record.
+ */
 export async function readRecord(
   file: string,
   { definition, recipe }: Pick<SweepRecord, "definition" | "recipe">,
 ): Promise<SweepRecord | undefined> {
   const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT") return undefined;
-    throw new ConfigError("SWEEP_RESUME", `${file}: ${readReason(cause)}; give another --out`, { cause });
+    throw new ConfigError("SWEEP_RESUME", `${file}: ${readReason(cause)}; choose another --out`, { cause });
   });
   if (text === undefined) return undefined;
   const record = recordOf(text);
-  if (!record) throw new ConfigError("SWEEP_RESUME", `${file}: it is no sweep's record; give another --out`);
+  if (!record) throw new ConfigError("SWEEP_RESUME", `${file}: not a sweep record; choose another --out`);
   const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
   if (!same(record.definition, definition) || !same(record.recipe, recipe))
     throw new ConfigError(
       "SWEEP_RESUME",
-      `${file}: it belongs to another sweep, or its recipe has changed since; give another --out`,
+      `${file}: it belongs to another sweep, or its recipe has changed since; choose another --out`,
     );
   return record;
 }

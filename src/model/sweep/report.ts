@@ -5,14 +5,14 @@ import { STUDY_SWEEPS, type StudyRow } from "../evaluation/study.js";
 import type { Settings, SweepStep } from "./definition.js";
 import { type RunRecord, type SweepRecord, scoreOf } from "./record.js";
 
-/** A sweep as one HTML page: tables, the study's beside ours where it has one, and curves of every run. */
+/** A sweep as one HTML page: tables, with the study's beside ours if it has one, and curves of the runs. */
 export function sweepReport(record: SweepRecord): string {
   const { definition, runs, best, finished } = record;
   const title = `Sweep ${definition.name}`;
   const done = runs.filter(({ state }) => state !== "running").length;
   const winner = runs.find(({ id }) => id === best);
   return page(title, [
-    `<h1>${escaped(title)}</h1><p class="note">${done} runs, ${finished ? "finished" : "not finished yet"}; judged by ${definition.judge === "loss" ? "validation loss" : "validation accuracy"}. Figures are of the epoch that became each model.</p>`,
+    `<h1>${escaped(title)}</h1><p class="note">${done} runs, ${finished ? "finished" : "not finished yet"}; judged by ${definition.judge === "loss" ? "validation loss" : "validation accuracy"}. Figures are from the epoch that became each model.</p>`,
     winner?.kept
       ? `<div class="figures"><div><b>${percent(winner.kept.validationAccuracy)}</b><span>best validation accuracy</span></div><div><b>${escaped(winner.id)}</b><span>${escaped(settingsText(winner.settings))}</span></div></div>`
       : "",
@@ -30,7 +30,9 @@ function settingsText(settings: Settings): string {
 
 const FIGURES = "<th>train</th><th>validation</th><th>loss</th><th>validation loss</th>";
 
-/** A sweep that tries fewer of the study's values is another one, beside which its figures would say nothing. */
+/**
+ * A sweep that shares fewer values with the study is a different one, and the study's figures would not be comparable.
+ */
 const LEAST_IN_COMMON = 3;
 
 function studyOf({ vary, values }: SweepStep) {
@@ -75,7 +77,7 @@ function searchSection({ definition, runs, best }: SweepRecord): string {
 }
 
 function cells(run: RunRecord | undefined): string {
-  if (!run?.kept) return `<td colspan="4">${run ? escaped(run.failure ?? "under way") : ""}</td>`;
+  if (!run?.kept) return `<td colspan="4">${run ? escaped(run.failure ?? "running") : ""}</td>`;
   const { accuracy, validationAccuracy, loss, validationLoss } = run.kept;
   return `<td>${percent(accuracy, 2)}</td><td>${percent(validationAccuracy, 2)}</td><td>${loss.toFixed(3)}</td><td>${validationLoss.toFixed(3)}</td>`;
 }

@@ -19,24 +19,24 @@ export interface SweepOptions {
   readonly out: string;
   /** Threads of the training graph. Default 2. */
   readonly threads?: number;
-  /** When it fires, the run under way saves and the sweep stops. */
+  /** When it fires, the current run saves and the sweep stops. */
   readonly signal?: AbortSignal;
-  /** The recipe with these values in it. Throws `ConfigError` where it cannot have them. */
+  /** The recipe with these values. Throws `ConfigError` if they are not allowed in it. */
   recipeOf(settings: Settings): Promise<Recipe>;
   dataset(recipe: Recipe): Promise<FaceDataset>;
-  /** After every change of the record: a run began, ended, was pruned. */
+  /** Called after every change of the record: a run began, ended or was pruned. */
   onChange?(record: SweepRecord, left: WorkLeft): Promise<void> | void;
   onStep?(id: string, report: StepReport): void;
   onEpoch?(id: string, report: EpochReport): void;
 }
 
-/** How much is still to be done, in epochs; what later steps need is estimated from what is settled so far. */
+/** How much is still to be done; what later steps need is estimated from what is settled so far. */
 export interface WorkLeft {
   readonly runs: number;
   readonly epochs: number;
 }
 
-/** A run whose values cannot be trained fails; the sweep goes on. */
+/** Codes of errors by which only the run fails; the sweep continues. */
 const RUN_FAILS = [
   "TRAINING_DIVERGED",
   "DATA_FEW",
@@ -47,16 +47,16 @@ const RUN_FAILS = [
 ];
 
 /**
- * Trains every run of a sweep, one after the other, and goes on where its folder's record stands. Each run can be
- * killed at any moment: it resumes from its own checkpoint to the same figures.
+ * Trains the runs of a sweep one after another, continuing from the record in its folder. A run can be killed at any
+ * moment: it resumes from its own checkpoint and reaches the same figures.
  *
- * @returns the record; not `finished` where the signal stopped it
+ * @returns the record; not `finished` if the signal stopped it
  */
 export async function sweep(definition: SweepDefinition, options: SweepOptions): Promise<SweepRecord> {
   return new Sweep(definition, options, await options.recipeOf({})).run();
 }
 
-/** Checks that the recipe can have every value that the sweep tries, before hours are spent. */
+/** Checks that the recipe accepts every value that the sweep tries, before hours are spent. */
 export async function checkSweep(
   definition: SweepDefinition,
   recipeOf: SweepOptions["recipeOf"],
@@ -95,7 +95,7 @@ class Sweep {
     return this.#record;
   }
 
-  /** False: the signal stopped it. */
+  /** Returns false if the signal stopped it. */
   async #steps(): Promise<boolean> {
     const steps = stepsOf(this.#definition);
     let settled: Settings = this.#definition.set ?? {};
@@ -112,7 +112,7 @@ class Sweep {
     return true;
   }
 
-  /** Work after run `first` of step `number`. */
+  /** Work left after run `first` of step `number`. */
   async #estimate(number: number, settled: Settings, first: number): Promise<WorkLeft> {
     let known = settled;
     let runs = 0;
@@ -129,7 +129,7 @@ class Sweep {
     return { runs, epochs };
   }
 
-  /** Successive halving: all runs get a few epochs, the best of them more, until one has all of its own. */
+  /** Successive halving: all runs get a few epochs, the best of them more, until one has had all its epochs. */
   async #search(): Promise<boolean> {
     const { halving } = this.#definition;
     let active = combinations(this.#definition);
@@ -145,7 +145,7 @@ class Sweep {
     }
   }
 
-  /** Work after run `done` of `size` in the round that goes from `before` to `budget` epochs, and in the rounds to come. */
+  /** Work left after run `done` of `size` in the round from `before` to `budget` epochs, and in the rounds to come. */
   #searchLeft(size: number, done: number, before: number, budget: number, most: number): WorkLeft {
     const factor = this.#definition.halving?.factor;
     let runs = size - done;
@@ -162,7 +162,7 @@ class Sweep {
     return { runs, epochs };
   }
 
-  /** Ranks by what the runs had reached within the budget, so that a resumed sweep decides the same. */
+  /** Ranks by what the runs reached within the budget, so that a resumed sweep decides the same way. */
   async #prune(active: readonly PlannedRun[], keep: number, budget: number): Promise<PlannedRun[]> {
     const recordOf = ({ id }: PlannedRun) => this.#runs.find((run) => run.id === id);
     const score = (run: PlannedRun) => {
@@ -186,7 +186,7 @@ class Sweep {
     return (await this.#options.recipeOf(settings)).epochs;
   }
 
-  /** Trains one run until it has so many epochs; false where the signal stopped it. */
+  /** Trains one run until it has `until` epochs. Returns false if the signal stopped it. */
   async #train(run: PlannedRun, until: number, later: WorkLeft, step?: number): Promise<boolean> {
     const { out, signal } = this.#options;
     const before = this.#runs.find(({ id }) => id === run.id);
@@ -211,7 +211,8 @@ class Sweep {
       });
       await this.#save();
     };
-    // Only now: what the data does not allow leaves no sweep behind that the corrected command would find.
+    // The record is first written when training begins: if the data is refused, no sweep is left behind that the
+    // corrected command would find.
     const result = await this.#attempt(run.id, recipe, folder, until, () => put("running"));
     if (typeof result === "string") await put("failed", result);
     else await put(result.finished ? "done" : "running");
@@ -241,7 +242,7 @@ class Sweep {
       });
     } catch (error) {
       if (!(error instanceof EkspresiError) || !RUN_FAILS.includes(error.code)) throw error;
-      // Where even the first cannot be trained, the recipe is wrong, and nothing is lost yet.
+      // If even the first run cannot be trained, the recipe is wrong, and nothing is lost yet.
       if (this.#runs.length === 0) throw error;
       return error.message;
     }
@@ -253,7 +254,7 @@ class Sweep {
     else this.#runs[at] = record;
   }
 
-  /** The best of the runs that are done, the first of equals; undefined where none is. */
+  /** The best of the finished runs, the first if several are equal; undefined if none has finished. */
   #best(ids: readonly string[]): RunRecord | undefined {
     return this.#runs
       .filter(({ id, state }) => ids.includes(id) && state === "done")
@@ -290,7 +291,7 @@ class Sweep {
 
 async function readHistory(folder: string): Promise<EpochReport[]> {
   const text = await readFile(join(folder, "history.jsonl"), "utf8").catch(() => "");
-  const whole = text.split("\n").slice(0, -1); // a kill may have cut the last line short
+  const whole = text.split("\n").slice(0, -1); // a killed process may have left the last line incomplete
   return whole.map((line) => JSON.parse(line) as EpochReport);
 }
 

@@ -3,10 +3,10 @@ import type { GraphRead, NodeRead, Weights } from "../onnx/read.js";
 import { LayersModel, type TfjsFiles, type Value } from "./layers-model.js";
 
 /**
- * A network for use, given as its ONNX graph, in TF.js's layers format: input [N, height, width, 1], output
- * `probabilities` [N, classes]. It computes the same; pictures and weights only lie channels last.
+ * Converts an inference graph from ONNX to TF.js's layers format: input [N, height, width, 1], output `probabilities`
+ * [N, classes]. It computes the same, except that channels come last in pictures and weights.
  *
- * Throws `ModelError` where the graph has what none of our networks has.
+ * Throws `ModelError` if the graph has something that none of our networks has.
  *
  * @param what names the model in errors
  */
@@ -30,7 +30,7 @@ class Converter {
     this.#values.set("input", { streams: [model.input], shape, positive: false });
     for (const node of this.#graph.nodes) this.#node(model, node);
     const output = this.#value("probabilities", "the output");
-    if (output.streams.length !== 1) throw this.#cannot("the output", "the mirror images are still in it");
+    if (output.streams.length !== 1) throw this.#cannot("the output", "it still contains the mirror images");
     return model.encode(output);
   }
 
@@ -72,7 +72,7 @@ class Converter {
       case "Concat":
         return this.#sideBySide(node);
       default:
-        throw this.#cannot(node.op, "there is no such layer in our networks");
+        throw this.#cannot(node.op, "our networks have no such layer");
     }
   }
 
@@ -81,12 +81,13 @@ class Converter {
     const { dims, data } = this.#weights(node.inputs[1], node.op);
     const [out = 0, fan = 0, tall = 0, wide = 0] = dims;
     if (dims.length !== 4 || fan !== channels || numberOf(node, "group", 1) !== 1)
-      throw this.#cannot(node.op, `weights [${dims.join(", ")}] over ${channels} channels`);
+      throw this.#cannot(node.op, `weights [${dims.join(", ")}] for ${channels} channels are not supported`);
     const { pads, strides, dilations } = this.#window(node);
-    if (!dilations.every((d) => d === 1)) throw this.#cannot(node.op, "dilations");
+    if (!dilations.every((d) => d === 1)) throw this.#cannot(node.op, "dilations are not supported");
     const kernel = { shape: [tall, wide, fan, out], data: channelsLast(data, out, fan, tall * wide) };
     const bias = node.inputs[2] ? this.#weights(node.inputs[2], node.op) : undefined;
-    if (bias && bias.data.length !== out) throw this.#cannot(node.op, `${bias.data.length} biases`);
+    if (bias && bias.data.length !== out)
+      throw this.#cannot(node.op, `it has ${bias.data.length} biases for ${out} outputs`);
     const padded = this.#padded(model, x, pads, 0);
     const [paddedHeight, paddedWidth] = this.#spatial(padded, node.op);
     const size = [
@@ -94,7 +95,7 @@ class Converter {
       outputSize(paddedWidth, wide, strides[1]),
       out,
     ] as const;
-    if (size.some((n) => n < 1)) throw this.#cannot(node.op, "an empty result");
+    if (size.some((n) => n < 1)) throw this.#cannot(node.op, "its result would be empty");
     const config = {
       filters: out,
       kernel_size: [tall, wide],
@@ -108,7 +109,7 @@ class Converter {
     return model.add("Conv2D", config, [padded], size, { weights });
   }
 
-  /** Zeros around the picture; around what a maximum is taken of, the edge itself, which changes no maximum either. */
+  /** Pads with zeros; before a maximum is taken, with the edge itself if zeros could change that maximum. */
   #padded(model: LayersModel, x: Value, pads: readonly number[], around: 0 | "edge"): Value {
     const [top = 0, left = 0, bottom = 0, right = 0] = pads;
     if (pads.every((pad) => pad === 0)) return x;
@@ -149,8 +150,8 @@ class Converter {
   #pool(model: LayersModel, node: NodeRead, x: Value): Value {
     const { pads, strides, kernel } = this.#window(node);
     const max = node.op === "MaxPool";
-    if (numberOf(node, "ceil_mode", 0) !== 0) throw this.#cannot(node.op, "rounding up");
-    if (!max && pads.some((pad) => pad !== 0)) throw this.#cannot(node.op, "padding");
+    if (numberOf(node, "ceil_mode", 0) !== 0) throw this.#cannot(node.op, "rounding up is not supported");
+    if (!max && pads.some((pad) => pad !== 0)) throw this.#cannot(node.op, "padding is not supported");
     const padded = this.#padded(model, x, pads, "edge");
     const [height, width, channels] = this.#spatial(padded, node.op);
     const [tall = 1, wide = 1] = kernel;
@@ -173,7 +174,8 @@ class Converter {
 
   #softmax(model: LayersModel, node: NodeRead, x: Value): Value {
     const axis = numberOf(node, "axis", -1);
-    if (x.shape.length !== 1 || (axis !== 1 && axis !== -1)) throw this.#cannot(node.op, `axis ${axis}`);
+    if (x.shape.length !== 1 || (axis !== 1 && axis !== -1))
+      throw this.#cannot(node.op, `axis ${axis} is not supported`);
     return model.add("Activation", { activation: "softmax" }, [x], x.shape, { positive: true });
   }
 
@@ -184,16 +186,20 @@ class Converter {
     const [units, fan] = turned ? [rows, columns] : [columns, rows];
     const plain = ["alpha", "beta"].every((name) => numberOf(node, name, 1) === 1);
     if (x.shape.length !== 1 || dims.length !== 2 || fan !== x.shape[0] || !plain)
-      throw this.#cannot(node.op, `weights [${dims.join(", ")}] over [${x.shape.join(", ")}]`);
+      throw this.#cannot(
+        node.op,
+        `weights [${dims.join(", ")}] for [${x.shape.join(", ")}] are not supported`,
+      );
     const kernel = { shape: [fan, units], data: turned ? channelsLast(data, units, fan, 1) : data };
     const bias = node.inputs[2] ? this.#weights(node.inputs[2], node.op) : undefined;
-    if (bias && bias.data.length !== units) throw this.#cannot(node.op, `${bias.data.length} biases`);
+    if (bias && bias.data.length !== units)
+      throw this.#cannot(node.op, `it has ${bias.data.length} biases for ${units} outputs`);
     const config = { units, activation: "linear", use_bias: bias !== undefined };
     const weights = bias ? { kernel, bias: { shape: [units], data: bias.data } } : { kernel };
     return model.add("Dense", config, [x], [units], { weights });
   }
 
-  /** Two values added; or one that a constant scales or shifts, which is what is left of a batch norm. */
+  /** Adds two values; or scales or shifts one by a constant, which is what remains of a batch norm. */
   #arithmetic(model: LayersModel, node: NodeRead): Value {
     const [a = "", b = ""] = node.inputs;
     const constant = this.#graph.weights.get(b) ?? this.#graph.weights.get(a);
@@ -201,7 +207,7 @@ class Converter {
     if (constant) return this.#scaleOrShift(model, node.op, x, constant);
     const y = this.#value(b, node.op);
     if (node.op === "Mul" || x.shape.join() !== y.shape.join() || x.streams.length !== y.streams.length)
-      throw this.#cannot(node.op, `[${x.shape.join(", ")}] with [${y.shape.join(", ")}]`);
+      throw this.#cannot(node.op, `[${x.shape.join(", ")}] with [${y.shape.join(", ")}] is not supported`);
     return model.add("Add", {}, [x, y], x.shape, { positive: x.positive && y.positive });
   }
 
@@ -209,7 +215,7 @@ class Converter {
     const channels = x.shape.at(-1) ?? 0;
     const perChannel = x.shape.length === 1 ? dims.at(-1) : dims.at(-3);
     if (data.length !== 1 && (data.length !== channels || perChannel !== channels))
-      throw this.#cannot(op, `a constant [${dims.join(", ")}] over ${channels} channels`);
+      throw this.#cannot(op, `a constant [${dims.join(", ")}] for ${channels} channels is not supported`);
     const full = (values: Float32Array | number) => ({
       shape: [channels],
       data: typeof values === "number" ? new Float32Array(channels).fill(values) : values,
@@ -235,22 +241,22 @@ class Converter {
     return model.add("Flatten", {}, [first], [height * width * channels], { positive: x.positive });
   }
 
-  /** Only what pads nothing; exporters leave such nodes behind. */
+  /** Accepts only a padding of 0, which exporters leave behind. */
   #pad(node: NodeRead, x: Value): Value {
     const amounts = node.attributes.get("pads") ?? this.#graph.integers.get(node.inputs[1] ?? "");
     if (!Array.isArray(amounts) || amounts.some((amount) => amount !== 0))
-      throw this.#cannot("Pad", "padding");
+      throw this.#cannot("Pad", "padding is not supported");
     return x;
   }
 
-  /** A slice that goes through the columns backwards: a product with a matrix of ones from corner to corner. */
+  /** A slice that reverses the columns: multiplies by a matrix with ones on the antidiagonal. */
   #mirror(model: LayersModel, node: NodeRead, x: Value): Value {
     const [height, width, channels] = this.#spatial(x, node.op);
     const [start, end, axes, steps] = node.inputs
       .slice(1)
       .map((name) => this.#graph.integers.get(name)?.join());
     if (start !== "-1" || axes !== "3" || steps !== "-1" || Number(end) > -width - 1)
-      throw this.#cannot(node.op, "anything but mirroring");
+      throw this.#cannot(node.op, "only mirroring is supported");
     const matrix = new Float32Array(width * width);
     for (let i = 0; i < width; i++) matrix[i * width + width - 1 - i] = 1;
     const turned = model.add("Permute", { dims: [1, 3, 2] }, [x], [height, channels, width]);
@@ -264,22 +270,22 @@ class Converter {
   #sideBySide(node: NodeRead): Value {
     const [x, y] = node.inputs.map((name) => this.#value(name, node.op));
     if (numberOf(node, "axis", 0) !== 0 || node.inputs.length !== 2 || !x || !y)
-      throw this.#cannot(node.op, "anything but a picture and its mirror image in one batch");
-    if (x.shape.join() !== y.shape.join()) throw this.#cannot(node.op, "different shapes");
-    // Two are all there can be; doubled again and again, a small file would fill the memory.
+      throw this.#cannot(node.op, "only a picture and its mirror image in one batch are supported");
+    if (x.shape.join() !== y.shape.join()) throw this.#cannot(node.op, "its inputs have different shapes");
+    // There can only be two: by doubling again and again, a small file could fill the memory.
     if (x.streams.length + y.streams.length > 2)
-      throw this.#cannot(node.op, "more than a picture and its mirror image in one batch");
+      throw this.#cannot(node.op, "more than a picture and its mirror image in one batch is not supported");
     return { streams: [...x.streams, ...y.streams], shape: x.shape, positive: x.positive && y.positive };
   }
 
   #split(node: NodeRead, x: Value): void {
     if (numberOf(node, "axis", 0) !== 0 || node.outputs.length !== x.streams.length)
-      throw this.#cannot(node.op, "anything but a picture and its mirror image");
+      throw this.#cannot(node.op, "only a picture and its mirror image are supported");
     for (const [i, name] of node.outputs.entries())
       this.#values.set(name, { ...x, streams: x.streams.slice(i, i + 1) });
   }
 
-  /** How a kernel goes over a picture; `pads` are top, left, bottom, right. */
+  /** How a kernel moves over a picture; `pads` are top, left, bottom, right. */
   #window(node: NodeRead) {
     const list = (name: string, usual: readonly number[], least: number) => {
       const value = node.attributes.get(name) ?? usual;
@@ -288,11 +294,11 @@ class Converter {
         value.length !== usual.length ||
         !value.every((n) => n >= least && n <= 512)
       )
-        throw this.#cannot(node.op, `${name} ${String(value)}`);
+        throw this.#cannot(node.op, `${name} ${String(value)} is not supported`);
       return value;
     };
     if (!["NOTSET", undefined].includes(node.attributes.get("auto_pad") as string | undefined))
-      throw this.#cannot(node.op, "padding by name");
+      throw this.#cannot(node.op, "padding by name is not supported");
     const [down = 1, right = 1] = list("strides", [1, 1], 1);
     return {
       kernel: list("kernel_shape", [1, 1], 1),
@@ -304,13 +310,13 @@ class Converter {
 
   #value(name: string | undefined, op: string): Value {
     const value = this.#values.get(name ?? "");
-    if (!value) throw this.#cannot(op, `it needs \`${name ?? ""}\`, which nothing gives`);
+    if (!value) throw this.#cannot(op, `it needs \`${name ?? ""}\`, which is not defined`);
     return value;
   }
 
   #weights(name: string | undefined, op: string): Weights {
     const weights = this.#graph.weights.get(name ?? "");
-    if (!weights) throw this.#cannot(op, `its weights \`${name ?? ""}\` are no constant`);
+    if (!weights) throw this.#cannot(op, `its weights \`${name ?? ""}\` are not constant`);
     return weights;
   }
 

@@ -6,7 +6,7 @@ import type { TfjsFiles } from "./layers-model.js";
 export { tfjsModel } from "./convert.js";
 export { type TfjsFiles, WEIGHTS_FILE } from "./layers-model.js";
 
-/** A model in TF.js's layers format: the files that it has, or made of its ONNX file. Throws `ModelError`. */
+/** A model in TF.js's layers format: its own files, or converted from its ONNX file. Throws `ModelError`. */
 export async function tfjsFiles(model: Model): Promise<TfjsFiles> {
   const { name, files, input } = model.card;
   if (files.some(({ kind }) => kind === "tfjs"))

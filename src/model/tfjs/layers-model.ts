@@ -1,4 +1,4 @@
-/** Where a value comes from: layer, its call, its output. */
+/** Where a value comes from: layer, call, output. */
 type Reference = readonly [layer: string, call: number, output: 0];
 
 interface WeightSpec {
@@ -7,7 +7,7 @@ interface WeightSpec {
   readonly dtype: "float32";
 }
 
-/** A layer's trained numbers by the name that TF.js gives them. */
+/** A layer's weights by TF.js's names. */
 export type LayerWeights = Readonly<
   Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>
 >;
@@ -21,20 +21,20 @@ export interface TfjsFiles {
 }
 
 /**
- * A value inside the model, channels last. It has a stream for each picture side that the model looks at: one, or two
- * where it looks at the mirror image too; a layer is called once a stream, with the same weights.
+ * A value inside the model, channels last. It has one stream, or two if the model also looks at the mirror image; a
+ * layer is called once per stream, with the same weights.
  */
 export interface Value {
   readonly streams: readonly Reference[];
-  /** Height, width, channels; or channels alone. */
+  /** Height, width, channels; or only channels. */
   readonly shape: readonly [number, number, number] | readonly [number];
-  /** No number in it is below 0: zeros around it change no maximum. */
+  /** No number in it is below 0: padding with zeros changes no maximum. */
   readonly positive: boolean;
 }
 
 export const WEIGHTS_FILE = "weights.bin";
 
-/** Builds a functional Keras model, as `model.json` holds it, layer by layer. */
+/** Builds a functional Keras model layer by layer, in the form of `model.json`. */
 export class LayersModel {
   readonly #layers: object[] = [];
   readonly #specs: WeightSpec[] = [];
@@ -80,7 +80,7 @@ export class LayersModel {
     return { streams: (calls ?? []).map((_, call) => [name, call, 0] as const), shape, positive };
   }
 
-  /** @param output what the model gives, of one stream */
+  /** @param output the model's output, with one stream */
   encode(output: Value): TfjsFiles {
     const topology = {
       class_name: "Model",

@@ -3,13 +3,13 @@ import { ConfigError, ModelError, messageOf } from "../../errors.js";
 import { written } from "../written.js";
 import type { Plateau } from "./schedule.js";
 
-/** Where a training run stands. */
+/** How far a training run has come. */
 export interface Progress {
-  /** The epoch under way, from 0. */
+  /** Current epoch, from 0. */
   readonly epoch: number;
-  /** Batches of it that are done. */
+  /** Batches done in this epoch. */
   readonly batch: number;
-  /** Batches done in all. */
+  /** Batches done in total. */
   readonly step: number;
   /** Sums over the epoch's batches. */
   readonly loss: number;
@@ -25,9 +25,9 @@ const MAGIC = "EKSPCKPT";
 const HEAD = MAGIC.length + 4;
 
 /**
- * Writes beside the file and renames, so that a kill at any moment leaves the old or the new one whole.
- * The form: 8 letters, the length of the JSON (32 bits), the JSON, the arrays (32-bit floats), all little endian.
- * Throws `ModelError` where it cannot be written.
+ * Writes a temporary file and renames it, so that a kill at any moment leaves either the old or the new one intact.
+ * Format: 8 letters, the length of the JSON (32 bits), the JSON, the arrays (32-bit floats), all little endian. Throws
+ * `ModelError` if it cannot be written.
  */
 export async function writeCheckpoint(
   file: string,
@@ -57,15 +57,15 @@ async function replaceSynced(file: string, content: Uint8Array): Promise<void> {
     }
     await rename(beside, file);
   } catch (error) {
-    // On a full disk half a checkpoint would only be in the way.
+    // On a full disk, half a checkpoint would only waste space.
     await rm(beside, { force: true });
     throw error;
   }
 }
 
 /**
- * Fills `arrays` from a checkpoint of the same recipe. Throws `ConfigError` where there is none, or it is another's, and
- * `ModelError` where it is damaged.
+ * Fills `arrays` from a checkpoint of the same recipe. Throws `ConfigError` if there is none or it belongs to another
+ * run, `ModelError` if it is damaged.
  */
 export async function readCheckpoint(
   file: string,
@@ -73,21 +73,20 @@ export async function readCheckpoint(
   arrays: readonly Float32Array[],
 ): Promise<Progress> {
   const fail = (why: string): never => {
-    throw new ModelError("CHECKPOINT", `${file}: ${why}; delete it to begin anew`);
+    throw new ModelError("CHECKPOINT", `${file}: ${why}; delete it to start over`);
   };
   const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
-    const why = cause.code === "ENOENT" ? "there is no checkpoint to resume from" : messageOf(cause);
-    throw new ConfigError("CHECKPOINT", `${file}: ${why}; begin without --resume`, { cause });
+    const why = cause.code === "ENOENT" ? "no checkpoint to resume from" : messageOf(cause);
+    throw new ConfigError("CHECKPOINT", `${file}: ${why}; start without --resume`, { cause });
   });
-  if (bytes.length < HEAD || bytes.toString("latin1", 0, MAGIC.length) !== MAGIC)
-    fail("this is no checkpoint");
+  if (bytes.length < HEAD || bytes.toString("latin1", 0, MAGIC.length) !== MAGIC) fail("not a checkpoint");
   const start = HEAD + bytes.readUInt32LE(MAGIC.length);
   const head = headOf(bytes.toString("utf8", HEAD, start)) ?? fail("it is damaged");
   if (head.recipe !== recipe) throw otherRun(file, head.recipe, recipe);
   const floats = arrays.reduce((sum, { length }) => sum + length, 0);
   if (head.sizes.join() !== arrays.map(({ length }) => length).join() || bytes.length !== start + 4 * floats)
-    fail("it is damaged, or of another network");
-  // A copy, for floats must begin at a multiple of four.
+    fail("it is damaged or belongs to another network");
+  // Copied, because floats must start at a multiple of four.
   const values = new Float32Array(
     bytes.buffer.slice(bytes.byteOffset + start, bytes.byteOffset + bytes.length),
   );
@@ -102,15 +101,15 @@ export async function readCheckpoint(
 function otherRun(file: string, theirs: string, ours: string): ConfigError {
   const differ = differing(JSON.parse(theirs), JSON.parse(ours));
   const longer = differ.includes("epochs")
-    ? "; a run cannot be made longer, but another can begin with its model (`from`)"
+    ? "; a run cannot be extended, but another can start from its model (`from`)"
     : "";
   return new ConfigError(
     "CHECKPOINT",
-    `${file}: it belongs to a run with another value of ${differ.join(", ")}; give the same, or begin anew with --force instead of --resume${longer}`,
+    `${file}: it belongs to a run that differs in ${differ.join(", ")}; use the same values, or start over with --force instead of --resume${longer}`,
   );
 }
 
-/** Paths of the values that two trees of JSON do not share. */
+/** Paths at which two JSON trees differ. */
 function differing(a: unknown, b: unknown, path: readonly string[] = []): string[] {
   if (JSON.stringify(a) === JSON.stringify(b)) return [];
   if (!isTree(a) || !isTree(b)) return [path.join(".")];
@@ -123,14 +122,14 @@ function isTree(value: unknown): value is Record<string, unknown> {
 }
 
 interface Head {
-  /** What `writeCheckpoint` was given: JSON. */
+  /** The JSON that was given to `writeCheckpoint`. */
   readonly recipe: string;
   readonly progress: Progress;
   /** Lengths of the arrays. */
   readonly sizes: readonly number[];
 }
 
-/** The JSON of a checkpoint; undefined where it is damaged. */
+/** The JSON of a checkpoint; undefined if it is damaged. */
 function headOf(text: string): Head | undefined {
   try {
     const head = JSON.parse(text) as Partial<Head> | null;

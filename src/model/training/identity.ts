@@ -4,10 +4,10 @@ import { loadModel } from "../load.js";
 import { type Recipe, withoutFolders } from "./recipe.js";
 
 /**
- * What must be equal for a checkpoint to fit: all that the weights come from. Folders may have other names since, so
- * that the pictures and the models are told by their hashes. Throws `ConfigError` where a model is not there.
+ * Everything that determines the weights, and so must be the same to resume from a checkpoint. Folders may have been
+ * renamed since, so pictures and models are identified by their hashes. Throws `ConfigError` if a model is not found.
  *
- * @param dataset as it was read, without the teacher's answers, which are not the same on every processor
+ * @param dataset as it was read, without the teacher's predictions, which differ between processors
  */
 export async function identityOf(recipe: Recipe, dataset: FaceDataset): Promise<string> {
   const { name, summary, licence, limits, keep, mirror, calibratePrior, ...decisive } =

@@ -3,8 +3,8 @@ import type { Random } from "../data/random.js";
 import { normal } from "../layers/initial.js";
 
 /**
- * Mixes each picture and its target with another of the batch, all in one proportion drawn from Beta(alpha, alpha)
- * (Zhang et al., 2018).
+ * Mixes each picture and its target with another of the batch, all in the same proportion, drawn from Beta(alpha,
+ * alpha) (Zhang et al., 2018).
  */
 export function mixup(batch: Batch, alpha: number, random: Random): Batch {
   const share = beta(alpha, random);
@@ -17,7 +17,7 @@ export function mixup(batch: Batch, alpha: number, random: Random): Batch {
       return share * value + (1 - share) * other;
     });
   };
-  // A picture's weight goes into its target, so that it stays with its part of the mixture.
+  // A picture's weight is merged into its target, so that it stays with its share of the mixture.
   const classes = batch.y.length / batch.size;
   const weighted = batch.y.map((value, i) => value * (batch.weight[Math.floor(i / classes)] ?? 1));
   return {
@@ -28,14 +28,14 @@ export function mixup(batch: Batch, alpha: number, random: Random): Batch {
   };
 }
 
-/** By logarithms: for a small alpha both gammas are too small for a number. */
+/** Uses logarithms: for a small alpha, both gammas would underflow. */
 function beta(alpha: number, random: Random): number {
   const a = logGamma(alpha, random);
   const b = logGamma(alpha, random);
   return 1 / (1 + Math.exp(b - a));
 }
 
-/** Logarithm of a draw (Marsaglia and Tsang, 2000). */
+/** Logarithm of a gamma-distributed number (Marsaglia and Tsang, 2000). */
 function logGamma(shape: number, random: Random): number {
   if (shape < 1) return logGamma(shape + 1, random) + Math.log(1 - random.next()) / shape;
   const d = shape - 1 / 3;

@@ -17,7 +17,7 @@ export interface ModelParts {
   readonly layers: readonly Layer[];
   readonly input: Shape;
   readonly values: Values;
-  /** The epoch that the values are of, and how many were made. */
+  /** The epoch that the values are from, and the number of epochs trained. */
   readonly epoch: number;
   readonly epochs: number;
   readonly elapsedMs: number;
@@ -25,7 +25,7 @@ export interface ModelParts {
   readonly priorShift?: readonly number[];
 }
 
-/** Writes `model.onnx` and `card.json`; metrics are for `pipeline evaluate --card` to add. Gives the folder. */
+/** Writes `model.onnx` and `card.json`, without metrics: `pipeline evaluate --card` adds them. Returns the folder. */
 export async function writeModel(parts: ModelParts): Promise<string> {
   const { folder, recipe, dataset, layers, input } = parts;
   const model = inferenceGraph(layers, input, parts.values, { mirror: recipe.mirror });
@@ -59,7 +59,7 @@ export async function writeModel(parts: ModelParts): Promise<string> {
   return folder;
 }
 
-/** Whether the folder holds a whole model that was made by this very recipe. */
+/** Whether the folder holds an intact model that was made with this very recipe. */
 export async function isModelOf(folder: string, recipe: Recipe): Promise<boolean> {
   try {
     const model = await loadModel(resolve(folder), process.cwd());

@@ -32,9 +32,9 @@ export type OptimiserOptions = Static<typeof OptimiserOptions>;
 const ADAM_EPSILON = 1e-8;
 
 /**
- * One step on the learnt weights, in place.
+ * Updates the learnt weights by one step, in place.
  *
- * @param gradient flat, as the leading part of `state.weights`
+ * @param gradient flat, laid out like the leading part of `state.weights`
  * @param rate learning rate of this step
  * @param step 1 for the first
  */
@@ -63,7 +63,7 @@ interface Range {
   readonly rate: number;
 }
 
-/** With Nesterov's momentum, in the form that PyTorch uses too. */
+/** Nesterov momentum, in the form that PyTorch uses. */
 function sgd(state: TrainingState, gradient: Float32Array, momentum: number, range: Range): void {
   const { weights, moments } = state;
   const [velocity] = moments;
@@ -76,7 +76,7 @@ function sgd(state: TrainingState, gradient: Float32Array, momentum: number, ran
   }
 }
 
-/** Kingma and Ba, 2015; the decay is taken from the weight itself (AdamW, Loshchilov and Hutter, 2019). */
+/** Kingma and Ba, 2015; weight decay applies to the weight itself (AdamW, Loshchilov and Hutter, 2019). */
 function adam(
   state: TrainingState,
   gradient: Float32Array,
@@ -100,7 +100,7 @@ function adam(
   }
 }
 
-/** Scales a gradient down to at most `limit` in length; gives the length it had. */
+/** Scales a gradient down to a length of at most `limit`. Returns the length it had. */
 export function clipNorm(gradient: Float32Array, limit: number): number {
   let sum = 0;
   for (const g of gradient) sum += g * g;
@@ -112,7 +112,9 @@ export function clipNorm(gradient: Float32Array, limit: number): number {
   return length;
 }
 
-/** Moves the average towards the weights: slowly, but quickly in the first steps, when the weights are still far off. */
+/**
+ * Moves the average towards the weights: slowly, but faster in the first steps, while the weights are still far off.
+ */
 export function moveAverage(state: TrainingState, decay: number, step: number): void {
   const keep = Math.min(decay, (1 + step) / (10 + step));
   const { weights, average } = state;

@@ -2,10 +2,10 @@ const MOST_ROUNDS = 500;
 const CLOSE_ENOUGH = 1e-6;
 
 /**
- * What to add to each logit so that a class's mean probability is its share of the labels: of all such numbers those
- * with the least cross-entropy (the bias of vector scaling, Guo et al. 2017). Votes as targets, balanced sampling and
- * the like shift a network's idea of how frequent classes are; this puts it back. Found by iterative scaling, each
- * round of which lowers the cross-entropy; classes without a picture keep 0.
+ * What to add to each logit so that a class's mean probability is its share of the labels, at the least cross-entropy
+ * (the bias of vector scaling, Guo et al. 2017). Soft targets, balanced sampling and the like distort how frequent a
+ * network takes classes to be; this corrects it. Found by iterative scaling, each round of which lowers the
+ * cross-entropy; classes without a picture keep 0.
  *
  * @param probabilities `[label.length, classes]`
  */
@@ -28,7 +28,7 @@ export function fitPrior(probabilities: Float32Array, label: Uint8Array, classes
   return shift;
 }
 
-/** Of the network whose logits are shifted. */
+/** Mean probabilities after shifting the logits. */
 function meanProbabilities(probabilities: Float32Array, shift: Float64Array): Float64Array {
   const factor = shift.map(Math.exp);
   const classes = shift.length;

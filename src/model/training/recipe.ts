@@ -5,7 +5,7 @@ import { OptimiserOptions } from "./optimiser.js";
 import { ScheduleOptions } from "./schedule.js";
 import { TeacherOptions } from "./teacher.js";
 
-/** What `pipeline train` reads: everything that decides how a model comes out. */
+/** What `pipeline train` reads: everything that determines the model. */
 export const Recipe = Type.Object({
   name: Type.String({
     pattern: "^[a-z0-9][a-z0-9-]*$",
@@ -81,7 +81,7 @@ export const Recipe = Type.Object({
 });
 export type Recipe = Static<typeof Recipe>;
 
-/** The recipe with the names of its files alone: what a card may tell, and what stays when a folder is moved. */
+/** The recipe with paths reduced to file names: what a card may reveal, and what stays the same when a folder moves. */
 export function withoutFolders(recipe: Recipe): Recipe {
   const { data, from, teacher } = recipe;
   const ferplus = data.ferplus && { ...data.ferplus, path: basename(data.ferplus.path) };

@@ -1,6 +1,6 @@
 import { type Static, Type } from "typebox";
 
-/** How the learning rate goes down: the `schedule:` block of a recipe. */
+/** How the learning rate falls: the `schedule:` block of a recipe. */
 export const ScheduleOptions = Type.Object({
   type: Type.Union([Type.Literal("cosine"), Type.Literal("plateau")], {
     default: "cosine",
@@ -20,7 +20,7 @@ export const ScheduleOptions = Type.Object({
 });
 export type ScheduleOptions = Static<typeof ScheduleOptions>;
 
-/** What `plateau` remembers. */
+/** State of `plateau`. */
 export interface Plateau {
   /** Lowest validation loss so far. */
   readonly best: number | null;
@@ -34,7 +34,7 @@ export const NO_PLATEAU: Plateau = { best: null, since: 0, scale: 1 };
 
 const PLATEAU_FACTOR = 0.1;
 
-/** Factor on the highest learning rate, 0 to 1, for step `step` (from 0) of `steps`. */
+/** Factor on the highest learning rate, 0 to 1, for step `step` (from 0). */
 export function rateFactor(
   options: ScheduleOptions,
   plateau: Plateau,
@@ -58,7 +58,7 @@ export function afterEpoch(options: ScheduleOptions, plateau: Plateau, loss: num
   return { best, since: now, scale: now % quarter === 0 ? scale * PLATEAU_FACTOR : scale };
 }
 
-/** Whether the study's early stopping ends the training here. */
+/** Whether the study's early stopping ends training here. */
 export function isOver(options: ScheduleOptions, plateau: Plateau): boolean {
   return options.type === "plateau" && plateau.since >= options.patience;
 }

@@ -2,20 +2,20 @@ import { Random } from "../data/random.js";
 import { initialValue } from "../layers/initial.js";
 import { isLearnt, type Parameter, type Values } from "../layers/parameters.js";
 
-/** Everything that training changes, as one flat array a purpose; the learnt parameters come first in each. */
+/** Everything that training changes, as one flat array per purpose; the learnt parameters come first in each. */
 export class TrainingState {
   readonly parameters: readonly Parameter[];
   /** How many of the leading numbers are learnt; the rest are batch statistics. */
   readonly learnt: number;
-  /** In shared memory, for the threads that train. */
+  /** In shared memory, for the training threads. */
   readonly weights: Float32Array<SharedArrayBuffer>;
   /** Moving average of `weights`. */
   readonly average: Float32Array;
-  /** Momentum; with Adam the mean and the uncentred variance of the gradient. */
+  /** Momentum; with Adam, the mean and the uncentred variance of the gradient. */
   readonly moments: readonly [Float32Array, Float32Array];
   readonly #offsets = new Map<string, number>();
 
-  /** @param parameters as `parametersOf` gives them */
+  /** @param parameters as returned by `parametersOf` */
   constructor(parameters: readonly Parameter[], seed: number) {
     this.parameters = [
       ...parameters.filter(isLearnt),
@@ -35,12 +35,12 @@ export class TrainingState {
     this.moments = [new Float32Array(this.learnt), new Float32Array(this.learnt)];
   }
 
-  /** The arrays that a checkpoint keeps, always in this order. */
+  /** The arrays that a checkpoint stores, always in this order. */
   get arrays(): readonly Float32Array[] {
     return [this.weights, this.average, ...this.moments];
   }
 
-  /** Parameters by name, as views into a flat array of the length of `weights`. */
+  /** Parameters by name, as views into a flat array as long as `weights`. */
   views(flat: Float32Array): Values {
     return new Map(
       this.parameters.map(({ name, size }) => {

@@ -5,18 +5,18 @@ import { isLearnt, type Parameter } from "../layers/parameters.js";
 import { type Mask, trainingGraph } from "../layers/training-graph.js";
 import { InferenceSession, Tensor } from "../onnx/runtime.js";
 
-/** What a thread is started with. */
+/** Passed to a thread when it starts. */
 export interface StepSetup {
   readonly layers: readonly Layer[];
   readonly input: Shape;
-  /** Pictures in a part. */
+  /** Pictures per part. */
   readonly pictures: number;
   readonly seed: number;
-  /** In the order of `weights`, the learnt ones first. */
+  /** In the order of `weights`, learnt ones first. */
   readonly parameters: readonly Parameter[];
-  /** The network's, in shared memory; they rest while parts are under way. */
+  /** The network's weights, in shared memory; they do not change while parts are running. */
   readonly weights: Float32Array<SharedArrayBuffer>;
-  /** In shared memory: `weights.length` numbers for each part, its gradient and then its batch statistics. */
+  /** In shared memory: `weights.length` numbers for each part, its gradient followed by its batch statistics. */
   readonly results: Float32Array<SharedArrayBuffer>;
 }
 
@@ -34,7 +34,7 @@ export interface PartAnswer {
   readonly logits: Float32Array;
 }
 
-/** Asks a thread to end: one that is ended from outside while onnxruntime works takes the process with it. */
+/** Asks a thread to end: terminating it while onnxruntime is running would crash the process. */
 export const CLOSE = "close";
 
 /** Stream of random numbers for dropout. */

@@ -9,13 +9,13 @@ import type { CLOSE, PartAnswer, PartJob, StepSetup } from "./step-worker.js";
 /** Share of a new batch in the running statistics of batch norm. */
 const STATISTICS_SHARE = 0.1;
 
-/** Fewer pictures than this make no part: batch norm takes its statistics from a part. */
+/** Fewest pictures in a part, because batch norm takes its statistics from a part. */
 const LEAST_PICTURES = 16;
 const MOST_PARTS = 16;
 
 /**
- * How many equal parts a batch is divided into. It depends on nothing else, so that a run ends in the same figures
- * with any number of threads.
+ * How many equal parts a batch is divided into. Depends on nothing else, so that a run gives the same figures with any
+ * number of threads.
  */
 export function partsOf(batch: number): number {
   let parts = Math.min(MOST_PARTS, Math.max(1, Math.floor(batch / LEAST_PICTURES)));
@@ -26,24 +26,24 @@ export function partsOf(batch: number): number {
 export interface StepOptions {
   /** Pictures in a batch. */
   readonly batch: number;
-  /** Decides what is dropped out. */
+  /** Determines what is dropped out. */
   readonly seed: number;
   readonly threads: number;
 }
 
 /**
- * Forward and backward pass over one batch after the other. Each thread runs the training graph on a part of the batch
- * by itself, for one graph on several threads hardly gains: 185 pictures a second on two of them, 180 on one.
+ * Runs forward and backward pass, batch after batch. Each thread runs the training graph on its own part of the batch,
+ * because one graph on several threads gains almost nothing: 185 pictures a second on two threads, 180 on one.
  */
 export class TrainingStep {
-  /** Flat, as the learnt part of the state's weights; of the last batch. */
+  /** Gradient of the last batch; flat, like the learnt part of the state's weights. */
   readonly gradient: Float32Array;
   readonly #state: TrainingState;
   readonly #parts: number;
   readonly #results: Float32Array;
   readonly #threads: readonly PartThread[];
 
-  /** `state` must not change while a batch is under way. */
+  /** `state` must not change while a batch is running. */
   constructor(layers: readonly Layer[], input: Shape, state: TrainingState, options: StepOptions) {
     const { batch, seed, threads } = options;
     const { weights, parameters, learnt } = state;
@@ -59,9 +59,9 @@ export class TrainingStep {
   }
 
   /**
-   * Fills `gradient` and moves the batch norms' statistics. Throws `ModelError` where a thread died.
+   * Fills `gradient` and updates the batch norms' statistics. Throws `ModelError` if a thread died.
    *
-   * @param step decides, with the seed, what is dropped out
+   * @param step determines, with the seed, what is dropped out
    * @returns the batch's mean loss and its logits
    */
   async run(batch: Batch, step: number): Promise<{ loss: number; logits: Float32Array }> {
@@ -87,7 +87,7 @@ export class TrainingStep {
     await Promise.all(this.#threads.map((thread) => thread.close()));
   }
 
-  /** The batch's mean is the mean of its parts', for they are equally large. */
+  /** The batch's mean is the mean of its parts' means, because the parts are equally large. */
   #sumGradients(): void {
     const { gradient } = this;
     const results = this.#results;
@@ -104,7 +104,7 @@ export class TrainingStep {
     const { parameters, learnt, weights } = this.#state;
     let i = learnt;
     for (const { role, size, fan } of parameters.filter((parameter) => !isLearnt(parameter))) {
-      // The variance of the whole set is estimated from the part without bias.
+      // Unbiased estimate of the whole set's variance from the part.
       const count = pictures * fan.in;
       const scale = role === "variance" ? count / Math.max(1, count - 1) : 1;
       for (const end = i + size; i < end; i++) {
@@ -139,12 +139,12 @@ class PartThread {
     this.#worker = new Worker(new URL("./step-worker.js", import.meta.url), { workerData: setup });
     this.#worker.on("message", (answer: PartAnswer) => this.#settle?.done(answer));
     const fail = (why: string) => {
-      this.#failure ??= new ModelError("TRAINING_WORKER", `a thread that trains died: ${why}`);
+      this.#failure ??= new ModelError("TRAINING_WORKER", `a training thread died: ${why}`);
       this.#settle?.fail(this.#failure);
     };
     this.#worker.on("error", (error) => fail(messageOf(error)));
     this.#ended = new Promise((resolve) => this.#worker.on("exit", resolve));
-    this.#worker.on("exit", () => fail("it ended"));
+    this.#worker.on("exit", () => fail("it exited"));
   }
 
   run(job: PartJob): Promise<PartAnswer> {

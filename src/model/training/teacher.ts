@@ -5,7 +5,7 @@ import { openEngine } from "../engine/index.js";
 import { probabilitiesOf } from "../evaluation/evaluate.js";
 import { loadModel } from "../load.js";
 
-/** A model whose answers are learnt beside the labels: the `teacher:` block of a recipe. */
+/** A model whose predictions are learnt alongside the labels: the `teacher:` block of a recipe. */
 export const TeacherOptions = Type.Object({
   model: Type.String({
     description:
@@ -23,15 +23,16 @@ export type TeacherOptions = Static<typeof TeacherOptions>;
 const BATCH = 64;
 
 /**
- * Mixes a teacher's answers into the targets of the training pictures: `(1 - share) * target + share * teacher`, the
- * teacher's being its mean over the picture and its mirror image (distillation at temperature 1, Hinton et al. 2015).
- * Asked once, on pictures as they are: asked anew for each augmented one, it would double the work of training.
+ * Mixes a teacher's predictions into the targets of the training pictures: `(1 - share) * target + share * teacher`,
+ * where `teacher` is its mean over the picture and its mirror image (distillation at temperature 1, Hinton et al.
+ * 2015). The teacher sees each picture once, unaugmented: running it on every augmented one would double the work of
+ * training.
  *
- * Throws `ConfigError` and `ModelError` where the teacher is not there or not whole, `DataError` where its classes are
- * not the data's.
+ * Throws `ConfigError` or `ModelError` if the teacher is missing or damaged, `DataError` if its classes are not the
+ * data's.
  *
- * @param onPicture called now and then with how many pictures it has seen, and of how many
- * @param signal ends it early: the pictures not seen yet keep their targets
+ * @param onPicture called after each batch with the number of pictures seen, and of all
+ * @param signal ends it early: pictures not seen yet keep their targets
  */
 export async function withTeacher(
   dataset: FaceDataset,
@@ -65,13 +66,13 @@ export async function withTeacher(
   return { ...dataset, soft };
 }
 
-/** Where each class of the data stands among the teacher's. */
+/** Position of each of the data's classes among the teacher's. */
 function columnsOf(theirs: readonly string[], { name, labels }: FaceDataset, teacher: string): number[] {
   const columns = labels.map((label) => theirs.indexOf(label));
   if (theirs.length !== labels.length || columns.includes(-1))
     throw new DataError(
       "TEACHER_CLASSES",
-      `teacher ${teacher} knows ${theirs.join(", ")}; ${name} has ${labels.join(", ")}: take a teacher with the same classes`,
+      `teacher ${teacher} has the classes ${theirs.join(", ")}, but ${name} has ${labels.join(", ")}; use a teacher with the same classes`,
     );
   return columns;
 }

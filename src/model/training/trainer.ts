@@ -35,23 +35,23 @@ import { warmStart } from "./warm-start.js";
 export interface TrainOptions {
   /** Folder for `checkpoint.bin`, `history.jsonl` and `model/`. */
   readonly out: string;
-  /** Goes on from the folder's checkpoint, to the same figures as if it had never stopped. */
+  /** Resumes from the folder's checkpoint, with the same figures as if it had never stopped. */
   readonly resume?: boolean;
-  /** Threads that train; the figures do not depend on it. Default 2. */
+  /** Training threads; the figures do not depend on their number. Default 2. */
   readonly threads?: number;
   /** When it fires, the run saves and stops. */
   readonly signal?: AbortSignal;
-  /** Saves and stops once so many epochs are done, as if the signal had fired. */
+  /** Saves and stops once this many epochs are done, as if the signal had fired. */
   readonly until?: number;
-  /** Recipe, data and checkpoint are fit, and nothing has been written yet. */
+  /** Called when recipe, data and checkpoint have been checked, before anything is written. */
   onBegin?(): Promise<void>;
-  /** The recipe's teacher has seen so many of the training pictures. */
+  /** Called as the recipe's teacher works through the training pictures. */
   onTaught?(done: number, of: number): void;
   onStep?(report: StepReport): void;
   onEpoch?(report: EpochReport): void;
 }
 
-/** Of the epoch under way; loss and accuracy are means over its batches so far. */
+/** Progress of the current epoch; loss and accuracy are means over its batches so far. */
 export interface StepReport {
   readonly epoch: number;
   readonly epochs: number;
@@ -74,30 +74,30 @@ export interface EpochReport {
 }
 
 export interface TrainResult {
-  /** False: it was stopped, and can be resumed if anything was written. */
+  /** False if it was stopped; it can be resumed if anything was written. */
   readonly finished: boolean;
-  /** False: it was stopped before it began, or had finished before with this very model. */
+  /** False if it was stopped before it began, or had already finished with this very model. */
   readonly written: boolean;
-  /** Epochs that are done. */
+  /** Epochs that have been completed. */
   readonly epochs: number;
-  /** Folder of the model; only when finished. */
+  /** Folder of the model; only if finished. */
   readonly model?: string;
-  /** The epoch that became the model; only when one was written. */
+  /** The epoch that became the model; only if one was written. */
   readonly kept?: number;
 }
 
-/** Stream of random numbers for mixup; it depends on seed and step alone, so that resuming needs no memory of it. */
+/** Stream of random numbers for mixup; it depends only on seed and step, so a checkpoint need not store it. */
 const MIXUP = 102;
 
 /**
- * Trains a network as the recipe says. Throws `ConfigError` where the recipe does not fit the data, or what it begins or
- * goes on from is not there; `DataError`; `ModelError` when the loss is no longer a number.
+ * Trains a network from a recipe. Throws `ConfigError` if the recipe does not fit the data, or the model or checkpoint
+ * to start from is missing; `DataError`; `ModelError` if the loss is no longer a number.
  */
 export async function train(recipe: Recipe, given: FaceDataset, options: TrainOptions): Promise<TrainResult> {
   if (rowsOf(given, recipe.validation).length === 0)
     throw new ConfigError(
       "DATA_VALIDATION",
-      `${given.name}: no pictures in ${recipe.validation.join(", ")} (it has ${given.splits.join(", ")}); name the splits to judge on in \`validation\`, or hold back a part of a folder by \`data.validation\``,
+      `${given.name}: no pictures in ${recipe.validation.join(", ")} (the data set has ${given.splits.join(", ")}); name the splits to validate on in \`validation\`, or hold back part of a folder with \`data.validation\``,
     );
   const both = given.splits.filter(
     (name) => isNamed(name, recipe.data.training) && isNamed(name, recipe.validation),
@@ -105,7 +105,7 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
   if (both.length > 0)
     throw new ConfigError(
       "DATA_VALIDATION",
-      `${given.name}: ${both.join(", ")} stands both in \`data.training\` and in \`validation\`; a network is not judged on what it learns from`,
+      `${given.name}: \`data.training\` and \`validation\` both name ${both.join(", ")}; a network must not be validated on what it learns from`,
     );
   const identity = await identityOf(recipe, given);
   const { teacher, data } = recipe;
@@ -156,7 +156,7 @@ class Run {
   readonly #recipe: Recipe;
   readonly #dataset: FaceDataset;
   readonly #options: TrainOptions;
-  /** What must be equal for a checkpoint to fit. */
+  /** What must be the same to resume from a checkpoint. */
   readonly #identity: string;
   readonly #layers: readonly Layer[];
   readonly #input: Shape;
@@ -203,18 +203,18 @@ class Run {
   async run(): Promise<TrainResult> {
     const { out, resume, signal, until = Number.POSITIVE_INFINITY, onBegin } = this.#options;
     if (resume) this.#progress = await readCheckpoint(this.#checkpoint, this.#identity, this.#arrays);
-    // What came after the training stays: a file in 8 bits, figures in the card.
+    // Keeps what was added after training: an 8-bit file, figures in the card.
     if (this.#progress.over && (await isModelOf(this.#folder, this.#recipe)))
       return { finished: true, written: false, epochs: this.#progress.epoch, model: this.#folder };
     await onBegin?.();
     await written(out, mkdir(out, { recursive: true }));
-    // An earlier run's would be taken for this one's.
+    // A checkpoint of an earlier run would be taken for this one's.
     if (!resume) await written(this.#checkpoint, rm(this.#checkpoint, { force: true }));
     await this.#trimHistory();
     const stops = () => signal?.aborted || this.#progress.epoch >= until;
     while (!this.#progress.over) {
       if (!stops() && (await this.#epoch())) await this.#endEpoch();
-      // Also where it was stopped before the first batch: what is stopped can be resumed.
+      // Also if stopped before the first batch, so that every stopped run can be resumed.
       await writeCheckpoint(this.#checkpoint, this.#identity, this.#progress, this.#arrays);
       if (stops() && !this.#progress.over)
         return { finished: false, written: true, epochs: this.#progress.epoch };
@@ -223,14 +223,14 @@ class Run {
     return { finished: true, written: true, epochs: this.#progress.epoch, model, kept: this.#kept };
   }
 
-  /** One epoch, or what is left of it; false when the signal ended it before. */
+  /** Trains one epoch, or what is left of it. Returns false if the signal ended it early. */
   async #epoch(): Promise<boolean> {
     const { batchesPerEpoch } = this.#batches;
     const first = this.#progress.batch;
     const began = performance.now();
     let done = 0;
     for await (const batch of this.#batches.epoch(this.#progress.epoch)) {
-      // A resumed epoch is asked for from its beginning, for that is what decides its batches.
+      // A resumed epoch is requested from its start, because that determines its batches.
       if (done++ < first) continue;
       const before = performance.now();
       await this.#learn(batch);
@@ -282,7 +282,8 @@ class Run {
     const { epoch, loss, correct, plateau, step, best, elapsedMs } = this.#progress;
     const { batchesPerEpoch } = this.#batches;
     const result = await this.#validate();
-    // Batch statistics can overflow where no batch's own loss did. As JSON it would be null, which is less than any.
+    // Batch statistics can overflow even if no batch's own loss did. In JSON the loss would be null, which counts as
+    // less than any number.
     if (!Number.isFinite(result.loss)) throw diverged("validation loss", epoch + 1);
     const report: EpochReport = {
       epoch: epoch + 1,
@@ -335,7 +336,7 @@ class Run {
     });
   }
 
-  /** Changes the last layer's biases and gives what it added. */
+  /** Changes the last layer's biases and returns what it added. */
   async #calibratePrior(values: Values): Promise<number[]> {
     const dataset = this.#dataset;
     const { mirror, data } = this.#recipe;
@@ -358,7 +359,7 @@ class Run {
     return this.#recipe.keep === "last" ? epoch : (best?.epoch ?? epoch);
   }
 
-  /** What would be the model now. */
+  /** The weights that would become the model now. */
   get #model(): Float32Array {
     return this.#recipe.average > 0 ? this.#state.average : this.#state.weights;
   }
@@ -380,8 +381,8 @@ class Run {
   }
 
   /**
-   * Leaves the epochs that the checkpoint has: a kill may have come between the line and the checkpoint. Where the file
-   * was taken away, the weights are still worth going on with.
+   * Keeps only the epochs that the checkpoint includes: the process may have been killed between writing the line and
+   * the checkpoint. If the file was removed, the weights are still worth resuming from.
    */
   async #trimHistory(): Promise<void> {
     const file = this.#history;
@@ -394,7 +395,7 @@ class Run {
 function readHistory(file: string): Promise<string> {
   return readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT") return "";
-    throw new ConfigError("HISTORY", `${file}: ${readReason(cause)}; mend it, or take it away`, { cause });
+    throw new ConfigError("HISTORY", `${file}: ${readReason(cause)}; repair or remove it`, { cause });
   });
 }
 
@@ -405,7 +406,7 @@ function diverged(what: string, epoch: number, batch?: number): ModelError {
   );
 }
 
-/** How many pictures' largest logit is where their largest target is. */
+/** Number of pictures whose largest logit is where their largest target is. */
 function hits(logits: Float32Array, y: Float32Array, size: number): number {
   const classes = y.length / size;
   let sum = 0;

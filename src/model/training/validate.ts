@@ -13,7 +13,7 @@ export interface Validation {
 
 const BATCH = 64;
 
-/** Judges a network, given as its inference graph, on the named splits. */
+/** Evaluates a network, given as its inference graph, on the named splits. */
 export async function validate(
   model: Uint8Array,
   dataset: FaceDataset,
@@ -34,7 +34,10 @@ export async function validate(
   return { loss: loss / rows.length, accuracy: correct / rows.length, pictures: rows.length };
 }
 
-/** What a network, given as its inference graph, says of these pictures as they are: `[rows, classes]`. */
+/**
+ * Probabilities from a network, given as its inference graph, for these pictures without augmentation: `[rows,
+ * classes]`.
+ */
 export async function probabilitiesOf(
   model: Uint8Array,
   dataset: FaceDataset,

@@ -7,13 +7,12 @@ import { InferenceSession, Tensor } from "../onnx/runtime.js";
 import type { TrainingState } from "./state.js";
 
 /**
- * Begins training from the weights of a model for use, whose batch norms are folded into its convolutions. Weights are
- * taken layer by layer in the graph's order; layers may be wider than the model's, and a last one for another number of
- * classes keeps its first values. The
- * batch norms are put back so that the network computes what the model did: each takes the statistics of its
- * convolution's output over `batches`, which training then starts from.
+ * Starts training from the weights of an inference model, whose batch norms are folded into its convolutions. Weights
+ * are taken layer by layer in the graph's order; layers may be wider than the model's, and a last one for another
+ * number of classes keeps its initial values. The batch norms are restored so that the network computes what the model
+ * did: each takes the statistics of its convolution's output over `batches`, from which training then starts.
  *
- * Throws `ModelError` where the model is of another architecture.
+ * Throws `ModelError` if the model has another architecture.
  *
  * @param what names the model in errors
  */
@@ -43,15 +42,19 @@ function takeWeights(state: TrainingState, { nodes, weights }: GraphRead, what: 
   const own = state.parameters.filter(({ role }) => role === "weight");
   const theirs = nodes.filter(({ op }) => op === "Conv" || op === "Gemm");
   const fail = (why: string) =>
-    new ModelError("WARM_START", `${what}: ${why}; begin from a model of the recipe's own architecture`);
+    new ModelError("WARM_START", `${what}: ${why}; start from a model with the recipe's own architecture`);
   if (own.length !== theirs.length)
-    throw fail(`it has ${theirs.length} convolutions and linear layers, the recipe's network ${own.length}`);
+    throw fail(
+      `it has ${theirs.length} convolutions and linear layers, but the recipe's network has ${own.length}`,
+    );
   for (const [i, { name, dims }] of own.entries()) {
     const [weight, bias] = (theirs[i]?.inputs ?? []).slice(1).map((input) => weights.get(input));
     const isLast = i === own.length - 1;
     const isFit = weight !== undefined && fits(weight.dims, dims) && (!isLast || weight.dims[0] === dims[0]);
     if (!isFit && !isLast)
-      throw fail(`${name} is [${dims.join(", ")}], the model's [${weight?.dims.join(", ") ?? "unknown"}]`);
+      throw fail(
+        `${name} is [${dims.join(", ")}], but the model's is [${weight?.dims.join(", ") ?? "unknown"}]`,
+      );
     if (isFit) {
       takeBlock(views.get(name) ?? new Float32Array(), dims, weight);
       (views.get(biasOf(name)) ?? views.get(normOf(name, "beta")))?.set(bias?.data ?? []);
@@ -60,15 +63,15 @@ function takeWeights(state: TrainingState, { nodes, weights }: GraphRead, what: 
   }
 }
 
-/** Whether weights [out, in, ...] have their place in a layer's: it may be wider. */
+/** Whether weights [out, in, ...] fit into a layer, which may be wider. */
 function fits(theirs: readonly number[], own: readonly number[]): boolean {
   const isIn = (size: number, i: number) => (i < 2 ? size <= (own[i] ?? 0) : size === own[i]);
   return theirs.length === own.length && theirs.every(isIn);
 }
 
 /**
- * Copies weights into a layer that may be wider. Channels that the model had see nothing of the new ones, so that the
- * network first computes what the model does; the new ones keep their first values (as in Net2Net, Chen et al. 2016).
+ * Copies weights into a layer that may be wider. Channels that the model had ignore the new ones, so that the network
+ * initially computes what the model does; the new ones keep their initial values (as in Net2Net, Chen et al. 2016).
  */
 function takeBlock(own: Float32Array, dims: readonly number[], theirs: Weights): void {
   const [, wide = 1, ...kernel] = dims;
@@ -80,7 +83,7 @@ function takeBlock(own: Float32Array, dims: readonly number[], theirs: Weights):
   }
 }
 
-/** Batches whose mean statistics the batch norms start from. */
+/** Number of batches whose mean statistics the batch norms start from. */
 const CALIBRATION_BATCHES = 16;
 
 async function restoreNorms(
@@ -120,7 +123,7 @@ async function restoreNorms(
     for (let c = 0; c < sum.length && gamma && beta && mean && variance; c++) {
       const average = (sum[c] ?? 0) / count;
       const spread = Math.max(0, (square?.[c] ?? 0) / count - average ** 2);
-      // The folded bias stood in beta: without it this is what the convolution gives.
+      // Beta held the folded bias; without it, this is the convolution's output.
       mean[c] = average - (beta[c] ?? 0);
       variance[c] = spread;
       gamma[c] = Math.sqrt(spread + BATCH_NORM_EPSILON);

@@ -2,7 +2,7 @@ import type { Frame } from "../../media/frame.js";
 import type { Font } from "./font.js";
 import type { Paint } from "./paint.js";
 
-/** Draws on the planes of a `yuv420p` frame where they lie. Whatever reaches beyond the picture is cut off. */
+/** Draws on the planes of a `yuv420p` frame in place. Whatever extends beyond the picture is cut off. */
 export class Canvas {
   width = 0;
   height = 0;
@@ -11,7 +11,7 @@ export class Canvas {
   #u = 0;
   #v = 0;
 
-  /** Draws on `frame` from now on. */
+  /** Selects the frame to draw on. */
   over(frame: Frame): void {
     this.width = frame.width;
     this.height = frame.height;
@@ -22,7 +22,8 @@ export class Canvas {
   }
 
   /**
-   * A filled rectangle. Chroma is half as fine: edges on even pixels are sharp in colour too.
+   * A filled rectangle. Chroma has half the resolution: edges on even pixels are sharp in colour too.
+   *
    * @param opacity 0 to 1
    */
   fill(x: number, y: number, width: number, height: number, paint: Paint, opacity = 1): void {
@@ -38,7 +39,7 @@ export class Canvas {
     this.#plane(this.#v, this.#chromaWidth, l, t, r, b, paint.v, part);
   }
 
-  /** The outline of a rectangle, `thickness` pixels inwards. */
+  /** The outline of a rectangle, drawn `thickness` pixels inwards. */
   outline(x: number, y: number, width: number, height: number, thickness: number, paint: Paint): void {
     this.fill(x, y, width, thickness, paint);
     this.fill(x, y + height - thickness, width, thickness, paint);
@@ -46,7 +47,7 @@ export class Canvas {
     this.fill(x + width - thickness, y + thickness, thickness, height - 2 * thickness, paint);
   }
 
-  /** A line of text in grey from `luma`; its chroma is what lies under it. Its box begins at `x`, `y`. */
+  /** A line of text in a grey level of `luma`; its chroma is that of the background. Its box starts at `x`, `y`. */
   text(text: string, x: number, y: number, font: Font, luma: number): void {
     let pen = x;
     for (const character of text) {

@@ -5,28 +5,28 @@ import { GLYPHS } from "./glyphs.js";
 export interface Glyph {
   readonly width: number;
   readonly height: number;
-  /** Where its left edge lies from the pen, pixels. */
+  /** Offset of its left edge from the pen, in pixels. */
   readonly left: number;
-  /** How far the pen moves on, pixels. */
+  /** How far the pen advances, in pixels. */
   readonly advance: number;
-  /** Row by row, 0 (nothing) to 255 (all of the pixel). */
+  /** Row by row, 0 (not covered) to 255 (fully covered). */
   readonly coverage: Uint8Array;
 }
 
-/** The characters that ship, at one size. Each is made when it is first drawn. */
+/** The characters that ship with the package, at one size. Each is rendered when it is first drawn. */
 export class Font {
-  /** Height of a line, pixels. */
+  /** Height of a line in pixels. */
   readonly height: number;
   readonly #scale: number;
   readonly #glyphs = new Map<string, Glyph>();
 
-  /** @param size of the em square, pixels; more than the atlas has are not given */
+  /** @param size of the em square in pixels, limited to that of the atlas */
   constructor(size: number) {
     this.#scale = Math.min(size, GLYPHS.em) / GLYPHS.em;
     this.height = Math.ceil(GLYPHS.height * this.#scale);
   }
 
-  /** A character that does not ship is shown as `?`. */
+  /** A character that is not in the font is shown as `?`. */
   glyph(character: string): Glyph {
     let glyph = this.#glyphs.get(character);
     if (!glyph) {
@@ -36,7 +36,7 @@ export class Font {
     return glyph;
   }
 
-  /** Pixels that a text takes along the line. */
+  /** Width of a text in pixels. */
   width(text: string): number {
     let sum = 0;
     for (const character of text) sum += this.glyph(character).advance;
@@ -60,7 +60,7 @@ export class Font {
 
 let unpacked: Uint8Array | undefined;
 
-/** All glyphs one after the other, 0 to 15 a pixel. */
+/** All glyphs one after another, 0 to 15 per pixel. */
 function atlas(): Uint8Array {
   if (unpacked) return unpacked;
   const packed = inflateRawSync(Buffer.from(GLYPHS.pixels, "base64"));
@@ -74,7 +74,7 @@ function atlas(): Uint8Array {
 
 let offsets: number[] | undefined;
 
-/** Where each glyph begins in the atlas. */
+/** Where each glyph starts in the atlas. */
 function starts(): readonly number[] {
   if (offsets) return offsets;
   let at = 0;
@@ -86,7 +86,7 @@ function starts(): readonly number[] {
   return offsets;
 }
 
-/** Brings a glyph to a smaller size: each pixel is the mean of the area it covers. */
+/** Scales a glyph down: each pixel is the mean of the area it covers. */
 function shrink(
   from: { pixels: Uint8Array; at: number; width: number },
   width: number,

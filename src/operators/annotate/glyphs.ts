@@ -1,6 +1,6 @@
-// Written by scripts/font-atlas.ts from DejaVu Sans Bold (see NOTICE); not to be edited.
+// Written by scripts/font-atlas.ts from DejaVu Sans Bold (see NOTICE); do not edit.
 
-/** Coverage of each character, 0 to 15, two pixels a byte, deflated; each `width` by `height`. */
+/** Coverage of each character, 0 to 15, two pixels per byte, deflated; each `width` by `height`. */
 export const GLYPHS = {
   em: 48,
   pad: 8,

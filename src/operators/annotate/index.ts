@@ -26,12 +26,12 @@ const Options = Type.Object({
 });
 
 const TEXT: Length = { unit: "%", value: 2.5 };
-/** Smallest text that can be read, pixels. */
+/** Smallest legible text, in pixels. */
 const LEAST_TEXT = 9;
-/** How much of the picture the plate behind the text hides. */
+/** Opacity of the plate behind the text. */
 const PLATE_OPACITY = 0.7;
 
-/** Draws what is known of each face into the picture. */
+/** Draws what is known about each face into the picture. */
 export const annotate = operator({
   type: "annotate",
   summary: "Draws boxes and expressions into the pictures.",
@@ -68,12 +68,12 @@ function colourOf(frame: Frame, context: RunContext): ColourInfo {
   return context.stats.sources.find(({ id }) => id === frame.source)?.video?.colour ?? { range: "tv" };
 }
 
-/** Sizes and paints for pictures of one source. */
+/** Sizes and paints for the pictures of one source. */
 class Style {
   readonly font: Font;
   readonly white: Paint;
   readonly black: Paint;
-  /** Even, as everything that has a colour. */
+  /** Even, like everything with a colour. */
   readonly line: number;
   readonly padding: number;
   readonly bar: number;
@@ -135,7 +135,7 @@ function drawBox(
   paint: Paint,
   { line, black }: Style,
 ): void {
-  // A dark rim on either side: the colour is seen on any background.
+  // A dark rim on either side keeps the colour visible on any background.
   canvas.outline(x - 2, y - 2, width + 4, height + 4, line + 4, black);
   canvas.outline(x, y, width, height, line, paint);
 }
@@ -155,7 +155,7 @@ function textOf(face: Face, shown: ReadonlySet<Part>): string {
 }
 
 function plateSize(text: string, bar: boolean, { font, padding, bar: thickness }: Style) {
-  const textWidth = text === "" ? 0 : font.width(text) + font.height; // the colour's square and a gap before it
+  const textWidth = text === "" ? 0 : font.width(text) + font.height; // the colour's square and a gap before the text
   return {
     width: even(Math.max(textWidth, font.height * 5) + 2 * padding),
     height: even((text === "" ? 0 : font.height) + (bar ? thickness + padding : 0) + padding),
@@ -185,7 +185,7 @@ function drawPlate(
   drawBar(canvas, x, y, plate.width - 2 * padding, face, style);
 }
 
-/** Each label's colour, as long as it is probable, in the order of the labels. */
+/** The labels' colours in label order, each as long as its label is probable. */
 function drawBar(canvas: Canvas, x: number, y: number, width: number, face: Face, style: Style): void {
   const { model } = face;
   const values = face.smoothed ?? face.probabilities;

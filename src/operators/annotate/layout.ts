@@ -4,7 +4,7 @@ export type Rectangle = Box;
 
 /**
  * Where a face's plate goes: above its box, else below, else inside at the top or the bottom; within the picture, and
- * not over an earlier plate where that can be had.
+ * not over an earlier plate if possible.
  */
 export function layOut(
   box: Rectangle,

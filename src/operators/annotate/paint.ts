@@ -1,24 +1,24 @@
 import type { Colour } from "../../events/palette.js";
 import type { ColourInfo } from "../../media/video-info.js";
 
-/** A colour in a recording's own terms: one byte for each plane. */
+/** A colour in a recording's own encoding: one byte per plane. */
 export interface Paint {
   readonly y: number;
   readonly u: number;
   readonly v: number;
 }
 
-// Weights of red and blue in luma, by H.273's code point of the matrix.
+// Weights of red and blue in luma, by H.273 code point of the matrix.
 const WEIGHTS: Readonly<Record<number, readonly [red: number, blue: number]>> = {
   1: [0.2126, 0.0722], // BT.709
   9: [0.2627, 0.0593], // BT.2020
   10: [0.2627, 0.0593],
 };
 const BT601 = [0.299, 0.114] as const;
-/** What players take an untagged picture of at least this height for: BT.709. */
+/** From this height on, players take an untagged picture for BT.709. */
 const HD_HEIGHT = 720;
 
-// In high dynamic range the brightest code is far brighter than paper: white is put where BT.2408 puts it.
+// In high dynamic range the brightest code is far brighter than paper: white goes where BT.2408 puts it.
 const WHITE: Readonly<Record<number, number>> = { 16: 0.58, 18: 0.75 };
 
 /** The paint that looks like `colour` in pictures of this kind. */

@@ -3,23 +3,24 @@ import type { Box, FaceFrame } from "../../media/frame.js";
 import { grown, iou } from "../geometry.js";
 
 export interface CoverOptions {
-  /** In parts of the box's size, on each side. */
+  /** As a fraction of the box's size, on each side. */
   readonly margin: number;
   readonly lingerMs: number;
-  /** Frames kept back. */
+  /** Number of frames to hold back. */
   readonly ahead: number;
-  /** Only these tracks; every face without it. */
+  /** Only these tracks; without it, every face. */
   readonly chosen?: ReadonlySet<number>;
 }
 
-/** A frame, its faces, and the places to hide in it. */
+/** A frame, its faces, and the areas to hide in it. */
 export interface Covered extends FaceFrame {
   readonly cover: readonly Box[];
 }
 
 /**
- * Keeps back `ahead` frames of each source, and gives each with the boxes, grown by the margin, of the faces in it (those too
- * that `track` did not pass on), in the frames after it that are known, and in those before it that are at most `lingerMs` older.
+ * Holds back `ahead` frames of each source, and passes each on with the boxes, grown by the margin, of the faces in it
+ * (including those that `track` did not pass on), in the later frames known so far, and in earlier frames that are at
+ * most `lingerMs` older.
  */
 export function covered(options: CoverOptions): OperatorFunction<FaceFrame, Covered> {
   return (input) =>
@@ -54,7 +55,7 @@ interface Seen {
   readonly boxes: readonly Box[];
 }
 
-/** The frames of one source that are kept back, and where faces were seen. */
+/** The frames of one source that are held back, and where faces were seen. */
 class Queue {
   readonly #options: CoverOptions;
   readonly #waiting: FaceFrame[] = [];
@@ -82,10 +83,10 @@ class Queue {
       });
   }
 
-  /** The oldest frame. There must be one. */
+  /** Removes the oldest frame; there must be one. */
   shift(): Covered {
     const item = this.#waiting.shift();
-    if (!item) throw new RangeError("no frame is kept back");
+    if (!item) throw new RangeError("no frame is held back");
     const since = item.frame.mediaTimeMs - this.#options.lingerMs;
     while ((this.#seen[0]?.mediaTimeMs ?? since) < since) this.#seen.shift();
     return { ...item, cover: joined(this.#seen) };
@@ -96,7 +97,7 @@ class Queue {
   }
 }
 
-/** Boxes that overlap by more than this are of one face: hidden as one, with what lies between them. */
+/** Boxes that overlap by more than this belong to one face and are hidden together, with what lies between them. */
 const SAME_FACE = 0.3;
 
 function joined(seen: readonly Seen[]): Box[] {

@@ -2,12 +2,12 @@ import type { Box, Frame } from "../../media/frame.js";
 
 export type Style = "pixelate" | "gaussian" | "solid";
 
-/** Squares across a face: too few to tell who it is. */
+/** Squares across a face: too few to recognise anyone. */
 const SQUARES = 6;
 const LEAST_SQUARE = 8;
-/** Radius of each box filter, in parts of the shorter side of what is hidden. */
+/** Radius of each box filter, as a fraction of the shorter side of the hidden area. */
 const RADIUS = 1 / 8;
-/** Three box filters one after the other are a Gaussian to within 3 % (Wells, 1986). */
+/** Three successive box filters approximate a Gaussian to within 3 % (Wells, 1986). */
 const PASSES = 3;
 const BLACK = { y: 16, chroma: 128 };
 
@@ -18,7 +18,7 @@ interface Plane {
   readonly height: number;
 }
 
-/** A part of a plane, `right` and `bottom` beyond it. */
+/** Part of a plane; `right` and `bottom` are exclusive. */
 interface Area {
   readonly left: number;
   readonly top: number;
@@ -26,17 +26,17 @@ interface Area {
   readonly bottom: number;
 }
 
-/** Hides places of pictures, in place. */
+/** Hides areas of pictures, in place. */
 export class Hider {
   readonly #style: Style;
-  /** A row or a column of the part that is smoothed. */
+  /** A row or a column of the area being smoothed. */
   #line = new Uint8Array(0);
 
   constructor(style: Style) {
     this.#style = style;
   }
 
-  /** Nothing of the pixels in `boxes` can be told from what is left, but for what the style keeps. */
+  /** Afterwards nothing of the pixels in `boxes` can be recovered, except what the style keeps. */
   hide(frame: Frame, boxes: readonly Box[]): void {
     if (boxes.length === 0) return;
     const { pixels, width, height, format } = frame;
@@ -71,7 +71,7 @@ export class Hider {
   }
 }
 
-/** Every pixel that the box touches, in a plane of which one pixel is `scale` wide and high. */
+/** Every pixel that the box touches, in a plane whose pixels are `scale` wide and high. */
 function areaOf({ x, y, width, height }: Box, plane: Plane, scale: number): Area {
   return {
     left: Math.max(0, Math.floor(x / scale)),
@@ -106,7 +106,7 @@ function mean({ data, width }: Plane, { left, top, right, bottom }: Area): numbe
   return Math.round(sum / ((right - left) * (bottom - top)));
 }
 
-/** The mean of `radius` neighbours on either side, along `count` pixels that lie `step` apart; ends repeat. */
+/** The mean of `radius` neighbours on either side, along `count` pixels `step` apart; the ends repeat. */
 function boxFilter(
   data: Uint8Array,
   start: number,

@@ -6,11 +6,11 @@ import { changing } from "../changing.js";
 import { covered } from "./covered.js";
 import { Hider } from "./hide.js";
 
-/** Frames kept back at least: a detector may miss a face in its first frames although it looks at every one. */
+/** Fewest frames to hold back: a detector may miss a face in its first frames even if it looks at every one. */
 const AHEAD = 5;
 const MOST_AHEAD = 60;
 
-/** As many as the operators before may give a face late. */
+/** By default as many as the operators before it may be late in finding a face, from `AHEAD` to `MOST_AHEAD`. */
 const aheadOf = (given: number | undefined, late: number): number =>
   given ?? Math.min(MOST_AHEAD, Math.max(AHEAD, late));
 
@@ -62,8 +62,8 @@ export const blur = operator({
   concern: ({ ahead: given }, late) => {
     const ahead = aheadOf(given, late);
     if (ahead >= late) return undefined;
-    const way = given === undefined ? "give `detect` a smaller `every`" : "leave `ahead` out";
-    return `a face may be found ${late} frames late, and ${ahead} are kept back: in those between it can be seen; ${way}`;
+    const way = given === undefined ? "give `detect` a smaller `every`" : "remove `ahead`";
+    return `a face may be found ${late} frames late, but only ${ahead} are held back, so it can be seen in the frames between; ${way}`;
   },
   holds: ({ ahead }, late) => aheadOf(ahead, late),
   build: ({ style = "pixelate", tracks, margin = 0.3, linger = 400, ahead: given }, context) => {

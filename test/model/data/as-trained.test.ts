@@ -9,7 +9,7 @@ import { optionsOf, silent } from "../../support/data.js";
 import { writeFaces } from "../../support/faces.js";
 import { TINY_SIZE, writeTinyModel } from "../../support/tiny-model.js";
 
-describe("data that a model is measured on", () => {
+describe("data to evaluate a model on", () => {
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "ekspresi-measured-"));
@@ -17,7 +17,7 @@ describe("data that a model is measured on", () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  /** The card of a model that was trained as `data` says. */
+  /** The card of a model that was trained with `data`. */
   async function card(data: unknown): Promise<ModelCard> {
     const model = await writeTinyModel(join(folder, ".model"), undefined, (own) => {
       own.training = { recipe: { data } };
@@ -30,10 +30,10 @@ describe("data that a model is measured on", () => {
   for (const [what, data] of [
     ["seed", { seed: 7 }],
     ["part held back", { validation: 0.4 }],
-    ["split anew", { split: { training: 0.5, seed: 3 } }],
+    ["split again", { split: { training: 0.5, seed: 3 } }],
     ["splits to learn from", { training: ["validation"] }],
   ] as [string, Partial<DataOptions>][])
-    it(`is divided by the ${what} of the recipe in its card`, async () => {
+    it(`is split by the ${what} from the recipe in the model's card`, async () => {
       const trained = optionsOf({ path: folder, ...size, ...data });
       const { options, asTrained } = measuredData(
         `${folder}/`,
@@ -47,11 +47,11 @@ describe("data that a model is measured on", () => {
     });
 
   for (const [what, data] of [
-    ["was trained on another", { path: "other", seed: 7 }],
-    ["tells of no recipe", undefined],
-    ["tells of one that is none", { path: "faces", seed: "seven" }],
+    ["names other training data", { path: "other", seed: 7 }],
+    ["has no recipe", undefined],
+    ["has an invalid recipe", { path: "faces", seed: "seven" }],
   ] as const)
-    it(`is divided by the defaults where the card ${what}`, async () => {
+    it(`is split by the defaults if the card ${what}`, async () => {
       const { options, asTrained } = measuredData(folder, await card(data));
       assert.ok(!asTrained);
       assert.deepEqual(options, optionsOf({ path: folder, ...size }));

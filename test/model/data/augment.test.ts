@@ -6,7 +6,7 @@ import { Random } from "#src/model/data/random.js";
 
 const PLAIN = { scale: 1, offset: 0 };
 
-/** Random numbers that are said beforehand, then those of the seed. */
+/** Random numbers that are given beforehand, then those of the seed. */
 class Scripted extends Random {
   script: number[] | undefined;
   override next(): number {
@@ -41,8 +41,8 @@ function varied(
 }
 
 /**
- * The same, written anew: matrices of mirror, turn, zoom and shift about the middle are multiplied, inverted, and each
- * pixel is mixed from its four neighbours in double precision.
+ * The same, implemented separately: matrices of mirror, rotation, zoom and shift about the centre are multiplied and
+ * inverted, and each pixel is interpolated from its four neighbours in double precision.
  */
 function plainWarp(
   pixels: Uint8Array,
@@ -54,7 +54,7 @@ function plainWarp(
   const angle = ((draws.angle * 2 - 1) * rotation * Math.PI) / 180;
   const size = Math.exp(Math.log(small) + (Math.log(large) - Math.log(small)) * draws.zoom);
   const sign = draws.mirror < flip ? -1 : 1;
-  // Forward: p' = size * turn * mirror * p + shift, about the middle.
+  // Forward: p' = size * rotation * mirror * p + shift, about the centre.
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
   const m = [size * cos * sign, -size * sin, size * sin * sign, size * cos];
   const [a = 0, b = 0, c = 0, d = 0] = m;
@@ -92,22 +92,22 @@ describe("augmentation", () => {
     assert.deepEqual([...varied(pixels, 5, { flip: 0.5 }, { mirror: 0.6 })], [...pixels]);
   });
 
-  it("shifts to the right and down, the edge repeated", () => {
+  it("shifts to the right and down, repeating the edge", () => {
     const pixels = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9);
     const moved = varied(pixels, 3, { shift: 1 }, { x: 1, y: 1 });
     assert.deepEqual([...moved], [1, 1, 2, 1, 1, 2, 4, 4, 5]);
   });
 
-  it("turns by a right angle", () => {
+  it("rotates by a right angle", () => {
     const pixels = grid(4, 4);
     const turned = varied(pixels, 4, { rotation: 90 }, { angle: 1 });
     for (let y = 0; y < 4; y++)
       for (let x = 0; x < 4; x++)
-        // Clockwise on the screen: what was at the bottom left comes to the top left.
+        // Clockwise on the screen: what was at the bottom left moves to the top left.
         assert.ok(Math.abs((turned[y * 4 + x] ?? 0) - (pixels[(3 - x) * 4 + y] ?? 0)) < 1e-3);
   });
 
-  it("equals a plain warp for any mirror, turn, zoom and shift", () =>
+  it("equals a plain warp for any mirroring, rotation, zoom and shift", () =>
     fc.assert(
       fc.property(
         fc.record({
@@ -130,7 +130,7 @@ describe("augmentation", () => {
       { numRuns: 200 },
     ));
 
-  it("keeps grey levels in their range, whatever brightness, contrast and noise do", () => {
+  it("keeps grey levels in range, whatever brightness, contrast and noise do", () => {
     const pixels = grid(8, 8);
     for (let seed = 0; seed < 50; seed++) {
       const out = new Float32Array(64);
@@ -140,7 +140,7 @@ describe("augmentation", () => {
     }
   });
 
-  it("erases one rectangle of the size asked for, in the part of the pictures asked for", () => {
+  it("erases one rectangle of the requested size in the requested fraction of the pictures", () => {
     const pixels = new Uint8Array(20 * 20).fill(77);
     let erased = 0;
     for (let seed = 0; seed < 400; seed++) {

@@ -11,7 +11,7 @@ import { epochOrder } from "#src/model/data/sampling.js";
 
 const SIZE = 8;
 
-/** 60 training pictures of three classes (40, 15, 5) and four to judge by. */
+/** 60 training pictures of three classes (40, 15, 5) and four for validation. */
 function dataset(): FaceDataset {
   const n = 64;
   const images = new Uint8Array(new SharedArrayBuffer(n * SIZE * SIZE));
@@ -63,7 +63,7 @@ async function epochs(workers: number, numbers: readonly number[], seed = 4): Pr
 describe("training batches", function () {
   this.timeout(30_000);
 
-  it("are the same from one thread and three, and others in another epoch or from another seed", async () => {
+  it("are the same with one thread and three, and differ by epoch and seed", async () => {
     const one = await epochs(1, [0, 1]);
     assert.equal(one.length, 16);
     assert.deepEqual(await epochs(3, [0, 1]), one);
@@ -71,7 +71,7 @@ describe("training batches", function () {
     assert.notDeepEqual(await epochs(1, [0], 5), one.slice(0, 8));
   });
 
-  it("begin anew when an epoch is given up half way", async () => {
+  it("start over if an epoch is abandoned halfway", async () => {
     const source = batchSource(dataset(), options(2));
     try {
       for await (const batch of source.epoch(0)) {
@@ -86,7 +86,7 @@ describe("training batches", function () {
     }
   });
 
-  it("show every picture once an epoch, or every class as often as the others", () => {
+  it("show every picture once per epoch, or every class equally often", () => {
     const data = dataset();
     const rows = Uint32Array.from({ length: 60 }, (_, i) => i);
     assert.deepEqual(
@@ -102,7 +102,7 @@ describe("training batches", function () {
     for (let row = 55; row < 60; row++) assert.equal(fifth.filter((r) => r === row).length, 4);
   });
 
-  it("carry smoothed targets, and weights with which every class counts the same", async () => {
+  it("carry smoothed targets, and weights that make every class count equally", async () => {
     const source = batchSource(dataset(), options(1, { labelSmoothing: 0.3, classWeights: true }, 1, 60));
     try {
       for await (const { y, weight, size } of source.epoch(0)) {
@@ -127,7 +127,7 @@ describe("training batches", function () {
     );
     assert.throws(
       () => batchSource(dataset(), { ...options(1), splits: ["PublicTest"] }),
-      /it has train, val/,
+      /the data set has train, val/,
     );
   });
 });

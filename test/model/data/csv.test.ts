@@ -49,7 +49,7 @@ describe("FER-2013's CSV", () => {
       ),
     ],
     [
-      "quotes, a byte order mark and lines that end in CR LF",
+      "quotes, a byte order mark and CR LF line ends",
       [
         '\uFEFF"emotion","pixels","Usage"',
         ...rows.map((r) => `"${r.label}","${r.pixels.join(" ")}","${r.usage}"`),
@@ -73,7 +73,7 @@ describe("FER-2013's CSV", () => {
       assert.ok(dataset.images.buffer instanceof SharedArrayBuffer);
     });
 
-  it("shows its splits as FER-2013 spells them, however they are written", async () => {
+  it("shows its splits in FER-2013's spelling, however they are written", async () => {
     const written = ["TRAIN", "publictest", "training", "Private_Test", "Valid", "fold 1"];
     const lines = written.map((usage, i) => `0,${numbers(i).join(" ")},${usage}`);
     const dataset = await read(["emotion,pixels,Usage", ...lines].join("\n"));
@@ -82,16 +82,16 @@ describe("FER-2013's CSV", () => {
     assert.deepEqual([...rowsOf(dataset, ["train", "Fold 1"])], [0, 2, 5]);
   });
 
-  it("that has something else in the column Usage is refused", async () => {
+  it("with something else in the column Usage is refused", async () => {
     const lines = Array.from({ length: 256 }, (_, i) => `0,${numbers(i).join(" ")},picture ${i}`);
     await assert.rejects(read(["emotion,pixels,Usage", ...lines].join("\n")), {
       name: "DataError",
       message:
-        /its column Usage holds more than 255 different values, picture 0, picture 1, picture 2 \.\.\.; /,
+        /column Usage has more than 255 different values \(picture 0, picture 1, picture 2, \.\.\.\); /,
     });
   });
 
-  it("gives back any pictures that are written to it", () =>
+  it("reads back any pictures written to it", () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(
@@ -127,24 +127,28 @@ describe("FER-2013's CSV", () => {
     [
       "too few pixels",
       `1,${numbers(1, PIXELS - 1).join(" ")},PublicTest`,
-      /63 pixels where 64 were expected|no square/,
+      /63 pixels instead of 64|not form a square/,
     ],
-    ["too many pixels", `1,${numbers(1, PIXELS + 1).join(" ")},PublicTest`, /65 pixels where 64|no square/],
-    ["a pixel above 255", `1,${numbers(1).with(5, 256).join(" ")},PublicTest`, /a pixel of 256/],
     [
-      "a pixel that is no number",
+      "too many pixels",
+      `1,${numbers(1, PIXELS + 1).join(" ")},PublicTest`,
+      /65 pixels instead of 64|not form a square/,
+    ],
+    ["a pixel above 255", `1,${numbers(1).with(5, 256).join(" ")},PublicTest`, /a pixel is 256, above 255/],
+    [
+      "a pixel that is not a number",
       `1,${numbers(1).join(" ").replace(" ", " x")},PublicTest`,
       /not all numbers/,
     ],
     ["a negative pixel", `1,${numbers(1).join(" ").replace(" ", " -")},PublicTest`, /not all numbers/],
-    ["an emotion there is none of", `7,${numbers(1).join(" ")},PublicTest`, /emotion is not 0 to 6/],
-    ["no emotion", `,${numbers(1).join(" ")},PublicTest`, /emotion is not 0 to 6/],
-    ["no pixels", "1,,PublicTest", /0 pixels|no square/],
+    ["an unknown emotion", `7,${numbers(1).join(" ")},PublicTest`, /emotion is not a number from 0 to 6/],
+    ["no emotion", `,${numbers(1).join(" ")},PublicTest`, /emotion is not a number from 0 to 6/],
+    ["no pixels", "1,,PublicTest", /0 pixels|not form a square/],
     ["no Usage", `1,${numbers(1).join(" ")}`, /its Usage is empty/],
     ["no cells at all", "1", /no pixels/],
   ] as const)
     for (const first of [false, true])
-      it(`skips ${first ? "a first" : "a"} row with ${what}, names it and goes on`, async () => {
+      it(`skips ${first ? "a first" : "a"} row with ${what}, names it and continues`, async () => {
         const log = silent();
         const dataset = await read(around([row], first), {}, log);
         assert.equal(dataset.label.length, 200);
@@ -155,10 +159,10 @@ describe("FER-2013's CSV", () => {
         assert.deepEqual([...dataset.images.subarray(0, PIXELS)], numbers(0));
       });
 
-  it("is an error when more than the allowed part is damaged, the first of them named", async () => {
+  it("is refused if more than the allowed fraction is damaged, naming the first damaged row", async () => {
     await assert.rejects(read(around(["1,,", "1,1 2 3,", "9,,"])), (error) => {
       assert.ok(error instanceof DataError);
-      assert.match(error.message, /3 of 203 pictures cannot be used \(more than 1 %\), the first is row 200/);
+      assert.match(error.message, /3 of 203 pictures cannot be used \(more than 1 %\); the first is row 200/);
       return true;
     });
     assert.equal((await read(around(["1,,", "1,1 2 3,", "9,,"]), { maxDamaged: 0.02 })).label.length, 200);
@@ -170,12 +174,12 @@ describe("FER-2013's CSV", () => {
       "id,image,class\n1,2,3",
       /names the columns id, image, class; it must name emotion, pixels/,
     ],
-    ["is empty", "", /there are no pictures/],
-    ["has only a header", "emotion,pixels,Usage\n", /there are no pictures/],
+    ["is empty", "", /it contains no pictures/],
+    ["has only a header", "emotion,pixels,Usage\n", /it contains no pictures/],
     [
       "holds no square pictures",
       "emotion,pixels,Usage\n1,1 2 3,Training",
-      /the first is row 0: its pixels make no square of at least 8x8/,
+      /the first is row 0: its pixels do not form a square of at least 8x8/,
     ],
   ] as const)
     it(`that ${what} is refused in one line`, async () => {
@@ -187,7 +191,7 @@ describe("FER-2013's CSV", () => {
       });
     });
 
-  it("that is not there is refused with what to give", async () => {
+  it("that does not exist is refused, saying what to give", async () => {
     await assert.rejects(readDataset(optionsOf({ path: join(folder, "none.csv") }), silent()), {
       name: "ConfigError",
       message: /none\.csv: no such file or folder; give a CSV file or a folder of classes$/,

@@ -11,14 +11,14 @@ const flat = Array.from({ length: 64 }, (_, i) => 128 + (i % 2));
 /** Label, picture, split. */
 const ROWS: [number, number[], string][] = [
   [0, picture(0), "Training"],
-  [1, picture(1), "Training"], // stands in PublicTest too
+  [1, picture(1), "Training"], // also in PublicTest
   [2, picture(1), "PublicTest"],
-  [3, picture(2), "Training"], // stands in PrivateTest too, twice here
+  [3, picture(2), "Training"], // also in PrivateTest, twice here
   [3, picture(2), "Training"],
   [4, picture(2), "PrivateTest"],
-  [5, picture(3), "PublicTest"], // in both test splits: kept in both
+  [5, picture(3), "PublicTest"], // in both test splits: both kept
   [5, picture(3), "PrivateTest"],
-  [6, picture(4), "Training"], // twice in training alone: kept
+  [6, picture(4), "Training"], // twice in training only: kept
   [6, picture(4), "Training"],
   [0, flat, "Training"],
   [0, flat.with(0, 0), "PublicTest"],
@@ -43,7 +43,7 @@ describe("a data set whose splits overlap", () => {
     return readDataset(optionsOf({ path, minContrast }), log);
   }
 
-  it("loses the training pictures that stand in a test split, and says how many", async () => {
+  it("loses the training pictures that are also in a test split, and says how many", async () => {
     const log = silent();
     const dataset = await read(0, log);
     assert.deepEqual(
@@ -51,19 +51,19 @@ describe("a data set whose splits overlap", () => {
       [0, 2, 5, 6, 7, 8, 9, 10, 11].map((row) => `row ${row}`),
     );
     assert.ok(log.infos.includes("left out of training: 3 pictures also in another split"));
-    // What is kept moved together: row 5 is the third of what is left.
+    // Parallel arrays stay in step: row 5 is the third of what is left.
     assert.deepEqual([...dataset.images.subarray(2 * 64, 3 * 64)], picture(2));
     assert.equal(dataset.label[2], 4);
   });
 
-  it("knows its training pictures by the split's name in any letters", async () => {
+  it("recognises the training split by name, whatever its case", async () => {
     const path = join(folder, "faces.csv");
     const lines = [`0,${picture(0).join(" ")},TRAIN`, `0,${picture(0).join(" ")},PublicTest`];
     await writeFile(path, ["emotion,pixels,Usage", ...lines].join("\n"));
     assert.deepEqual((await readDataset(optionsOf({ path }), silent())).ids, ["row 1"]);
   });
 
-  it("loses almost blank pictures of training alone, where that is asked for", async () => {
+  it("loses almost blank pictures, of training only, if requested", async () => {
     const log = silent();
     const dataset = await read(5, log);
     assert.ok(!dataset.ids.includes("row 10"));

@@ -38,7 +38,7 @@ describe("FER+'s votes", () => {
     "PublicTest,fer0000002.png,0,0,5,0,0,0,5,0,0,0",
   ];
 
-  it("become soft labels in FER-2013's order, mixed with the label, contempt and unknown left out", async () => {
+  it("become soft labels in FER-2013's order, mixed with the label, without contempt and unknown", async () => {
     const { soft, label } = await read(VOTES, 0.4);
     assert.deepEqual([...label], [0, 3, 4]);
     // angry, disgust, fear, happy, sad, surprise, neutral
@@ -52,10 +52,10 @@ describe("FER+'s votes", () => {
       assert.ok(Math.abs((soft?.[i] ?? Number.NaN) - value) < 1e-6, `${i}: ${soft?.[i]}, not ${value}`);
   });
 
-  it("in another order than the pictures are refused", async () => {
+  it("in a different order than the pictures are refused", async () => {
     const [a = "", b = "", c = "", d = ""] = VOTES;
-    await assert.rejects(read([d, b, c, a], 0.4), /row 0 is PublicTest there and Training in fer2013\.csv/);
-    await assert.rejects(read([a, b, c], 0.4), /row 3 is missing there/);
+    await assert.rejects(read([d, b, c, a], 0.4), /row 0 is PublicTest here but Training in fer2013\.csv/);
+    await assert.rejects(read([a, b, c], 0.4), /row 3 is missing here/);
   });
 
   it("in a file that cannot be read are refused", async () => {

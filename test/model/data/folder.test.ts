@@ -26,13 +26,13 @@ describe("a folder of classes", () => {
     await picture.toFile(path);
   }
 
-  /** Grey levels that rise by one a pixel to the right and downwards. */
+  /** Grey levels that rise by one per pixel to the right and downwards. */
   const levels = (from: number, width = SIZE, height = SIZE) =>
     Uint8Array.from({ length: width * height }, (_, i) => from + (i % width) + Math.floor(i / width));
   const ramp = (from: number, width = SIZE, height = SIZE) =>
     sharp(levels(from, width, height), { raw: { width, height, channels: 1 } });
 
-  it("gives PNG's pixels exactly and JPEG's nearly, classes in alphabetical order", async () => {
+  it("gives PNG pixels exactly and JPEG pixels nearly, with classes in alphabetical order", async () => {
     await put("sad/1.png", ramp(10));
     await put("happy/1.jpg", ramp(60).jpeg({ quality: 95 }));
     await put("happy/2.JPEG", ramp(90).jpeg({ quality: 95 }));
@@ -47,7 +47,7 @@ describe("a folder of classes", () => {
       assert.ok(Math.abs((pixels(0)[i] ?? 0) - value) <= 4, `pixel ${i}`);
   });
 
-  it("makes colours, alpha, 16 bits and EXIF's turns into plain grey", async () => {
+  it("converts colour, alpha, 16 bits and EXIF rotation to plain grey", async () => {
     const flat = (r: number, g: number, b: number, alpha = 1) =>
       sharp({ create: { width: 20, height: 20, channels: 4, background: { r, g, b, alpha } } });
     await put("a/colour.png", flat(200, 100, 50));
@@ -60,7 +60,7 @@ describe("a folder of classes", () => {
     await put("b/veiled.png", sharp(veiled, grey).toColourspace("b-w"));
     await put("a/grey16.png", ramp(100).toColourspace("grey16"));
     await put("b/clear.png", flat(255, 255, 255, 0));
-    // EXIF 6: shown after a quarter turn clockwise, so that the dark corner comes to the top right.
+    // EXIF 6: shown rotated by 90 degrees clockwise, so that the dark corner moves to the top right.
     await put("b/turned.jpg", ramp(0, 64, 64).jpeg({ quality: 95 }).withMetadata({ orientation: 6 }));
     const dataset = await read({ validation: 0 });
     const at = (id: string, pixel: number) =>
@@ -72,12 +72,12 @@ describe("a folder of classes", () => {
     assert.ok(Math.abs(at("a/colour16.png", 0) - luma) <= 1, `16 bits ${at("a/colour16.png", 0)}`);
     assert.ok(Math.abs(at("b/print.jpg", 0) - 140) < 10, `CMYK ${at("b/print.jpg", 0)}`);
     assert.equal(at("b/veiled.png", 5), 100);
-    assert.equal(at("b/clear.png", 5), 0); // nothing on black
+    assert.equal(at("b/clear.png", 5), 0); // transparent on black
     assert.ok(Math.abs(at("a/grey16.png", 0) - 100) <= 1, `16 bits ${at("a/grey16.png", 0)}`);
     assert.ok(at("b/turned.jpg", 0) > at("b/turned.jpg", SIZE - 1) + 30);
   });
 
-  it("takes the splits that stand in it, and holds back a part of each class where none do", async () => {
+  it("uses the splits it holds, and holds back part of each class if there are none", async () => {
     for (let i = 0; i < 10; i++)
       for (const name of ["calm", "cross"])
         await put(`${name}/${i}.png`, ramp(i * 10 + (name === "calm" ? 0 : 5)));
@@ -118,11 +118,11 @@ describe("a folder of classes", () => {
     );
   });
 
-  it("names damaged pictures and skips them up to the limit, beyond it is an error", async () => {
+  it("names and skips damaged pictures up to the limit, and is refused beyond it", async () => {
     for (let i = 0; i < 9; i++) await put(`${i % 2 ? "calm" : "cross"}/${i}.png`, ramp(i * 10));
     const whole = await ramp(3).png().toBuffer();
     await writeFile(join(folder, "calm/cut.png"), whole.subarray(0, whole.length - 60));
-    await writeFile(join(folder, "calm/text.jpg"), "no picture");
+    await writeFile(join(folder, "calm/text.jpg"), "not a picture");
     const log = silent();
     const dataset = await read({ maxDamaged: 0.2 }, log);
     assert.equal(dataset.label.length, 9);
@@ -136,7 +136,7 @@ describe("a folder of classes", () => {
     });
   });
 
-  it("knows its splits in any letters, and passes over what macOS and others hide", async () => {
+  it("recognises its splits whatever their case, and ignores hidden files and those of macOS", async () => {
     for (const name of ["Train/calm/1.png", "train/cross/1.png", "VAL/calm/1.png", "VAL/cross/1.png"])
       await put(name, ramp(name.length));
     for (const name of ["__MACOSX/train/1.png", ".cache/1.png"]) await put(name, ramp(0));
@@ -148,7 +148,7 @@ describe("a folder of classes", () => {
     assert.deepEqual(log.warnings, []);
   });
 
-  it("is named by its folder and its pictures by their paths in it, however its path is written", async () => {
+  it("is named after the folder, and its pictures by their paths inside, however its path is written", async () => {
     await put("calm/1.png", ramp(1));
     await put("cross/1.png", ramp(2));
     for (const path of [`${folder}/`, `${dirname(folder)}/./${basename(folder)}`, relative(".", folder)]) {
@@ -158,7 +158,7 @@ describe("a folder of classes", () => {
     }
   });
 
-  it("holds back one of a class's pictures where there are two", async () => {
+  it("holds back one of a class's pictures if there are two", async () => {
     for (const name of ["calm/1.png", "calm/2.png", "cross/1.png", "cross/2.png"])
       await put(name, ramp(name.length + Number(name.at(-5))));
     for (const validation of [0.05, 0.9])
@@ -178,7 +178,7 @@ describe("a folder of classes", () => {
     assert.deepEqual(ids, ["calm/1.png", "cross/1.png"]);
   });
 
-  it("tells what it passes over", async () => {
+  it("reports what it skips", async () => {
     await put("calm/1.png", ramp(1));
     await put("cross/1.png", ramp(2));
     await put("cross/more/1.png", ramp(3));
@@ -188,16 +188,16 @@ describe("a folder of classes", () => {
     const log = silent();
     await read({}, log);
     assert.deepEqual(log.warnings, [
-      `${folder}: passed over 3 .bmp, 2 without ending, 1 .csv, 1 folder inside classes; pictures are JPEG, PNG, WebP or TIFF`,
+      `${folder}: skipped 3 .bmp, 2 without extension, 1 .csv, 1 folder inside classes; pictures must be JPEG, PNG, WebP or TIFF`,
     ]);
   });
 
-  it("tells of a class that cannot be learnt, but not where nothing is to be learnt from", async () => {
+  it("warns of a class that cannot be learnt, but not if there is nothing to learn from", async () => {
     for (const name of ["train/calm/1.png", "train/cross/1.png", "test/sad/1.png"])
       await put(name, ramp(name.length));
     const log = silent();
     await read({}, log);
-    assert.deepEqual(log.warnings, [`${folder}: of 2 pictures to learn from, none is of sad`]);
+    assert.deepEqual(log.warnings, [`${folder}: no training pictures of sad (2 of other classes)`]);
     const other = silent();
     await read({ training: ["fold 1"] }, other);
     assert.deepEqual(other.warnings, []);
@@ -210,14 +210,14 @@ describe("a folder of classes", () => {
       /: no pictures of sad; a class is /,
     ],
     [
-      "splits beside other folders",
+      "splits next to other folders",
       ["train/calm/1.png", "train/cross/1.png", "other/1.png"],
-      /: no pictures of train; .* a split \(train\/, val\/, test\/\) stands beside splits alone$/,
+      /: no pictures of train; .* a split folder \(train\/, val\/, test\/\) may only stand next to other splits$/,
     ],
     [
-      "classes that differ in capitals alone",
+      "classes that differ only in case",
       ["train/Calm/1.png", "train/cross/1.png", "val/calm/1.png"],
-      /: the classes Calm and calm differ only in small and large letters; give them one name$/,
+      /: the classes Calm and calm differ only in case; give them one name$/,
     ],
   ] as const)
     it(`with ${what} is refused in one line`, async () => {
@@ -229,15 +229,15 @@ describe("a folder of classes", () => {
       await assert.rejects(read(), { name: "DataError", message: says });
     });
 
-  it("with a class that cannot be read is refused, and the class is named", async () => {
+  it("with an unreadable class is refused, naming the class", async () => {
     await put("calm/1.png", ramp(1));
     await put("cross/1.png", ramp(2));
-    await symlink("sad", join(folder, "sad")); // leads to itself
+    await symlink("sad", join(folder, "sad")); // points to itself
     await assert.rejects(read(), { name: "DataError", message: /: ELOOP: .*sad/ });
   });
 
-  it("with fewer than two classes is refused, with the form that is expected", async () => {
+  it("with fewer than two classes is refused, saying what form is expected", async () => {
     await put("happy/1.png", ramp(1));
-    await assert.rejects(read(), /1 folder of classes; give a folder with one folder for each/);
+    await assert.rejects(read(), /1 class folder; give a folder with one folder per class/);
   });
 });

@@ -20,7 +20,7 @@ function faces(): FaceDataset {
 }
 
 describe("divide", () => {
-  it("divides all pictures anew, class by class, by the seed", () => {
+  it("divides all pictures again, class by class, by the seed", () => {
     const options = { training: 0.8, seed: 1 };
     const divided = divide(faces(), options);
     assert.deepEqual(divided.splits, ["training", "validation"]);
@@ -38,10 +38,10 @@ describe("divide", () => {
     assert.deepEqual(divide(faces(), options).split, divided.split);
     assert.notDeepEqual(divide(faces(), { ...options, seed: 2 }).split, divided.split);
     const learnt = rowsOf(divided, ["training"]);
-    assert.equal(new Set([...learnt].map((row) => row % 3)).size, 3, "all three splits are in it");
+    assert.equal(new Set([...learnt].map((row) => row % 3)).size, 3, "all three splits contribute");
   });
 
-  it("leaves the splits that are not named as they are", () => {
+  it("leaves splits that are not named as they are", () => {
     const divided = divide(faces(), { training: 0.5, seed: 1, of: ["Training"] });
     assert.deepEqual(divided.splits, ["training", "validation", "PublicTest", "PrivateTest"]);
     for (const name of ["PublicTest", "PrivateTest"])
@@ -49,7 +49,7 @@ describe("divide", () => {
     assert.deepEqual([...rowsOf(divided, ["training", "validation"])], [...rowsOf(faces(), ["Training"])]);
   });
 
-  it("takes names of splits in any letters, and makes no second split of a name", () => {
+  it("accepts split names in any case, and never makes a second split of the same name", () => {
     const { splits, split } = faces();
     const own = { ...faces(), splits: ["Training", "validation", "test"] };
     const divided = divide(own, { training: 0.5, seed: 1, of: ["train", "TEST"] });
@@ -58,7 +58,7 @@ describe("divide", () => {
       if (splits[index] === "PublicTest") assert.equal(divided.splits[divided.split[row] ?? 0], "validation");
   });
 
-  it("leaves at least one of two pictures on either side", () => {
+  it("leaves at least one of two pictures on each side", () => {
     const two = { ...faces(), label: faces().label.map((_, i) => (i < 148 ? 0 : 1)) };
     for (const training of [0.01, 0.9]) {
       const divided = divide(two, { training, seed: 1 });
@@ -66,10 +66,11 @@ describe("divide", () => {
     }
   });
 
-  it("names a split that is not there", () => {
+  it("names a split that does not exist", () => {
     assert.throws(() => divide(faces(), { training: 0.8, seed: 1, of: ["Test"] }), {
       name: "ConfigError",
-      message: /faces: `split\.of` names Test; the data set has Training, PublicTest, PrivateTest/,
+      message:
+        /faces: `split\.of` names Test, which does not exist; the data set has Training, PublicTest, PrivateTest/,
     });
   });
 });

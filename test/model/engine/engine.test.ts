@@ -14,12 +14,12 @@ import { TINY_SIZE, tinyOnnx, tinyWeights, writeTinyModel } from "../../support/
 
 const PIXELS = TINY_SIZE * TINY_SIZE;
 
-/** `n` crops of which no two are alike, -1 to 1. */
+/** `n` different crops, -1 to 1. */
 function crops(n: number): Float32Array {
   return Float32Array.from({ length: n * PIXELS }, (_, i) => Math.sin(i * i * 0.37 + i));
 }
 
-/** What the tiny model must give, in double precision. */
+/** The tiny model's expected output, in double precision. */
 function expected(input: Float32Array, n: number): number[] {
   const weights = tinyWeights();
   return Array.from({ length: n }, (_, i) => {
@@ -44,7 +44,7 @@ describe("the engine", () => {
     return openEngine(await loadModel(folder, "."), options);
   }
 
-  it("gives each crop's probabilities, in batches of any size, calls overlapping", async () => {
+  it("gives each crop's probabilities, in batches of any size, with overlapping calls", async () => {
     await writeTinyModel(folder);
     const engine = await open();
     try {
@@ -54,7 +54,7 @@ describe("the engine", () => {
         const first = [0, 1, 3][i] ?? 0;
         return engine.run(all.subarray(first * PIXELS, (first + n) * PIXELS), n);
       });
-      all.fill(0); // a batch is copied when it is handed over
+      all.fill(0); // a batch is copied when it is passed in
       const values = (await Promise.all(answers)).flatMap((answer) => [...answer]);
       for (const [i, value] of expected(crops(33), 33).entries())
         assert.ok(Math.abs((values[i] ?? 0) - value) < 1e-6, `value ${i}: ${values[i]} for ${value}`);
@@ -63,7 +63,7 @@ describe("the engine", () => {
     }
   });
 
-  it("rejects what is under way, and every later call, once it is closed", async () => {
+  it("rejects calls in progress and all later ones once it is closed", async () => {
     await writeTinyModel(folder);
     const engine = await open();
     const underWay = assert.rejects(engine.run(crops(1), 1), { code: "ENGINE_CLOSED" });
@@ -72,7 +72,7 @@ describe("the engine", () => {
     await assert.rejects(engine.run(crops(1), 1), { code: "ENGINE_CLOSED" });
   });
 
-  it("says so when a batch fails, and goes on", async () => {
+  it("reports a failed batch and continues", async () => {
     await writeTinyModel(folder);
     const engine = await open();
     try {
@@ -92,22 +92,22 @@ describe("the engine", () => {
     await assert.rejects(open(), { name: "ModelError", message: /not finite/ });
   });
 
-  it("refuses a model of another shape than its card says", async () => {
+  it("refuses a model whose shape differs from its card", async () => {
     await writeTinyModel(folder, undefined, (card) => {
       card.labels = ["a", "b"];
     });
     await assert.rejects(open(), (error) => {
       assert.ok(error instanceof ModelError);
-      assert.match(error.message, /gives .*; the card says probabilities float32 \[N, 2\]/);
+      assert.match(error.message, /returns .*, but its card says probabilities float32 \[N, 2\]/);
       return true;
     });
     await writeTinyModel(folder, undefined, (card) => {
       card.input = { width: 48, height: 48, channels: 1, scale: 1, offset: 0 };
     });
-    await assert.rejects(open(), /the card says input float32 \[N, 1, 48, 48\]/);
+    await assert.rejects(open(), /its card says input float32 \[N, 1, 48, 48\]/);
   });
 
-  it("refuses a file that is no model, in one line", async () => {
+  it("refuses a file that is not a model, in one line", async () => {
     await writeTinyModel(folder, Buffer.from("no model at all"));
     await assert.rejects(open(), (error) => {
       assert.ok(error instanceof ModelError);
@@ -118,20 +118,23 @@ describe("the engine", () => {
 
   it("names the file that a model lacks", async () => {
     await writeTinyModel(folder);
-    await assert.rejects(open({ precision: "int8", engine: "tfjs" }), /8 bits are for the onnx engine/);
+    await assert.rejects(
+      open({ precision: "int8", engine: "tfjs" }),
+      /precision int8 is for the onnx engine/,
+    );
     await assert.rejects(
       open({ precision: "int8" }),
-      /model tiny: it has no onnx-int8 file; `pipeline models quantize` makes one/,
+      /model tiny: it has no onnx-int8 file; create it with `pipeline models quantize`/,
     );
   });
 
   for (const provider of ["webgpu", "cuda"] as const)
-    it(`runs on the CPU with a warning, or refuses when strict, where there is no ${provider}`, async function () {
+    it(`runs on the CPU with a warning, or refuses if strict, without ${provider}`, async function () {
       await writeTinyModel(folder);
       const warnings: string[] = [];
       const engine = await open({ provider, warn: (line) => warnings.push(line) });
       try {
-        if (engine.provider === `onnx ${provider}`) this.skip(); // it is there
+        if (engine.provider === `onnx ${provider}`) this.skip(); // available here
         assert.equal(engine.provider, "onnx cpu");
         assert.equal(warnings.length, 1);
         assert.match(
@@ -145,7 +148,7 @@ describe("the engine", () => {
       await assert.rejects(open({ provider, strict: true }), { code: "ENGINE_PROVIDER" });
     });
 
-  it("runs a model with TensorFlow.js, in its layers format or made of its ONNX file", async () => {
+  it("runs a model with TensorFlow.js, in its layers format or converted from its ONNX file", async () => {
     for (const made of [false, true]) {
       if (made) {
         await writeTinyModel(folder);
@@ -188,7 +191,7 @@ describe("the engine", () => {
       assert.ok(Math.abs(p - (tfjs[i] ?? Number.NaN)) < 1e-5, `${p} ${tfjs[i]}`);
   });
 
-  it("refuses TensorFlow.js files that are none, in one line", async () => {
+  it("refuses invalid TensorFlow.js files, in one line", async () => {
     const whole = await tfjsFiles(await loadModel(await writeTinyModel(folder), "."));
     const setup = { engine: "tfjs", provider: "cpu", threads: 1, strict: false, classes: 3 } as const;
     const size = { width: TINY_SIZE, height: TINY_SIZE };
@@ -204,17 +207,17 @@ describe("the engine", () => {
     for (const [what, pair] of Object.entries(files))
       await assert.rejects(openTfjs({ ...setup, ...size, files: pair }), (error) => {
         assert.ok(error instanceof ModelError, what);
-        assert.match(error.message, /^TensorFlow\.js refuses the model: [^\n]+$/, what);
+        assert.match(error.message, /^TensorFlow\.js cannot load the model: [^\n]+$/, what);
         return true;
       });
     await assert.rejects(
       openTfjs({ ...setup, width: 48, height: 48, files: [whole.json, whole.weights] }),
-      /takes 8x8x1 and gives 3; the card says 48x48x1 and 3/,
+      /takes 8x8x1 and gives 3, but its card says 48x48x1 and 3/,
     );
   });
 
-  it("closed at work, ends its thread and leaves the process whole", async () => {
-    // In a process of its own: what is guarded against ends the process.
+  it("ends its thread without crashing the process when closed while working", async () => {
+    // In a separate process: the fault guarded against would end it.
     const script = `
       import { openEngine } from "${new URL("../../../dist/model/engine/index.js", import.meta.url)}";
       import { loadModel } from "${new URL("../../../dist/model/load.js", import.meta.url)}";
@@ -233,7 +236,7 @@ describe("the engine", () => {
     assert.equal(stdout, "whole\n");
   });
 
-  it("says how to get TensorFlow.js where it is not installed", async () => {
+  it("says how to install TensorFlow.js if it is missing", async () => {
     const setup = { engine: "tfjs", provider: "cpu", threads: 1, strict: false, classes: 3 } as const;
     const size = { width: TINY_SIZE, height: TINY_SIZE, files: [] };
     await assert.rejects(
@@ -242,7 +245,7 @@ describe("the engine", () => {
         assert.ok(error instanceof ConfigError);
         assert.match(
           error.message,
-          /run `npm install @tensorflow\/none` or `npm install @tensorflow\/a b`, or leave/,
+          /run `npm install @tensorflow\/none` or `npm install @tensorflow\/a b`, or remove/,
         );
         return true;
       },

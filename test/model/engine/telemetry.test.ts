@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 
 const dist = (name: string) => fileURLToPath(new URL(`../../../dist/${name}`, import.meta.url));
 
-/** In the main thread, and in the engine's own. */
+/** In the main thread, and in the engine's thread. */
 const PROGRAMS = {
   engine: `
     const { openEngine } = await import(${JSON.stringify(dist("model/engine/index.js"))});
@@ -24,10 +24,10 @@ const PROGRAMS = {
 
 describe("onnxruntime", () => {
   for (const [what, program] of Object.entries(PROGRAMS))
-    it(`keeps no id of the machine and nothing to send (${what})`, async () => {
+    it(`stores no machine id and nothing to send (${what})`, async () => {
       const home = await mkdtemp(join(tmpdir(), "ekspresi-home-"));
       try {
-        // It keeps still by itself where CI is set.
+        // It is silent anyway if CI is set.
         const { CI: _, ORT_DISABLE_TELEMETRY: __, XDG_CACHE_HOME: ___, ...env } = process.env;
         const child = { cwd: home, env: { ...env, HOME: home } };
         await promisify(execFile)(process.execPath, ["-e", `(async () => {${program}})()`], child);

@@ -11,10 +11,10 @@ import { parametersOf } from "#src/model/layers/parameters.js";
 import { TrainingState } from "#src/model/training/state.js";
 import { TINY_SIZE, writeTinyModel } from "../../support/tiny-model.js";
 
-/** A Vulkan driver that needs no GPU; Chromium brings it. */
+/** A Vulkan driver that needs no GPU; it comes with Chromium. */
 const SOFTWARE_DRIVER = "/usr/lib/chromium/vk_swiftshader_icd.json";
 
-/** Runs the model on the CPU and on what Vulkan has, and says how far apart their probabilities are. */
+/** Runs the model on the CPU and on Vulkan, and reports how far their probabilities differ. */
 const COMPARE = `
   const { openEngine } = await import(process.argv[2]);
   const { loadModel } = await import(process.argv[3]);
@@ -29,10 +29,10 @@ const COMPARE = `
   console.log(JSON.stringify(said));`;
 
 describe("the engine on WebGPU", function () {
-  // A driver in software takes seconds for each new shape of a network.
+  // A software driver takes seconds for each new shape of a network.
   this.timeout(180_000);
 
-  it("says what the CPU says, to 1e-5, here on a Vulkan driver in software", async function () {
+  it("agrees with the CPU to 1e-5, here on a software Vulkan driver", async function () {
     if (!existsSync(SOFTWARE_DRIVER)) {
       console.log(`      skipped: no ${SOFTWARE_DRIVER} (Debian: apt-get install chromium)`);
       this.skip();

@@ -38,26 +38,26 @@ describe("figures in a card", () => {
 
   const put = async (split: string) => writeMetrics(await loadModel(folder, "."), metrics(split));
 
-  it("of as many classes as there may be leave the model usable", async () => {
+  it("for the largest number of classes leave the model usable", async () => {
     await put("validation");
     await put("test");
     const { card } = await loadModel(folder, ".");
     assert.deepEqual(card.metrics, [metrics("validation"), metrics("test")]);
   });
 
-  it("stand in a line for each true class", async () => {
+  it("are on one line for each true class", async () => {
     await put("validation");
     const row = Array.from({ length: CLASSES }, (_, i) => i).join(",");
     assert.equal((await readFile(join(folder, "card.json"), "utf8")).split(`[${row}]`).length, CLASSES + 1);
   });
 
-  it("that make it larger than a card may be are refused, and the card stays", async () => {
+  it("that would make the card too large are refused, and the card stays", async () => {
     const fill = async () => {
       for (let i = 0; i < 9; i++) await put(`part ${i}`);
     };
     await assert.rejects(fill, {
       name: "ModelError",
-      message: /card\.json would have 1,\d{3},\d{3} bytes, more than the 1,048,576 that a card may have; /,
+      message: /card\.json would have 1,\d{3},\d{3} bytes; a card may have at most 1,048,576; /,
     });
     assert.ok((await loadModel(folder, ".")).card.metrics.length > 0);
   });

@@ -4,7 +4,7 @@ import { figuresOf } from "#src/model/evaluation/metrics.js";
 
 const LABELS = ["angry", "happy", "sad"];
 
-/** Pictures with their truth and what a model says of them. */
+/** Pictures with their truth and a model's predictions. */
 const answers = fc.array(
   fc.record({
     truth: fc.integer({ min: 0, max: 2 }),
@@ -25,7 +25,7 @@ function figures(pictures: readonly { truth: number; scores: readonly number[] }
 const close = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-6, `${a}, not ${b}`);
 
 describe("an evaluation's figures", () => {
-  it("are those of the textbook, counted picture by picture", () => {
+  it("match the textbook definitions, counted picture by picture", () => {
     fc.assert(
       fc.property(answers, (pictures) => {
         const { all, truth, probabilities } = figures(pictures);
@@ -79,15 +79,15 @@ describe("an evaluation's figures", () => {
     );
   });
 
-  it("have no calibration error where a model is as often right as it is sure", () => {
+  it("show no calibration error if a model is right as often as it is confident", () => {
     // 4 of 5 right at 0.8: all in one bin.
     const pictures = [0, 0, 0, 0, 1].map((truth) => ({ truth, scores: [0.8, 0.1, 0.1] as const }));
     close(figures(pictures).all.ece, 0);
-    // Always sure and always wrong.
+    // Always confident and always wrong.
     close(figures([{ truth: 1, scores: [1, 0, 0] }]).all.ece, 1);
   });
 
-  it("are means over the classes that the data has, whatever else is answered", () => {
+  it("are means over the classes in the data, whatever else is predicted", () => {
     const right = { truth: 0, scores: [0.8, 0.1, 0.1] };
     close(figures([right, { truth: 1, scores: [0.1, 0.8, 0.1] }]).all.macroF1, 1);
     const { all } = figures([right, { truth: 1, scores: [0.1, 0.1, 0.8] }]);
@@ -96,7 +96,7 @@ describe("an evaluation's figures", () => {
     close(all.macroPrecision, 0.5);
   });
 
-  it("tell that the study's accuracy flatters: a guess among seven classes gets 75.5 % by it", () => {
+  it("show that the study's accuracy flatters: guessing among seven classes scores 75.5 %", () => {
     const labels = Array.from({ length: 7 }, (_, i) => String(i));
     // Each class is guessed for each class once.
     const truth = Uint8Array.from({ length: 49 }, (_, i) => Math.floor(i / 7));
@@ -108,7 +108,7 @@ describe("an evaluation's figures", () => {
     close(oneVsRest, 37 / 49);
   });
 
-  it("are 0, not NaN, of no pictures and of classes that nobody has", () => {
+  it("are 0, not NaN, for no pictures and for classes without pictures", () => {
     for (const { all } of [figures([]), figures([{ truth: 0, scores: [1, 0.1, 0.1] }])])
       for (const value of JSON.stringify(all).matchAll(/null/g)) assert.fail(`not a number: ${value}`);
   });

@@ -42,7 +42,7 @@ async function page(history = "", labels: readonly string[] = [HOSTILE, "happy"]
 }
 
 describe("an evaluation's report", () => {
-  it("is one page that needs nothing else, with no markup from names", async () => {
+  it("is one self-contained page, with no markup from names", async () => {
     const html = await page();
     assert.doesNotMatch(html, /<img src=x|<script|<link|https?:\/\//);
     assert.match(html, /50\.0 %/);
@@ -50,7 +50,7 @@ describe("an evaluation's report", () => {
     assert.match(html, /taken for <b>happy<\/b>, 90 %/);
   });
 
-  it("draws the curves of a training's history, and none where there is none", async () => {
+  it("draws the curves of a training history, and none if there is none", async () => {
     const lines = [1, 2, 3].map((epoch) =>
       JSON.stringify({ epoch, loss: 2 / epoch, validationLoss: 2.1 / epoch, accuracy: epoch / 4, rate: 0.1 }),
     );
@@ -63,18 +63,18 @@ describe("an evaluation's report", () => {
     assert.doesNotMatch(await page(), /<polyline/);
   });
 
-  it("takes a history that a kill has cut short, and no other file for one", () => {
+  it("accepts a history truncated by a kill, but no other file", () => {
     const [curve] = readHistory('{"epoch":1,"loss":2}\n{"epoch":2,"lo', "cut");
     assert.deepEqual(curve, { name: "loss", points: [{ epoch: 1, value: 2 }] });
     for (const text of ["version: 1", "null", "[1]", '{"loss":1}\n', '{"epoch":1}\n{"epo\n'])
       assert.throws(() => readHistory(text, "lobby.yaml"), {
         name: "ConfigError",
-        message: /^lobby\.yaml: line [12] is no epoch of a training; give /,
+        message: /^lobby\.yaml: line [12] is not an epoch of a training run; give /,
       });
   });
 
-  it("sets the study's matrix beside a model of the seven expressions alone", async () => {
-    assert.match(await page("", FER_LABELS), /the study \(accuracy 67 %/);
-    assert.doesNotMatch(await page(), /the study \(accuracy/);
+  it("shows the study's matrix only next to a model of the seven expressions", async () => {
+    assert.match(await page("", FER_LABELS), /the study \(its conclusion states accuracy 67 %/);
+    assert.doesNotMatch(await page(), /the study \(its conclusion states accuracy/);
   });
 });

@@ -23,7 +23,7 @@ import { referenceLoss } from "./reference.js";
 
 const BATCH = 3;
 const STEP = 1e-5;
-/** Largest distance from the finite difference, against the parameter's largest gradient. */
+/** Largest difference from the finite difference, relative to the parameter's largest gradient. */
 const TOLERANCE = 1e-3;
 
 const NETWORKS: Record<string, { layers: Layer[]; input?: Shape }> = {
@@ -35,11 +35,11 @@ const NETWORKS: Record<string, { layers: Layer[]; input?: Shape }> = {
     layers: [conv(4, 3, { padding: 0 }), conv(3, 5, { padding: 0 }), globalAvgPool()],
     input: [2, 9, 8],
   },
-  "a convolution with stride 2 that leaves a rest": {
+  "a convolution with stride 2 that leaves a remainder": {
     layers: [conv(3, 3), conv(4, 3, { stride: 2 }), globalAvgPool()],
     input: [2, 8, 6],
   },
-  "a convolution with stride 2 without a rest": {
+  "a convolution with stride 2 without a remainder": {
     layers: [conv(3, 3), conv(4, 3, { stride: 2 }), globalAvgPool()],
     input: [2, 7, 7],
   },
@@ -51,7 +51,7 @@ const NETWORKS: Record<string, { layers: Layer[]; input?: Shape }> = {
   relu: { layers: [conv(4, 3), relu(), conv(3, 3), globalAvgPool()] },
   "max pooling": { layers: [conv(4, 3), maxPool(2), conv(3, 3), globalAvgPool()] },
   "max pooling with padding": { layers: [conv(4, 3), maxPool(2, 1), conv(3, 3), globalAvgPool()] },
-  "max pooling that leaves a rest": {
+  "max pooling that leaves a remainder": {
     layers: [conv(4, 3), maxPool(2), conv(3, 3), globalAvgPool()],
     input: [2, 7, 5],
   },
@@ -116,7 +116,7 @@ async function check(layers: readonly Layer[], input: Shape): Promise<void> {
     const gradient = Array.from((results[`gradient:${name}`]?.data ?? []) as Float32Array);
     assert.equal(gradient.length, size, name);
     const scale = Math.max(1e-3, ...gradient.map(Math.abs));
-    // Every seventh number and the first ones: each kernel position and channel is met.
+    // Every seventh number and the first ones, to cover each kernel position and channel.
     for (let i = 0; i < size; i += i < 12 ? 1 : 7) {
       const values = plain.get(name) ?? [];
       const nudged = (by: number) =>

@@ -14,7 +14,7 @@ const BATCH = 4;
 describe("the inference graph", function () {
   this.timeout(60_000);
   for (const name of ["study", "small"] as const)
-    it(`of ${name} gives the training graph's logits where its statistics are the batch's`, async () => {
+    it(`of ${name} gives the training graph's logits if its statistics are the batch's`, async () => {
       const layers = ARCHITECTURES[name](7, 0);
       const state = new TrainingState(parametersOf(layers, INPUT), 5);
       const random = new Random(9);
@@ -24,8 +24,8 @@ describe("the inference graph", function () {
       const batch = { x, y, weight: new Float32Array(BATCH).fill(1), size: BATCH };
       const { logits } = await step.run(batch, 0);
       await step.close();
-      // The running statistics, 0 and 1 before, moved a tenth of the way: the batch's own are ten times as far. Its
-      // variance is without bias, which is undone here.
+      // The running statistics, initially 0 and 1, moved a tenth of the way: the batch's own are ten times as far. Its
+      // variance is unbiased, which is undone here.
       const values = state.views(state.weights);
       for (const { name, role, fan } of parametersOf(layers, INPUT)) {
         const own = values.get(name);
@@ -59,7 +59,7 @@ describe("the inference graph", function () {
     ]);
   });
 
-  it("of half the width has about a quarter of the weights and of the work", () => {
+  it("at half the width has about a quarter of the weights and of the work", () => {
     for (const name of ["study", "small"] as const) {
       const [whole = [], half = []] = [1, 0.5].map((width) => {
         const layers = ARCHITECTURES[name](7, 0, width);

@@ -9,7 +9,7 @@ import {
 /** Numbers of a batch, row-major, in double precision. */
 type Values = readonly number[];
 
-/** What a step takes, all in double precision. */
+/** Inputs of a step, all in double precision. */
 export interface Reference {
   readonly layers: readonly Layer[];
   readonly input: Shape;
@@ -20,7 +20,7 @@ export interface Reference {
   readonly values: ReadonlyMap<string, Values>;
 }
 
-/** Loss of a training step, written anew with plain loops: the oracle of the graphs. */
+/** Loss of a training step, implemented separately with plain loops: the oracle for the graphs. */
 export function referenceLoss({ layers, input, batch, x, y, values }: Reference): number {
   const logits = chain(layers, x, input, batch, values, "layers");
   const [classes] = chainShape(layers, input);

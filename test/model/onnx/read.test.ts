@@ -15,7 +15,7 @@ function sample(): Uint8Array {
 }
 
 describe("readGraph", () => {
-  it("gives back what our own writer wrote", () => {
+  it("reads back what our own writer wrote", () => {
     const { nodes, weights } = readGraph(sample(), "sample");
     assert.deepEqual(
       nodes.map(({ op }) => op),
@@ -25,7 +25,7 @@ describe("readGraph", () => {
     assert.deepEqual(weights.get(shift), { dims: [2], data: Float32Array.of(0.5, -3) });
   });
 
-  it("reads a file that another writer made", () => {
+  it("reads a file made by another writer", () => {
     const { nodes, weights } = readGraph(tinyOnnx(tinyWeights()), "tiny");
     assert.deepEqual(
       nodes.map(({ op }) => op),
@@ -41,20 +41,20 @@ describe("readGraph", () => {
       for (const name of inputs.slice(1)) assert(weights.has(name), `${op}: ${name}`);
   });
 
-  it("refuses a file cut off anywhere in one line that names it", () => {
+  it("refuses a file truncated anywhere, in one line that names it", () => {
     const whole = sample();
     for (let length = 0; length < whole.length; length++)
       try {
-        // A cut between two fields leaves a whole file of fewer parts: then it must say less, not something else.
+        // A cut between two fields leaves a valid file of fewer parts: it must then contain less, not something else.
         const { weights } = readGraph(whole.subarray(0, length), "cut.onnx");
         for (const { dims, data } of weights.values()) assert.equal(data.length, dims[0]);
       } catch (error) {
         assert(error instanceof ModelError, String(error));
-        assert.match(error.message, /^cut\.onnx: it is no ONNX model: [^\n]+$/);
+        assert.match(error.message, /^cut\.onnx: not an ONNX model: [^\n]+$/);
       }
   });
 
-  it("never gives a constant that does not fill its shape, whatever the bytes", () => {
+  it("never returns a constant that does not match its shape, whatever the bytes", () => {
     const whole = sample();
     fc.assert(
       fc.property(

@@ -8,7 +8,7 @@ import { RECORDING } from "../../support/pictures.js";
 
 const MAIN = fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url));
 
-/** Loaded before anything else, by worker threads too: what a machine is like that onnxruntime is not built for. */
+/** Loaded before anything else, by worker threads too: simulates a machine that onnxruntime is not built for. */
 const MACHINES = {
   "an Intel Mac": `
     Object.defineProperty(process, "platform", { value: "darwin" });
@@ -21,7 +21,7 @@ const MACHINES = {
     };`,
 };
 
-describe("where onnxruntime is not built for the machine", function () {
+describe("on a machine that onnxruntime is not built for", function () {
   this.timeout(60_000);
   let folder: string;
   before(() => {
@@ -63,12 +63,12 @@ sinks: [{ type: jsonl, path: ${engine}.jsonl }]
       const { stderr, status } = pipeline(machine, ["run", classifying("onnx"), "--quiet"]);
       assert.match(
         stderr,
-        /^.*model fer2013-small: onnxruntime cannot be loaded on \w+ \w+ .*`engine: tfjs`\n$/,
+        /^.*model fer2013-small: onnxruntime cannot be loaded on \w+ \w+ .*set `engine: tfjs` on `classify`\n$/,
       );
       assert.equal(status, 2);
     });
 
-    it(`TensorFlow.js does its work (${name})`, () => {
+    it(`TensorFlow.js replaces it (${name})`, () => {
       const { stderr, status } = pipeline(machine, ["run", classifying("tfjs"), "--quiet"]);
       assert.equal(status, 0, stderr);
       assert.match(readFileSync(join(folder, "tfjs.jsonl"), "utf8"), /"label"/);

@@ -18,7 +18,7 @@ import { combinations, stepRuns } from "#src/model/sweep/plan.js";
 import { Recipe, type StepReport } from "#src/model/training/index.js";
 import { brightness } from "../../support/brightness.js";
 
-/** A recipe with `settings` at its top level or one below it. */
+/** A recipe with `settings` at its top level or one level below. */
 function recipeOf(settings: Settings): Promise<Recipe> {
   const recipe: Record<string, unknown> = {
     name: "tiny",
@@ -63,7 +63,7 @@ describe("a sweep", function () {
     ],
   };
 
-  it("varies one factor after the other and carries the best on", async () => {
+  it("varies one factor after another and carries on with the best value", async () => {
     const left: number[] = [];
     const record = await sweep(steps, options({ onChange: (_, { runs }) => void left.push(runs) }));
     assert.equal(record.finished, true);
@@ -100,7 +100,7 @@ describe("a sweep", function () {
     assert.doesNotMatch(html, /<script|https?:\/\/(?!www\.w3\.org)/);
   });
 
-  it("stops by its signal in the middle of a run and goes on to the same figures", async () => {
+  it("stops at its signal in the middle of a run and resumes to the same figures", async () => {
     const whole = await sweep(steps, options({ out: join(folder, "whole") }));
     const out = join(folder, "stopped");
     for (const after of [1, 4]) {
@@ -122,7 +122,7 @@ describe("a sweep", function () {
     assert.deepEqual(figures(await sweep(steps, options({ out }))), figures(whole));
   });
 
-  it("leaves nothing behind that a corrected recipe would have to go on with", async () => {
+  it("leaves nothing behind that a corrected recipe would have to resume", async () => {
     const unjudged = async (settings: Settings) => ({ ...(await recipeOf(settings)), validation: ["none"] });
     const out = join(folder, "corrected");
     await assert.rejects(sweep(steps, options({ out, recipeOf: unjudged })), /no pictures in none/);
@@ -130,7 +130,7 @@ describe("a sweep", function () {
     assert.equal((await sweep(steps, options({ out }))).finished, true);
   });
 
-  it("refuses to go on where it, or its recipe, is another", async () => {
+  it("refuses to resume if the sweep or its recipe has changed", async () => {
     const stop = new AbortController();
     stop.abort();
     await sweep(steps, options({ signal: stop.signal }));
@@ -167,7 +167,7 @@ describe("a sweep", function () {
     assert.match(sweepReport(record), /pruned/);
   });
 
-  it("lists the runs of a search by what they are judged by, those without a model last", () => {
+  it("ranks the runs of a search by their score, those without a model last", () => {
     const run = (id: string, validationAccuracy: number, validationLoss: number): RunRecord => {
       const kept = {
         epoch: 1,
@@ -191,7 +191,7 @@ describe("a sweep", function () {
     assert.deepEqual(order("loss"), ["sure", "accurate", "failed"]);
   });
 
-  it("prunes a run that failed before one that is worse", async () => {
+  it("prunes a failed run before a worse one", async () => {
     const grid: SweepDefinition = {
       name: "grid",
       recipe: "tiny.yaml",
@@ -216,7 +216,7 @@ describe("a sweep", function () {
     assert.match(sweepReport(record), /it diverged/);
   });
 
-  it("goes on where the data does not allow one run's values", async () => {
+  it("continues if the data does not allow one run's values", async () => {
     const batches = (values: number[]): SweepDefinition => ({ ...steps, steps: [{ vary: "batch", values }] });
     const record = await sweep(batches([16, 99, 32]), options());
     assert.equal(record.finished, true);
@@ -230,12 +230,12 @@ describe("a sweep", function () {
     assert.ok(!existsSync(out));
   });
 
-  it("says in one line that its record is none", async () => {
+  it("says in one line that its record is invalid", async () => {
     for (const text of ["null", "{}", "{"]) {
       await writeFile(join(folder, "sweep.json"), text);
       await assert.rejects(sweep(steps, options()), {
         name: "ConfigError",
-        message: `${join(folder, "sweep.json")}: it is no sweep's record; give another --out`,
+        message: `${join(folder, "sweep.json")}: not a sweep record; choose another --out`,
       });
     }
   });
@@ -254,7 +254,7 @@ describe("a sweep", function () {
     assert.equal(stepRuns(1, { vary: "batch", values: [4, 8] }, {})[0]?.id, "2-batch-4");
   });
 
-  it("draws at random, the same from the same seed", () => {
+  it("draws at random, the same with the same seed", () => {
     const random: SweepDefinition = {
       name: "random",
       recipe: "tiny.yaml",
@@ -285,7 +285,7 @@ describe("a sweep", function () {
       /`halving` is for `grid` and `random`/,
     );
     const twice = { ...steps, steps: [{ vary: "batch", values: [8, 4, 8] }] };
-    await assert.rejects(checkSweep(twice, recipeOf), /`batch` has 8 twice/);
+    await assert.rejects(checkSweep(twice, recipeOf), /`batch` lists 8 twice/);
     const digits = Array.from({ length: 10 }, (_, i) => i);
     const parameters = Object.fromEntries([..."abcdefg"].map((key) => [key, digits]));
     const { steps: _, ...grid } = { ...steps, method: "grid" as const, parameters };
@@ -295,7 +295,7 @@ describe("a sweep", function () {
 
 const plain = (report: object) => ({ ...report, seconds: 0 });
 
-/** Everything but the clock. */
+/** Everything except times. */
 function figures(record: object): unknown {
   return JSON.parse(JSON.stringify(record, (key, value: unknown) => (key === "seconds" ? 0 : value)));
 }

@@ -31,7 +31,7 @@ import { tfjsModel } from "#src/model/tfjs/index.js";
 const BATCH = 3;
 const CLASSES = 4;
 
-/** Parameters of a network that has learnt something: no batch norm is the identity. */
+/** Parameters of a trained network: no batch norm is the identity. */
 function values(layers: readonly Layer[], input: Shape, seed: number): Map<string, Float32Array> {
   const random = new Random(seed);
   return new Map(
@@ -43,7 +43,7 @@ function values(layers: readonly Layer[], input: Shape, seed: number): Map<strin
   );
 }
 
-/** Largest difference between the probabilities of onnxruntime and of TensorFlow.js. */
+/** Largest difference between the probabilities from onnxruntime and from TensorFlow.js. */
 async function difference(onnx: Uint8Array, height: number, width: number, classes: number): Promise<number> {
   const random = new Random(5);
   const x = Float32Array.from({ length: BATCH * height * width }, () => random.around(1));
@@ -117,7 +117,7 @@ const NETWORKS: Record<string, Layer[]> = {
 
 const INPUT: Shape = [1, 12, 10];
 
-/** Pooling again and again leaves nothing to pool. */
+/** Repeated pooling leaves nothing to pool. */
 function fits(layers: readonly Layer[]): boolean {
   try {
     return chainShape(layers, INPUT).length > 0;
@@ -152,7 +152,7 @@ describe("a model in TensorFlow.js's layers format gives ONNX's probabilities", 
   this.timeout(60_000);
   for (const [name, layers] of Object.entries(NETWORKS))
     for (const mirror of [false, true])
-      it(`with ${name}${mirror ? ", the mirror image seen too" : ""}`, async () => {
+      it(`with ${name}${mirror ? " and the mirror image" : ""}`, async () => {
         const onnx = inferenceGraph(layers, INPUT, values(layers, INPUT, 3), { mirror });
         assert.ok((await difference(onnx, 12, 10, CLASSES)) < 1e-5);
       });
@@ -162,7 +162,7 @@ describe("a model in TensorFlow.js's layers format gives ONNX's probabilities", 
       fc.asyncProperty(anyNetwork, fc.nat(1000), async (layers, seed) => {
         const onnx = inferenceGraph(layers, INPUT, values(layers, INPUT, seed));
         const worst = await difference(onnx, 12, 10, CLASSES).catch((error: unknown) => {
-          // Weights drawn at random may make one class certain: nothing to compare.
+          // Random weights may make one class certain: then there is nothing to compare.
           if (error instanceof assert.AssertionError && /say nothing/.test(error.message)) return 0;
           throw error;
         });
@@ -198,17 +198,20 @@ describe("what cannot become a TensorFlow.js model", () => {
     );
   };
 
-  it("is said in one line that names the node", () => {
-    refused((graph, x) => graph.node("Erf", [x]), /Erf cannot become a TF\.js layer: there is no such layer/);
-    refused((graph, x) => graph.node("Relu", [`${x}?`]), /Relu .* needs `input\?`, which nothing gives/);
-    refused((graph, x) => graph.node("Conv", [x, x]), /its weights `input` are no constant/);
+  it("is reported in one line that names the node", () => {
+    refused(
+      (graph, x) => graph.node("Erf", [x]),
+      /Erf cannot become a TF\.js layer: our networks have no such layer/,
+    );
+    refused((graph, x) => graph.node("Relu", [`${x}?`]), /Relu .* needs `input\?`, which is not defined/);
+    refused((graph, x) => graph.node("Conv", [x, x]), /its weights `input` are not constant/);
     const weights = (graph: GraphBuilder, dims: number[]) =>
       graph.tensor(dims, new Float32Array(dims.reduce((a, b) => a * b, 1)));
     refused(
       (graph, x) => graph.node("Conv", [x, weights(graph, [2, 3, 3, 3])]),
-      /\[2, 3, 3, 3\] over 1 channels/,
+      /\[2, 3, 3, 3\] for 1 channels/,
     );
-    refused((graph, x) => graph.node("Conv", [x, weights(graph, [2, 1, 9, 9])]), /an empty result/);
+    refused((graph, x) => graph.node("Conv", [x, weights(graph, [2, 1, 9, 9])]), /its result would be empty/);
     refused(
       (graph, x) => graph.node("Conv", [x, weights(graph, [2, 1, 3, 3])], { pads: [0, 0, 0, 2 ** 40] }),
       /pads 0,0,0,1099511627776/,
@@ -217,12 +220,12 @@ describe("what cannot become a TensorFlow.js model", () => {
       (graph, x) => graph.node("MaxPool", [x], { kernel_shape: [2, 2], strides: [0, 0] }),
       /strides 0,0/,
     );
-    refused((graph, x) => graph.node("Concat", [x, x], { axis: 0 }), /the mirror images are still in it/);
+    refused((graph, x) => graph.node("Concat", [x, x], { axis: 0 }), /it still contains the mirror images/);
     const doubled = (graph: GraphBuilder, x: string) => graph.node("Concat", [x, x], { axis: 0 });
     refused(
       (graph, x) => Array.from({ length: 40 }).reduce<string>((value) => doubled(graph, value), x),
       /more than a picture and its mirror image/,
     );
-    refused((graph, x) => graph.node("Gemm", [x, weights(graph, [2, 8])]), /\[2, 8\] over \[8, 8, 1\]/);
+    refused((graph, x) => graph.node("Gemm", [x, weights(graph, [2, 8])]), /\[2, 8\] for \[8, 8, 1\]/);
   });
 });

@@ -5,7 +5,7 @@ import { mixup } from "#src/model/training/mixup.js";
 
 const SIZE = 8;
 
-/** As many classes as pictures, so that a mixed target tells the share. */
+/** As many classes as pictures, so that a mixed target reveals the share. */
 const batch: Batch = {
   x: new Float32Array(SIZE),
   y: Float32Array.from({ length: SIZE ** 2 }, (_, i) => (i % (SIZE + 1) === 0 ? 1 : 0)),
@@ -22,14 +22,14 @@ function shares(alpha: number): number[] {
 }
 
 describe("mixup", () => {
-  it("takes nearly all of one picture where alpha is small, however small", () => {
+  it("takes nearly all of one picture if alpha is small, however small", () => {
     for (const alpha of [0.01, 0.001, 1e-6]) {
       const mixed = shares(alpha).filter((share) => share < 0.95);
       assert.ok(mixed.length < 20, `alpha ${alpha}: ${mixed.length} of 400`);
     }
   });
 
-  it("takes halves where alpha is large", () => {
+  it("takes halves if alpha is large", () => {
     const mean = shares(100).reduce((sum, share) => sum + share, 0) / 400;
     assert.ok(mean < 0.65, String(mean));
   });

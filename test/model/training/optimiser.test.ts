@@ -34,8 +34,8 @@ function near(actual: ArrayLike<number>, expected: readonly number[]): void {
   });
 }
 
-describe("the optimisers, against values by hand", () => {
-  it("sgd with Nesterov's momentum: 1 - 0.1 * (0.5 + 0.9 * 0.5), then with velocity 0.95", () => {
+describe("the optimisers, compared with values computed by hand", () => {
+  it("sgd with Nesterov momentum: 1 - 0.1 * (0.5 + 0.9 * 0.5), then with velocity 0.95", () => {
     const s = state();
     const gradient = Float32Array.of(0.5, 0.5);
     optimise(OPTIONS, s, gradient, 0.1, 1);
@@ -60,7 +60,7 @@ describe("the optimisers, against values by hand", () => {
     assert(Math.abs((s.weights[1] ?? 0) - 1.1) < 1e-5);
   });
 
-  it("clips to the length asked for, and leaves shorter gradients alone", () => {
+  it("clips to the requested length, and leaves shorter gradients alone", () => {
     const long = Float32Array.of(3, 4);
     assert.equal(clipNorm(long, 1), 5);
     near(long, [0.6, 0.8]);
@@ -80,7 +80,7 @@ describe("the schedules", () => {
   const cosine = { type: "cosine", warmup: 1, patience: 8 } as const;
   const plateau = { ...cosine, type: "plateau" } as const;
 
-  it("cosine rises in the warm-up, is whole after it, half in the middle and ends near 0", () => {
+  it("cosine rises during warm-up, is 1 after it, half in the middle and ends near 0", () => {
     const at = (step: number) => rateFactor(cosine, NO_PLATEAU, step, 10, 11);
     assert(at(0) < at(9) && at(9) < 1);
     assert.equal(at(10), 1);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { fitPrior } from "#src/model/training/prior.js";
 
-/** Rows of probabilities whose logits are shifted. */
+/** Rows of probabilities with shifted logits. */
 function shifted(probabilities: Float32Array, shift: Float64Array): number[][] {
   const classes = shift.length;
   return Array.from({ length: probabilities.length / classes }, (_, i) => {
@@ -15,8 +15,8 @@ function shifted(probabilities: Float32Array, shift: Float64Array): number[][] {
 }
 
 describe("fitPrior", () => {
-  it("finds the shift that a calibrated model was given", () => {
-    // Two kinds of pictures: of the one 30 in 40 are of class 0, of the other 10 in 60.
+  it("finds the shift applied to a calibrated model", () => {
+    // Two kinds of pictures: 30 in 40 of one are of class 0, 10 in 60 of the other.
     const label = Uint8Array.from({ length: 100 }, (_, i) => (i < 40 ? (i < 30 ? 0 : 1) : i < 50 ? 0 : 1));
     const odds = (i: number) => (i < 40 ? 30 / 10 : 10 / 50) * Math.exp(0.7);
     const probabilities = Float32Array.from({ length: 200 }, (_, at) => {

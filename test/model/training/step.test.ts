@@ -47,7 +47,7 @@ function assertNear(actual: ArrayLike<number>, expected: ArrayLike<number>): voi
 }
 
 describe("a training step", () => {
-  it("divides a batch into equal parts of 16 pictures at least", () => {
+  it("divides a batch into equal parts of at least 16 pictures", () => {
     assert.deepEqual([1, 16, 31, 32, 50, 64, 97, 4096].map(partsOf), [1, 1, 1, 2, 2, 4, 1, 16]);
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 4096 }), (batch) => {
@@ -58,7 +58,7 @@ describe("a training step", () => {
     );
   });
 
-  it("gives the mean of what its parts give, in their order", async () => {
+  it("returns the mean of its parts, and their logits in order", async () => {
     const whole = pictures(3, 32);
     const halves = [0, 1].map((half) => ({
       x: whole.x.slice(half * 16 * 36, (half + 1) * 16 * 36),
@@ -81,13 +81,13 @@ describe("a training step", () => {
     assert.notDeepEqual(first.logits, second.logits);
   });
 
-  it("says so when one of its threads dies", async () => {
+  it("reports a thread that dies", async () => {
     const { y, weight } = pictures(3, 16);
     const state = begun();
     const short = { x: new Float32Array(7), y, weight, size: 16 };
     await assert.rejects(stepped(state, short), {
       code: "TRAINING_WORKER",
-      message: /^a thread that trains died: /,
+      message: /^a training thread died: /,
     });
   });
 });

@@ -12,7 +12,7 @@ import { brightness } from "../../support/brightness.js";
 
 const TRAINING = ["Training"];
 
-/** The same pictures with the classes the other way round. */
+/** The same pictures with the classes reversed. */
 function turned(): FaceDataset {
   const dataset = brightness();
   return {
@@ -48,7 +48,7 @@ describe("a teacher", function () {
   });
   after(() => rm(folder, { recursive: true }));
 
-  it("adds its share of what it says of a picture and its mirror image, class by class, to training alone", async () => {
+  it("adds its share of its predictions for a picture and its mirror image, class by class, to training only", async () => {
     const dataset = turned();
     const { soft } = await withTeacher(dataset, { model, share: 0.7 }, TRAINING, 1);
     const rows = Uint32Array.from(dataset.label, (_, i) => i);
@@ -66,7 +66,7 @@ describe("a teacher", function () {
       }
   });
 
-  it("mixes with votes that are there, and leaves them as they were", async () => {
+  it("mixes with existing votes, and leaves the originals unchanged", async () => {
     const dataset = { ...brightness(), soft: new Float32Array(80).fill(0.5) };
     const { soft } = await withTeacher(dataset, { model, share: 0 }, TRAINING, 1);
     assert.deepEqual(soft, dataset.soft);
@@ -74,7 +74,7 @@ describe("a teacher", function () {
     assert.ok(dataset.soft.every((value) => value === 0.5));
   });
 
-  it("changes what a run learns, tells how far it is, and is known again on resuming", async () => {
+  it("changes what a run learns, reports progress, and is recognised on resuming", async () => {
     const teacher = { teacher: { model, share: 1 } };
     const told: string[] = [];
     const whole = await run("whole", teacher, { onTaught: (done, of) => told.push(`${done} of ${of}`) });
@@ -84,18 +84,21 @@ describe("a teacher", function () {
     const bytes = (result: { model?: string }) => readFile(join(result.model ?? "", "model.onnx"));
     assert.deepEqual(await bytes(half), await bytes(whole));
     assert.notDeepEqual(await bytes(whole), await readFile(join(model, "model.onnx")));
-    await assert.rejects(run("half", {}, { resume: true }), /another recipe/);
+    await assert.rejects(run("half", {}, { resume: true }), /differs in teacher/);
     const card = await readFile(join(whole.model ?? "", "card.json"), "utf8");
     assert.ok(!card.includes(folder), "no folder in the card");
   });
 
-  it("is another one where its weights are, though its folder has the same name", async () => {
+  it("counts as different if its weights are, even with the same folder name", async () => {
     const other = (await run("other-teacher", { seed: 2 })).model ?? "";
     await run("same", { teacher: { model } }, { until: 1 });
-    await assert.rejects(run("same", { teacher: { model: other } }, { resume: true }), /another recipe/);
+    await assert.rejects(
+      run("same", { teacher: { model: other } }, { resume: true }),
+      /differs in weights of teacher/,
+    );
   });
 
-  it("is asked no further where the run is stopped, which then writes nothing", async () => {
+  it("stops when the run is stopped, which then writes nothing", async () => {
     const stop = new AbortController();
     const onTaught = () => stop.abort();
     const result = await run("stopped", { teacher: { model } }, { signal: stop.signal, onTaught });
@@ -105,11 +108,11 @@ describe("a teacher", function () {
     await withTeacher(brightness(), { model, share: 1 }, TRAINING, 1, asked, stop.signal);
   });
 
-  it("must know the classes of the data", async () => {
+  it("must have the classes of the data", async () => {
     await assert.rejects(run("other", { teacher: { model: "fer2013-small" } }), {
       name: "DataError",
       message:
-        "teacher fer2013-small knows angry, disgust, fear, happy, sad, surprise, neutral; brightness has dark, light: take a teacher with the same classes",
+        "teacher fer2013-small has the classes angry, disgust, fear, happy, sad, surprise, neutral, but brightness has dark, light; use a teacher with the same classes",
     });
   });
 });

@@ -37,14 +37,14 @@ describe("train", function () {
     train(recipe(changes), brightness(), { out: join(folder, name), threads: 1, ...options });
   const card = (name: string) => readFile(join(folder, name, "model", "card.json"), "utf8");
   const model = (name: string) => readFile(join(folder, name, "model", "model.onnx"));
-  /** History without the clock. */
+  /** History without times. */
   const history = async (name: string) =>
     (await readFile(join(folder, name, "history.jsonl"), "utf8"))
       .trim()
       .split("\n")
       .map((line) => ({ ...(JSON.parse(line) as object), seconds: 0 }));
 
-  it("gives the same model from the same seed, and another from another", async () => {
+  it("gives the same model with the same seed, and a different one with another", async () => {
     await run("a");
     await run("b");
     await run("c", {}, { seed: 2 });
@@ -60,7 +60,7 @@ describe("train", function () {
     assert.deepEqual(await model("two"), await model("one"));
   });
 
-  it("goes on after a stop in mid-epoch to the same figures and the same model", async () => {
+  it("resumes after a stop in mid-epoch to the same figures and the same model", async () => {
     await run("whole");
     for (const after of [2, 4, 5]) {
       const stop = new AbortController();
@@ -80,23 +80,22 @@ describe("train", function () {
     }
   });
 
-  it("refuses to go on with another recipe, and without a checkpoint", async () => {
+  it("refuses to resume with another recipe, and without a checkpoint", async () => {
     await assert.rejects(run("none", { resume: true }), {
       name: "ConfigError",
-      message: /checkpoint\.bin: there is no checkpoint to resume from; begin without --resume$/,
+      message: /checkpoint\.bin: no checkpoint to resume from; start without --resume$/,
     });
     await run("a");
     await assert.rejects(run("a", { resume: true }, { batch: 4, optimiser: { type: "sgd", rate: 0.5 } }), {
       name: "ConfigError",
-      message: /with another value of batch, optimiser\.rate; give the same, or begin anew /,
+      message: /that differs in batch, optimiser\.rate; use the same values, or start over /,
     });
     await assert.rejects(run("a", { resume: true }, { epochs: 9 }), {
-      message:
-        /another value of epochs; .* a run cannot be made longer, but another can begin with its model/,
+      message: /differs in epochs; .* a run cannot be extended, but another can start from its model/,
     });
   });
 
-  it("writes nothing until it is known that it can begin", async () => {
+  it("writes nothing until it is sure that training can begin", async () => {
     for (const changes of [{ batch: 99 }, { validation: ["none"] }, { from: "./none" }])
       await assert.rejects(run("none", { onBegin: () => assert.fail("it begins") }, changes), {
         code: /^(DATA_|MODEL_MISSING)/,
@@ -104,13 +103,13 @@ describe("train", function () {
     assert.ok(!existsSync(join(folder, "none")));
   });
 
-  it("does not go on from what it has begun anew over", async () => {
+  it("does not resume from a run that it has started over", async () => {
     await run("a");
     await run("a", { until: 0 }, { seed: 2 });
-    await assert.rejects(run("a", { resume: true }), /another value of seed/);
+    await assert.rejects(run("a", { resume: true }), /differs in seed/);
   });
 
-  it("can be resumed where it was stopped before the first batch", async () => {
+  it("can be resumed even if it was stopped before the first batch", async () => {
     await run("whole");
     const stop = new AbortController();
     const onBegin = async () => stop.abort();
@@ -133,26 +132,26 @@ describe("train", function () {
     assert.deepEqual(await model("a"), bytes);
   });
 
-  it("does not go on with other pictures of the same names", async () => {
+  it("does not resume with other pictures of the same names", async () => {
     await run("a", { until: 1 });
     const other = brightness();
     other.images[0] = (other.images[0] ?? 0) ^ 1;
     await assert.rejects(
       train(recipe(), other, { out: join(folder, "a"), threads: 1, resume: true }),
-      /another value of pictures/,
+      /differs in pictures/,
     );
   });
 
-  it("does not go on from another model in a folder of the same name", async () => {
+  it("does not resume from another model in a folder of the same name", async () => {
     await run("one");
     await run("two", {}, { seed: 2 });
     const from = (name: string) => ({ from: join(folder, name, "model") });
     await run("a", { until: 1 }, from("one"));
-    await assert.rejects(run("a", { resume: true }, from("two")), /another value of weights of from/);
+    await assert.rejects(run("a", { resume: true }, from("two")), /differs in weights of from/);
     assert.equal((await run("a", { resume: true }, from("one"))).finished, true);
   });
 
-  it("goes on without a history that was taken away", async () => {
+  it("resumes without a history that was removed", async () => {
     await run("whole");
     await run("a", { until: 1 });
     await rm(join(folder, "a", "history.jsonl"));
@@ -161,7 +160,7 @@ describe("train", function () {
     assert.deepEqual(await model("a"), await model("whole"));
   });
 
-  it("says in one line that a file cannot be written, and leaves no half of one", async function () {
+  it("says in one line that a file cannot be written, and leaves no partial file", async function () {
     if (!existsSync("/dev/full")) this.skip(); // Linux has it
     for (const [name, file] of [
       ["history.jsonl", "history.jsonl"],
@@ -184,26 +183,26 @@ describe("train", function () {
       await writeFile(file, Buffer.concat([Buffer.from("EKSPCKPT"), length, Buffer.from(json)]));
       await assert.rejects(train(recipe(), brightness(), { out: folder, threads: 1, resume: true }), {
         name: "ModelError",
-        message: `${file}: it is damaged; delete it to begin anew`,
+        message: `${file}: it is damaged; delete it to start over`,
       });
     }
   });
 
-  it("does not judge a network on what it learns from", async () => {
+  it("does not validate a network on what it learns from", async () => {
     await assert.rejects(run("a", {}, { data: { path: "unused", training: ["Training", "PublicTest"] } }), {
       name: "ConfigError",
-      message: /brightness: PublicTest stands both in `data\.training` and in `validation`/,
+      message: /brightness: `data\.training` and `validation` both name PublicTest/,
     });
   });
 
-  it("goes on although the data set was moved, and tells no folder in the card", async () => {
+  it("resumes after the data set was moved, and reveals no folder in the card", async () => {
     const at = (path: string) => ({ data: { path } });
     await run("moved", { until: 1 }, at("/home/someone/faces.csv"));
     assert.equal((await run("moved", { resume: true }, at("/mnt/faces.csv"))).finished, true);
     assert.match(await card("moved"), /"path": "faces\.csv"/);
   });
 
-  it("shifts the last biases to the labels' frequencies, and nothing else", async () => {
+  it("shifts the last biases to match the labels' frequencies, and nothing else", async () => {
     await run("plain", { until: 2 });
     await run("plain", { resume: true });
     const before = await model("plain");
@@ -228,7 +227,7 @@ describe("train", function () {
     );
   });
 
-  it("says so of the validation loss too, and keeps no such epoch", async () => {
+  it("says the same of the validation loss, and keeps no such epoch", async () => {
     const changes = { optimiser: { type: "sgd", rate: 1e30 }, batch: 32, clip: 0, average: 0 };
     await assert.rejects(
       run("a", {}, changes),

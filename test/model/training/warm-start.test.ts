@@ -36,7 +36,7 @@ const network = (classes: number, width = 6): Layer[] => [
   linear(classes),
 ];
 
-/** A network that has learnt something: every parameter differs from where training begins. */
+/** A trained network: every parameter differs from its initial value. */
 function trained(layers: readonly Layer[]): TrainingState {
   const state = new TrainingState(parametersOf(layers, INPUT), 11);
   const random = new Random(12);
@@ -91,7 +91,7 @@ const begun = async (layers: readonly Layer[], from: TrainingState, fromLayers: 
 };
 
 describe("a warm start", () => {
-  it("computes what the model computes, with the folded batch norms apart again", async () => {
+  it("computes what the model computes, with the folded batch norms separated again", async () => {
     const layers = network(3);
     const old = trained(layers);
     const state = await begun(layers, old, layers);
@@ -100,7 +100,7 @@ describe("a warm start", () => {
     assert.deepEqual(state.average, state.weights);
   });
 
-  it("computes the same in training, where batch norms take the batch's own statistics", async () => {
+  it("computes the same in training, where batch norms use the batch's own statistics", async () => {
     const layers = network(3);
     const old = trained(layers);
     const batch = pictures(1);
@@ -113,7 +113,7 @@ describe("a warm start", () => {
     assertNear(logits, await logitsOf(layers, old, batch.x), 1e-3);
   });
 
-  it("keeps the first values of a last layer for other classes, and takes the rest", async () => {
+  it("keeps the initial values of a last layer for other classes, and copies the rest", async () => {
     const layers = network(5);
     const state = await begun(layers, trained(network(3)), network(3));
     const fresh = new TrainingState(parametersOf(layers, INPUT), 1);
@@ -138,7 +138,7 @@ describe("a warm start", () => {
     await assert.rejects(begun(network(3, 6), trained(network(3, 8)), network(3, 8)), {
       code: "WARM_START",
       message:
-        "old: layers.3.body.0.weight is [6, 4, 3, 3], the model's [8, 4, 3, 3]; begin from a model of the recipe's own architecture",
+        "old: layers.3.body.0.weight is [6, 4, 3, 3], but the model's is [8, 4, 3, 3]; start from a model with the recipe's own architecture",
     });
   });
 });

@@ -41,6 +41,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
+{{/* A duration such as `90s` or `1.5h` in seconds. */}}
+{{- define "ekspresi.seconds" -}}
+{{- $unit := regexFind "[a-z]+$" . -}}
+{{- mulf (trimSuffix $unit . | float64) (get (dict "ms" 0.001 "s" 1 "m" 60 "h" 3600 "d" 86400) $unit) | ceil | int -}}
+{{- end -}}
+
 {{/* Flags by which a worker logs in; files are those of `ekspresi.natsVolume`. */}}
 {{- define "ekspresi.natsArgs" -}}
 {{- range $flag, $key := dict "--creds" .creds "--nkey" .nkey "--tls-ca" .ca "--tls-cert" .cert "--tls-key" .key }}

@@ -1,10 +1,10 @@
-// Resizes a face, compiled by AssemblyScript to WebAssembly with SIMD (`npm run build:kernel`).
+// Resizes a face. Compiled by AssemblyScript to WebAssembly with SIMD (scripts/build-kernel.ts).
 //
-// It keeps no state: everything it reads and writes lies at addresses which the caller lays out (src/model/crop/index.ts),
-// in bytes. An axis is told by the first source pixel of each output pixel (i32) and by its weights (i16, `span` to
-// an output pixel, a multiple of 8, zeros at the end).
+// It keeps no state: the caller (src/model/crop/wasm.ts) lays out everything it reads and writes, and passes addresses
+// in bytes. An axis is described by the first source pixel of each output pixel (i32) and by the weights (i16, `span`
+// per output pixel, a multiple of 8, padded with zeros).
 
-/** Rows of pixels (u8), each brought to `width` sums (i32) of weighted pixels. */
+/** Reduces each row of pixels (u8) to `width` weighted sums (i32). */
 export function resizeLines(
   pixels: usize,
   stride: usize,
@@ -34,8 +34,10 @@ export function resizeLines(
   }
 }
 
-/** Lines of `width` sums, weighted once more down the columns: `height` rows of `value * unit + shift` (f32). May write
- * up to three values beyond the last. */
+/**
+ * Weights lines of `width` sums once more, down the columns, into `height` rows of `value * unit + shift` (f32). May
+ * write up to three values past the end.
+ */
 export function mergeLines(
   lines: usize,
   width: i32,

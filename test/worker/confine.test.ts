@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parsePipeline } from "#src/pipeline/load.js";
+import { confine } from "#src/worker/confine.js";
+
+describe("a job's pipeline", () => {
+  let root: string;
+  let folder: string;
+  before(() => {
+    root = realpathSync(mkdtempSync(join(tmpdir(), "ekspresi-confine-")));
+    folder = join(root, "work");
+    for (const name of ["work", "given", "others"]) mkdirSync(join(root, name));
+    symlinkSync(join(root, "others"), join(folder, "link"));
+  });
+  after(() => rmSync(root, { recursive: true, force: true }));
+
+  /** Why a job with this source and sink is rejected, if it is. */
+  function refusal(source: object, sink: object = { type: "console" }): string | undefined {
+    const operators = ["detect", "track", "classify", "events"].map((type) =>
+      type === "events" ? { type, on: "change" } : { type },
+    );
+    const text = JSON.stringify({ version: 1, sources: [source], operators, sinks: [sink] });
+    const plan = parsePipeline(text, folder, { env: {} });
+    try {
+      confine(plan, { folder, read: [join(root, "given")], env: {} });
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+  const file = (path: string) => ({ type: "file", path });
+
+  it("may read in its folder and in the given ones, with links resolved", () => {
+    for (const path of ["a.mp4", "../given/a.mp4", "https://camera/a.mp4", "https://camera/a.m3u8"])
+      assert.equal(refusal(file(path)), undefined, path);
+    for (const path of ["../others/a.mp4", "link/a.mp4", "/etc/passwd", "file:///etc/passwd", "-"])
+      assert.match(refusal(file(path)) ?? "", /may only|not available/, path);
+  });
+
+  it("may not read playlists, which can refer to any file", () => {
+    for (const type of ["file", "test"])
+      for (const path of ["a.m3u8", "a.MPD", "../given/a.ffconcat"])
+        assert.match(refusal({ type, path }) ?? "", /a playlist refers to other files/, path);
+  });
+
+  it("may only write to its folder, while a sink's login may be read wherever sources are", () => {
+    const nats = { type: "nats", stream: { name: "EMOTION" } };
+    const given = join(root, "given");
+    assert.equal(refusal(file("a.mp4"), { type: "jsonl", path: "a.jsonl" }), undefined);
+    assert.equal(refusal(file("a.mp4"), { ...nats, creds: join(given, "u.creds") }), undefined);
+    assert.equal(refusal(file("a.mp4"), { ...nats, tls: { ca: join(given, "ca.pem") } }), undefined);
+    assert.match(
+      refusal(file("a.mp4"), { type: "jsonl", path: join(given, "a.jsonl") }) ?? "",
+      /write only in/,
+    );
+    assert.match(
+      refusal(file("a.mp4"), { ...nats, spool: { path: join(given, "s") } }) ?? "",
+      /write only in/,
+    );
+    assert.match(
+      refusal(file("a.mp4"), { ...nats, creds: join(root, "others/u.creds") }) ?? "",
+      /read only in/,
+    );
+  });
+});
