@@ -24,7 +24,7 @@ The label \`run\` is the pipeline's name; \`source\`, \`sink\` and \`operator\` 
 ${rows(RUN_FAMILIES)}
 
 ## \`pipeline worker --metrics\`
-In addition to the metrics of each job's run, whose \`run\` is the job's id. \`/readyz\` waits for NATS.
+In addition to the metrics of each job's run, whose \`run\` is the job's id. \`/readyz\` waits for NATS and for the job queue there.
 
 ${rows(WORKER_FAMILIES)}
 

@@ -106,7 +106,10 @@ export class InferenceServer {
     const { width, height } = this.#model.card.input;
     const n = message.data.length / (width * height * Float32Array.BYTES_PER_ELEMENT);
     if (!Number.isInteger(n) || n === 0)
-      this.#refuse(message, `${message.data.length} bytes are not a number of ${width}x${height} crops`);
+      this.#refuse(
+        message,
+        `${message.data.length} bytes are not a whole number of ${width}x${height} crops`,
+      );
     else if (this.figures.waiting + n > MAX_WAITING && this.#queue.length > 0)
       this.#refuse(message, "worker overloaded");
     else this.#enqueue(message, n);

@@ -26,7 +26,7 @@ const SUBJECT = "ekspresi.jobs";
 const STREAM_NOT_FOUND = 10059;
 const CONSUMER_NOT_FOUND = 10014;
 const WRONG_REVISION = 10071;
-const SUBJECT_FULL = 10077;
+const NOT_STORED = 10077;
 const MESSAGE_GONE = [10043, 10057];
 
 /** Settings for creating the streams; existing ones are used as they are. */
@@ -320,6 +320,7 @@ export class JobQueue {
 
   async #enqueue(job: Job, before: JobRecord | undefined): Promise<void> {
     const { id, spec } = job;
+    let then = "";
     try {
       if (before) await this.#dropMessage(id);
       const stored = before
@@ -327,11 +328,12 @@ export class JobQueue {
         : await this.#kv.create(id, JSON.stringify(job)).catch(unlessConflict);
       if (stored === undefined)
         throw new EkspresiError("JOB_EXISTS", `job ${id} was just changed by someone else; try again`);
+      then = `; retry with \`pipeline jobs retry ${id}\``;
       await this.#js.publish(`${SUBJECT}.${spec.kind}.${id}`, id);
     } catch (cause) {
       if (cause instanceof EkspresiError) throw cause;
-      if (cause instanceof JetStreamApiError && cause.code === SUBJECT_FULL) return; // it is already waiting
-      throw explained(this.#nats, `job ${id} could not be queued`, cause);
+      if (isSubjectFull(cause)) return; // it is already waiting
+      throw explained(this.#nats, `job ${id} could not be queued`, cause, then);
     }
   }
 
@@ -384,6 +386,11 @@ function isSameTry(a: Job, b: Job): boolean {
 function unlessConflict(cause: unknown): undefined {
   if (cause instanceof JetStreamApiError && cause.code === WRONG_REVISION) return undefined;
   throw cause;
+}
+
+/** Distinguishes by text: a full subject, stream, account and disk all have the same error code. */
+function isSubjectFull(cause: unknown): boolean {
+  return cause instanceof JetStreamApiError && cause.code === NOT_STORED && /per subject/.test(cause.message);
 }
 
 /** Ignores errors because the message is gone: a worker has just finished it, or its deliveries are used up. */
@@ -449,8 +456,8 @@ async function ensureConsumer(
   }
 }
 
-function explained({ shown }: Nats, what: string, cause: unknown): EkspresiError {
+function explained({ shown }: Nats, what: string, cause: unknown, then = ""): EkspresiError {
   if (cause instanceof EkspresiError) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new NatsError("NATS_JOBS", `${shown}: ${what}: ${why}`, { cause });
+  return new NatsError("NATS_JOBS", `${shown}: ${what}: ${why}${then}`, { cause });
 }

@@ -195,7 +195,10 @@ async function encryption(
 ): Promise<Pick<NodeConnectionOptions, "tls">> {
   if (!tls && !addresses.some((address) => address.tls)) return {};
   if ((tls?.cert === undefined) !== (tls?.key === undefined))
-    throw new ConfigError("NATS_TLS", "NATS: `tls.cert` and `tls.key` go together; one of them is missing");
+    throw new ConfigError(
+      "NATS_TLS",
+      "NATS: `tls.cert` and `tls.key` must be given together; one of them is missing",
+    );
   // The client rereads them for each connection, since certificates may be renewed while we run.
   const pem = async (name: "ca" | "cert" | "key") => {
     const file = tls?.[name];

@@ -355,7 +355,7 @@ describe("pipeline events", function () {
       [["--min-confidence", "2e9"], /^--min-confidence 2e9: must be a percentage/],
       [["--min-confidence", "0.7"], /^--min-confidence 0\.7: write 70%, or 0\.7%$/m],
       [["--kind", "gone"], /^--kind gone: must be appeared, changed, sample, left/],
-      [["emotion..x"], /^"emotion\.\.x" is no subject/],
+      [["emotion..x"], /^"emotion\.\.x" is not a valid subject/],
     ] as const) {
       const reader = read(...args);
       assert.equal(await reader.end(), 2, args.join(" "));

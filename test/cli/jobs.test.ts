@@ -117,7 +117,7 @@ describe("pipeline submit and jobs", function () {
       [
         ["submit", "recording", "a.mp4", "--pipeline", "rec.yaml", "--id", "a b"],
         2,
-        /^job id "a b": letters, .*\n$/,
+        /^job id "a b": only up to 64 letters, .*\n$/,
       ],
       [
         ["submit", "camera", "--pipeline", "rec.yaml", "--id", "door"],

@@ -74,7 +74,7 @@ const MISTAKES: [
   [
     "an invalid server address",
     { sink: "type: nats, url: 'htp://me:hunter2@door:1'" },
-    /^p\.yaml:8:28: nats: htp:\/\/me:\*\*\*@door:1: `htp:\/\/` is no address /,
+    /^p\.yaml:8:28: nats: htp:\/\/me:\*\*\*@door:1: `htp:\/\/` is not a NATS address/,
   ],
   [
     "a URL with a misspelt scheme and a password",

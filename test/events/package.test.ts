@@ -36,7 +36,7 @@ describe("ekspresi/events", () => {
     const { label: _, ...data } = EXAMPLE.data;
     assert(!isEmotionEvent({ ...EXAMPLE, data }));
     assert.throws(() => parseEvent({ ...EXAMPLE, data }), {
-      message: "no emotion event: `data.label` is missing",
+      message: "not an emotion event: `data.label` is missing",
     });
     assert.throws(() => parseEvent("happy"), TypeError);
   });

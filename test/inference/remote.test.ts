@@ -133,7 +133,7 @@ describe("inference over NATS", function () {
       await asker.run(crops(1), 1);
       return figures.requests > 0;
     });
-    assert.deepEqual(said.slice(1), ["info model tiny: workers answer again"]);
+    assert.deepEqual(said.slice(1), ["info model tiny: workers are answering again"]);
   });
 
   it("loses no face if a worker disappears midway", async () => {
@@ -189,7 +189,10 @@ describe("inference over NATS", function () {
     const { subjectsOf } = await import("#src/inference/protocol.js");
     for (const bytes of [0, 3, PIXELS * 4 + 4]) {
       const answer = await nats.connection.request(subjectsOf(model).any, new Uint8Array(bytes));
-      assert.equal(answer.headers?.get("Ekspresi-Error"), `${bytes} bytes are no 8x8 crops`);
+      assert.equal(
+        answer.headers?.get("Ekspresi-Error"),
+        `${bytes} bytes are not a whole number of 8x8 crops`,
+      );
     }
     const nans = new Uint8Array(new Float32Array(PIXELS).fill(Number.NaN).buffer);
     const answer = await nats.connection.request(subjectsOf(model).any, nans, { timeout: 5000 });

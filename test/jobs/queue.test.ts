@@ -83,6 +83,18 @@ describe("the job queue", function () {
     assert.deepEqual(await taken(), ["a"]);
   });
 
+  it("says how to retry a job that the server refused to queue", async () => {
+    const manager = await jetstreamManager(nats.connection);
+    await manager.streams.update("EKSPRESI_JOBS", { max_msgs: 1 });
+    await submit("a");
+    await assert.rejects(submit("b"), {
+      message: `${server.url}: job b could not be queued: maximum messages exceeded; retry with \`pipeline jobs retry b\``,
+    });
+    await manager.streams.update("EKSPRESI_JOBS", { max_msgs: -1 });
+    await queue.retry("b");
+    assert.deepEqual(await taken(), ["a", "b"]);
+  });
+
   it("permanently removes a message with an invalid job id", async () => {
     await jetstream(nats.connection).publish("ekspresi.jobs.camera.ä");
     await submit("a");
@@ -129,7 +141,7 @@ describe("the job queue", function () {
     const claim = await queue.claim(message, "second", 1);
     assert(typeof claim === "object");
     const { failures, reason } = claim.record.job;
-    assert.deepEqual([failures, reason], [0, "NATS was away while worker first had the job"]);
+    assert.deepEqual([failures, reason], [0, "NATS was away while worker first was running the job"]);
   });
 
   it("is recreated after the server has lost it, and then delivers jobs to those who had it open", async () => {

@@ -53,15 +53,15 @@ describe("a job's pipeline", () => {
     assert.equal(refusal(file("a.mp4"), { ...nats, tls: { ca: join(given, "ca.pem") } }), undefined);
     assert.match(
       refusal(file("a.mp4"), { type: "jsonl", path: join(given, "a.jsonl") }) ?? "",
-      /write only in/,
+      /may only write to/,
     );
     assert.match(
       refusal(file("a.mp4"), { ...nats, spool: { path: join(given, "s") } }) ?? "",
-      /write only in/,
+      /may only write to/,
     );
     assert.match(
       refusal(file("a.mp4"), { ...nats, creds: join(root, "others/u.creds") }) ?? "",
-      /read only in/,
+      /may only read from/,
     );
   });
 });

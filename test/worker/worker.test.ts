@@ -231,6 +231,29 @@ describe("pipeline worker", function () {
     assert(!existsSync(join(a.folder, "..", "rec.jsonl")));
   });
 
+  it("is not ready while JetStream is disabled, says why, and recreates a queue the server has lost", async () => {
+    const a = startWorker("a", ["--metrics", "0"]);
+    const url = await until(who("a is there"), () => /metrics at (\S+)\/metrics/.exec(a.said)?.[1]);
+    const readiness = async () => (await (await fetch(`${url}/readyz`)).text()).trim();
+    await until(who("a is ready"), async () => (await readiness()) === "ready");
+    const conf = join(server.folder, "server.conf");
+    const withJetStream = readFileSync(conf);
+    await server.stop();
+    writeFileSync(conf, "");
+    await server.restart();
+    await until(who("a is not ready"), async () =>
+      /queue cannot be used: jetstream/i.test(await readiness()),
+    );
+    await server.stop();
+    writeFileSync(conf, withJetStream);
+    rmSync(join(server.folder, "js"), { recursive: true });
+    await server.restart();
+    await until(who("a is ready again"), async () => (await readiness()) === "ready");
+    assert.match(a.said, /queue was missing on the server and has been recreated/);
+    await queue.submit("door", CAMERA);
+    await until(who("a watches"), () => eventTimes(a, "door").length > 0);
+  });
+
   it("gives two cameras of one pipeline separate spools", async () => {
     const yaml = `version: 1
 sources: [{ type: test, size: 160x120, fps: 5 }]

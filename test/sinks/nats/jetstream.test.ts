@@ -303,7 +303,7 @@ describe("the nats sink with a stream", function () {
       ],
       [
         { stream: { name: "EMOTION" }, subject: "people.{track}" },
-        /stream EMOTION takes emotion\.>, not people\.\*$/,
+        /stream EMOTION accepts emotion\.>, not people\.\*$/,
       ],
       [
         { subject: "emotion..{track}" },
@@ -359,7 +359,7 @@ describe("the nats sink with a stream", function () {
     await assert.rejects(Promise.resolve(sink.close(true)));
     await assert.rejects(
       async () => sink.write(eventOf(2)),
-      /larger than stream EMOTION takes: raise its max_msg_size$/,
+      /larger than stream EMOTION allows; raise its max_msg_size$/,
     );
   });
 });

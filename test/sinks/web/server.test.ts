@@ -242,7 +242,7 @@ describe("the web sink", () => {
     const listen = new URL(url).host;
     await assert.rejects(start({ listen }), {
       name: "SinkError",
-      message: new RegExp(`test: ${listen} .*another port`),
+      message: new RegExp(`test: cannot listen on ${listen}: .*another port`),
     });
     await assert.rejects(start({ listen: "192.0.2.1:0", token: TOKEN }), /this machine has no such address/);
     await assert.rejects(start({ listen: "0.0.0.0:0" }), { name: "ConfigError", message: /needs a token/ });
