@@ -1,18 +1,18 @@
 /**
- * Texts as bytes, each written behind the other into memory that is there: a text of its own for each, and a call of
- * the encoder, would take longer than what is to be said. Every function writes at `at` and returns where it ended.
- * Where that is behind the end of `to`, there was no room, and what stands there is not whole: `Pieces` tries again.
+ * Writes texts as bytes one after another into existing memory, because a string and an encoder call for each would
+ * take longer than the actual work. Every function writes at `at` and returns the end position. If that is beyond the
+ * end of `to`, there was not enough room and the output is incomplete: `Pieces` tries again.
  */
 
-/** Up to so many bytes a loop copies faster than a call. */
+/** Up to this many bytes, a loop copies faster than a call. */
 const SHORT = 24;
 const ZERO = 0x30;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const PARTS = 10_000;
-/** Bytes of an entry of `SHARES`: its length, and up to six digits. */
+/** Bytes per entry of `SHARES`: its length, and up to six characters. */
 const SHARE = 8;
-/** 0, 0.0001, ... 1 as texts: most numbers of an event, and a double takes far longer to write. */
+/** 0, 0.0001, ... 1 as text: most numbers in an event, and formatting a double takes far longer. */
 const SHARES = new Uint8Array((PARTS + 1) * SHARE);
 for (let part = 0; part <= PARTS; part++) {
   const digits = Buffer.from(String(part / PARTS));
@@ -27,7 +27,7 @@ export function putBytes(to: Buffer, at: number, bytes: Uint8Array): number {
   return end;
 }
 
-/** In UTF-8. */
+/** Writes text as UTF-8. */
 export function putText(to: Buffer, at: number, text: string): number {
   const end = putPlain(to, at, text);
   if (end >= 0) return end;
@@ -35,7 +35,7 @@ export function putText(to: Buffer, at: number, text: string): number {
   return at + Buffer.byteLength(text);
 }
 
-/** As JSON, in its quotes. */
+/** Writes a JSON string with quotes. */
 export function putJson(to: Buffer, at: number, text: string): number {
   const end = putPlain(to, at + 1, text);
   if (end < 0) return putText(to, at, JSON.stringify(text));
@@ -44,7 +44,7 @@ export function putJson(to: Buffer, at: number, text: string): number {
   return end + 1;
 }
 
-/** As JSON: `null` where it is not finite. */
+/** Writes a JSON number; `null` if it is not finite. */
 export function putNumber(to: Buffer, at: number, value: number): number {
   if ((value | 0) === value && value >= 0) return putWhole(to, at, value | 0);
   const part = Math.round(value * PARTS);
@@ -70,7 +70,7 @@ function putShare(to: Buffer, at: number, part: number): number {
   return at + length;
 }
 
-/** A text of printable ASCII without what JSON escapes; where there is more in it, -1. */
+/** Writes printable ASCII that needs no JSON escapes; returns -1 for any other text. */
 function putPlain(to: Buffer, at: number, text: string): number {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
@@ -82,12 +82,12 @@ function putPlain(to: Buffer, at: number, text: string): number {
 
 const PIECE = 64 * 1024;
 
-/** Memory for texts of which a hundred share a piece. What it gave stays as it is. */
+/** Allocates memory for texts, about a hundred per piece. Returned memory is never overwritten. */
 export class Pieces {
   #piece = Buffer.alloc(0);
   #used = 0;
 
-  /** What `put` writes; it is called again where it had no room. */
+  /** Returns what `put` writes; calls it again if there was not enough room. */
   take(put: (to: Buffer, at: number) => number): Buffer {
     let end = put(this.#piece, this.#used);
     if (end > this.#piece.length) {

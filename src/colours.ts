@@ -1,6 +1,6 @@
 import picocolors from "picocolors";
 
-// picocolors by itself also colours what runs in CI; here only a terminal is coloured, or what FORCE_COLOR asks for.
+// By default picocolors also uses colours in CI; here only on a terminal, or if FORCE_COLOR asks for them.
 const { FORCE_COLOR, NO_COLOR, TERM } = process.env;
 const wanted = (isTerminal: boolean) =>
   !NO_COLOR && (FORCE_COLOR ? FORCE_COLOR !== "0" : isTerminal && TERM !== "dumb");

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
-/** Cores that a container may use at most (cgroup v2), of which it has a part at times: 1.5 is one and a half. */
+/** CPU limit of a container in cores (cgroup v2); may be fractional. */
 export function cpuLimit(read = readLimit): number | undefined {
   const [quota, period] = read().trim().split(" ").map(Number);
   return quota && period ? quota / period : undefined; // "max": no limit
@@ -17,7 +17,7 @@ function readLimit(): string {
 
 let known: number | undefined;
 
-/** Cores to divide work among. Before 22 Node counts those of the whole machine in a container with a limit, too. */
+/** Cores to divide work among. Before version 22, Node ignores a container's limit. */
 export function cores(): number {
   known ??= coresOf(availableParallelism(), cpuLimit());
   return known;

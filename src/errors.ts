@@ -18,17 +18,17 @@ export class ConfigError extends EkspresiError {}
 /** A source could not be opened, or ended in a way a recording must not. */
 export class SourceError extends EkspresiError {}
 
-/** A cascade, a model file or its card is damaged, missing or not what it claims to be. */
+/** A cascade, a model file or its card is damaged, missing or inconsistent. */
 export class ModelError extends EkspresiError {}
 
-/** An operator failed on valid input: a worker died, an engine refused. */
+/** An operator failed on valid input: a worker died, an engine reported an error. */
 export class OperatorError extends EkspresiError {}
 
-/** A sink cannot write any more. */
+/** A sink can no longer write. */
 export class SinkError extends EkspresiError {}
 
 /**
- * A NATS server could not be reached or does not take us: `NATS_UNREACHABLE` (trying again may help), `NATS_LOGIN`,
+ * A NATS server could not be reached or rejected us: `NATS_UNREACHABLE` (retrying may help), `NATS_LOGIN`,
  * `NATS_TLS`, `NATS_JETSTREAM`, `NATS_PROTOCOL`, `NATS_CONNECT`.
  */
 export class NatsError extends EkspresiError {}
@@ -36,12 +36,12 @@ export class NatsError extends EkspresiError {}
 /** A training set or recording is damaged beyond what may be skipped. */
 export class DataError extends EkspresiError {}
 
-/** What to show for an unknown thrown value: its message, or itself. */
+/** Text for an unknown thrown value: its message, or the value itself. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Why something could not be read, for people; `diskReason` is for what could not be written. */
+/** Why something could not be read, as text for users; `diskReason` is the same for writing. */
 export function readReason(cause: unknown): string {
   const { code } = cause as { code?: string };
   const known: Record<string, string> = {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
 
-/** Writes beside the file and renames: who reads it finds the old content or the new, whatever happens between. */
+/** Writes to a temporary file and renames it, so that readers always see either the old or the new content. */
 export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
   const beside = `${path}.${randomUUID()}.part`;
   try {
@@ -13,12 +13,12 @@ export async function replaceFile(path: string, content: Uint8Array | string): P
   }
 }
 
-/** Waits before a new try, ms. */
+/** Waits before retries, ms. */
 const TRIES_MS = [10, 20, 50, 100, 200, 500, 1000, 1000];
 
 /**
- * Renames, over what is there too. On Windows that fails while another program has one of the files open, as virus
- * scanners and indexers do for a moment: it is tried again for three seconds.
+ * Renames, replacing an existing file. On Windows this fails while another program, such as a virus scanner or indexer,
+ * briefly has one of the files open, so it is retried for three seconds.
  */
 export async function renameOver(from: string, to: string): Promise<void> {
   const waits = process.platform === "win32" ? TRIES_MS : [];

@@ -8,20 +8,20 @@ export function plural(value: number, noun: string): string {
   return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
-/** Control characters, line separators, and marks that turn the direction of text. */
+/** Control characters, line separators, and bidirectional marks. */
 export const UNSEEN = /[\p{Cc}\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/gu;
 
-/** Text from outside in a line of a terminal: it stays in its line, and steers nothing. */
+/** Untrusted text for one line of a terminal, without control characters. */
 export function harmless(text: string): string {
   return text.replace(UNSEEN, "\ufffd");
 }
 
-/** Text from outside as HTML: it is shown as it is, and does nothing. */
+/** Untrusted text, escaped for HTML. */
 export function escaped(text: string): string {
   return harmless(text).replace(/[&<>"'`]/g, (mark) => `&#${mark.charCodeAt(0)};`);
 }
 
-/** Text from outside in a line of Markdown, with nothing that Markdown or HTML would act on. */
+/** Untrusted text for a line of Markdown, without active Markdown or HTML. */
 export function plain(text: string): string {
   return text
     .replace(UNSEEN, " ")

@@ -9,7 +9,7 @@ import { isUrl } from "../media/url.js";
 import { identity } from "../pipeline/identity.js";
 import { plural } from "../text.js";
 
-/** What is written beside an annotated recording when asked for, by the flag. */
+/** Files written next to an annotated recording on request, by flag. */
 export const BESIDE = { events: ".jsonl", vtt: ".vtt", csv: ".csv" } as const;
 export type Beside = keyof typeof BESIDE;
 
@@ -22,35 +22,39 @@ export interface FileFlags {
   readonly csv?: boolean;
 }
 
-/** One recording, and the files that are made of it. */
+/** One recording and the files made from it. */
 export interface Job {
   readonly input: string;
-  /** Bytes; 0 where it cannot be found. */
+  /** Bytes; 0 if the file is not found. */
   readonly size: number;
   readonly output: string;
   readonly beside: Readonly<Partial<Record<Beside, string>>>;
 }
 
-/** What is to be made of the recordings that `names` and patterns name. Throws `ConfigError` where that cannot be. */
+/** The jobs for the files and patterns in `names`. Throws `ConfigError` on wrong usage. */
 export async function jobsOf(names: readonly string[], flags: FileFlags): Promise<Job[]> {
   const { output, outDir } = flags;
   const inputs = await inputsOf(names);
   const [only] = inputs;
   if (inputs.length === 1 && only !== undefined && !existsSync(only)) throw usage(`${only}: no such file`);
-  if (output !== undefined && outDir !== undefined) throw usage("--output and --out-dir: give one of them");
+  if (output !== undefined && outDir !== undefined)
+    throw usage("--output and --out-dir cannot be combined; give one of them");
   if (output !== undefined && inputs.length > 1)
-    throw usage(`--output names one file, but there are ${inputs.length} recordings; give --out-dir`);
+    throw usage(`--output takes one file, but there are ${inputs.length} recordings; use --out-dir`);
   if (output !== undefined && (await stat(output).catch(() => undefined))?.isDirectory())
-    throw usage(`--output ${output}: it is a folder; name a file, or give --out-dir`);
+    throw usage(`--output ${output}: it is a folder; give a file name, or use --out-dir`);
   const taken = new Map<string, string>();
   const jobs: Job[] = [];
   for (const input of inputs) {
     const job = await jobOf(input, output ?? outputOf(input, flags), flags);
     for (const file of [job.output, ...Object.values(job.beside)]) {
       if (identity(file) === identity(input))
-        throw usage(`${input}: the annotated recording would replace it; name another`);
+        throw usage(`${input}: the annotated recording would overwrite its input; choose another output`);
       const other = taken.get(resolve(file));
-      if (other !== undefined) throw usage(`${other} and ${input} would both become ${file}`);
+      if (other !== undefined)
+        throw usage(
+          `${other} and ${input} would both be written to ${file}; rename one or annotate them separately`,
+        );
       taken.set(resolve(file), input);
     }
     jobs.push(job);
@@ -58,13 +62,13 @@ export async function jobsOf(names: readonly string[], flags: FileFlags): Promis
   return jobs;
 }
 
-/** What the run writes its subtitles to before they become a track: with places where the container has them. */
+/** Where the run writes subtitles before they become a track: in ASS, with positions, if the container supports it. */
 export function softText({ output }: Job): string {
   const stem = output.slice(0, output.length - extname(output).length);
   return `${stem}.part.soft${muxerOf(output) === "matroska" ? ".ass" : ".srt"}`;
 }
 
-/** What the run writes its events to before they get their name, or become a table. */
+/** Where the run writes events before they are renamed or converted to a table. */
 export function eventsPart({ output }: Job): string {
   return `${output.slice(0, output.length - extname(output).length)}.part.jsonl`;
 }
@@ -74,17 +78,17 @@ async function inputsOf(names: readonly string[]): Promise<string[]> {
   for (const name of names) {
     if (isUrl(name))
       throw usage(
-        `${redact(name)}: annotate takes files; for an address write a pipeline with a \`video\` sink`,
+        `${redact(name)}: annotate only takes files; for a URL, write a pipeline with a \`video\` sink`,
       );
     const files = await namedFiles(name);
     if (files.length === 0) throw usage(`${name}: no file matches`);
     found.push(...files);
   }
-  // `*.mp4` also finds what an earlier run made.
+  // `*.mp4` also matches the output of earlier runs.
   const inputs =
     found.length > 1 ? found.filter((name) => !/\.(annotated|soft|part)\.[^.]+$/.test(name)) : found;
   const ignored = found.length - inputs.length;
-  if (ignored > 0) process.stderr.write(`${plural(ignored, "file")} made by an earlier run left out\n`);
+  if (ignored > 0) process.stderr.write(`skipped ${plural(ignored, "file")} made by an earlier run\n`);
   return inputs;
 }
 
@@ -98,7 +102,7 @@ async function jobOf(input: string, output: string, flags: FileFlags): Promise<J
   };
 }
 
-/** Containers that cannot be written become Matroska, which takes any sound. */
+/** Falls back to Matroska, which takes any audio, if the input's container cannot be written. */
 function outputOf(input: string, { outDir, soft }: FileFlags): string {
   const own = extname(input);
   const stem = basename(input, own);

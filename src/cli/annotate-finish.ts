@@ -10,7 +10,7 @@ import { renameOver } from "../replace-file.js";
 import { partName } from "../sinks/part-file.js";
 import { eventsPart, type Job, softText } from "./annotate-files.js";
 
-/** The recording as it was, with a track of what the run wrote. */
+/** Writes the unchanged recording plus the run's subtitles as a track. */
 export async function addTrack(job: Job, { sources }: RunSummary, signal: AbortSignal): Promise<void> {
   const { addSubtitles } = await import("../media/mux.js");
   const { findFfmpeg } = await import("../media/ffmpeg.js");
@@ -21,7 +21,7 @@ export async function addTrack(job: Job, { sources }: RunSummary, signal: AbortS
   if (!video || !recording || !muxer || recording.fromMs !== undefined || recording.toMs !== undefined)
     throw new SinkError(
       "ANNOTATE_SOFT",
-      `${output}: --soft takes a whole recording; leave out \`from\` and \`to\``,
+      `${output}: --soft needs the whole recording; remove \`from\` and \`to\``,
     );
   const part = partName(output);
   const subtitles = softText(job);
@@ -46,7 +46,7 @@ export async function addTrack(job: Job, { sources }: RunSummary, signal: AbortS
   }
 }
 
-/** Gives what was written beside the recording its name. */
+/** Gives the files next to the recording their final names. */
 export async function nameBeside(job: Job): Promise<void> {
   const { events, csv } = job.beside;
   if (events === undefined && csv === undefined) return;

@@ -7,15 +7,15 @@ import { addNote, endOf } from "../media/note.js";
 import type { Plan, PlannedNode } from "../pipeline/plan.js";
 import type { Beside, Job } from "./annotate-files.js";
 
-/** What is at a job's output: nothing, what the job makes, what `annotate` made in another way, or by another's hand. */
+/** What exists at a job's output: nothing, this job's result, another result of `annotate`, or a foreign file. */
 export type Found = "nothing" | "done" | "other" | "foreign";
 
 const NOTE = /ekspresi annotate ([0-9a-f]{64})((?: [a-z]+)*)$/;
 
 /**
- * What a job is known by: equal for the same recording, components, options and model, wherever they lie.
- * @param plan without what is written beside the output
- * @param own the paths of the recording and of what the run writes, as the plan has them
+ * Identifies a job: equal for the same recording, components, options and model, regardless of their paths.
+ * @param plan without the sinks for files next to the output
+ * @param own paths of the recording and of the run's outputs, as they appear in the plan
  */
 export async function markOf({ input, size }: Job, plan: Plan, own: readonly string[]): Promise<string> {
   const nodes = await Promise.all(plan.nodes.map((node) => lasting(node, plan, own)));
@@ -23,7 +23,7 @@ export async function markOf({ input, size }: Job, plan: Plan, own: readonly str
   return createHash("sha256").update(made).digest("hex");
 }
 
-/** What lies at the job's output already. */
+/** What already exists at the job's output. */
 export async function foundAt({ input, output, beside }: Job, mark: string): Promise<Found> {
   const end = await endOf(output);
   if (end === undefined) return "nothing";
@@ -40,7 +40,7 @@ export async function foundAt({ input, output, beside }: Job, mark: string): Pro
   return isWhole ? "done" : "nothing";
 }
 
-/** Notes in the output what made it: the last thing that is done, so that what has the mark is whole. */
+/** Records in the output what made it. Must be the last step: a marked file is complete. */
 export async function setMark({ output, beside }: Job, mark: string): Promise<void> {
   const kinds = Object.keys(beside) as Beside[];
   try {
@@ -50,7 +50,7 @@ export async function setMark({ output, beside }: Job, mark: string): Promise<vo
   }
 }
 
-/** A component without what differs though it makes the same. A model trained anew has the same path, but another card. */
+/** A component without what may differ for equal results. A retrained model keeps its path but has a new card. */
 async function lasting(
   { id, component, options, from }: PlannedNode,
   { baseDir }: Plan,
@@ -66,6 +66,6 @@ async function cardOf(model: unknown, baseDir: string): Promise<unknown> {
   const { loadModel } = await import("../model/load.js");
   return loadModel(model, baseDir).then(
     ({ card: { labels, input, face, files } }) => [labels, input, face, files],
-    () => model, // the run says what is wrong with it
+    () => model, // the run reports what is wrong with it
   );
 }

@@ -4,7 +4,7 @@ import { harmless } from "../text.js";
 import type { Job } from "./annotate-files.js";
 import { clock } from "./format.js";
 
-/** How far many recordings are, by their sizes. */
+/** Overall progress of several recordings, weighted by file size. */
 export class AnnotateProgress {
   readonly #jobs: readonly Job[];
   #total: number;
@@ -18,7 +18,7 @@ export class AnnotateProgress {
     this.#total = jobs.reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Begins the next one; gives its number, nothing where there is one only. */
+  /** Starts the next job; returns its number as a prefix, empty for a single job. */
   next(job: Job): string {
     this.#done += this.#job?.size ?? 0;
     this.#job = job;
@@ -26,19 +26,19 @@ export class AnnotateProgress {
     return this.#jobs.length > 1 ? `[${this.#number}/${this.#jobs.length}] ` : "";
   }
 
-  /** It took no time: it says nothing of those to come. */
+  /** Leaves out a job that took no time, which would distort the estimate. */
   skipped(job: Job): void {
     this.#total -= job.size;
     this.#job = undefined;
   }
 
-  /** `[3/12] lobby.mp4  12:03 left in all`. */
+  /** `[3/12] lobby.mp4  12:03 left in total`. */
   heading({ stats }: RunView): string {
     const [source] = stats.sources;
     const part = source && partDone(source);
     const done = this.#done + (part ?? 0) * (this.#job?.size ?? 0);
     const leftMs = ((performance.now() - this.#startMs) * (this.#total - done)) / done;
-    const left = done > 0 ? `  ${clock(leftMs)} left in all` : "";
+    const left = done > 0 ? `  ${clock(leftMs)} left in total` : "";
     return `[${this.#number}/${this.#jobs.length}] ${harmless(this.#job?.input ?? "")}${left}`;
   }
 }

@@ -37,11 +37,11 @@ const shipped = (name: string) => fileURLToPath(new URL(`../../pipelines/${name}
 export function register(program: Command): void {
   program
     .command("annotate")
-    .description("Draws faces and their expressions into recordings; sound, chapters and timing are kept.")
+    .description("Draws faces and their expressions into recordings; keeps audio, chapters and timing.")
     .argument("<files...>", "recordings, or patterns such as 'in/*.mp4'")
     .option(
       "-o, --output <file>",
-      "the annotated recording (default: <name>.annotated.<extension> beside it, with --soft <name>.soft.<extension>)",
+      "the annotated recording (default: <name>.annotated.<extension> next to the input, with --soft <name>.soft.<extension>)",
     )
     .option("--out-dir <folder>", "folder for annotated recordings, which keep their own names")
     .option(
@@ -60,10 +60,13 @@ export function register(program: Command): void {
     )
     .option(
       "--model <name or folder>",
-      "model that reads the expressions: a shipped model's name, or a model's folder (default: the pipeline's, fer2013-small)",
+      "model that classifies the expressions: name of a shipped model, or a model's folder (default: the pipeline's, fer2013-small)",
     )
-    .option("--codec <name>", "video encoder, by ffmpeg's name (default: libx264)")
-    .option("--quality <number>", "on the encoder's own scale, lower is better (default for libx264: 20)")
+    .option("--codec <name>", "video encoder, as named by ffmpeg (default: libx264)")
+    .option(
+      "--quality <number>",
+      "quality on the encoder's own scale, lower is better (default for libx264: 20)",
+    )
     .option("--force", "redoes what is already done, and replaces files that annotate did not make")
     .option("--set <path=value>", "overrides a value in the pipeline file (repeatable)", collect, [])
     .option("-q, --quiet", "prints only warnings and errors")
@@ -78,11 +81,11 @@ operator of its own, its events are written.
 labels are stacked. To use --pipeline with it, start from pipelines/subtitles.yaml.
 
 Each annotated file ends with a note of what made it. A recording is skipped if all its files exist, are up to date and
-were made by the same pipeline, options and model; if they were made differently, they are made again. A file that
+were made with the same pipeline, options and model; if they were made differently, they are made again. A file that
 \`annotate\` did not make is replaced only with --force. A file in progress is called <name>.part.<extension>; a file under
 its final name is always complete. If one recording fails, the others are still processed.
 
-Ctrl-C stops cleanly and leaves what is done in the .part file.
+Ctrl-C stops cleanly and leaves the finished part in the .part file.
 Exit codes: 0 success, 1 something failed, 2 wrong usage, 130 stopped.
 
 Examples:
@@ -128,9 +131,9 @@ function checkNames(jobs: readonly Job[]): void {
   };
   for (const { output } of jobs) {
     if (!muxerOf(output))
-      fail(output, `the name must end in ${CONTAINERS.join(", ")}; Matroska (.mkv) takes any sound`);
+      fail(output, `the name must end in ${CONTAINERS.join(", ")}; Matroska (.mkv) takes any audio`);
     if (/[{}]/.test(resolve(output)))
-      fail(output, "braces stand for a field in names that are written; give another by --output");
+      fail(output, "braces are placeholders in output names; choose a path without them with --output");
   }
 }
 
@@ -138,11 +141,11 @@ function checkSoft({ codec, quality }: Flags): void {
   if (codec !== undefined || quality !== undefined)
     throw new ConfigError(
       "ANNOTATE_USAGE",
-      `${codec === undefined ? "--quality" : "--codec"}: nothing is encoded with --soft; leave it out`,
+      `${codec === undefined ? "--quality" : "--codec"}: --soft does not encode anything; remove one of them`,
     );
 }
 
-/** Makes one annotated recording. Returns why it failed. */
+/** Makes one annotated recording. Returns the reason if it failed. */
 async function annotate(
   job: Job,
   progress: AnnotateProgress,
@@ -159,19 +162,20 @@ async function annotate(
   const there = flags.force ? "nothing" : await foundAt(job, mark);
   if (there === "done" || there === "foreign") progress.skipped(job);
   if (there === "done") {
-    say(`${input}: done already (${output}); --force does it again`);
+    say(`${input}: already done (${output}); use --force to redo it`);
     return undefined;
   }
   if (there === "foreign") {
-    const reason = `${output} is there, but \`annotate\` did not make it, or not to its end; --force replaces it, --output names another`;
+    const reason = `${output} already exists, but was not made, or not completed, by \`annotate\`; replace it with --force, or choose another output with --output`;
     process.stderr.write(printable(`error: ${reason}\n`));
     return reason;
   }
-  if (there === "other") say(`${input}: ${output} was made in another way; making it again`);
+  if (there === "other")
+    say(`${input}: ${output} was made with other settings or from another input; making it again`);
   else if (position && errorColumns() === undefined) say(input);
   const [{ runShown }, plan] = await Promise.all([import("./run-shown.js"), planOf(job, flags)]);
   try {
-    await rm(eventsPart(job), { force: true }); // what another run left would be appended to
+    await rm(eventsPart(job), { force: true }); // leftovers of another run would be appended to
     const heading = position === "" ? {} : { heading: (view: RunView) => progress.heading(view) };
     const summary = await runShown(plan, { ...flags, ...heading }, signals);
     const [error] = summary.errors;
@@ -183,7 +187,7 @@ async function annotate(
     say(doneLine(job, summary));
     return undefined;
   } catch (error) {
-    // The same for every recording, unless it is only this one's files.
+    // A configuration error hits every recording, unless it concerns only this one's output files.
     if (error instanceof ConfigError && !(error.cause instanceof SinkError))
       throw flags.codec !== undefined && error.code === "CODEC_UNKNOWN" && error.cause instanceof ConfigError
         ? new ConfigError(error.code, `--codec: ${error.cause.message}`)
@@ -202,7 +206,7 @@ function doneLine({ input, output, beside }: Job, summary: RunSummary): string {
   return `${input} -> ${made}: ${plural(decoded, "frame")}, ${found(summary)}, ${clock(seconds * 1000)} (${speed}x real time)`;
 }
 
-/** What the run reads and writes, as its pipeline is told. */
+/** The values of `VIDEO` and `OUT` in the pipeline file. */
 function ownPaths(job: Job, { soft }: Flags): [video: string, out: string] {
   return [resolve(job.input), resolve(soft ? softText(job) : job.output)];
 }
@@ -222,29 +226,29 @@ async function planOf(job: Job, flags: Flags): Promise<Plan> {
   if (!has("source", video) || !has("sink", out))
     throw new ConfigError(
       "ANNOTATE_PIPELINE",
-      `${file}: a pipeline for \`annotate\` has a source with \`path: "\${VIDEO}"\` and a sink with \`path: "\${OUT}"\``,
+      `${file}: a pipeline for \`annotate\` needs a source with \`path: "\${VIDEO}"\` and a sink with \`path: "\${OUT}"\``,
     );
   const part = plan.nodes.find(({ options }) => options.path === video)?.options ?? {};
   if (flags.soft && (part.from !== undefined || part.to !== undefined || part.loop))
     throw new ConfigError(
       "ANNOTATE_SOFT",
-      `${job.input}: --soft takes a whole recording, once; leave out \`from\`, \`to\` and \`loop\``,
+      `${job.input}: --soft needs the whole recording, once; remove \`from\`, \`to\` and \`loop\``,
     );
   const hider = plan.nodes.find(({ component }) => component.role === "operator" && component.hides);
   if (flags.soft && hider)
     throw new ConfigError(
       "ANNOTATE_SOFT",
-      `${file}: --soft copies the pictures as they are, with the faces that \`${hider.id}\` would hide; leave out one of them`,
+      `${file}: --soft copies the video unchanged, so \`${hider.id}\` could not hide any faces; remove one of them`,
     );
   return plan;
 }
 
-/** What flags change of the pipeline's own components. */
+/** Changes that flags make to the pipeline's own components. */
 function overridesOf({ model, codec, quality }: Flags): Added[] {
   const set = (section: Added["section"], type: string, options: Added["options"], place: string): Added => ({
     ...{ section, type, options, place, present: "set" },
   });
-  // What is no number is told as what was written.
+  // Anything else is passed on as written, so that the error shows it.
   const number = Number(quality);
   return [
     ...(model === undefined ? [] : [set("operators", "classify", { model }, "--model")]),

@@ -1,9 +1,9 @@
 import { errorColours as pc } from "../colours.js";
 
-/** Widths of a bar, the best first: a narrow terminal gets a short one, or the percentage alone. */
+/** Bar widths, best first: a narrow terminal gets a short bar, or only the percentage. */
 export const BAR_WIDTHS = [24, 12, 0] as const;
 
-/** How much is done, as a bar and in percent, for standard error. @param part 0 to 1 */
+/** Progress as a bar and a percentage, for standard error. @param part 0 to 1 */
 export function bar(part: number, width: number = BAR_WIDTHS[0]): string {
   const full = Math.round(part * width);
   const drawn = width === 0 ? "" : `${"█".repeat(full)}${pc.dim("░".repeat(width - full))} `;

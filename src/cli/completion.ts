@@ -12,7 +12,7 @@ export function register(program: Command): void {
       `
 Examples:
   $ eval "$(pipeline completion bash)"                                  # in ~/.bashrc
-  $ pipeline completion zsh > "\${fpath[1]}/_pipeline"                    # then a new shell
+  $ pipeline completion zsh > "\${fpath[1]}/_pipeline"                    # then start a new shell
   $ pipeline completion fish > ~/.config/fish/completions/pipeline.fish`,
     )
     .action(async (shell: keyof typeof SHELLS) => {
@@ -21,7 +21,7 @@ Examples:
     });
 }
 
-/** What may stand at a place: some of these words, and files. */
+/** What can be completed at a position: these words, and files if allowed. */
 interface Wanted {
   readonly words: readonly string[];
   readonly files: boolean;
@@ -31,17 +31,17 @@ interface Value extends Wanted {
   readonly option: Option;
 }
 
-/** A command, or one under a command. What it wants stands behind its name; further on `words` are none of it. */
+/** A command or subcommand. `words` only complete the first argument after its name. */
 interface Verb extends Wanted {
-  /** As it is typed, e.g. `models show`. */
+  /** As typed, e.g. `models show`. */
   readonly name: string;
   readonly about: string;
   readonly options: readonly Option[];
-  /** Its options that take a value. */
+  /** The options that take a value. */
   readonly values: readonly Value[];
 }
 
-/** Arguments that are no files. */
+/** Arguments that are not files. */
 const NO_FILES = ["command", "subject", "ids"];
 
 function verbsOf(program: Command, models: readonly string[]): Verb[] {
@@ -53,7 +53,7 @@ function verbsOf(program: Command, models: readonly string[]): Verb[] {
     if (command.commands.length === 0) return [verbOf(command, name, models)];
     const under = command.commands.map((own) => verbOf(own, `${name} ${own.name()}`, models));
     const words = command.commands.map((own) => own.name());
-    // A group's own name stands for its list.
+    // A group's bare name runs its `list` command.
     const { options = [], values = [] } = under.find((own) => own.name === `${name} list`) ?? {};
     const group = { name, about: command.description(), options, values, words, files: false };
     return [group, ...under, { ...group, name: `help ${name}`, options: [], values: [] }];
@@ -84,18 +84,18 @@ function wanted(choices: readonly string[] | undefined, models: readonly string[
 
 const isUnder = ({ name }: Verb) => name.includes(" ");
 
-/** As the user types it. */
+/** An option as the user types it. */
 function flag({ long, short }: Option): string {
   return long ?? short ?? "";
 }
 
-/** `"run -o"|"run --output"`: an option behind its verb, as the scripts look for it. */
+/** `"run -o"|"run --output"`: options preceded by their verb, as the scripts match them. */
 function pattern({ name }: Verb, values: readonly Value[]): string {
   const flags = values.flatMap(({ option: { long, short } }) => [long, short]);
   return flags.flatMap((text) => (text ? [`"${name} ${text}"`] : [])).join("|");
 }
 
-/** For bash 3.2, which macOS has, as well. */
+/** Also works with bash 3.2, the version macOS ships. */
 function bash(verbs: readonly Verb[]): string {
   const cases = verbs.map(
     ({ name, options, words, files }) =>
@@ -138,7 +138,7 @@ complete -o filenames -F _pipeline pipeline
 `;
 }
 
-/** Names of two words, as a pattern. */
+/** Two-word names, as a pattern. */
 function names(verbs: readonly Verb[]): string {
   return verbs
     .filter(isUnder)
@@ -146,7 +146,7 @@ function names(verbs: readonly Verb[]): string {
     .join("|");
 }
 
-/** For each verb what is said of its options' values, those alike in one line. */
+/** One case per verb and kind of option value. */
 function valueCases(verbs: readonly Verb[], set: (words: readonly string[]) => string): string {
   const lines = verbs.flatMap((verb) => {
     const plain = verb.values.filter(({ words }) => words.length === 0);
@@ -160,7 +160,7 @@ function valueCases(verbs: readonly Verb[], set: (words: readonly string[]) => s
   return lines.join("\n");
 }
 
-/** A text between single quotes. */
+/** Quotes a text for the shell. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
@@ -169,7 +169,7 @@ function zsh(verbs: readonly Verb[]): string {
   const item = (name: string, about: string) => quote(`${name}:${about.replaceAll(":", "\\:")}`);
   const cases = verbs.map(({ name, options, words, files }) => {
     const listed = options.map((option) => item(flag(option), option.description)).join(" ");
-    return `    "${name}") options=(${listed} '--help:says more'); choices=(${words.map(quote).join(" ")}); files=${files ? 1 : ""} ;;`;
+    return `    "${name}") options=(${listed} '--help:display help for command'); choices=(${words.map(quote).join(" ")}); files=${files ? 1 : ""} ;;`;
   });
   return `#compdef pipeline
 _pipeline() {
@@ -230,17 +230,17 @@ function fish(verbs: readonly Verb[]): string {
     ];
   });
   return `# fish completion of pipeline
-function __pipeline_at # whether just these words stand before the one that is completed
+function __pipeline_at # whether exactly these words precede the one being completed
     set -l given (commandline -opc)
     set -e given[1]
     test "$given" = "$argv"
 end
-function __pipeline_in # whether the line begins with these words
+function __pipeline_in # whether the line starts with these words
     set -l given (commandline -opc)
     set -e given[1]
     string match -q -- "$argv *" "$given "
 end
-function __pipeline_alone # the same, and nothing but options behind them
+function __pipeline_alone # the same, followed by nothing but options
     set -l given (commandline -opc)
     set -e given[1]
     string match -qr -- "^$argv (-|\\z)" "$given "

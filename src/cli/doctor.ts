@@ -6,11 +6,11 @@ import { wrap } from "./terminal.js";
 export function register(program: Command): void {
   program
     .command("doctor")
-    .description("Reports what this machine has, what is missing, and how to get it.")
+    .description("Reports what is installed on this machine, what is missing, and how to get it.")
     .option("--json", "prints one JSON object")
     .addHelpText(
       "after",
-      "\nExits with 1 only if something is missing that nothing runs without.\n\nExamples:\n  $ pipeline doctor\n  $ NATS_URL=nats://broker:4222 pipeline doctor --json | jq '.checks[] | select(.state == \"missing\")'",
+      "\nExits with 1 only if something essential is missing.\n\nExamples:\n  $ pipeline doctor\n  $ NATS_URL=nats://broker:4222 pipeline doctor --json | jq '.checks[] | select(.state == \"missing\")'",
     )
     .action(async ({ json }: { json?: boolean }) => {
       const { examine, RESPONSIBLE_USE } = await import("../doctor/index.js");

@@ -38,19 +38,19 @@ export function register(program: Command): void {
     .command("evaluate")
     .description("Measures a model's accuracy on labelled faces.")
     .argument("<model>", "name of a shipped model, or path of a model's folder")
-    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of pictures per class")
+    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of images per class")
     .option(
       "--split <name>",
-      "split to measure on (repeatable; default: all that are not for training)",
+      "split to measure on (repeatable; default: all except training splits)",
       collect,
       [],
     )
-    .option("--flip", "averages over each picture and its mirror image")
-    .option("--name <name>", "name of the data set in the report and the card (default: the file's name)")
+    .option("--flip", "averages the predictions for each image and its mirror image")
+    .option("--name <name>", "name of the data set in the report and the card (default: the file name)")
     .option("--json <file>", "writes all figures as JSON")
-    .option("--html <file>", "writes a report as one self-contained page")
-    .option("--history <file>", "training's history.jsonl, for curves in the report")
-    .option("--card", "puts the figures into the model's card")
+    .option("--html <file>", "writes a report as a self-contained page")
+    .option("--history <file>", "history.jsonl of the training, for the curves in the report")
+    .option("--card", "adds the figures to the model's card")
     .addOption(
       new Option("--engine <engine>", "what runs the model").choices(["onnx", "tfjs"]).default("onnx"),
     )
@@ -60,7 +60,7 @@ export function register(program: Command): void {
         .default("cpu"),
     )
     .addOption(
-      new Option("--precision <precision>", "32-bit floats, or the 8-bit file that `models quantize` makes")
+      new Option("--precision <precision>", "32-bit floats, or the 8-bit file made by `models quantize`")
         .choices(["float32", "int8"])
         .default("float32"),
     )
@@ -70,7 +70,7 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
-Exit codes: 0 success, 1 measuring failed or a file could not be written, 2 wrong usage.
+Exit codes: 0 success, 1 evaluation failed or a file could not be written, 2 wrong usage.
 
 Examples:
   $ pipeline evaluate fer2013-small --data fer2013.csv --split PublicTest --flip
@@ -96,24 +96,24 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
     : [];
   if (flags.json) await checkFile("--json", flags.json);
   if (flags.html) await checkFile("--html", flags.html);
-  if (flags.card) await checkFile("--card", join(model.folder, "card.json"), "leave --card out");
+  if (flags.card) await checkFile("--card", join(model.folder, "card.json"), "remove --card");
   const dataset = await readDataset(options, log);
   log.info(
     asTrained
-      ? `${dataset.name}: divided as the recipe in the model's card divides it`
-      : `${dataset.name}: divided by the defaults; the model's card tells of no training on it`,
+      ? `${dataset.name}: split by the recipe in the model's card`
+      : `${dataset.name}: split by the defaults; the model's card records no training on it`,
   );
   const splits = splitsOf(dataset.splits, flags.split, options.training);
   const rows = rowsOf(dataset, splits);
   if (rows.length === 0)
     throw new DataError(
       "DATA_FEW",
-      `${flags.data}: no pictures in ${splits.join(", ")}; name another of its splits by --split (${dataset.splits.join(", ")}), or add pictures`,
+      `${flags.data}: no images in ${splits.join(", ")}; choose another split with --split (${dataset.splits.join(", ")}), or add images`,
     );
   const seen = splits.filter((name) => isNamed(name, options.training));
   if (seen.length > 0)
     log.warn(
-      `${seen.join(", ")}: models learn from such a split; these figures say nothing about new pictures`,
+      `${seen.join(", ")}: models are trained on this split; these figures say nothing about new images`,
     );
   const engine = await openEngine(model, {
     engine: flags.engine,
@@ -148,7 +148,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
 
 const REFRESH_MS = 200;
 
-/** On a terminal how many pictures are done, in place. */
+/** Shows the number of finished images, redrawn in place; only on a terminal. */
 async function progressOf(pictures: number, wanted: boolean) {
   const draw = await redrawn();
   const columns = wanted ? errorColumns() : undefined;
@@ -161,7 +161,7 @@ async function progressOf(pictures: number, wanted: boolean) {
       drawnMs = nowMs;
       const left = clock(((nowMs - beganMs) * (pictures - done)) / done);
       const line = (width: number) =>
-        `${bar(done / pictures, width)}  ${done} of ${plural(pictures, "picture")}  ${left} left`;
+        `${bar(done / pictures, width)}  ${done} of ${plural(pictures, "image")}  ${left} left`;
       draw(fitting(columns, BAR_WIDTHS.map(line)));
     },
     end: () => {
@@ -174,13 +174,13 @@ async function historyText(file: string): Promise<string> {
   return readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
     throw new ConfigError(
       "HISTORY",
-      `--history ${file}: ${readReason(cause)}; give the history.jsonl that \`pipeline train\` wrote`,
+      `--history ${file}: ${readReason(cause)}; give the history.jsonl written by \`pipeline train\``,
       { cause },
     );
   });
 }
 
-/** It could be written when measuring began. */
+/** Can still fail: writability was checked before the evaluation. */
 async function write(file: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true });
@@ -193,10 +193,7 @@ async function write(file: string, text: string): Promise<void> {
 function splitsOf(all: readonly string[], asked: readonly string[], training: readonly string[]): string[] {
   const unknown = asked.find((name) => !all.some((split) => isNamed(split, [name])));
   if (unknown !== undefined)
-    throw new ConfigError(
-      "SPLIT",
-      `--split ${unknown}: the data set has no such split; it has ${all.join(", ")}`,
-    );
+    throw new ConfigError("SPLIT", `--split ${unknown}: split not found; the data set has ${all.join(", ")}`);
   if (asked.length > 0) return all.filter((name) => isNamed(name, asked));
   const held = all.filter((name) => !isNamed(name, training));
   return held.length > 0 ? held : [...all];
@@ -205,7 +202,7 @@ function splitsOf(all: readonly string[], asked: readonly string[], training: re
 function table(evaluation: Evaluation, split: string, provider: string): string {
   const percent = (value: number) => `${(value * 100).toFixed(2)} %`.padStart(9);
   const lines = [
-    `${plural(evaluation.images, "picture")} of ${split}, run by ${provider}`,
+    `${plural(evaluation.images, "image")} of ${split}, run on ${provider}`,
     ...(
       [
         ["accuracy", evaluation.accuracy],
@@ -218,7 +215,7 @@ function table(evaluation: Evaluation, split: string, provider: string): string 
       ] as const
     ).map(([name, value]) => `${name.padEnd(18)}${percent(value)}`),
     "",
-    `${"".padEnd(12)}pictures  precision    recall        F1`,
+    `${"".padEnd(12)}  images  precision    recall        F1`,
     ...evaluation.classes.map(
       ({ label, count, precision, recall, f1 }) =>
         `${label.padEnd(12)}${String(count).padStart(8)}  ${percent(precision)} ${percent(recall)} ${percent(f1)}`,

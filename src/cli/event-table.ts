@@ -14,7 +14,7 @@ const COLUMNS: readonly (readonly [title: string, width: number])[] = [
 ];
 const [TIME, CAMERA, FACE, KIND, EXPRESSION, SURE] = COLUMNS.map(([, width]) => width);
 
-/** The titles of the table's columns. */
+/** The column titles of the table. */
 export function header(): string {
   return pc.dim(
     COLUMNS.map(([title, width]) => title.padEnd(width))
@@ -23,7 +23,7 @@ export function header(): string {
   );
 }
 
-/** One event as a line of the table. Nothing of it can steer the terminal. */
+/** One event as a line of the table, safe to print on a terminal. */
 export function lineOf({ time, data }: EmotionEvent): string {
   const { camera, track, kind, label, confidence, mediaTimeMs, sinceMs } = data;
   const lasted = kind === "left" ? `after ${((mediaTimeMs - sinceMs) / 1000).toFixed(1)} s` : "";
@@ -40,18 +40,18 @@ export function lineOf({ time, data }: EmotionEvent): string {
     .trimEnd();
 }
 
-/** One event as a line of JSON that is safe on a terminal: what JSON leaves as it is of control characters is escaped. */
+/** One event as a line of JSON that is safe on a terminal: also escapes control characters that JSON leaves alone. */
 export function jsonLine(event: EmotionEvent): string {
   return JSON.stringify(event).replace(UNSEEN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** Text from outside, cut to a line, in which nothing can steer a terminal. */
+/** Untrusted text, limited to one line and made safe for a terminal. */
 export function printable(text: string): string {
   const safe = harmless(text);
   return safe.length > 200 ? `${safe.slice(0, 200)}…` : safe;
 }
 
-/** Terminals that show any colour say so. */
+/** Terminals announce 24-bit colour in this variable. */
 const TRUE_COLOUR = /truecolor|24bit/.test(process.env.COLORTERM ?? "");
 
 function paint(label: string, text: string): string {
@@ -62,7 +62,7 @@ function paint(label: string, text: string): string {
   return `\u001b[38;2;${r};${g};${b}m${text}\u001b[39m`;
 }
 
-/** `2026-11-25 08:00:12.480`, in the time zone of this machine. */
+/** `2026-11-25 08:00:12.480`, in this machine's time zone. */
 function localTime(time: Date): string {
   const shifted = new Date(time.getTime() - time.getTimezoneOffset() * 60_000);
   return shifted.toISOString().slice(0, 23).replace("T", " ");

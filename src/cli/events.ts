@@ -29,8 +29,8 @@ const KINDS = ["appeared", "changed", "sample", "left"] as const satisfies Emoti
 export function register(program: Command): void {
   const command = program
     .command("events")
-    .description("Reads emotion events from NATS: live, or from a stream's past.")
-    .argument("[subject]", "subject to read; `*` matches one token, `>` all that follow", "emotion.>")
+    .description("Reads emotion events from NATS: live, or stored in a stream.")
+    .argument("[subject]", "subject to read; `*` matches one token, `>` one or more at the end", "emotion.>")
     .option("--camera <id>", "only events of this camera (repeatable)", collect, [])
     .option("--track <number>", "only events of this face (repeatable)", collect, [])
     .option("--label <name>", "only events with this expression (repeatable)", collect, [])
@@ -84,7 +84,7 @@ async function read(subject: string, flags: Flags, stopped: AbortSignal): Promis
   const since = flags.since === undefined ? undefined : timeOf(flags.since, Date.now());
   const limit = flags.limit === undefined ? Number.POSITIVE_INFINITY : whole("--limit", flags.limit);
   if (since === undefined && (flags.follow || flags.stream !== undefined))
-    throw new ConfigError("USAGE", `${flags.follow ? "--follow" : "--stream"} goes with --since`);
+    throw new ConfigError("USAGE", `${flags.follow ? "--follow" : "--stream"} requires --since`);
   const { checkPattern, connectNats, listen, readEvent, replay, watchNats } = await import(
     "../nats/index.js"
   );
@@ -99,7 +99,7 @@ async function read(subject: string, flags: Flags, stopped: AbortSignal): Promis
   const watched = watchNats(nats, {
     lost: say,
     back: say,
-    // What we may not read ends the reading, which says so.
+    // A permission error ends the subscription, which reports it.
     complaint: (message, error) => error.name === "PermissionViolationError" || say(message),
   });
   let odd = 0;
@@ -111,15 +111,15 @@ async function read(subject: string, flags: Flags, stopped: AbortSignal): Promis
           missed += n;
         })
       : replay(nats, subject, { since, follow: flags.follow ?? false, stream: flags.stream }, signal);
-  if (since === undefined || flags.follow) say(`reading ${subject} from ${nats.shown}; Ctrl-C ends it`);
+  if (since === undefined || flags.follow) say(`reading ${subject} from ${nats.shown}; press Ctrl-C to stop`);
   try {
     for await (const message of messages) {
       let event: EmotionEvent;
       try {
         event = readEvent(message);
       } catch (error) {
-        if (++odd <= NAMED) say(`${printable(message.subject)}: passed over: ${printable(messageOf(error))}`);
-        if (odd === NAMED) say("further messages that are no emotion events are counted only");
+        if (++odd <= NAMED) say(`${printable(message.subject)}: skipped: ${printable(messageOf(error))}`);
+        if (odd === NAMED) say("further messages that are not emotion events are only counted");
         continue;
       }
       if (!wanted(event)) continue;
@@ -132,13 +132,13 @@ async function read(subject: string, flags: Flags, stopped: AbortSignal): Promis
     output.close();
   }
   const notes = [
-    ...(odd > 0 ? [`${plural(odd, "message")} passed over: no emotion events`] : []),
-    ...(missed > 0 ? [`${count(missed)} missed: they came faster than they were read`] : []),
+    ...(odd > 0 ? [`${plural(odd, "message")} skipped: not emotion events`] : []),
+    ...(missed > 0 ? [`${count(missed)} missed: they arrived faster than they were read`] : []),
   ];
   if (notes.length > 0 || output.table) say([plural(shown, "event"), ...notes].join("; "));
 }
 
-/** So many odd messages are named; then they are counted only. */
+/** How many skipped messages are reported individually; the rest are only counted. */
 const NAMED = 5;
 
 function filterOf(flags: Flags): (event: EmotionEvent) => boolean {
@@ -154,11 +154,11 @@ function filterOf(flags: Flags): (event: EmotionEvent) => boolean {
     data.confidence >= least;
 }
 
-/** The moment that `10m` (before now) or a date and time mean. Exported for tests. */
+/** Parses `10m` (before now) or a date and time. Exported for tests. */
 export function timeOf(text: string, nowMs: number): Date {
   const ms = parseDuration(text);
   const form = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/;
-  // A bare date means midnight here; JavaScript takes it for midnight in Greenwich.
+  // A bare date means local midnight; JavaScript would take it as midnight UTC.
   const at = ms === undefined ? Date.parse(text.includes("T") ? text : `${text}T00:00`) : nowMs - ms;
   if ((ms === undefined && !form.test(text)) || Number.isNaN(new Date(at).getTime()))
     throw wrong("--since", text, "a duration such as 10m or 2h, or a time such as 2026-11-25T08:00");
@@ -167,10 +167,10 @@ export function timeOf(text: string, nowMs: number): Date {
 }
 
 function wrong(flag: string, text: string, wanted: string): ConfigError {
-  return new ConfigError("USAGE", `${flag} ${text}: it must be ${wanted}`);
+  return new ConfigError("USAGE", `${flag} ${text}: must be ${wanted}`);
 }
 
-/** Standard output: a table or JSON lines. Its signal aborts when it is told to stop, or the reader has gone. */
+/** Standard output: a table or JSON lines. Its signal aborts on a stop request, or when the reader closes the pipe. */
 class Output {
   readonly table: boolean;
   readonly #end = new AbortController();
@@ -183,7 +183,7 @@ class Output {
     process.stdout.on("error", this.#gone);
   }
 
-  /** Resolves when there is room for more. */
+  /** Resolves when more can be written. */
   async write(event: EmotionEvent): Promise<void> {
     const text = this.table ? `${this.#begun ? "" : `${header()}\n`}${lineOf(event)}` : jsonLine(event);
     this.#begun = true;
@@ -193,7 +193,7 @@ class Output {
 
   close(): void {
     process.stdout.off("error", this.#gone);
-    process.stdout.on("error", () => {}); // a late failure has nobody left to tell
+    process.stdout.on("error", () => {}); // nobody is left to report a late failure to
   }
 
   readonly #gone = (): void => this.#end.abort();

@@ -9,7 +9,7 @@ export function clock(ms: number): string {
   return hours > 0 ? `${hours}:${rest.padStart(2, "0")}:${seconds}` : `${rest}:${seconds}`;
 }
 
-/** `latency 31 ms, p95 58 ms`: what half of the events were made within, and 95 % of them; nothing without events. */
+/** `latency 31 ms, p95 58 ms`: median and 95th percentile of the events' delays; empty without events. */
 export function latency(delaysMs: Buckets): string[] {
   const [half, most] = [quantile(delaysMs, 0.5), quantile(delaysMs, 0.95)];
   return half === undefined || most === undefined

@@ -4,10 +4,10 @@ import { collect } from "./collect.js";
 export function register(program: Command): void {
   program
     .command("graph")
-    .description("Prints a pipeline's graph.")
+    .description("Prints the graph of a pipeline.")
     .argument("<file>", "pipeline file")
     .addOption(
-      new Option("--format <format>", "language of the graph").choices(["mermaid", "dot"]).default("mermaid"),
+      new Option("--format <format>", "output language").choices(["mermaid", "dot"]).default("mermaid"),
     )
     .option("--set <path=value>", "overrides a value in the file (repeatable)", collect, [])
     .addHelpText(

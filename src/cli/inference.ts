@@ -5,7 +5,7 @@ import type { Log } from "../pipeline/context.js";
 export interface InferenceOptions {
   readonly nats: Nats;
   readonly name: string;
-  /** Names of models that come along, or paths of models' folders. */
+  /** Names of shipped models, or paths of model folders. */
   readonly models: readonly string[];
   readonly provider: Provider;
   readonly threads: number;
@@ -14,7 +14,7 @@ export interface InferenceOptions {
   readonly stop: AbortSignal;
 }
 
-/** Runs models for `classify: { engine: nats }` until `stop`. `ready` is given what tells of them. */
+/** Runs models for `classify: { engine: nats }` until `stop`. `ready` receives the function that renders their metrics. */
 export async function serveInference(
   { nats, name, models, provider, threads, strict, log, stop }: InferenceOptions,
   ready: (figures: () => string) => void,
@@ -37,7 +37,7 @@ export async function serveInference(
       engines.push(engine);
       servers.push(new InferenceServer(nats, model, engine, name));
       const { card } = model;
-      log.info(`worker ${name} at ${nats.shown}: runs ${card.name} ${card.version} on ${engine.provider}`);
+      log.info(`worker ${name} at ${nats.shown}: running ${card.name} ${card.version} on ${engine.provider}`);
     }
     await nats.connection.flush();
     ready(() =>

@@ -24,7 +24,7 @@ Examples:
   addNatsFlags(
     jobs
       .command("list", { isDefault: true })
-      .description("Lists jobs: state, worker, tries, reason.")
+      .description("Lists jobs with state, worker, attempts and reason.")
       .option("--json", "prints one JSON list")
       .allowExcessArguments(),
   ).action((flags: NatsFlags & { json?: boolean }, command: Command) => {
@@ -38,13 +38,11 @@ Examples:
           for (const id of ids) await act(queue, id);
         }),
     );
-  each("cancel", "Cancels jobs; a worker that is running one stops within seconds.", (queue, id) =>
-    queue.cancel(id),
-  );
-  each("retry", "Puts jobs that are done, cancelled or set aside back into the queue.", (queue, id) =>
+  each("cancel", "Cancels jobs; a worker running one stops within seconds.", (queue, id) => queue.cancel(id));
+  each("retry", "Returns jobs that are done, cancelled or set aside to the queue.", (queue, id) =>
     queue.retry(id),
   );
-  each("remove", "Removes jobs that are neither waiting nor running, or cannot be read.", (queue, id) =>
+  each("remove", "Removes jobs that are neither waiting nor running, or cannot be parsed.", (queue, id) =>
     queue.remove(id),
   );
 }
@@ -78,7 +76,7 @@ async function list(queue: JobQueue, json: boolean): Promise<void> {
   }
   if (records.length === 0) {
     if (all.length > 0) return;
-    process.stdout.write("no jobs; pipeline submit --help says how to add one\n");
+    process.stdout.write("no jobs; see `pipeline submit --help` for how to add one\n");
     return;
   }
   const rows = [["ID", "KIND", "STATE", "WORKER", "TRIES", "SINCE", ""], ...records.map(rowOf)];
@@ -92,7 +90,7 @@ async function list(queue: JobQueue, json: boolean): Promise<void> {
   }
 }
 
-/** A setting without what is secret in it. */
+/** A setting with secrets removed. */
 function shownSetting(setting: string): string {
   const equals = setting.indexOf("=");
   const path = setting.slice(0, Math.max(0, equals));

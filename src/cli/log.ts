@@ -7,7 +7,7 @@ export interface LogOptions {
   readonly quiet: boolean;
   /** JSON lines. */
   readonly json: boolean;
-  /** Wraps each write, so that a status line can step aside. */
+  /** Wraps each write, so that a status line can be hidden meanwhile. */
   readonly around: (say: () => void) => void;
 }
 
@@ -18,7 +18,7 @@ const PAINT: Record<LogLevel, (text: string) => string> = {
   error: pc.red,
 };
 
-/** A log on standard error, coloured on a terminal. `DEBUG` in the environment shows debug lines. */
+/** A log on standard error, coloured on a terminal. Debug lines are shown if `DEBUG` is set. */
 export function createLog({ quiet, json, around }: LogOptions): Log {
   const at = (level: LogLevel) => (message: string, fields?: Record<string, unknown>) => {
     if ((level === "debug" && !process.env.DEBUG) || (quiet && level === "info")) return;

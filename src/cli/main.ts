@@ -25,29 +25,30 @@ import * as train from "./train.js";
 import * as validate from "./validate.js";
 import * as worker from "./worker.js";
 
+/** In the order of the help. */
 const VERBS = [
   run,
   annotate,
-  events,
   report,
+  events,
   validate,
   graph,
-  evaluate,
-  models,
   schema,
-  doctor,
-  completion,
   train,
+  evaluate,
   sweep,
+  models,
   worker,
   submit,
   jobs,
+  doctor,
+  completion,
 ];
 
 /** Exit codes: 0 success, 1 a run failed, 2 the configuration or usage is wrong. */
 const USAGE = 2;
 
-/** The whole command line. Exported for the reference and for shell completion. */
+/** The whole command line. Exported for the reference and shell completion. */
 export function createProgram(): Command {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
     version: string;
@@ -56,9 +57,9 @@ export function createProgram(): Command {
     .description("Facial-expression analytics for live and recorded video.")
     .version(version)
     .showSuggestionAfterError()
-    .showHelpAfterError("(--help says more)")
+    .showHelpAfterError("(see --help)")
     .configureHelp({
-      // That a repeatable option begins empty helps nobody.
+      // The empty default of a repeatable option is not worth showing.
       optionDescription: (option) =>
         new Help().optionDescription(option).replace(/ \(default: \[\]\)|, default: \[\]/, ""),
     })
@@ -84,7 +85,7 @@ Examples:
   return program;
 }
 
-/** Commander's own says nothing of a command that there is not. */
+/** Replaces Commander's own, which ignores an unknown command. */
 function helpCommand(program: Command): Command {
   return new Command("help")
     .description("display help for command")
@@ -116,27 +117,28 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** Verbs whose `--json` asks for a log of JSON lines. */
+/** Verbs whose `--json` selects a JSON lines log. */
 const LOGGING = ["run", "worker"];
 
-/** Says what is wrong in one line, and gives the exit code for it. */
+/** Reports an error in one line and returns its exit code. */
 function tell(error: unknown, json: boolean): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // commander has said it
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // commander has printed it
   if (json) createLog({ quiet: true, json, around: (say) => say() }).error(messageOf(error));
   else process.stderr.write(`${printable(messageOf(error))}\n`);
   if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  else if (!(error instanceof EkspresiError)) process.stderr.write("This is a bug; DEBUG=1 shows where.\n");
+  else if (!(error instanceof EkspresiError))
+    process.stderr.write("This is a bug; run with DEBUG=1 for details.\n");
   return error instanceof ConfigError ? USAGE : 1;
 }
 
-/** A reader that has gone (`| head`) is no failure of a verb that prints; sinks look after themselves. */
+/** A closed pipe (`| head`) is not an error for a verb that prints; sinks handle their own. */
 function onPipeError(error: NodeJS.ErrnoException): void {
   if (readerHasGone(error)) return;
   if (process.exitCode === undefined)
-    process.stderr.write(`standard output cannot be written: ${diskReason(error)}\n`);
+    process.stderr.write(`cannot write to standard output: ${diskReason(error)}\n`);
   process.exitCode = 1;
 }
 
-// Imported by tests and by the reference generator, it does nothing.
+// Does nothing when imported by tests or the reference generator.
 if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href)
   await main(process.argv);

@@ -1,16 +1,16 @@
 import type { Log } from "../pipeline/context.js";
 import type { RunView } from "../pipeline/run.js";
 
-/** The metrics of one run: served from before it is built until it has ended. */
+/** The metrics of one run, served from before it is built until it has ended. */
 export interface RunMetrics {
   started(view: RunView): void;
   close(): Promise<void>;
 }
 
 export const METRICS_HELP =
-  "serves /metrics (Prometheus), /healthz and /readyz; on loopback unless a host is given; port 0: any free one";
+  "serves /metrics (Prometheus), /healthz and /readyz; on loopback unless a host is given; port 0: any free port";
 
-/** @param listen `[host:]port`; nothing is served without it */
+/** @param listen `[host:]port`; without it, nothing is served */
 export async function openRunMetrics(listen: string | undefined, log: Log): Promise<RunMetrics> {
   if (listen === undefined) return { started: () => {}, close: async () => {} };
   const { exposition, parseListen, PROCESS_FAMILIES, ProcessFigures, RUN_FAMILIES, serveMetrics } =
@@ -31,7 +31,7 @@ export async function openRunMetrics(listen: string | undefined, log: Log): Prom
             .map(({ id, state }) => `source ${id}: ${state}`)
         : ["starting"],
   });
-  log.info(`metrics at ${server.url}/metrics`, { url: server.url });
+  log.info(`serving metrics at ${server.url}/metrics`, { url: server.url });
   return {
     started: (started) => {
       view = started;

@@ -6,17 +6,17 @@ import type { ModelPart } from "../model/folder.js";
 import { type Model, modelFile } from "../model/load.js";
 import { checkFolder } from "./writable.js";
 
-/** That a model may be written to the folder: none is replaced unasked but by itself. Throws `ConfigError`. */
+/** Checks that `model` may be written to `out`: without `force`, a model only replaces itself. Throws `ConfigError`. */
 export async function checkModelOut(model: Model, out: string, force: boolean): Promise<void> {
   await checkFolder("--out", out);
   if (force || !existsSync(join(out, "card.json")) || (await isOwn(model, out))) return;
   throw new ConfigError(
     "MODEL_OUT",
-    `--out ${out}: it holds another model; replace that by --force, or name another folder`,
+    `--out ${out}: the folder holds another model; replace it with --force, or choose another folder`,
   );
 }
 
-/** The files that the card names besides `made`, where the model's own folder is written to. */
+/** The card's other files, which stay if `out` is the model's own folder. */
 export async function filesKept(model: Model, out: string, made: readonly ModelPart[]): Promise<ModelPart[]> {
   if (!existsSync(out) || !(await isOwn(model, out))) return [];
   const kept = model.card.files.filter(({ kind }) => !made.some((part) => part.kind === kind));

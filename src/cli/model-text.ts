@@ -1,7 +1,7 @@
 import type { CardMetrics, ModelCard } from "../model/card.js";
 import { count } from "../text.js";
 
-/** A model's card for people: a line a fact, and none for what is nothing. */
+/** A model's card as text: one line per fact, without empty ones. */
 export function modelText(card: ModelCard): string {
   const { input } = card;
   const lines = [
@@ -9,9 +9,9 @@ export function modelText(card: ModelCard): string {
     card.summary,
     "",
     `labels      ${card.labels.join(", ")}`,
-    `input       ${input.width}x${input.height} grey, pixels brought to ${short(input.offset)}..${short(255 * input.scale + input.offset)}`,
+    `input       ${input.width}x${input.height} grey, pixels scaled to ${short(input.offset)}..${short(255 * input.scale + input.offset)}`,
     ...cropLines(card),
-    `size        ${count(card.parameters)} parameters, ${count(card.multiplyAdds)} multiply-adds a face`,
+    `size        ${count(card.parameters)} parameters, ${count(card.multiplyAdds)} multiply-adds per face`,
     ...card.files.map(
       ({ path, kind, bytes }) => `file        ${path} (${FILES[kind]}, ${count(bytes)} bytes)`,
     ),
@@ -26,7 +26,7 @@ export function modelText(card: ModelCard): string {
 
 const FILES: Readonly<Record<ModelCard["files"][number]["kind"], string>> = {
   onnx: "onnx",
-  "onnx-int8": "onnx in 8 bits, which `classify` takes on x64 processors",
+  "onnx-int8": "8-bit onnx, used by `classify` on x64 processors",
   tfjs: "tfjs",
   "tfjs-weights": "tfjs-weights",
 };
@@ -34,7 +34,7 @@ const FILES: Readonly<Record<ModelCard["files"][number]["kind"], string>> = {
 const short = (value: number) => String(Math.round(value * 1000) / 1000);
 const percent = (value: number, digits: number) => `${(value * 100).toFixed(digits)} %`;
 
-/** How a face is cut out where that is not the detected box as it is. */
+/** How faces are cropped, if not by the detected box itself. */
 function cropLines({ face: { margin, shiftY } }: ModelCard): string[] {
   const parts = [
     ...(margin === 0
@@ -47,7 +47,7 @@ function cropLines({ face: { margin, shiftY } }: ModelCard): string[] {
   return parts.length > 0 ? [`face        ${parts.join(", ")}`] : [];
 }
 
-/** What the card tells of its training: it is a record of anything. */
+/** What the card says about the training, which has no fixed schema. */
 function trainingLines({ training }: ModelCard): string[] {
   const recipe: object =
     typeof training.recipe === "object" && training.recipe !== null ? training.recipe : {};
@@ -62,14 +62,14 @@ function trainingLines({ training }: ModelCard): string[] {
 function measuredLine({ dataset, split, flip, precision, images, ...figures }: CardMetrics): string {
   const how = `${flip ? " with mirror image" : ""}${precision === "int8" ? " in 8 bits" : ""}`;
   const { accuracy, macroF1, ece } = figures;
-  return `measured    ${dataset} ${split}${how}: accuracy ${percent(accuracy, 2)}, macro F1 ${percent(macroF1, 2)}, calibration error ${percent(ece, 1)}, ${count(images)} pictures`;
+  return `measured    ${dataset} ${split}${how}: accuracy ${percent(accuracy, 2)}, macro F1 ${percent(macroF1, 2)}, calibration error ${percent(ece, 1)}, ${count(images)} images`;
 }
 
-/** Figures in floats say nothing of the file that is taken by default. */
+/** Floating-point figures say nothing about the file that is used by default. */
 function unmeasuredLines({ files, metrics }: ModelCard): string[] {
   const isThere = files.some(({ kind }) => kind === "onnx-int8");
   const isMeasured = metrics.some(({ precision }) => precision === "int8");
   return isThere && !isMeasured
-    ? ["unmeasured  the file in 8 bits; `pipeline evaluate` with `--precision int8 --card` does it"]
+    ? ["unmeasured  the 8-bit file; measure it with `pipeline evaluate --precision int8 --card`"]
     : [];
 }

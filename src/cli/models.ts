@@ -9,7 +9,7 @@ import { modelText } from "./model-text.js";
 import * as quantize from "./quantize.js";
 import { printable } from "./terminal.js";
 
-/** How the verb is told which model. */
+/** Help text of the model argument. */
 const WHICH = "name of a shipped model, or path of a model's folder";
 
 export function register(program: Command): void {
@@ -18,7 +18,7 @@ export function register(program: Command): void {
     .description("Lists, shows, checks, exports and quantizes models.")
     .addHelpText(
       "after",
-      "\nExit codes: 0 success, 1 a model or the data is damaged, 2 wrong usage, or no such model.\n\nExamples:\n  $ pipeline models\n  $ pipeline models show fer2013-small\n  $ pipeline models check ./runs/mine/model\n  $ pipeline models export fer2013-small --format tfjs -o out/fer2013-small-tfjs\n  $ pipeline models quantize ./runs/mine/model --data faces/ -o out/mine-int8",
+      "\nExit codes: 0 success, 1 a model or the data is damaged, 2 wrong usage or unknown model.\n\nExamples:\n  $ pipeline models\n  $ pipeline models show fer2013-small\n  $ pipeline models check ./runs/mine/model\n  $ pipeline models export fer2013-small --format tfjs -o out/fer2013-small-tfjs\n  $ pipeline models quantize ./runs/mine/model --data faces/ -o out/mine-int8",
     );
   models
     .command("list", { isDefault: true })
@@ -37,13 +37,13 @@ export function register(program: Command): void {
     .action(show);
   models
     .command("check")
-    .description("Checks sizes, hashes and shapes, and runs each form of the model once.")
+    .description("Checks sizes, hashes and shapes, and runs each format of the model once.")
     .argument("[models...]", `${WHICH}; default: all shipped models`)
     .action(check);
   models
     .command("export")
     .description(
-      "Writes a model in one format, checked, with its card, into a folder that can be used as a model.",
+      "Exports a model in one format, checked and with its card, to a folder that can be used as a model.",
     )
     .argument("<model>", WHICH)
     .addOption(
@@ -56,7 +56,7 @@ export function register(program: Command): void {
     )
     .requiredOption(
       "-o, --out <folder>",
-      "folder to write to; the model's own gets the format in addition to the others",
+      "folder to write to; in the model's own folder, the format is added to the others",
     )
     .option("--force", quantize.FORCE_HELP)
     .action(exportModel);
@@ -101,9 +101,7 @@ async function check(names: string[]): Promise<void> {
       const kinds = model.card.files.map(({ kind }) => kind);
       for (const kind of kinds) await modelFile(model, kind);
       const providers = await runOnce(model);
-      process.stdout.write(
-        `${name}: fine, ${plural(kinds.length, "file")}, runs on ${providers.join("; on ")}\n`,
-      );
+      process.stdout.write(`${name}: ok, ${plural(kinds.length, "file")}, runs on ${providers.join("; ")}\n`);
     } catch (error) {
       wrong.push(messageOf(error));
       unknown ||= error instanceof ConfigError && error.code === "MODEL_MISSING";
@@ -111,7 +109,7 @@ async function check(names: string[]): Promise<void> {
   if (wrong.length > 0) throw new (unknown ? ConfigError : ModelError)("MODEL_CHECK", wrong.join("\n"));
 }
 
-/** Opens an engine, which runs the model once, for each form that its files come in; gives what ran them. */
+/** Opens an engine, which runs the model once, for each format of its files; returns the engines' providers. */
 async function runOnce(model: Model): Promise<string[]> {
   const { openEngine } = await import("../model/engine/index.js");
   const has = (kind: ModelFileKind) => model.card.files.some((file) => file.kind === kind);

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { NatsOptions } from "../nats/index.js";
 
-/** What `addNatsFlags` gives. */
+/** The flags added by `addNatsFlags`. */
 export interface NatsFlags {
   readonly nats?: string;
   readonly creds?: string;
@@ -12,18 +12,18 @@ export interface NatsFlags {
   readonly tlsKey?: string;
 }
 
-/** Options with which a verb is told how to reach NATS. */
+/** Adds the options for connecting to NATS. */
 export function addNatsFlags(command: Command): Command {
   return command
     .option(
       "--nats <url>",
-      "the server, or several separated by commas; may include user and password (default: NATS_URL, else nats://127.0.0.1:4222)",
+      "server URL, or several separated by commas; may include user and password (default: NATS_URL, else nats://127.0.0.1:4222)",
     )
     .option("--creds <file>", "credentials file (JWT and seed)")
-    .option("--nkey <file>", "file with the seed of an nkey")
-    .option("--tls-ca <file>", "certificates to trust, PEM")
-    .option("--tls-cert <file>", "client certificate, PEM, for mutual TLS")
-    .option("--tls-key <file>", "its private key, PEM");
+    .option("--nkey <file>", "file with an nkey seed")
+    .option("--tls-ca <file>", "trusted CA certificates, PEM")
+    .option("--tls-cert <file>", "client certificate for mutual TLS, PEM")
+    .option("--tls-key <file>", "private key of the client certificate, PEM");
 }
 
 export function natsOptions({ nats, creds, nkey, tlsCa, tlsCert, tlsKey }: NatsFlags): NatsOptions {

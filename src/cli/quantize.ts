@@ -10,29 +10,29 @@ interface Flags {
   readonly force?: boolean;
 }
 
-/** Of verbs that write a model's folder. */
-export const FORCE_HELP = "replaces another model that the folder holds";
+/** Help text of `--force` for verbs that write a model folder. */
+export const FORCE_HELP = "replaces another model in the folder";
 
-/** @param which how the verb is told which model */
+/** @param which help text of the model argument */
 export function register(models: Command, which: string): void {
   models
     .command("quantize")
     .description(
-      "Adds an 8-bit file (ONNX QDQ) to a model, calibrated on training pictures, for `classify: { precision: int8 }`.",
+      "Adds an 8-bit file (ONNX QDQ) to a model, calibrated on training images, for `classify: { precision: int8 }`.",
     )
     .argument("<model>", which)
-    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of pictures per class")
+    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of images per class")
     .requiredOption("-o, --out <folder>", "folder to write to; may be the model's own")
     .option(
       "--pictures <n>",
-      "number of training pictures to calibrate on, spread evenly over the data set",
+      "number of training images to calibrate on, spread evenly over the data set",
       "512",
     )
     .option("--force", FORCE_HELP)
     .addHelpText(
       "after",
       `
-Measure what it costs in accuracy before you use it:
+Measure the loss of accuracy before you use it:
   $ pipeline models quantize ./runs/mine/model --data faces/ -o out/mine-int8
   $ pipeline evaluate ./out/mine-int8 --data faces/
   $ pipeline evaluate ./out/mine-int8 --data faces/ --precision int8`,
@@ -51,12 +51,12 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
 
   const wanted = Number(flags.pictures);
   if (!Number.isInteger(wanted) || wanted < 1)
-    throw new ConfigError("PICTURES", `--pictures ${flags.pictures}: give a whole number of at least 1`);
+    throw new ConfigError("PICTURES", `--pictures ${flags.pictures}: must be a whole number of at least 1`);
   const model = await loadModel(nameOrPath, process.cwd());
   await checkModelOut(model, flags.out, flags.force ?? false);
   const { card } = model;
   const bytes = await modelFile(model, "onnx");
-  const { options } = measuredData(flags.data, card); // not on what the model is measured on
+  const { options } = measuredData(flags.data, card); // not on the images the model is measured on
   const dataset = await readDataset(
     options,
     createLog({ quiet: false, json: false, around: (say) => say() }),
@@ -65,7 +65,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   if (rows.length === 0)
     throw new ConfigError(
       "PICTURES",
-      `${flags.data}: it has no pictures for training (${options.training.join(", ")}); it has ${dataset.splits.join(", ")}`,
+      `${flags.data}: no training images (${options.training.join(", ")}) found; the data set has ${dataset.splits.join(", ")}`,
     );
   const graph = readGraph(bytes, `model ${card.name}`);
   const small = await quantize(
@@ -75,14 +75,14 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   );
   const kept = card.files.filter(({ kind }) => kind !== "onnx-int8");
   const others = kept.map(async ({ path, kind }) => ({ path, kind, bytes: await modelFile(model, kind) }));
-  // Figures of an earlier file in 8 bits are not this one's.
+  // Figures of an earlier 8-bit file do not apply to this one.
   const metrics = card.metrics.filter(({ precision }) => precision !== "int8");
   await writeModelFolder(flags.out, { ...card, metrics }, [
     ...(await Promise.all(others)),
     { path: FILE, kind: "onnx-int8", bytes: small },
   ]);
   process.stdout.write(
-    `${flags.out}: ${FILE}, ${percent(small.length / bytes.length)} of the model's size, calibrated on ${plural(rows.length, "picture")}\n`,
+    `${flags.out}: ${FILE}, ${percent(small.length / bytes.length)} of the model's size, calibrated on ${plural(rows.length, "image")}\n`,
   );
 }
 
@@ -95,7 +95,7 @@ function* batches<T>(rows: Uint32Array, of: (rows: Uint32Array) => T): Generator
   for (let from = 0; from < rows.length; from += BATCH) yield of(rows.subarray(from, from + BATCH));
 }
 
-/** At most so many, at even distances. */
+/** At most `most` rows, evenly spaced. */
 function spread(rows: Uint32Array, most: number): Uint32Array {
   const count = Math.min(most, rows.length);
   return Uint32Array.from({ length: count }, (_, i) => rows[Math.floor((i * rows.length) / count)] ?? 0);

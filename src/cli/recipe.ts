@@ -8,12 +8,12 @@ import { readOptions, show } from "../pipeline/options.js";
 import { applySetting, withSettings } from "../pipeline/settings.js";
 import { type Problem, problemsError, readYaml, type YamlPath } from "../pipeline/yaml.js";
 
-/** What is read, and how errors speak of it. */
+/** What is read, and how errors refer to it. */
 interface Kind<T extends TObject> {
   readonly schema: T;
   readonly file: string;
   readonly form: string;
-  /** Where it holds paths. */
+  /** Where its paths are. */
   readonly paths: readonly YamlPath[];
   readonly check?: (options: Static<T>) => { readonly path: YamlPath; readonly message: string } | undefined;
 }
@@ -21,7 +21,7 @@ interface Kind<T extends TObject> {
 const RECIPE: Kind<typeof Recipe> = {
   schema: Recipe,
   file: "a recipe file",
-  form: "a recipe is a mapping with name and data",
+  form: "a recipe must be a mapping with name and data",
   paths: [["data", "path"], ["data", "ferplus", "path"], ["from"], ["teacher", "model"]],
   check: ({ from, teacher }) =>
     unknownModel(["from"], from) ?? unknownModel(["teacher", "model"], teacher?.model),
@@ -38,24 +38,24 @@ function unknownModel(
 const SWEEP: Kind<typeof SweepDefinition> = {
   schema: SweepDefinition,
   file: "a sweep file",
-  form: "a sweep is a mapping with name, recipe and method",
+  form: "a sweep must be a mapping with name, recipe and method",
   paths: [["recipe"]],
 };
 
 /**
- * Reads and checks a training recipe. Paths in it become absolute: the file's own are relative to its folder, those
- * that `set` gives to the working directory. Throws one `ConfigError` that lists everything wrong, line by line.
+ * Reads and checks a training recipe. Makes its paths absolute: those in the file are relative to its folder, those in
+ * `set` to the working directory. Throws one `ConfigError` that lists every mistake, one per line.
  */
 export function loadRecipe(path: string, set: readonly string[]): Promise<Recipe> {
   return load(RECIPE, path, set);
 }
 
-/** Reads and checks a sweep; its recipe's path is made absolute. Throws `ConfigError`. */
+/** Reads and checks a sweep; makes its recipe's path absolute. Throws `ConfigError`. */
 export function loadSweep(path: string): Promise<SweepDefinition> {
   return load(SWEEP, path, []);
 }
 
-/** Values of a recipe as `--set` takes them; paths among them become absolute. */
+/** Recipe values in the form `--set` takes; makes paths among them absolute. */
 export function settingsOf(settings: Settings, folder: string): string[] {
   return Object.entries(settings).map(([key, value]) => {
     const isPath = typeof value === "string" && RECIPE.paths.some((path) => path.join(".") === key);
@@ -95,7 +95,7 @@ async function load<T extends TObject>(
   return options as Static<T>;
 }
 
-/** Changes `root` in place. */
+/** Modifies `root` in place. */
 function makeAbsolute(root: object, paths: readonly YamlPath[], folder: string): void {
   for (const path of paths) {
     const key = path.at(-1) ?? "";
@@ -108,7 +108,7 @@ function makeAbsolute(root: object, paths: readonly YamlPath[], folder: string):
   }
 }
 
-/** A model's name without a slash is that of one that comes along, and stays. */
+/** A model name without a slash is that of a shipped model and is kept. */
 function absolute(folder: string, key: string, value: string): string {
   const shipped = /(^|\.)(from|model)$/.test(key) && !isModelPath(value);
   return shipped ? value : resolve(folder, value);

@@ -1,12 +1,12 @@
 import { errorColumns } from "./terminal.js";
 
-/** Text on standard error, drawn again and again in its place. */
+/** Text on standard error that is redrawn in place. */
 export interface Redrawn {
   (text: string): void;
   clear(): void;
 }
 
-/** Where lines cannot be redrawn nothing is drawn, and what would draw is not even loaded. */
+/** Draws nothing, and loads nothing to draw with, where lines cannot be redrawn. */
 export async function redrawn(): Promise<Redrawn> {
   if (errorColumns() === undefined) return Object.assign(() => {}, { clear: () => {} });
   const { createLogUpdate } = await import("log-update");

@@ -31,7 +31,7 @@ interface Flags {
 export function register(program: Command): void {
   program
     .command("report")
-    .description("Turns what a `jsonl` sink has written into a web page, Markdown or a table.")
+    .description("Turns the output of a `jsonl` sink into a web page, Markdown or a table.")
     .argument(
       "<files...>",
       "events as JSON lines (.gz too), patterns such as 'out/*.jsonl', or - for standard input",
@@ -40,27 +40,27 @@ export function register(program: Command): void {
     .addOption(
       new Option(
         "--format <format>",
-        "format of the report (default: from the ending of --output, else html)",
+        "format of the report (default: by the extension of --output, else html)",
       ).choices(FORMATS),
     )
     .option("--title <text>", "title of the report", "Expression report")
     .addOption(
       new Option(
         "--clock <clock>",
-        "shows times of day (wall) or times in the recording (media; default if events come from a recording)",
+        "shows times of day (wall) or times in the recording (media; default for events from a recording)",
       ).choices(["wall", "media"]),
     )
     .option("-q, --quiet", "prints only warnings and errors")
     .addHelpText(
       "after",
       `
-The page needs no other file, no network and no scripts. It shows expressions over time, by face and overall, changes from
-one to another, where faces were, and the first and last events.
+The page is self-contained: no other files, no network, no scripts. It shows expressions over time, by face and overall,
+changes from one to another, where faces were, and the first and last events.
 
-Files of any size are read as a stream. Give the rotated files of one run together and in order, as a pattern does. For
-still pictures, which have no time in view, shares are shares of faces.
-A line that is not an event (cut short, damaged) is skipped, reported on standard error and counted in the report.
-The report takes its name only once it is complete.
+Files are streamed, so they can be of any size. Give the rotated files of one run together and in order, as a pattern
+does. For still images, which have no time in view, shares are shares of faces.
+A line that is not an event (truncated, damaged) is skipped, reported on standard error and counted in the report.
+The report appears under its name only once it is complete.
 Exit codes: 0 success, 1 nothing could be read or written, 2 wrong usage, 130 stopped.
 
 Examples:
@@ -91,17 +91,19 @@ function formatOf({ output, format }: Flags): Format {
   if (format) return format;
   if (output === undefined) {
     if (process.stdout.isTTY)
-      throw usage("a page is not for a terminal: name a file with -o report.html, or give --format md");
+      throw usage(
+        "an HTML page cannot be shown on a terminal; write it to a file with -o report.html, or give --format md",
+      );
     return "html";
   }
   const ending = extname(output).slice(1).toLowerCase();
   const found = FORMATS.find((name) => name === ending || (name === "html" && ending === "htm"));
-  if (!found) throw usage(`${output}: the name must end in .html, .md or .csv, or --format says what it is`);
+  if (!found) throw usage(`${output}: unknown extension; use .html, .md or .csv, or give --format`);
   return found;
 }
 
 interface SizedInput extends Input {
-  /** Of a file, bytes. */
+  /** Bytes, for a file. */
   readonly size?: number;
 }
 
@@ -115,16 +117,17 @@ async function inputsOf(names: readonly string[], output: string | undefined): P
       for (const path of paths) inputs.push(await fileOf(path, output));
     }
   }
-  if (names.filter((name) => name === "-").length > 1) throw usage("-: standard input can be read once only");
+  if (names.filter((name) => name === "-").length > 1)
+    throw usage("-: standard input can only be read once; give it once");
   return inputs;
 }
 
 async function fileOf(path: string, output: string | undefined): Promise<SizedInput> {
   if (output !== undefined && resolve(path) === resolve(output))
-    throw usage(`${path}: the report would replace it; name another`);
+    throw usage(`${path}: the report would overwrite its input; choose another output`);
   const info = await stat(path).catch(() => undefined);
-  if (!info) throw usage(`${path}: there is no such file`);
-  if (info.isDirectory()) throw usage(`${path}: is a folder; '${path}/*.jsonl' names the files in it`);
+  if (!info) throw usage(`${path}: no such file`);
+  if (info.isDirectory()) throw usage(`${path}: it is a folder; give '${path}/*.jsonl' for the files in it`);
   return { name: path, from: path, ...(info.isFile() && { size: info.size }) };
 }
 
@@ -162,7 +165,7 @@ async function write(
   progress.say(`${from}${[plural(progress.events, "event"), ...progress.notes()].join("; ")}`);
 }
 
-/** What cannot be written to standard output ends it without a word: the command line tells of it, where it is told. */
+/** Ends silently if standard output fails: the command line's own handler reports that where needed. */
 async function print(text: AsyncIterable<string>): Promise<void> {
   try {
     await pipeline(Readable.from(text), process.stdout, { end: false });
@@ -172,7 +175,7 @@ async function print(text: AsyncIterable<string>): Promise<void> {
   }
 }
 
-/** Writes beside the name and takes it once all is there and `check` finds nothing wrong. */
+/** Writes to a temporary file and renames it once it is complete and `check` has passed. */
 async function save(
   path: string,
   text: AsyncIterable<string>,
@@ -195,15 +198,15 @@ async function save(
 }
 
 const REFRESH_MS = 200;
-/** So many lines that are no events are named; then they are counted only. */
+/** How many skipped lines are reported individually; the rest are only counted. */
 const NAMED = 5;
 
-/** What was read so far, on a terminal in place; and what had to be passed over. */
+/** Reading progress, redrawn in place on a terminal, and the lines that were skipped. */
 class Progress {
   events = 0;
-  /** Lines that are no events. */
+  /** Lines that are not events. */
   odd = 0;
-  /** Events with probabilities that have no column. */
+  /** Events with probabilities for which there is no column. */
   leftOut = 0;
   readonly #inputs: readonly SizedInput[];
   readonly #total: number | undefined;
@@ -213,9 +216,9 @@ class Progress {
   #bytes = 0;
   #drawnMs = 0;
   #shown = false;
-  /** What is said of lines before the first event: a file without any gets one line in all. */
+  /** Messages held back until the first event: a file without events gets a single message. */
   #held: string[] = [];
-  /** What is wrong with the first line that is no event. */
+  /** What is wrong with the first line that is not an event. */
   #first = "";
 
   constructor(inputs: readonly SizedInput[], wanted: boolean, draw: Redrawn) {
@@ -241,32 +244,32 @@ class Progress {
 
   broken(place: string, why: string): void {
     if (++this.odd > NAMED) return;
-    const further = this.odd === NAMED ? "\nfurther lines that are no events are counted only" : "";
-    const text = `${printable(place)}: passed over: ${why}${further}`;
+    const further = this.odd === NAMED ? "\nfurther lines that are not events are only counted" : "";
+    const text = `${printable(place)}: skipped: ${why}${further}`;
     if (this.events > 0) this.#tell(text);
     else this.#held.push(text);
     this.#first ||= ` (the first: ${why})`;
   }
 
-  /** Throws where there was something, and not one event in it. */
+  /** Throws if there were lines but not a single event. */
   check(): void {
     if (this.events > 0 || this.odd === 0) return;
     const names = this.#inputs.map(({ name }) => name).join(", ");
     throw new SinkError(
       "REPORT_EVENTS",
-      `${names}: no emotion event in ${plural(this.odd, "line")}${this.#first}; a \`jsonl\` sink writes such files`,
+      `${names}: no emotion events in ${plural(this.odd, "line")}${this.#first}; give a file written by a \`jsonl\` sink`,
     );
   }
 
   tellLeftOut(): void {
     if (this.leftOut > 0)
       this.#tell(
-        `${plural(this.leftOut, "event")} with probabilities that have no column: columns are those of the first event`,
+        `${plural(this.leftOut, "event")} with probabilities that have no column; the first event determines the columns`,
       );
   }
 
   notes(): string[] {
-    return this.odd > 0 ? [`${plural(this.odd, "line")} passed over`] : [];
+    return this.odd > 0 ? [`${plural(this.odd, "line")} skipped`] : [];
   }
 
   say(text: string): void {

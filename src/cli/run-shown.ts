@@ -11,13 +11,13 @@ import { StatusLine } from "./status-line.js";
 export interface ShowFlags {
   readonly quiet?: boolean;
   readonly json?: boolean;
-  /** Where the metrics page is to be, as `--metrics` takes it. */
+  /** Address of the metrics page, as given to `--metrics`. */
   readonly metrics?: string;
-  /** What stands above the figures on a terminal. */
+  /** Shown above the figures on a terminal. */
   readonly heading?: (view: RunView) => string;
 }
 
-/** Runs a plan with its log and its figures on standard error; with `--json` its summary too. */
+/** Runs a plan with its log and live figures on standard error; with `--json`, its summary too. */
 export async function runShown(
   plan: Plan,
   { quiet = false, json = false, metrics: address, heading }: ShowFlags,
@@ -47,7 +47,7 @@ export async function runShown(
 
 function plain({ eventDelayMs, errors, sources, ...summary }: RunSummary): Record<string, unknown> {
   const latencyMs = eventDelayMs && { p50: quantile(eventDelayMs, 0.5), p95: quantile(eventDelayMs, 0.95) };
-  // An address of a recording may hold a password; its `identity` tells which it is, without.
+  // A recording's URL may contain a password; its `identity` identifies it without one.
   const shown = sources.map(({ recording: _, ...source }) => source);
   return {
     ...summary,

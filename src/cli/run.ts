@@ -10,7 +10,7 @@ interface Flags {
   readonly quiet?: boolean;
   readonly json?: boolean;
   readonly metrics?: string;
-  /** Given without an address: true. */
+  /** `true` if given without an address. */
   readonly web?: string | true;
 }
 
@@ -22,7 +22,7 @@ export function register(program: Command): void {
     .option("--set <path=value>", "overrides a value in the file (repeatable)", collect, [])
     .option(
       "--web [[host:]port]",
-      "shows the run in a browser (default: 127.0.0.1:8088; port 0: any free one)",
+      "shows the run in a browser (default: 127.0.0.1:8088; port 0: any free port)",
       webAddress,
     )
     .option("-q, --quiet", "prints only warnings and errors")
@@ -61,7 +61,7 @@ Examples:
       const signals = new Signals();
       const summary = await runShown(plan, flags, signals).finally(() => signals.end());
       if (!flags.json && !flags.quiet) process.stderr.write(summaryLines(summary));
-      // At once means at once: a reader that hangs would keep the process for what it has not read.
+      // Exit hard: a reader that hangs would keep the process alive with unread output.
       if (signals.abort.aborted) process.exit(130);
       process.exitCode = summary.errors.length > 0 ? 1 : 0;
     });

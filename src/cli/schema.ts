@@ -6,7 +6,7 @@ export function register(program: Command): void {
     .description("Prints the JSON Schema of pipeline files, for editors.")
     .addHelpText(
       "after",
-      "\nExample:\n  $ pipeline schema > pipeline.schema.json\n  # and in a pipeline file's first line:\n  # yaml-language-server: $schema=pipeline.schema.json",
+      "\nExample:\n  $ pipeline schema > pipeline.schema.json\n  # and as the first line of a pipeline file:\n  # yaml-language-server: $schema=pipeline.schema.json",
     )
     .action(async () => {
       const [{ pipelineSchema }, { registry }] = await Promise.all([

@@ -2,12 +2,12 @@
 export class Signals {
   readonly #stop = new AbortController();
   readonly #abort = new AbortController();
-  /** Told what the first one does. */
+  /** Receives a message when the first signal arrives. */
   say: (message: string) => void = () => {};
   readonly #stopping: string;
 
-  /** @param stopping what the first one begins, in a few words */
-  constructor(stopping = "finishing what is under way") {
+  /** @param stopping what happens on the first signal, in a few words */
+  constructor(stopping = "finishing work in progress") {
     this.#stopping = stopping;
     process.on("SIGINT", this.#onSignal);
     process.on("SIGTERM", this.#onSignal);
@@ -28,7 +28,7 @@ export class Signals {
 
   readonly #onSignal = (): void => {
     if (this.stop.aborted) this.#abort.abort();
-    else this.say(`stopping: ${this.#stopping} (once more to stop at once)`);
+    else this.say(`stopping: ${this.#stopping} (press Ctrl-C again to stop at once)`);
     this.#stop.abort();
   };
 }

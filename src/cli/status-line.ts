@@ -9,10 +9,10 @@ import type { Redrawn } from "./redrawn.js";
 import { errorColumns, fitting } from "./terminal.js";
 
 const REFRESH_MS = 200;
-/** Without a terminal a plain line is logged so often. */
+/** Interval of plain lines without a terminal. */
 const PLAIN_MS = 10_000;
 
-/** The live figures of a run: redrawn in place on a terminal, a plain line now and then elsewhere. */
+/** The live figures of a run: redrawn in place on a terminal, a plain line every few seconds elsewhere. */
 export class StatusLine {
   readonly #wanted: boolean;
   readonly #draw: Redrawn;
@@ -29,7 +29,7 @@ export class StatusLine {
     this.#draw = draw;
   }
 
-  /** @param heading what stands above the figures, asked for each time */
+  /** @param heading text above the figures, computed on each redraw */
   start(view: RunView, heading?: (view: RunView) => string): void {
     if (!this.#wanted) return;
     this.#view = view;
@@ -57,7 +57,7 @@ export class StatusLine {
     this.#view = undefined;
   }
 
-  /** Events on standard output and the line on standard error meet on one screen: each redraw would erase events. */
+  /** When events on standard output share the screen with this line, redrawing would erase events. */
   #shareTerminal(): void {
     const { stdout } = process;
     const { write } = stdout;
@@ -125,10 +125,10 @@ export class StatusLine {
   }
 }
 
-/** Frames and media time a second, over the last few seconds. */
+/** Frames and media time per second, over the last few seconds. */
 class Rate {
   fps = 0;
-  /** Media seconds a second. */
+  /** Media seconds per second. */
   speed = 0;
   readonly #samples: { atMs: number; decoded: number; mediaMs: number }[] = [];
 
@@ -145,7 +145,7 @@ class Rate {
 
 const RECENT_MS = 15_000;
 
-/** Latency of the events of the last quarter to half minute: a delay that begins to grow is seen at once. */
+/** Latency of the events of the last 15 to 30 s, so that a growing delay shows at once. */
 class RecentLatency {
   #sinceMs = performance.now();
   #before: readonly number[] = [];

@@ -22,8 +22,8 @@ export function register(program: Command): void {
   submit.addHelpText(
     "after",
     `
-The text of the pipeline file is sent along. On the worker its paths are relative to the worker's --folder, it can use the
-variables that the worker allows, and \${JOB_ID} is the job's id.
+The contents of the pipeline file are sent with the job. On the worker, its paths are relative to the worker's --folder,
+it can use the variables that the worker allows, and \${JOB_ID} is the job's id.
 
 Examples:
   $ pipeline submit camera --pipeline pipelines/camera-job.yaml --id door --url rtsp://10.0.0.7/stream1
@@ -35,7 +35,7 @@ Examples:
       command
         .requiredOption("--pipeline <file>", "pipeline file")
         .option("--set <path=value>", "overrides a value in the file (repeatable)", collect, [])
-        .option("--no-check", "sends the file unchecked, e.g. because only the worker has its variables"),
+        .option("--no-check", "sends the file unchecked, e.g. if only the worker has its variables"),
     );
   shared(
     submit
@@ -52,11 +52,9 @@ Examples:
   shared(
     submit
       .command("recording")
-      .description(
-        "Submits a recording, which is processed once; what its sinks write replaces an earlier result.",
-      )
-      .argument("<path>", "the recording, as the worker sees it: relative to its --folder")
-      .option("--id <id>", "the job's id (default: made from the recording's name)"),
+      .description("Submits a recording, which is processed once; its sinks overwrite earlier results.")
+      .argument("<path>", "the recording, as seen by the worker: relative to its --folder")
+      .option("--id <id>", "the job's id (default: derived from the recording's name)"),
   )
     .addHelpText(
       "after",
@@ -97,7 +95,7 @@ async function checkPipeline(kind: JobKind, id: string, flags: Flags, set: reado
   const load = (set: readonly string[]) =>
     loadPipeline(flags.pipeline, { set, env: { ...process.env, JOB_ID: id } });
   const plan = await load(set).catch(async (error: unknown) => {
-    // A source of the other kind does not know the option that we set: then its kind is what is wrong.
+    // A source of the other kind rejects the option that we set; report the wrong kind instead.
     const asWritten = await load(flags.set).catch(() => undefined);
     if (asWritten) checkKind(kind, flags.pipeline, asWritten);
     throw error;
@@ -110,6 +108,6 @@ function checkKind(kind: JobKind, file: string, { nodes }: Plan): void {
     if (component.role === "source" && component.live(options) !== (kind === "camera"))
       throw new ConfigError(
         "JOB_KIND",
-        `${file}: source ${id} (${component.type}) is ${kind === "camera" ? "no camera; use `pipeline submit recording`" : "no recording; use `pipeline submit camera`"}`,
+        `${file}: source ${id} (${component.type}) is ${kind === "camera" ? "not a camera; use `pipeline submit recording`" : "not a recording; use `pipeline submit camera`"}`,
       );
 }

@@ -2,20 +2,20 @@ import type { RunSummary } from "../pipeline/run.js";
 import { count, plural } from "../text.js";
 import { clock, latency } from "./format.js";
 
-/** What a run did, for people. */
+/** A run's summary as text. */
 export function summaryLines(summary: RunSummary): string {
   const { sources, events, eventDelayMs, sinks, peakRssBytes, errors } = summary;
   const lines = sources.map((source) => {
     const { id, live, decoded, dropped, reconnects, mediaTimeMs, firstTimeMs = 0 } = source;
-    const { seconds = summary.seconds } = source; // one that ended early was no slower for it
+    const { seconds = summary.seconds } = source; // a source that ended early was not slower for it
     const mediaMs = mediaTimeMs - firstTimeMs;
     const speed = live || seconds === 0 ? "" : `, ${(mediaMs / 1000 / seconds).toFixed(1)}x real time`;
     const losses = `${dropped > 0 ? `, ${count(dropped)} dropped` : ""}${reconnects > 0 ? `, ${plural(reconnects, "reconnect")}` : ""}`;
     return `${id}: ${plural(decoded, "frame")}${losses}, ${clock(mediaMs)} of media (${(decoded / Math.max(seconds, 0.001)).toFixed(0)} fps${speed})`;
   });
   lines.push(
-    `${found(summary)}, ${plural(events, "event")}, ${summary.seconds.toFixed(1)} s, ${Math.round(peakRssBytes / 2 ** 20)} MB at most`,
-    ...(eventDelayMs ? latency(eventDelayMs).map((text) => `from picture to event: ${text}`) : []),
+    `${found(summary)}, ${plural(events, "event")}, ${summary.seconds.toFixed(1)} s, peak memory ${Math.round(peakRssBytes / 2 ** 20)} MB`,
+    ...(eventDelayMs ? latency(eventDelayMs).map((text) => `frame to event: ${text}`) : []),
   );
   for (const { id, written, lost, figures = {} } of sinks) {
     const more = Object.entries(figures)
@@ -28,12 +28,12 @@ export function summaryLines(summary: RunSummary): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** `1,537 detections of 1 face`: faces frame by frame, and as `track` followed them. */
+/** `1,537 detections of 1 face`: faces counted per frame, and as followed by `track`. */
 export function found({ faces, tracks }: RunSummary): string {
   return `${plural(faces, "detection")}${tracks === undefined ? "" : ` of ${plural(tracks, "face")}`}`;
 }
 
-/** A single source's failure ends the run, so that its reason stands right above; of several the others went on. */
+/** If the only source fails, its error was just printed; with several, the others kept running, so it is repeated. */
 function failure({ sources, errors }: RunSummary): string {
   return sources.length > 1 ? `failed: ${errors.map(({ message }) => message).join("; ")}` : "failed";
 }

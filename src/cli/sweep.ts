@@ -23,10 +23,10 @@ interface Flags {
 export function register(program: Command): void {
   program
     .command("sweep")
-    .description("Trains a recipe many times with different values and finds the best.")
+    .description("Trains a recipe repeatedly with different values and finds the best.")
     .argument("<sweep>", "sweep file")
-    .option("-o, --out <folder>", "where figures, report and runs go (default: runs/<name>)")
-    .option("--resume", "continues the folder's sweep, to the same figures")
+    .option("-o, --out <folder>", "folder for figures, report and runs (default: runs/<name>)")
+    .option("--resume", "continues the sweep in the folder, with identical results")
     .option("--set <path=value>", "overrides a value in the recipe for every run (repeatable)", collect, [])
     .option("--threads <n>", TRAINING_THREADS_HELP)
     .option("-q, --quiet", "prints only warnings and errors")
@@ -35,7 +35,7 @@ export function register(program: Command): void {
       `
 The folder gets sweep.json (all figures), report.html (tables and curves, rewritten after each run) and runs/<run>/ with
 each run's model.
-Ctrl-C saves and stops; --resume continues from there, also after a crash. A second Ctrl-C stops at once.
+Ctrl-C saves and stops; --resume continues from there, even after a crash. A second Ctrl-C stops at once.
 Exit codes: 0 finished or saved, 1 the data is damaged or the sweep failed, 2 wrong file or usage,
 130 stopped at once.
 
@@ -68,13 +68,13 @@ async function action(file: string, flags: Flags): Promise<void> {
       });
     }
   };
-  await loadRecipe(definition.recipe, flags.set); // what is wrong by itself is not blamed on the sweep's values
+  await loadRecipe(definition.recipe, flags.set); // the recipe's own mistakes must not be blamed on the sweep's values
   await checkSweep(definition, recipeOf);
   const out = flags.out ?? `runs/${definition.name}`;
   if (!flags.resume && existsSync(join(out, "sweep.json")))
     throw new ConfigError(
       "SWEEP_OUT",
-      `${out} holds a sweep already; go on with it by --resume, or give another --out`,
+      `${out} already holds a sweep; resume it with --resume, or choose another --out`,
     );
   await checkFolder("--out", out);
   const page = join(out, "report.html");
@@ -87,7 +87,7 @@ async function action(file: string, flags: Flags): Promise<void> {
   const stop = new AbortController();
   const onSignal = () => {
     if (stop.signal.aborted) process.exit(130);
-    log.info("stopping after this batch (once more to stop at once)");
+    log.info("stopping after this batch (press Ctrl-C again to stop at once)");
     stop.abort();
   };
   process.on("SIGINT", onSignal);
@@ -114,7 +114,7 @@ async function action(file: string, flags: Flags): Promise<void> {
       },
       onEpoch: (id, report) => {
         clockwork.epoch();
-        // On a terminal the bar tells; a log would be silent for hours.
+        // The bar shows this on a terminal; a log would be silent for hours.
         if (errorColumns() === undefined) log.info(`${id}: ${epochText(report)}`);
       },
     });
@@ -122,12 +122,12 @@ async function action(file: string, flags: Flags): Promise<void> {
     if (record.finished && record.best === undefined)
       throw new ModelError(
         "SWEEP_FAILED",
-        `none of the runs could be trained to its end; why is told in ${page}`,
+        `none of the runs completed its training; see ${page} for the reasons`,
       );
     log.info(
       record.finished
-        ? `finished; the best is ${record.best}: ${join(out, "runs", record.best ?? "", "model")}; report: ${page}`
-        : `saved in ${out}; the same command with --resume goes on`,
+        ? `finished; best run: ${record.best}: ${join(out, "runs", record.best ?? "", "model")}; report: ${page}`
+        : `saved in ${out}; resume with --resume`,
     );
   } finally {
     view.end();
@@ -135,7 +135,7 @@ async function action(file: string, flags: Flags): Promise<void> {
     process.off("SIGTERM", onSignal);
   }
 
-  /** A line for each run that has just ended. */
+  /** Prints a line for each run that has just ended. */
   function tell({ runs }: SweepRecord): void {
     for (const { id, state, kept, history, failure } of runs) {
       if (state === "running" || told.has(id)) continue;
@@ -148,7 +148,7 @@ async function action(file: string, flags: Flags): Promise<void> {
   }
 }
 
-/** How long what is left will take, by the epochs made so far. */
+/** Estimates the remaining time from the epochs done so far. */
 class Clockwork {
   left: WorkLeft = { runs: 0, epochs: 0 };
   readonly #began = performance.now();

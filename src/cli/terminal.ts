@@ -1,21 +1,21 @@
 import { stripVTControlCharacters } from "node:util";
 
 /**
- * How wide the terminal on standard error is; nothing where lines cannot be redrawn there: it is none, does not tell its
- * width, or is `dumb`.
+ * Width of the terminal on standard error; undefined if lines cannot be redrawn there because it is not a terminal, has
+ * no known width, or is `dumb`.
  */
 export function errorColumns(): number | undefined {
   const { isTTY, columns } = process.stderr;
   return isTTY && columns > 0 && process.env.TERM !== "dumb" ? columns : undefined;
 }
 
-/** The first form of a line that fits, or the last. */
+/** The first form that fits, else the last. */
 export function fitting(columns: number, forms: readonly string[]): string {
   const fits = forms.find((form) => stripVTControlCharacters(form).length <= columns);
   return fits ?? forms.at(-1) ?? "";
 }
 
-/** Text in lines that fit the terminal, 100 columns at most. */
+/** Wraps text to the terminal's width, at most 100 columns. */
 export function wrap(text: string, columns: number = Math.min(process.stdout.columns ?? 100, 100)): string {
   const lines: string[] = [];
   for (const word of text.split(" ")) {
@@ -27,16 +27,16 @@ export function wrap(text: string, columns: number = Math.min(process.stdout.col
   return lines.join("\n");
 }
 
-/** Wraps the lines of a text that are not indented: examples and tables stay as they are. Without `columns`, as it is. */
+/** Wraps unindented lines only, so that examples and tables stay intact. Returns the text as it is without `columns`. */
 export function wrapLines(text: string, columns: number | undefined): string {
   if (!columns) return text;
   return text.replace(/^\S.*$/gm, (line) => wrap(line, columns));
 }
 
-/** What a file that is none, or a hostile one, may have in it would change the terminal. */
+/** Control characters in damaged or hostile files would change the terminal's state. */
 const CONTROL = /[^\P{Cc}\n\t]/gu;
 
-/** Text from outside for a terminal: its control characters are shown, and do nothing. */
+/** Makes untrusted text safe for a terminal: control characters are shown instead of executed. */
 export function printable(text: string): string {
   return text.replace(CONTROL, "\ufffd");
 }

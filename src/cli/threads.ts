@@ -1,19 +1,20 @@
 import { cores } from "../cores.js";
 import { ConfigError } from "../errors.js";
 
-/** Of engines. */
+/** Default of inference engines. */
 const DEFAULT = 2;
 
-/** Of a `--threads` option of inference, after what the threads are for. */
+/** End of the help text of an inference verb's `--threads`. */
 export const THREADS_HELP = `at most the number of cores (default: ${DEFAULT})`;
 
-/** Of a `--threads` option of training, whose threads each take a part of the batch. */
+/** Help text of a training verb's `--threads`; each thread takes a part of the batch. */
 export const TRAINING_THREADS_HELP = "threads to train on, at most the number of cores (default: all cores)";
 
 /**
- * The value of a `--threads` option: of more threads than cores each waits for the others. Throws `ConfigError`.
+ * The value of a `--threads` option, at most the number of cores: more threads would wait for each other. Throws
+ * `ConfigError`.
  *
- * @param standard how many if the option is not given and there are so many cores
+ * @param standard default, limited to the number of cores
  */
 export function threadsOf(text: string | undefined, standard = DEFAULT): number {
   const most = cores();
@@ -22,6 +23,6 @@ export function threadsOf(text: string | undefined, standard = DEFAULT): number 
   if (/^\d+$/.test(text) && threads >= 1 && threads <= most) return threads;
   throw new ConfigError(
     "USAGE",
-    `--threads ${text}: it must be a whole number from 1 to ${most}, the cores there are`,
+    `--threads ${text}: must be a whole number from 1 to ${most}, the number of cores`,
   );
 }

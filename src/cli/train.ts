@@ -25,9 +25,12 @@ export function register(program: Command): void {
     .command("train")
     .description("Trains a model from a recipe.")
     .argument("<recipe>", "recipe file")
-    .option("-o, --out <folder>", "where checkpoint, history and model go (default: runs/<name>)")
-    .option("--resume", "continues from the folder's checkpoint, to the same figures")
-    .option("--force", "starts over if the folder holds a run; its model stays until there is a new one")
+    .option("-o, --out <folder>", "folder for checkpoint, history and model (default: runs/<name>)")
+    .option("--resume", "continues from the checkpoint in the folder, with identical results")
+    .option(
+      "--force",
+      "starts over if the folder holds a run; its model is kept until the new one is written",
+    )
     .option("--set <path=value>", "overrides a value in the recipe (repeatable)", collect, [])
     .option("--epochs <n>", "short for --set epochs=n")
     .option("--seed <n>", "short for --set seed=n")
@@ -72,7 +75,7 @@ async function run(file: string, flags: Flags): Promise<void> {
   const stop = new AbortController();
   const onSignal = () => {
     if (stop.signal.aborted) process.exit(130);
-    log.info("stopping after this batch (once more to stop at once)");
+    log.info("stopping after this batch (press Ctrl-C again to stop at once)");
     stop.abort();
   };
   process.on("SIGINT", onSignal);
@@ -98,23 +101,24 @@ async function run(file: string, flags: Flags): Promise<void> {
 
 function outcome(result: TrainResult, out: string, keep: "best" | "last"): string {
   const { finished, written, epochs, model, kept } = result;
-  if (finished && !written) return `the run was finished already; its model in ${model} stays as it is`;
-  const why = keep === "best" ? "lowest validation loss" : "the last";
-  if (finished) return `${plural(epochs, "epoch")}; the model, of epoch ${kept} (${why}), is in ${model}`;
-  if (!written) return "stopped before the training began; nothing was written";
-  return `saved in ${out} after ${plural(epochs, "whole epoch")}; the same command with --resume goes on`;
+  if (finished && !written) return `the run was already finished; its model in ${model} is unchanged`;
+  const why = keep === "best" ? "lowest validation loss" : "last";
+  if (finished) return `${plural(epochs, "epoch")}; the model of epoch ${kept} (${why}) is in ${model}`;
+  if (!written) return "stopped before training started; nothing was written";
+  return `saved in ${out} after ${plural(epochs, "complete epoch")}; resume with --resume`;
 }
 
-/** What the folder holds and what is asked for must fit, before the data is read. */
+/** Checks that the flags match the folder's contents, before the data is read. */
 async function checkOut(out: string, { resume, force }: Flags): Promise<void> {
   const begun = existsSync(join(out, "checkpoint.bin"));
-  if (resume && force) throw new ConfigError("USAGE", "--resume and --force: give one of them");
+  if (resume && force)
+    throw new ConfigError("USAGE", "--resume and --force cannot be combined; give one of them");
   if (resume && !begun)
-    throw new ConfigError("TRAIN_OUT", `${out} holds no checkpoint to go on from; begin without --resume`);
+    throw new ConfigError("TRAIN_OUT", `${out} holds no checkpoint to resume from; start without --resume`);
   if (!resume && !force && (begun || existsSync(join(out, "model"))))
     throw new ConfigError(
       "TRAIN_OUT",
-      `${out} holds a run already; ${begun ? "go on with it by --resume, " : ""}begin anew by --force, or give another --out`,
+      `${out} already holds a run; ${begun ? "resume it with --resume, " : ""}start over with --force, or choose another --out`,
     );
   await checkFolder("--out", out);
 }

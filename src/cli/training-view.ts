@@ -6,12 +6,12 @@ import { errorColumns, fitting } from "./terminal.js";
 
 const REFRESH_MS = 200;
 
-/** The figures of a training run: a bar in place on a terminal, and one line an epoch everywhere. */
+/** The figures of a training run: a bar on a terminal, and one line per epoch everywhere. */
 export class TrainingView {
   readonly #wanted: boolean;
   readonly #draw: Redrawn;
   #drawnMs = 0;
-  /** Stands above the bar. */
+  /** Shown above the bar. */
   heading = "";
 
   constructor(wanted: boolean, draw: Redrawn) {
@@ -19,9 +19,9 @@ export class TrainingView {
     this.#draw = draw;
   }
 
-  /** The teacher has seen so many pictures; then training begins. */
+  /** The teacher has labelled `done` images; training starts after the last. */
   taught(done: number, of: number): void {
-    this.#show((width) => `asking the teacher  ${bar(done / of, width)}  ${done} of ${of} pictures`);
+    this.#show((width) => `running the teacher  ${bar(done / of, width)}  ${done} of ${of} images`);
   }
 
   step({ epoch, epochs, batch, batches, loss, accuracy, imagesPerSecond }: StepReport): void {
@@ -58,7 +58,7 @@ export class TrainingView {
   }
 }
 
-/** What an epoch came to. */
+/** The results of an epoch. */
 export function epochText(report: EpochReport, epochs?: number): string {
   const { epoch, loss, accuracy, validationLoss, validationAccuracy } = report;
   const of = epochs === undefined ? "" : `/${epochs}`;

@@ -12,15 +12,15 @@ interface Flags {
   readonly json?: boolean;
 }
 
-/** What is told of a file. */
+/** The result for one file. */
 interface Verdict {
   readonly file: string;
   readonly ok: boolean;
-  /** Components of a file that is fine. */
+  /** Number of components of a valid file. */
   readonly components?: number;
   /** One line each. */
   readonly errors: readonly string[];
-  /** Options that do nothing; and what may be fine where it runs: recordings and other files that are not here. */
+  /** Options without effect, and missing files, which may exist where the pipeline runs. */
   readonly warnings: readonly string[];
 }
 
@@ -34,8 +34,8 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       `
-Exits with 2 if a file is wrong. Missing recordings and models are reported but do not count as mistakes: they may exist
-where the pipeline runs.
+Exits with 2 if a file is invalid. Missing recordings and models are reported but do not count as mistakes: they may
+exist where the pipeline runs.
 
 Examples:
   $ pipeline validate lobby.yaml
@@ -49,7 +49,7 @@ Examples:
       if (json) process.stdout.write(`${JSON.stringify(verdicts, null, 2)}\n`);
       else
         for (const { file, ok, components = 0, warnings } of verdicts) {
-          if (ok) process.stdout.write(`${file}: fine, ${plural(components, "component")}\n`);
+          if (ok) process.stdout.write(`${file}: ok, ${plural(components, "component")}\n`);
           for (const warning of warnings)
             process.stderr.write(`${pc.yellow("warning")}: ${printable(warning)}\n`);
         }
@@ -72,7 +72,7 @@ async function judge(file: string, set: readonly string[]): Promise<Verdict> {
   }
 }
 
-/** What is to be read, and is not here. */
+/** Warnings for missing input files. */
 async function missing({ nodes }: Plan): Promise<string[]> {
   const { pathsOf } = await import("../pipeline/paths.js");
   const { placeText } = await import("../pipeline/yaml.js");
@@ -86,7 +86,7 @@ async function missing({ nodes }: Plan): Promise<string[]> {
         () => true,
         () => false,
       );
-      if (!there) warnings.push(`${placeText(node.place)}: ${node.component.type}: ${path} is not here`);
+      if (!there) warnings.push(`${placeText(node.place)}: ${node.component.type}: ${path} not found`);
     }
   }
   return warnings;

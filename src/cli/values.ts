@@ -1,9 +1,9 @@
 import { ConfigError } from "../errors.js";
 import { parseDuration } from "../pipeline/quantities.js";
 
-// Values of options on the command line; each throws `ConfigError` for what is none.
+// Parsers for option values; each throws `ConfigError` on invalid input.
 
-/** `80` or `80%` as 0.8. A bare `0.7` is refused: it may be meant as 70 %. */
+/** `80` or `80%` as 0.8. A bare `0.7` is rejected: it may be meant as 70 %. */
 export function percent(flag: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)%?$/.exec(text);
   if (!match || Number(match[1]) > 100) throw wrong(flag, text, "a percentage from 0 to 100");
@@ -30,5 +30,5 @@ export function duration(flag: string, text: string): number {
 }
 
 function wrong(flag: string, text: string, wanted: string): ConfigError {
-  return new ConfigError("USAGE", `${flag} ${text}: it must be ${wanted}`);
+  return new ConfigError("USAGE", `${flag} ${text}: must be ${wanted}`);
 }

@@ -2,22 +2,22 @@ import { randomBytes } from "node:crypto";
 import { InvalidArgumentError } from "commander";
 import type { Added } from "../pipeline/load.js";
 
-/** `host:port`, or a port alone. */
+/** `host:port`, or only a port. */
 export function webAddress(text: string): string {
   const [, host = "127.0.0.1", port = ""] = /^(?:(\[[\da-fA-F:.]+\]|[^\s:/]+):)?(\d{1,5})$/.exec(text) ?? [];
   if (port && Number(port) <= 65_535) return `${host}:${port}`;
   throw new InvalidArgumentError(
-    "Write host:port, e.g. --web 127.0.0.1:8088; --web alone stands after the file.",
+    "Write host:port, e.g. --web 127.0.0.1:8088; without an address, put --web after the file.",
   );
 }
 
-/** The sink that `--web` adds. A token that had to be made is printed: without it nobody could see the page. */
+/** The sink added by `--web`. Prints a generated token: without it nobody could open the page. */
 export function webSink(given: string | true): Added {
   const listen = given === true ? undefined : given;
   const own = listen === undefined || /^(localhost|127\.[\d.]+|\[::1\]):/.test(listen);
   const set = process.env.EKSPRESI_WEB_TOKEN;
   const token = set || (own ? undefined : randomBytes(18).toString("base64url"));
-  if (token && !set) process.stderr.write(`--web: the page asks for this token: ${token}\n`);
+  if (token && !set) process.stderr.write(`--web: the page will ask for this token: ${token}\n`);
   return {
     section: "sinks",
     present: "set",

@@ -44,36 +44,36 @@ export function register(program: Command): void {
   const worker = program
     .command("worker")
     .description(
-      "Processes cameras and recordings that `pipeline submit` put into the queue on NATS, or runs models for other machines.",
+      "Processes cameras and recordings queued on NATS by `pipeline submit`, or runs models for other machines.",
     )
     .option(
       "--folder <folder>",
-      "the only folder that jobs write to; paths in their pipelines are relative to it",
+      "the only folder that jobs may write to; paths in their pipelines are relative to it",
       ".",
     )
     .option("--read <folder>", "another folder that jobs may read (repeatable)", collect, [])
     .option("--env <name>", "an environment variable that pipelines may use (repeatable)", collect, [])
     .addOption(
-      new Option("--take <kinds...>", "takes only these kinds of job (default: both)").choices([
+      new Option("--take <kinds...>", "takes only these kinds of jobs (default: both)").choices([
         "camera",
         "recording",
       ]),
     )
-    .option("--max-load <percent>", "takes no further job while more of the CPU is in use; 0: no limit", "80")
+    .option("--max-load <percent>", "takes no more jobs while CPU usage is above this; 0: no limit", "80")
     .option(
       "--max-dropped <percent>",
-      "takes no further job while a camera drops more of its frames, and gives the newest camera back after 30 s; 100: no limit",
+      "takes no more jobs while a camera drops more of its frames than this, and returns the newest camera to the queue after 30 s; 100: no limit",
       "10",
     )
-    .option("--tries <n>", "sets a job aside after this many failures in a row", "5")
-    .option("--grace <duration>", "how long recordings may continue after Ctrl-C or SIGTERM", "0s")
+    .option("--tries <n>", "sets a job aside after this many consecutive failures", "5")
+    .option("--grace <duration>", "how long recordings may keep running after Ctrl-C or SIGTERM", "0s")
     .option(
       "--ack-wait <duration>",
-      "silence after which a worker's jobs go to others; only used when creating the queue",
+      "silence after which a worker's jobs go to other workers; only used when creating the queue",
       "6s",
     )
     .option("--replicas <n>", "copies of the queue in a cluster; only used when creating the queue", "1")
-    .option("--name <name>", "name shown by `pipeline jobs` (default: host and a few random letters)")
+    .option("--name <name>", "name shown by `pipeline jobs` (default: host name and a few random letters)")
     .option("--inference", "runs models for `classify: { engine: nats }` instead of taking jobs")
     .option(
       "--model <model>",
@@ -96,7 +96,8 @@ export function register(program: Command): void {
       "after",
       `
 Each job runs in its own process. Ctrl-C or SIGTERM hands cameras over to other workers at once; a second one exits
-immediately. A worker that dies or is cut off loses its jobs after --ack-wait, and stops watching on its own before that.
+immediately. A worker that dies or loses its connection loses its jobs after --ack-wait; a disconnected one stops its
+cameras before that.
 
 Examples:
   $ pipeline worker --folder /srv/ekspresi --env DOOR_URL --metrics 0.0.0.0:9464
@@ -112,7 +113,7 @@ async function work(flags: Flags): Promise<void> {
   const options = optionsOf(flags);
   await checkFolders(flags);
   const log = createLog({ quiet: flags.quiet ?? false, json: flags.json ?? false, around: (say) => say() });
-  const signals = new Signals("handing work over");
+  const signals = new Signals("handing over jobs");
   signals.say = log.info;
   const state: State = { connected: false };
   const metrics = await serve(flags.metrics, log, state);
@@ -128,7 +129,7 @@ async function work(flags: Flags): Promise<void> {
       state.worker = await Worker.open({ ...options, nats, log, stop: signals.stop, abort: signals.abort });
       const takes = options.take.map((kind) => `${kind}s`).join(" and ");
       const { folder } = options.rules;
-      log.info(`worker ${options.worker} at ${nats.shown}: takes ${takes}; jobs may write in ${folder}`);
+      log.info(`worker ${options.worker} at ${nats.shown}: takes ${takes}; jobs may write to ${folder}`);
       await state.worker.run();
     }
   } finally {
@@ -139,22 +140,22 @@ async function work(flags: Flags): Promise<void> {
   if (signals.abort.aborted) process.exit(130);
 }
 
-/** Before a server is waited for. */
+/** Called before waiting for a server. */
 async function checkFolders({ folder, read, inference }: Flags): Promise<void> {
   if (!inference) await checkFolder("--folder", folder);
   for (const path of read)
     if (!(await stat(path).catch(() => undefined))?.isDirectory())
       throw new ConfigError(
         "WORKER_READ",
-        `--read ${path}: there is no such folder; make it or leave it out`,
+        `--read ${path}: folder not found; create it or remove the option`,
       );
 }
 
-/** What the probes look at. */
+/** What the health probes check. */
 interface State {
   connected: boolean;
   worker?: Worker;
-  /** Text of an inference worker's metrics, once its models run. */
+  /** Renders an inference worker's metrics, once its models run. */
   inference?: () => string;
 }
 
@@ -176,7 +177,7 @@ async function runModels(
   });
 }
 
-/** Flags of one kind of worker, given to the other. */
+/** Rejects flags of one kind of worker given to the other. */
 function checkKind(flags: Flags): void {
   const { inference = false, model, threads, strict, provider, take, read, env } = flags;
   const idle = inference
@@ -192,8 +193,8 @@ function checkKind(flags: Flags): void {
     throw new ConfigError(
       "WORKER_KIND",
       inference
-        ? `${flag} is for a worker that takes jobs; leave it or --inference out`
-        : `${flag} is for a worker that runs models; give --inference too, or leave it out`,
+        ? `${flag} only applies to workers that take jobs; remove it or --inference`
+        : `${flag} only applies to workers that run models; add --inference, or remove it`,
     );
 }
 
@@ -203,7 +204,7 @@ function optionsOf(flags: Flags) {
   for (const name of flags.env) {
     const value = process.env[name];
     if (value === undefined)
-      throw new ConfigError("WORKER_ENV", `--env ${name}: it is not set; set it or leave it out`);
+      throw new ConfigError("WORKER_ENV", `--env ${name}: variable not set; set it or remove the option`);
     env[name] = value;
   }
   const take: JobKind[] = [...new Set(flags.take ?? (["camera", "recording"] as const))];
@@ -227,7 +228,7 @@ function optionsOf(flags: Flags) {
 
 const CONNECT_EVERY_MS = 2000;
 
-/** A worker may be started before its server is: it waits until that is there, or the worker is stopped. */
+/** Connects to a server that may start later than the worker: retries until connected or stopped. */
 async function connectPatiently(
   flags: Flags,
   name: string,
@@ -241,7 +242,7 @@ async function connectPatiently(
       return await connectNats(natsOptions(flags), { name: `ekspresi worker ${name}` });
     } catch (error) {
       if (!(error instanceof NatsError) || error.code !== "NATS_UNREACHABLE") throw error;
-      if (!told) log.warn(`${error.message}; trying again until it is there`);
+      if (!told) log.warn(`${error.message}; retrying until it is available`);
       told = true;
       await sleep(CONNECT_EVERY_MS, undefined, { signal: stop }).catch(() => {});
     }
@@ -264,7 +265,7 @@ async function watch(nats: Nats, log: Log, state: State): Promise<void> {
   });
 }
 
-/** The worker's own metrics, and those of each job's run. */
+/** Serves the worker's own metrics and those of each job's run. */
 async function serve(
   listenAt: string | undefined,
   log: Log,
@@ -291,7 +292,7 @@ async function serve(
       return trouble === undefined ? [] : [trouble];
     },
   });
-  log.info(`metrics at ${server.url}/metrics`, { url: server.url });
+  log.info(`serving metrics at ${server.url}/metrics`, { url: server.url });
   return {
     close: async () => {
       own.close();

@@ -1,20 +1,20 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
-/** What was looked at, and how it stands. */
+/** One check and its result. */
 export interface Check {
   readonly name: string;
-  /** `missing` matters only where `required` is set. */
+  /** `missing` only matters if `required` is set. */
   readonly state: "ok" | "missing";
-  /** Nothing runs without it. */
+  /** Whether nothing runs without it. */
   readonly required: boolean;
-  /** One line: what was found. */
+  /** What was found, in one line. */
   readonly detail: string;
-  /** What to do to have it; one line. */
+  /** How to get it, in one line. */
   readonly help?: string;
 }
 
-/** Standard output and error of a program together; rejects when it does not start or fails. Ends after 5 s. */
+/** A program's standard output and error combined; rejects if it does not start or fails. Times out after 5 s. */
 export async function outputOf(program: string, args: readonly string[], mayFail = false): Promise<string> {
   try {
     const { stdout, stderr } = await promisify(execFile)(program, [...args], { timeout: 5000 });

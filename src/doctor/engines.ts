@@ -26,12 +26,12 @@ export async function checkOnnx(): Promise<Check> {
       required: true,
       state: "missing",
       detail: messageOf(error),
-      help: "where it is built for: npm install onnxruntime-node; Windows needs Microsoft's Visual C++ runtime too",
+      help: "on supported platforms: npm install onnxruntime-node; Windows also needs Microsoft's Visual C++ runtime",
     };
   }
 }
 
-/** The first of some packages that is installed. They are not loaded: a broken native one would end the process. */
+/** The first installed one of some packages. Does not load them: a broken native one would end the process. */
 export function checkOptional(name: string, packages: readonly string[], help: string): Check {
   const installed = packages.find(isInstalled);
   if (installed) return { name, required: false, state: "ok", detail: `${installed} is installed` };
@@ -47,7 +47,7 @@ function isInstalled(name: string): boolean {
   }
 }
 
-/** Every model that comes with the package, each file's size and hash checked against its card. */
+/** All shipped models; checks each file's size and hash against its card. */
 export async function checkModels(): Promise<Check[]> {
   const names = shippedModels();
   if (names.length === 0)
@@ -56,8 +56,8 @@ export async function checkModels(): Promise<Check[]> {
         name: "models",
         required: true,
         state: "missing",
-        detail: "no model came with the package",
-        help: "install the package again, or make one: pipeline train",
+        detail: "no shipped models found",
+        help: "reinstall the package, or train a model: pipeline train",
       },
     ];
   return Promise.all(names.map(checkModel));
@@ -76,7 +76,7 @@ async function checkModel(name: string): Promise<Check> {
       name: `model ${name}`,
       required: true,
       state: "ok",
-      detail: `${version}, ${labels.length} labels, ${model.card.files.length === 1 ? "its file" : "its files"} unaltered${quality}`,
+      detail: `${version}, ${labels.length} labels, ${model.card.files.length === 1 ? "file" : "files"} intact${quality}`,
     };
   } catch (error) {
     return {
@@ -84,7 +84,7 @@ async function checkModel(name: string): Promise<Check> {
       required: true,
       state: "missing",
       detail: messageOf(error),
-      help: "install the package again",
+      help: "reinstall the package",
     };
   }
 }

@@ -5,7 +5,7 @@ import { checkNats } from "./nats.js";
 
 export type { Check } from "./check.js";
 
-/** Looks at everything that a pipeline may need. Never throws: what cannot be had is a check's result. */
+/** Checks everything a pipeline may need. Never throws: failures are part of the results. */
 export async function examine(): Promise<Check[]> {
   const groups = await Promise.all([
     checkNode(),
@@ -30,10 +30,10 @@ export async function examine(): Promise<Check[]> {
   return groups.flat();
 }
 
-/** What every user should know before results are used. */
+/** What every user should know before using results. */
 export const RESPONSIBLE_USE =
-  "What the model can tell: which of seven posed expressions a face resembles, about as often right as its card says, " +
-  "less so for faces unlike those it learnt from (age, skin, glasses, masks, angle, light). What it cannot tell: what " +
-  "a person feels, thinks or intends. Do not decide about people with it. In the EU emotion recognition is prohibited " +
-  "at work and in education, and elsewhere those filmed must be told (AI Act, articles 5 and 50). No picture is kept " +
-  "unless a sink asks for it.";
+  "The model can tell which of seven posed expressions a face resembles, with about the accuracy stated in its card, " +
+  "and less for faces unlike its training data (age, skin, glasses, masks, angle, light). It cannot tell what a " +
+  "person feels, thinks or intends. Do not base decisions about people on it. In the EU, emotion recognition is " +
+  "prohibited at work and in education; elsewhere, the people filmed must be informed (AI Act, articles 5 and 50). " +
+  "No frames are stored unless a sink asks for it.";

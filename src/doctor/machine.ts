@@ -57,13 +57,13 @@ export async function checkGpu(): Promise<Check> {
       name: "gpu",
       required: false,
       state: "missing",
-      detail: "no NVIDIA GPU answers (nvidia-smi); the CPU does the work",
-      help: "for `classify: { provider: cuda }` install NVIDIA's driver, CUDA 12 and cuDNN 9",
+      detail: "no NVIDIA GPU found (nvidia-smi); using the CPU",
+      help: "for `classify: { provider: cuda }`, install NVIDIA's driver, CUDA 12 and cuDNN 9",
     };
   }
 }
 
-/** Cameras by the names that `webcam` takes. */
+/** Cameras by the names that `webcam` accepts. */
 export async function checkCameras(): Promise<Check> {
   const cameras = await listCameras().catch(() => []);
   if (cameras.length > 0)
@@ -72,11 +72,11 @@ export async function checkCameras(): Promise<Check> {
     name: "cameras",
     required: false,
     state: "missing",
-    detail: "no camera is attached, or this user may not see it",
+    detail: "no camera is connected, or this user has no access",
     help:
       process.platform === "linux"
-        ? "plug one in (`/dev/video0` appears); in a container pass --device /dev/video0; else add the user to the group `video`"
-        : "plug one in and allow the terminal to use it in the system's privacy settings",
+        ? "connect one (`/dev/video0` appears); in a container, pass --device /dev/video0; otherwise add the user to the group `video`"
+        : "connect one, and allow the terminal to use it in the system's privacy settings",
   };
 }
 
@@ -88,7 +88,7 @@ async function listCameras(): Promise<string[]> {
   const format = process.platform === "darwin" ? "avfoundation" : "dshow";
   const input = process.platform === "darwin" ? "" : "dummy";
   const { path } = await findFfmpeg();
-  // Listing always ends with a failure: nothing was opened.
+  // Listing always exits with an error because nothing was opened.
   const text = await outputOf(
     path,
     ["-hide_banner", "-f", format, "-list_devices", "true", "-i", input],
@@ -102,7 +102,7 @@ async function linuxName(node: string): Promise<string> {
   return name ? ` (${name.trim()})` : "";
 }
 
-/** Names of video devices in what ffmpeg lists. */
+/** Names of video devices in ffmpeg's list. */
 export function parseDevices(text: string, format: "avfoundation" | "dshow"): string[] {
   const video = text.split(/(?:AVFoundation|DirectShow) audio devices/)[0] ?? "";
   const line = format === "avfoundation" ? /\] \[(\d+)\] (.+)$/gm : /\]\s+"([^"@][^"]*)"(?! \(audio\))/gm;
@@ -120,7 +120,7 @@ export async function checkFolder(folder = process.cwd()): Promise<Check> {
     name: "folder",
     required: false,
     state: writable ? "ok" : "missing",
-    detail: writable ? `${folder} can be written` : `${folder} cannot be written`,
+    detail: writable ? `${folder} is writable` : `${folder} is not writable`,
     ...(!writable && { help: "write results elsewhere: `path: /elsewhere/events.jsonl` in the sink" }),
   };
 }

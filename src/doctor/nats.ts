@@ -4,7 +4,7 @@ import { DEFAULT_URL, parseAddresses, readGreeting, shownAddresses } from "../na
 import { harmless } from "../text.js";
 import type { Check } from "./check.js";
 
-/** Whether a NATS server greets at the first of `NATS_URL`'s addresses. The greeting comes before any login. */
+/** Whether a NATS server answers at the first address of `NATS_URL`. Needs no login. */
 export async function checkNats(url = process.env.NATS_URL || DEFAULT_URL, timeoutMs = 1500): Promise<Check> {
   let shown = redact(url);
   try {
@@ -24,7 +24,7 @@ export async function checkNats(url = process.env.NATS_URL || DEFAULT_URL, timeo
       required: false,
       state: "missing",
       detail: `no server at ${shown} (${messageOf(error)}); only the nats sink, events, worker, submit and jobs need one`,
-      help: "start one: docker run -p 4222:4222 nats -js; or name yours: NATS_URL=nats://host:4222",
+      help: "start one: docker run -p 4222:4222 nats -js; or give yours: NATS_URL=nats://host:4222",
     };
   }
 }

@@ -3,7 +3,7 @@ import type { Colour } from "./palette.js";
 type Triple = readonly [number, number, number];
 type Matrix = readonly [Triple, Triple, Triple];
 
-/** What is left of linear red, green and blue without one kind of cones (Machado, Oliveira and Fernandes 2009). */
+/** Linear red, green and blue as seen without one kind of cone (Machado, Oliveira and Fernandes 2009). */
 const WITHOUT_CONES: readonly Matrix[] = [
   [
     [0.152286, 1.052583, -0.204868],
@@ -22,7 +22,7 @@ const WITHOUT_CONES: readonly Matrix[] = [
   ],
 ];
 
-// Oklab (Ottosson 2020), in which distances are about as they are seen.
+// Oklab (Ottosson 2020), a perceptually uniform colour space.
 const TO_CONES: Matrix = [
   [0.4122214708, 0.5363325363, 0.0514459929],
   [0.2119034982, 0.6806995451, 0.1073969566],
@@ -35,15 +35,15 @@ const TO_LAB: Matrix = [
 ];
 
 /**
- * How far apart two colours look to whoever sees the least difference: with all cones, or without those of one kind.
- * 0 to about 1; below 0.02 hardly anyone sees one.
+ * Perceived difference of two colours for whoever sees the least: with all cones, or without one kind. 0 to about 1;
+ * below 0.02 it is hardly visible.
  */
 export function difference(a: Colour, b: Colour): number {
   const [seenA, seenB] = [seen(a), seen(b)];
   return Math.min(...seenA.map((view, i) => distance(view, seenB[i] ?? view)));
 }
 
-/** A colour as Oklab, for each kind of eye. */
+/** A colour in Oklab for each kind of colour vision. */
 function seen(colour: Colour): Triple[] {
   const linear = linearOf(colour);
   const views = [linear, ...WITHOUT_CONES.map((matrix) => times(matrix, linear))];
@@ -53,7 +53,7 @@ function seen(colour: Colour): Triple[] {
   });
 }
 
-/** Red, green and blue as light, 0 to 1: without sRGB's curve (IEC 61966-2-1). */
+/** Linear red, green and blue, 0 to 1: without the sRGB transfer curve (IEC 61966-2-1). */
 export function linearOf(colour: Colour): Triple {
   const channel = (at: number) => {
     const value = Number.parseInt(colour.slice(at, at + 2), 16) / 255;

@@ -48,18 +48,18 @@ export const EmotionData = Type.Object(
       },
     ),
     frame: Type.Integer({ minimum: 0, description: "Number of the frame in its source, from 0." }),
-    picture: Type.Optional(Type.String({ description: "File name of the picture, for an `images` source." })),
+    picture: Type.Optional(Type.String({ description: "File name of the image, for an `images` source." })),
     mediaTimeMs: Type.Number({ description: "Media time of the frame in ms, from the container's PTS." }),
-    sinceMs: Type.Number({ description: "Media time in ms at which this label began." }),
+    sinceMs: Type.Number({ description: "Media time in ms at which this label started." }),
     model: Type.Object(
       { name: Type.String(), version: Type.String() },
-      { description: "The model that gave the probabilities." },
+      { description: "The model the probabilities come from." },
     ),
     purpose: Type.Optional(
-      Type.String({ description: "Why these data are collected, from the pipeline file." }),
+      Type.String({ description: "Why the data is collected, from the pipeline file." }),
     ),
     retention: Type.Optional(
-      Type.String({ description: "How long they may be kept, from the pipeline file." }),
+      Type.String({ description: "How long the data may be kept, from the pipeline file." }),
     ),
   },
   { additionalProperties: false },

@@ -34,8 +34,8 @@ const OPEN = 0x7b;
 const CLOSE = 0x7d;
 
 /**
- * Writes an event as JSON, in UTF-8: what `JSON.stringify` gives for one whose fields are in the schema's order, in
- * half of the time. For `at`, and what is returned, see `src/bytes.ts`.
+ * Writes an event as UTF-8 JSON, equal to `JSON.stringify` of an event with its fields in schema order, but in half the
+ * time. For `at` and the return value, see `src/bytes.ts`.
  */
 export function putEvent(to: Buffer, at: number, event: EmotionEvent): number {
   at = putBytes(to, at, SPECVERSION);
@@ -89,7 +89,7 @@ function putShares(to: Buffer, at: number, shares: Readonly<Record<string, numbe
   const start = at;
   let n = 0;
   for (const name in shares) {
-    // Those of the last event, in their order, are found without looking.
+    // Names in the order of the last event are found without a lookup.
     let found = lastNames[n];
     if (found?.name !== name) {
       found = known(name);
@@ -99,7 +99,7 @@ function putShares(to: Buffer, at: number, shares: Readonly<Record<string, numbe
     at = putField(to, at, found.field, shares[name] ?? 0);
   }
   if (at === start) at++;
-  to[start] = OPEN; // over the first comma
+  to[start] = OPEN; // overwrites the first comma
   to[at] = CLOSE;
   return at + 1;
 }
@@ -116,13 +116,13 @@ function putBox(to: Buffer, at: number, box: EmotionData["box"]): number {
 interface Name {
   readonly name: string;
   readonly json: Uint8Array;
-  /** As a field behind others: `,"name":`. */
+  /** As a field after others: `,"name":`. */
   readonly field: Uint8Array;
 }
 
-/** Names that came before: there are few, and each event has the same. */
+/** Cache of names: there are few, and they are the same in each event. */
 const names = new Map<string, Name>();
-/** Of the probabilities written last. */
+/** Names of the probabilities written last. */
 const lastNames: Name[] = [];
 
 function known(name: string): Name {

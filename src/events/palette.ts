@@ -4,8 +4,8 @@ import { difference } from "./colour-difference.js";
 export type Colour = `#${string}`;
 
 /**
- * One colour an expression, the same in every picture, page and report. The palette of Okabe and Ito ("Color universal
- * design", 2008), told apart with any common form of colour blindness.
+ * One colour per expression, the same in every video, page and report. The palette of Okabe and Ito ("Color universal
+ * design", 2008) can be distinguished with any common form of colour blindness.
  */
 const KNOWN: Readonly<Record<string, Colour>> = {
   happy: "#E69F00",
@@ -18,15 +18,15 @@ const KNOWN: Readonly<Record<string, Colour>> = {
 };
 
 /**
- * For labels of other models. Each is told from the light and from the dark background of page and report (3:1, as WCAG
- * 2.2 has it for graphics), which leaves little room: they are chosen so that some of them differ from any of the above.
+ * For labels of other models. Each stands out from the light and dark backgrounds of page and report (3:1, as WCAG 2.2
+ * requires for graphics), which leaves little choice: for any of the above, some of them differ from it.
  */
 const FURTHER: readonly Colour[] = [
   ...(["#BB55FF", "#EE0011", "#117799", "#DD22CC", "#888877"] as const),
   ...(["#667722", "#886666", "#AA11FF", "#CC1199", "#009944"] as const),
 ];
 
-/** The colour of each label of a model; the same for the same labels, in whatever order they come. */
+/** The colour of each label of a model; the same for the same labels in any order. */
 export function coloursOf(labels: readonly string[]): Colour[] {
   const colours = new Map<string, Colour>();
   const unknown: string[] = [];
@@ -45,7 +45,7 @@ export function coloursOf(labels: readonly string[]): Colour[] {
   return labels.map((label) => colours.get(label) ?? "#999999");
 }
 
-/** The candidate that differs most from the one of `taken` that it is most like. */
+/** The candidate whose smallest difference from any of `taken` is the largest. */
 function farthest(candidates: ReadonlySet<Colour>, taken: ReadonlyMap<string, Colour>): Colour | undefined {
   let best: Colour | undefined;
   let most = Number.NEGATIVE_INFINITY;

@@ -2,22 +2,22 @@ import type { ErrorObject } from "ajv";
 import type { EmotionEvent } from "./event.js";
 import { validate } from "./validator.js";
 
-/** Whether a value is an emotion event; further fields are allowed. */
+/** Whether a value is an emotion event; additional fields are allowed. */
 export function isEmotionEvent(value: unknown): value is EmotionEvent {
   return validate(value);
 }
 
-/** Why a value is no emotion event, in a few words that hold nothing of the value itself; undefined where it is one. */
+/** Why a value is not an emotion event, without any data from the value; undefined if it is one. */
 export function whyNoEvent(value: unknown): string | undefined {
   if (validate(value)) return undefined;
   const [error] = validate.errors ?? [];
-  return error ? reason(error) : "it does not fit the schema";
+  return error ? reason(error) : "it does not match the schema";
 }
 
-/** The value as an emotion event. Throws `TypeError` that says what is wrong where it is none. */
+/** Returns the value as an emotion event. Throws a `TypeError` with the reason if it is not one. */
 export function parseEvent(value: unknown): EmotionEvent {
   const why = whyNoEvent(value);
-  if (why !== undefined) throw new TypeError(`no emotion event: ${why}`);
+  if (why !== undefined) throw new TypeError(`not an emotion event: ${why}`);
   return value as EmotionEvent;
 }
 
@@ -25,8 +25,7 @@ function reason({ instancePath, message, keyword, params }: ErrorObject): string
   const at = instancePath.slice(1).replaceAll("/", ".");
   if (keyword === "required") return `\`${at ? `${at}.` : ""}${String(params.missingProperty)}\` is missing`;
   const what = keyword === "const" ? `must be ${JSON.stringify(params.allowedValue)}` : message;
-  // Names of probabilities come from outside, and stand in the path.
-  if (at === "" && keyword === "type")
-    return "it must be an object; of a text, what `JSON.parse` makes of it";
+  // The path may contain names of probabilities, which are untrusted.
+  if (at === "" && keyword === "type") return "it must be an object; parse text with `JSON.parse` first";
   return at ? `\`${at.replace(/^(data\.(?:probabilities|raw))\..*/s, "$1")}\` ${what}` : `it ${what}`;
 }

@@ -17,25 +17,20 @@ function family(
   };
 }
 
-/** What is told of an inference worker. */
+/** Metrics of an inference worker. */
 export const INFERENCE_FAMILIES: readonly Family<Figures>[] = [
   {
     name: "ekspresi_inference_info",
     type: "gauge",
-    help: "Always 1; its labels give the model and what runs it.",
+    help: "Always 1; the labels give the model and what runs it.",
     read: (all) =>
       all.map(({ model, version, provider }) => ({ labels: { model, version, provider }, value: 1 })),
   },
-  family(
-    "ekspresi_inference_requests_total",
-    "counter",
-    "Requests that have arrived.",
-    ({ requests }) => requests,
-  ),
+  family("ekspresi_inference_requests_total", "counter", "Requests received.", ({ requests }) => requests),
   family(
     "ekspresi_inference_refused_total",
     "counter",
-    "Requests answered with an error, or dropped because the requester no longer waited.",
+    "Requests answered with an error, or dropped because the client had stopped waiting.",
     ({ refused }) => refused,
   ),
   family("ekspresi_inference_batches_total", "counter", "Batches run.", ({ batches }) => batches),

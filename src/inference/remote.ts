@@ -16,23 +16,23 @@ import {
 
 export interface RemoteOptions {
   readonly nats: NatsOptions;
-  /** How long an answer may take before another worker is asked, ms. */
+  /** How long a response may take before another worker is asked, ms. */
   readonly timeoutMs: number;
-  /** Opens the engine of this machine, when nobody else answers; without it a batch that nobody runs is an error. */
+  /** Opens a local engine if no worker answers; without it, a batch that no worker runs is an error. */
   readonly openLocal?: () => Promise<Engine>;
   readonly log: { warn(message: string): void; info(message: string): void };
 }
 
-/** After nobody answered, this machine does the work for so long before others are asked again, ms. */
+/** After no worker answered, how long this machine does the work before asking again, ms. */
 const AWAY_MS = 5000;
 /** Room for headers in a message. */
 const HEADERS_BYTES = 1024;
 const LEAST_PAYLOAD = 64 * 1024;
 
 /**
- * An engine whose batches are run by the workers of `pipeline worker --inference`. A batch goes to any of them; when
- * that one does not answer in time, to one that says that it is there; when none is, to this machine's own engine.
- * Rejects with `NatsError` where the options are wrong, and where no server is there and there is no `openLocal`.
+ * An engine whose batches are run by `pipeline worker --inference` workers. A batch goes to any of them; if that one
+ * does not answer in time, to one that reports itself available; if there is none, to this machine's own engine.
+ * Rejects with `NatsError` if the options are wrong, or if no server is available and there is no `openLocal`.
  */
 export async function openRemoteEngine(model: Model, options: RemoteOptions): Promise<Engine> {
   const engine = new RemoteEngine(model, options);
@@ -49,7 +49,7 @@ class RemoteEngine implements Engine {
   #connecting: Promise<void> | undefined;
   #local: Promise<Engine> | undefined;
   #awayUntilMs = 0;
-  /** What was last told: whether workers answer. */
+  /** Whether workers answer, as last logged. */
   #told: "there" | "away" | undefined;
   #closed = false;
 
@@ -74,20 +74,20 @@ class RemoteEngine implements Engine {
   }
 
   async run(crops: Float32Array, n: number): Promise<Float32Array> {
-    const own = crops.slice(); // the caller's may change once this returns
+    const own = crops.slice(); // the caller may change its array once this returns
     if (performance.now() >= this.#awayUntilMs) {
       try {
         const probabilities = await this.#remote(own, n);
         this.#awayUntilMs = 0;
         if (this.#told === "away")
-          this.#options.log.info(`model ${this.#model.card.name}: workers answer again`);
+          this.#options.log.info(`model ${this.#model.card.name}: workers are answering again`);
         this.#told = "there";
         return probabilities;
       } catch (error) {
         if (this.#closed || !this.#options.openLocal)
           throw new OperatorError(
             "INFERENCE",
-            `model ${this.#model.card.name}: no worker runs it: ${messageOf(error)}; start \`pipeline worker --inference\``,
+            `model ${this.#model.card.name}: no worker available (${messageOf(error)}); start \`pipeline worker --inference\``,
             { cause: error },
           );
         this.#away(messageOf(error));
@@ -95,7 +95,7 @@ class RemoteEngine implements Engine {
     }
     this.#local ??= this.#options.openLocal?.();
     const local = await this.#local;
-    if (!local) throw new OperatorError("INFERENCE", `model ${this.#model.card.name}: nobody runs it`);
+    if (!local) throw new OperatorError("INFERENCE", `model ${this.#model.card.name}: no worker available`);
     this.provider = `${local.provider} (instead of nats)`;
     return local.run(own, n);
   }
@@ -124,7 +124,7 @@ class RemoteEngine implements Engine {
         this.#connecting = undefined;
       });
       await this.#connecting;
-      if (!this.#nats) throw new OperatorError("INFERENCE", "no NATS server is there");
+      if (!this.#nats) throw new OperatorError("INFERENCE", "no NATS server available");
       return this.#remote(crops, n);
     }
     const { width, height } = this.#model.card.input;
@@ -140,7 +140,7 @@ class RemoteEngine implements Engine {
     return probabilities;
   }
 
-  /** Asks any worker, and when that fails one that says it is there. */
+  /** Asks any worker, and if that fails, one that reports itself available. */
   async #ask({ connection }: Nats, crops: Float32Array, n: number): Promise<Float32Array> {
     const { timeoutMs } = this.#options;
     const own = headers();
@@ -166,10 +166,7 @@ class RemoteEngine implements Engine {
     if (why) throw new OperatorError("INFERENCE", why);
     const probabilities = answer.data.length % 4 === 0 ? floatsOf(answer.data) : new Float32Array();
     if (probabilities.length !== n * this.#model.card.labels.length || !probabilities.every(Number.isFinite))
-      throw new OperatorError(
-        "INFERENCE",
-        `an answer of ${answer.data.length} bytes is not what was asked for`,
-      );
+      throw new OperatorError("INFERENCE", `unexpected response of ${answer.data.length} bytes`);
     const worker = answer.headers?.get(WORKER_HEADER) ?? "?";
     this.provider = `nats ${worker} (${answer.headers?.get(PROVIDER_HEADER) ?? "?"})`;
     return probabilities;
@@ -180,7 +177,7 @@ function payloadOf({ connection }: Nats): number {
   return Math.max(LEAST_PAYLOAD, connection.info?.max_payload ?? 2 ** 20);
 }
 
-/** Whether the server itself says that nobody listens: then nobody else needs to be asked. */
+/** Whether the server itself reports that nobody is listening, so that no one else needs to be asked. */
 function isNobody(error: unknown): boolean {
   return (
     error instanceof Error &&

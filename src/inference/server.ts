@@ -14,11 +14,11 @@ import {
   WORKER_HEADER,
 } from "./protocol.js";
 
-/** Crops that are run together at most. */
+/** Maximum number of crops per batch. */
 const MAX_BATCH = 256;
-/** Crops that may wait; more are refused, so that their askers turn to another worker. */
+/** Maximum number of waiting crops; further requests are refused, so that clients ask another worker. */
 const MAX_WAITING = 2048;
-/** Who is further behind does not offer itself, ms. */
+/** A worker further behind than this does not report itself available, ms. */
 const BEHIND_MS = 250;
 const DEFAULT_TIMEOUT_MS = 1000;
 
@@ -28,12 +28,12 @@ export interface InferenceFigures {
   readonly version: string;
   readonly provider: string;
   requests: number;
-  /** Requests answered with an error, or given up because their asker no longer waited. */
+  /** Requests answered with an error, or dropped because the client had stopped waiting. */
   refused: number;
   batches: number;
   faces: number;
   busyMs: number;
-  /** Crops that wait now. */
+  /** Crops currently waiting. */
   waiting: number;
 }
 
@@ -45,7 +45,7 @@ interface Request {
 }
 
 /**
- * Answers requests for one model. What arrives while a batch runs goes into the next one, so batches grow with the
+ * Answers requests for one model. Requests that arrive while a batch runs form the next one, so batches grow with the
  * load and nobody waits for one to fill.
  */
 export class InferenceServer {
@@ -56,10 +56,10 @@ export class InferenceServer {
   readonly #subscriptions: Subscription[];
   readonly #queue: Request[] = [];
   #running: Promise<void> | undefined;
-  /** Since when the engine has had its batch. */
+  /** When the engine started its current batch. */
   #busySinceMs: number | undefined;
 
-  /** Listens until `close`; the engine is the caller's to close. */
+  /** Listens until `close`; the caller closes the engine. */
   constructor(nats: Nats, model: Model, engine: Engine, worker: string) {
     const { name, version } = model.card;
     this.#engine = engine;
@@ -77,7 +77,7 @@ export class InferenceServer {
       waiting: 0,
     };
     const { any, who, one } = subjectsOf(model);
-    // With an error (a subscription that is not allowed, say) comes no message; the connection's watcher tells of it.
+    // An error (e.g. a forbidden subscription) comes without a message; the connection's watcher reports it.
     const take = (error: unknown, message: Msg) => {
       if (!error) this.#take(message);
     };
@@ -89,7 +89,7 @@ export class InferenceServer {
     ];
   }
 
-  /** Takes no more, answers what it has. */
+  /** Accepts no more requests, and answers those it has. */
   async close(): Promise<void> {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     while (this.#running) await this.#running;
@@ -106,9 +106,12 @@ export class InferenceServer {
     const { width, height } = this.#model.card.input;
     const n = message.data.length / (width * height * Float32Array.BYTES_PER_ELEMENT);
     if (!Number.isInteger(n) || n === 0)
-      this.#refuse(message, `${message.data.length} bytes are no ${width}x${height} crops`);
+      this.#refuse(
+        message,
+        `${message.data.length} bytes are not a whole number of ${width}x${height} crops`,
+      );
     else if (this.figures.waiting + n > MAX_WAITING && this.#queue.length > 0)
-      this.#refuse(message, "too much waits here");
+      this.#refuse(message, "worker overloaded");
     else this.#enqueue(message, n);
   }
 
@@ -142,7 +145,7 @@ export class InferenceServer {
     }
   }
 
-  /** As many requests as go into one batch; those whose asker no longer waits are left out. */
+  /** Requests for one batch, without those whose client has stopped waiting. */
   #nextBatch(): Request[] {
     const batch: Request[] = [];
     let faces = 0;

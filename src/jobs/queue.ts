@@ -18,20 +18,20 @@ import { isJobId, type Job, type JobKind, type JobProgress, type JobSpec, parseJ
 
 export const STREAM = "EKSPRESI_JOBS";
 const BUCKET = "EKSPRESI_JOBS";
-/** Names of the durable consumers, which scalers look at. */
+/** Names of the durable consumers, which autoscalers watch. */
 const CONSUMERS: Record<JobKind, string> = { camera: "cameras", recording: "recordings" };
 const SUBJECT = "ekspresi.jobs";
 
-/** JetStream's own codes for what is no failure here. */
+/** JetStream error codes that are expected here. */
 const STREAM_NOT_FOUND = 10059;
 const CONSUMER_NOT_FOUND = 10014;
 const WRONG_REVISION = 10071;
 const NOT_STORED = 10077;
 const MESSAGE_GONE = [10043, 10057];
 
-/** How the streams are made where there are none yet; what is there is used as it is. */
+/** Settings for creating the streams; existing ones are used as they are. */
 export interface QueueSettings {
-  /** How long a worker may be silent before its jobs go to others, ms. */
+  /** How long a worker may be silent before its jobs go to other workers, ms. */
   readonly ackWaitMs: number;
   /** Copies of each message in a cluster. */
   readonly replicas: number;
@@ -39,23 +39,23 @@ export interface QueueSettings {
 
 const DEFAULT_QUEUE: QueueSettings = { ackWaitMs: 6000, replicas: 1 };
 
-/** A job at one revision: the next change must name it, so that of two who change it one fails. */
+/** A job at one revision, which the next change must name, so that only one of two concurrent changes succeeds. */
 export interface JobRecord {
   readonly job: Job;
   readonly revision: number;
-  /** When it was last changed, ms since 1970 of the server's clock. */
+  /** When it was last changed, ms since 1970 by the server's clock. */
   readonly changedAtMs: number;
 }
 
-/** A job as handed to a worker: the message that stands for it, and the worker's claim. */
+/** A job as given to a worker: its message and the worker's claim. */
 export interface Claim {
   readonly message: JsMsg;
   readonly record: JobRecord;
 }
 
 /**
- * Jobs on JetStream. A work queue holds one message a job that waits or runs, and hands it to one worker at a time; a
- * key-value bucket holds what the job is and how it fares, and its revisions are the fence: who has not the newest one
+ * Jobs on JetStream. A work queue has one message for each waiting or running job, delivered to one worker at a time. A
+ * key-value bucket has the job's definition and progress; its revisions act as a fence: a worker without the newest one
  * has lost the job.
  */
 export class JobQueue {
@@ -65,10 +65,10 @@ export class JobQueue {
   readonly #kv: KV;
   readonly #settings: QueueSettings;
   readonly #consumers = new Map<JobKind, Consumer>();
-  /** When the connection last came back, ms since 1970. */
+  /** When the connection was last restored, ms since 1970. */
   #backAtMs = Number.NEGATIVE_INFINITY;
   #away = false;
-  /** The server's, which may differ from what was asked for. */
+  /** The server's value, which may differ from the requested one. */
   readonly ackWaitMs: number;
 
   private constructor(
@@ -96,7 +96,7 @@ export class JobQueue {
     });
   }
 
-  /** Opens the queue; makes its streams where there are none. Rejects with `NatsError`. */
+  /** Opens the queue; creates its streams if necessary. Rejects with `NatsError`. */
   static async open(nats: Nats, settings: QueueSettings = DEFAULT_QUEUE): Promise<JobQueue> {
     const jsm = await openJetStream(nats);
     try {
@@ -109,8 +109,8 @@ export class JobQueue {
   }
 
   /**
-   * Makes the queue again where the server has it no more, its jobs lost, and gives whether that was so. Does nothing
-   * while the connection is lost. Rejects with `NatsError` where there can be no queue.
+   * Recreates the queue if the server has lost it with its jobs; returns whether that was so. Does nothing while
+   * disconnected. Rejects with `NatsError` if the queue cannot be used.
    */
   async restore(): Promise<boolean> {
     if (this.#away) return false;
@@ -122,8 +122,8 @@ export class JobQueue {
   }
 
   /**
-   * Adds a job. One of that id which is done, cancelled or set aside is replaced; rejects with `JOB_EXISTS` where it
-   * waits or runs.
+   * Adds a job. Replaces a done, cancelled or set-aside job with the same id; rejects with `JOB_EXISTS` if that is
+   * waiting or running.
    */
   async submit(id: string, spec: JobSpec): Promise<void> {
     const now = new Date().toISOString();
@@ -138,7 +138,7 @@ export class JobQueue {
     await this.#enqueue(job, before);
   }
 
-  /** Puts a job that failed, was cancelled or is done back into the queue, its tries forgotten. */
+  /** Returns a failed, cancelled or done job to the queue and resets its attempts. */
   async retry(id: string): Promise<void> {
     const { job, ...before } = await this.#require(id);
     if (job.state === "running")
@@ -148,7 +148,7 @@ export class JobQueue {
     await this.#enqueue(queued, { job, ...before });
   }
 
-  /** Ends a job for good; a worker that has it stops within moments. */
+  /** Cancels a job for good; a worker that has it stops soon. */
   async cancel(id: string): Promise<void> {
     for (;;) {
       const record = await this.#require(id);
@@ -160,7 +160,7 @@ export class JobQueue {
     await this.#dropMessage(id);
   }
 
-  /** Forgets a job that neither waits nor runs, or that cannot be read. */
+  /** Deletes a job that is neither waiting nor running, or that cannot be parsed. */
   async remove(id: string): Promise<void> {
     if (await this.#isUnreadable(id)) await this.#dropMessage(id);
     else {
@@ -172,17 +172,17 @@ export class JobQueue {
   }
 
   async find(id: string): Promise<JobRecord | undefined> {
-    if (!isJobId(id)) return undefined; // a subject or a key may be any text
+    if (!isJobId(id)) return undefined; // subjects and keys may contain anything
     const entry = await this.#kv.get(id);
     const job = entry?.operation === "PUT" ? parseJob(entry.string()) : undefined;
-    // What names another job than its key is nobody's: changing that one by this one's revision would never succeed.
+    // Ignores an entry with a different id than its key: changing that job with this revision would never succeed.
     if (!entry || job?.id !== id) return undefined;
     return { job, revision: entry.revision, changedAtMs: entry.created.getTime() };
   }
 
-  /** All jobs, by id; of one that cannot be read, such as another version's, the id alone. */
+  /** All jobs by id; only the id for one that cannot be parsed, e.g. from another version. */
   async list(): Promise<(JobRecord | string)[]> {
-    // A job that changes meanwhile is named again.
+    // A job that changes in the meantime is listed again.
     const ids = new Set<string>();
     for await (const id of await this.#kv.keys()) ids.add(id);
     const records: (JobRecord | string)[] = [];
@@ -194,13 +194,13 @@ export class JobQueue {
     return records;
   }
 
-  /** Messages of a kind that wait for a worker, and those that workers hold. */
+  /** Number of messages of a kind waiting for a worker, and of those held by workers. */
   async waiting(kind: JobKind): Promise<{ waiting: number; held: number }> {
     const { num_pending, num_ack_pending } = await this.#jsm.consumers.info(STREAM, CONSUMERS[kind]);
     return { waiting: num_pending, held: num_ack_pending };
   }
 
-  /** The next job's message, or nothing within `expiresMs`. */
+  /** The next job's message, or undefined if none arrives within `expiresMs`. */
   async next(kind: JobKind, expiresMs: number): Promise<JsMsg | undefined> {
     const consumer = this.#consumers.get(kind) ?? (await this.#js.consumers.get(STREAM, CONSUMERS[kind]));
     this.#consumers.set(kind, consumer);
@@ -208,9 +208,9 @@ export class JobQueue {
   }
 
   /**
-   * Takes a job over for `worker`. A holder that was lost counts as a failed try, unless the server was away since its
-   * last word: that says nothing about the job. Gives nothing where the job is not to be run (any more), or was lost so
-   * often that it is set aside: its message is gone then. One that cannot be read is left to a worker of another version.
+   * Claims a job for `worker`. A lost previous holder counts as a failed attempt, unless the server was away since its
+   * last report, which says nothing about the job. Returns undefined if the job must not be run (any more), or was lost
+   * so often that it is set aside; its message is then removed. One that cannot be parsed is left to another version.
    */
   async claim(
     message: JsMsg,
@@ -236,11 +236,11 @@ export class JobQueue {
       const reason = !lost
         ? job.reason
         : away
-          ? `NATS was away while ${holder} had the job`
-          : `${holder} was lost while it had the job`;
+          ? `NATS was away while ${holder} was running the job`
+          : `${holder} was lost while running the job`;
       const since = new Date().toISOString();
       if (failures >= maxTries) {
-        const done = await this.setAside({ message, record: before }, reason ?? "it failed", failures);
+        const done = await this.setAside({ message, record: before }, reason ?? "failed", failures);
         return done ? "set aside" : undefined;
       }
       const running: Job = {
@@ -258,19 +258,19 @@ export class JobQueue {
   }
 
   /**
-   * Tells the server that the job is still worked on, and how. Gives the new record; nothing where the job was lost: to
-   * another worker, or because a user cancelled it. Rejects where the server does not answer.
+   * Tells the server that the job is still in progress, with figures. Returns the new record, or undefined if the job
+   * was lost to another worker or cancelled by a user. Rejects if the server does not answer.
    */
   async renew({ message, record }: Claim, change: RenewedFields): Promise<JobRecord | undefined> {
     message.working();
     const renewed = await this.#change(record, { ...record.job, ...change });
     if (renewed) return renewed;
-    // An answer that was lost on its way looks like a change by another.
+    // A lost answer looks like a change by someone else.
     const now = await this.find(record.job.id);
     return now && isSameTry(now.job, record.job) ? this.#change(now, { ...now.job, ...change }) : undefined;
   }
 
-  /** Gives a job back for another worker, now or after a while. False where it was lost before. */
+  /** Returns a job for another worker, now or after a delay. False if it was already lost. */
   async giveBack(claim: Claim, change: { reason?: string; failures: number }, delayMs = 0): Promise<boolean> {
     const { worker: _worker, progress: _progress, reason: _reason, ...job } = claim.record.job;
     const queued: Job = { ...job, ...change, state: "queued", since: new Date().toISOString() };
@@ -279,7 +279,7 @@ export class JobQueue {
     return done;
   }
 
-  /** Marks a recording as done. False where it was lost before. */
+  /** Marks a recording as done. False if it was already lost. */
   async finish({ message, record }: Claim): Promise<boolean> {
     const { reason: _reason, ...job } = record.job;
     const done = await this.#change(record, {
@@ -292,7 +292,7 @@ export class JobQueue {
     return done !== undefined;
   }
 
-  /** Takes a job that cannot be done out of the queue, its reason kept. False where it was lost before. */
+  /** Removes a job that cannot be done from the queue and keeps the reason. False if it was already lost. */
   async setAside({ message, record }: Claim, reason: string, failures: number): Promise<boolean> {
     const { progress: _progress, ...job } = record.job;
     const since = new Date().toISOString();
@@ -305,7 +305,7 @@ export class JobQueue {
     const record = await this.find(id);
     if (record) return record;
     await this.#checkReadable(id);
-    throw new EkspresiError("JOB_MISSING", `there is no job ${id}; \`pipeline jobs\` lists those there are`);
+    throw new EkspresiError("JOB_MISSING", `job ${id} not found; \`pipeline jobs\` lists all jobs`);
   }
 
   async #checkReadable(id: string): Promise<void> {
@@ -327,18 +327,18 @@ export class JobQueue {
         ? await this.#change(before, job)
         : await this.#kv.create(id, JSON.stringify(job)).catch(unlessConflict);
       if (stored === undefined)
-        throw new EkspresiError("JOB_EXISTS", `job ${id} was changed by someone else just now; try again`);
-      then = `; \`pipeline jobs retry ${id}\` tries again`;
+        throw new EkspresiError("JOB_EXISTS", `job ${id} was just changed by someone else; try again`);
+      then = `; retry with \`pipeline jobs retry ${id}\``;
       await this.#js.publish(`${SUBJECT}.${spec.kind}.${id}`, id);
     } catch (cause) {
       if (cause instanceof EkspresiError) throw cause;
-      if (isSubjectFull(cause)) return; // it waits already
-      throw explained(this.#nats, `job ${id} was not queued`, cause, then);
+      if (isSubjectFull(cause)) return; // it is already waiting
+      throw explained(this.#nats, `job ${id} could not be queued`, cause, then);
     }
   }
 
   /**
-   * By its number: a purge by subject makes servers (2.9) pass over all other messages that wait, for ever.
+   * Deletes by sequence number: a purge by subject makes servers (2.9) skip all other waiting messages forever.
    */
   async #dropMessage(id: string): Promise<void> {
     for (const kind of Object.keys(CONSUMERS)) {
@@ -349,7 +349,7 @@ export class JobQueue {
     }
   }
 
-  /** Writes a job where nobody else has meanwhile; nothing where somebody has. */
+  /** Writes a job unless someone else has changed it in the meantime; then returns undefined. */
   async #change(before: JobRecord, job: Job): Promise<JobRecord | undefined> {
     const revision = await this.#kv
       .update(job.id, JSON.stringify(job), before.revision, ANSWER_MS)
@@ -358,20 +358,20 @@ export class JobQueue {
   }
 }
 
-/** A job that cannot be read is not offered again for so long. */
+/** How long a job that cannot be parsed is not offered again. */
 const UNREADABLE_MS = 30_000;
 /** How long the server may take to answer a change, ms. */
 const ANSWER_MS = 2000;
 
-/** What a worker tells with each renewal. */
+/** What a worker reports with each renewal. */
 export interface RenewedFields {
   readonly progress?: JobProgress;
   readonly failures?: number;
 }
 
-/** What there is to say of a job that cannot be read. */
+/** Message for a job that cannot be parsed. */
 export function unreadable(id: string): string {
-  return `job ${id} cannot be read, another version of Ekspresi may have stored it: use that one, or forget the job (pipeline jobs remove ${id})`;
+  return `job ${id} cannot be parsed, another version of Ekspresi may have stored it; use that version, or remove the job (pipeline jobs remove ${id})`;
 }
 
 /** `running on worker a` or `queued`. */
@@ -388,17 +388,17 @@ function unlessConflict(cause: unknown): undefined {
   throw cause;
 }
 
-/** All that keeps a message from being stored has one code: a subject that is full, a stream, an account, a disk. */
+/** Distinguishes by text: a full subject, stream, account and disk all have the same error code. */
 function isSubjectFull(cause: unknown): boolean {
   return cause instanceof JetStreamApiError && cause.code === NOT_STORED && /per subject/.test(cause.message);
 }
 
-/** A worker has just finished it, or the server has handed out its last. */
+/** Ignores errors because the message is gone: a worker has just finished it, or its deliveries are used up. */
 function unlessGone(cause: unknown): void {
   if (!(cause instanceof JetStreamApiError) || !MESSAGE_GONE.includes(cause.code)) throw cause;
 }
 
-/** Opens the streams and consumers of the queue; makes those that there are not. */
+/** Opens the queue's streams and consumers; creates missing ones. */
 async function ensureQueue(jsm: JetStreamManager, js: JetStreamClient, settings: QueueSettings) {
   const made = await ensureStream(jsm, settings);
   const consumers: ConsumerInfo[] = [];
@@ -407,12 +407,12 @@ async function ensureQueue(jsm: JetStreamManager, js: JetStreamClient, settings:
   const kv = await new Kvm(js).create(BUCKET, {
     history: 1,
     replicas: settings.replicas,
-    allow_direct: false, // only the leader knows the newest revision
+    allow_direct: false, // only the leader is guaranteed to have the newest revision
   });
   return { made, kv, ackWaitMs: Math.min(...consumers.map(({ config }) => (config.ack_wait ?? 0) / 1e6)) };
 }
 
-/** Gives whether there was none. */
+/** Returns whether it was missing. */
 async function ensureStream(jsm: JetStreamManager, { replicas }: QueueSettings): Promise<boolean> {
   try {
     await jsm.streams.info(STREAM);
@@ -421,11 +421,11 @@ async function ensureStream(jsm: JetStreamManager, { replicas }: QueueSettings):
     if (!(cause instanceof JetStreamApiError) || cause.code !== STREAM_NOT_FOUND) throw cause;
     await jsm.streams.add({
       name: STREAM,
-      description: "Jobs of Ekspresi: one message for each that waits or runs.",
+      description: "Jobs of Ekspresi: one message for each waiting or running job.",
       subjects: [`${SUBJECT}.*.*`],
       retention: RetentionPolicy.Workqueue,
       storage: StorageType.File,
-      // One message a job: a second one is refused, whoever sends it.
+      // One message per job: a second one is rejected, whoever sends it.
       max_msgs_per_subject: 1,
       discard: DiscardPolicy.New,
       discard_new_per_subject: true,
@@ -449,7 +449,7 @@ async function ensureConsumer(
       filter_subject: `${SUBJECT}.${kind}.*`,
       ack_policy: AckPolicy.Explicit,
       ack_wait: ackWaitMs * 1e6,
-      // Tries are counted with the job: a camera that is handed over again and again has not failed.
+      // Attempts are counted in the job: a camera that is handed over repeatedly has not failed.
       max_deliver: -1,
       max_ack_pending: -1,
     });

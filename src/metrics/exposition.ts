@@ -1,12 +1,12 @@
-/** One number of a family, with the labels that tell it from the family's others. */
+/** One value of a family, with the labels that distinguish it from others. */
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
-  /** What a histogram adds to the family's name: `_bucket`, `_sum`, `_count`. */
+  /** Suffix of the family's name in histograms: `_bucket`, `_sum`, `_count`. */
   readonly suffix?: string;
 }
 
-/** A metric: what it is called and means, and how it is read from `T`. */
+/** A metric: its name, help text, and how it is read from `T`. */
 export interface Family<T> {
   readonly name: string;
   readonly type: "counter" | "gauge" | "histogram";
@@ -14,11 +14,11 @@ export interface Family<T> {
   read(from: T): readonly Sample[];
 }
 
-/** What the answer is sent as. */
+/** Content type of the response. */
 export const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
- * Families in Prometheus's text format 0.0.4. A family without samples is left out.
+ * Families in Prometheus's text format 0.0.4. Omits families without samples.
  *
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/
  */

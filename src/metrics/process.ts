@@ -7,7 +7,7 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
 };
 const LOOP_RESOLUTION_MS = 20;
 
-/** What is read of this process; `close` ends its measuring. */
+/** Figures of this process; `close` stops measuring. */
 export class ProcessFigures {
   readonly startedAtMs = Date.now() - process.uptime() * 1000;
   readonly #loop: IntervalHistogram;
@@ -17,7 +17,7 @@ export class ProcessFigures {
     this.#loop.enable();
   }
 
-  /** How late the event loop was in the worst hundredth of its turns since the last time of asking, ms. */
+  /** 99th percentile of the event loop delay since the last call, ms. */
   lagMs(): number {
     const lateMs = this.#loop.percentile(99) / 1e6 - LOOP_RESOLUTION_MS;
     this.#loop.reset();
@@ -31,12 +31,12 @@ export class ProcessFigures {
 
 const one = (value: number, labels: Sample["labels"] = {}): Sample[] => [{ labels, value }];
 
-/** What is told of the process; names as other Node programs have them, so that common dashboards fit. */
+/** Metrics of the process, named as in other Node programs, so that common dashboards work. */
 export const PROCESS_FAMILIES: readonly Family<ProcessFigures>[] = [
   {
     name: "ekspresi_build_info",
     type: "gauge",
-    help: "Always 1; its labels give the versions.",
+    help: "Always 1; the labels give the versions.",
     read: () => one(1, { version, node: process.version }),
   },
   {
@@ -57,13 +57,13 @@ export const PROCESS_FAMILIES: readonly Family<ProcessFigures>[] = [
   {
     name: "process_start_time_seconds",
     type: "gauge",
-    help: "Start of this process in seconds since 1970.",
+    help: "Start time of this process in seconds since 1970.",
     read: ({ startedAtMs }) => one(startedAtMs / 1000),
   },
   {
     name: "nodejs_eventloop_lag_p99_seconds",
     type: "gauge",
-    help: "99th percentile of how late the event loop was since the last scrape.",
+    help: "99th percentile of the event loop delay since the last scrape.",
     read: (figures) => one(figures.lagMs() / 1000),
   },
 ];

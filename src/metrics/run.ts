@@ -2,7 +2,7 @@ import type { RunFigures } from "../pipeline/figures.js";
 import type { HistogramFigures } from "../pipeline/histogram.js";
 import type { Family, Sample } from "./exposition.js";
 
-/** A run's figures, and what tells it from other runs of the process: its pipeline's name, or its job's id. */
+/** A run's figures, and what distinguishes it from other runs of the process: pipeline name, or job id. */
 export interface LabelledRun {
   readonly run: string;
   readonly figures: RunFigures;
@@ -10,7 +10,7 @@ export interface LabelledRun {
 
 type Read = (figures: RunFigures) => readonly Sample[];
 
-/** A family of which each run has its own samples, told apart by the label `run`. */
+/** A family with samples for each run, distinguished by the label `run`. */
 function family(
   name: string,
   type: Family<unknown>["type"],
@@ -42,12 +42,12 @@ const ofEngines =
   ({ engines }) =>
     engines.map((engine) => ({ labels: { operator: engine.id }, value: value(engine) }));
 
-/** What is told of each run. */
+/** Metrics of each run. */
 export const RUN_FAMILIES = [
   family(
     "ekspresi_source_up",
     "gauge",
-    "1 while the source gives pictures; 0 while it is opening or reconnecting, or has ended. `kind` is camera or recording.",
+    "1 while the source delivers frames; 0 while it is opening or reconnecting, or has ended. `kind` is camera or recording.",
     ({ sources }) =>
       sources.map(({ id, live, state }) => ({
         labels: { source: id, kind: live ? "camera" : "recording" },
@@ -57,7 +57,7 @@ export const RUN_FAMILIES = [
   family(
     "ekspresi_source_frames_total",
     "counter",
-    "Frames read from the source, dropped ones included.",
+    "Frames read from the source, including dropped ones.",
     ofSources(({ decoded }) => decoded),
   ),
   family(
@@ -81,26 +81,26 @@ export const RUN_FAMILIES = [
   family(
     "ekspresi_source_duration_seconds",
     "gauge",
-    "Media time at which a recording ends, if its container says so.",
+    "Media time at which a recording ends, if known.",
     ({ sources }) =>
       sources.flatMap(({ id, durationMs }) =>
         durationMs === undefined ? [] : [{ labels: { source: id }, value: durationMs / 1000 }],
       ),
   ),
-  family("ekspresi_frame_slots", "gauge", "Frame slots of all sources together.", ({ slots }) => one(slots)),
+  family("ekspresi_frame_slots", "gauge", "Frame slots of all sources.", ({ slots }) => one(slots)),
   family("ekspresi_frame_slots_leased", "gauge", "Frame slots in use.", ({ leased }) => one(leased)),
   family("ekspresi_faces_total", "counter", "Faces found.", ({ faces }) => one(faces)),
   family("ekspresi_events_total", "counter", "Emotion events made.", ({ events }) => one(events)),
   family(
     "ekspresi_event_delay_seconds",
     "histogram",
-    "Time from a picture's arrival to its event (without `left` events).",
+    "Time from a frame's arrival to its event (without `left` events).",
     ({ eventDelayMs }) => histogram(eventDelayMs),
   ),
   family(
     "ekspresi_engine_info",
     "gauge",
-    "Always 1; its labels give the model and what runs it.",
+    "Always 1; the labels give the model and what runs it.",
     ({ engines }) =>
       engines.map(({ id, model, version, provider }) => ({
         labels: { operator: id, model, version, provider },
@@ -110,7 +110,7 @@ export const RUN_FAMILIES = [
   family(
     "ekspresi_engine_batches_total",
     "counter",
-    "Batches of faces that were classified.",
+    "Batches of faces classified.",
     ofEngines(({ batches }) => batches),
   ),
   family(
@@ -128,25 +128,25 @@ export const RUN_FAMILIES = [
   family(
     "ekspresi_sink_written_total",
     "counter",
-    "Events or pictures that the sink has taken.",
+    "Events or frames accepted by the sink.",
     ofSinks(({ written }) => written),
   ),
   family(
     "ekspresi_sink_lost_total",
     "counter",
-    "Events or pictures that the sink did not take because it failed.",
+    "Events or frames lost because the sink failed.",
     ofSinks(({ lost }) => lost),
   ),
   family(
     "ekspresi_sink_waiting",
     "gauge",
-    "Events or pictures waiting for the sink.",
+    "Events or frames waiting for the sink.",
     ofSinks(({ waiting }) => waiting),
   ),
   family(
     "ekspresi_sink_unsent",
     "gauge",
-    "Events in the spool or buffer of a `nats` sink that the server has not taken.",
+    "Events in the spool or buffer of a `nats` sink that the server has not accepted.",
     ({ sinks }) =>
       sinks.flatMap(({ id, figures }) =>
         figures?.waiting === undefined ? [] : [{ labels: { sink: id }, value: figures.waiting }],
@@ -155,7 +155,7 @@ export const RUN_FAMILIES = [
   family(
     "ekspresi_sink_dropped_total",
     "counter",
-    "Events that a `nats` sink took and did not deliver, by reason: full (spool or buffer, the oldest go), connection (it broke while they were under way; they may have arrived).",
+    "Events that a `nats` sink accepted but did not deliver, by reason: full (oldest events dropped from a full spool or buffer), connection (it broke while they were in flight; they may have arrived).",
     ({ sinks }) =>
       sinks.flatMap(({ id, figures: { dropped, unconfirmed } = {} }) =>
         Object.entries({ full: dropped, connection: unconfirmed }).flatMap(([reason, value]) =>
@@ -165,7 +165,7 @@ export const RUN_FAMILIES = [
   ),
 ];
 
-/** A histogram of milliseconds as one of seconds, its buckets added up as the format wants them. */
+/** Converts a histogram of milliseconds to seconds, with cumulative buckets as the format requires. */
 function histogram({ bounds, counts, sum }: HistogramFigures): Sample[] {
   let count = 0;
   const buckets = counts.map((inBucket, i): Sample => {

@@ -13,9 +13,9 @@ export interface ListenAddress {
 
 /** What is served. */
 export interface Probes {
-  /** The text of `/metrics`. */
+  /** Returns the text of `/metrics`. */
   metrics(): string;
-  /** What is still waited for, one line each; nothing when all is ready. */
+  /** What is not ready yet, one line each; empty if everything is ready. */
   waitingFor(): readonly string[];
 }
 
@@ -25,21 +25,21 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** Reads `9464`, `0.0.0.0:9464` or `[::]:9464`. Without a host it is loopback. Throws `ConfigError`. */
+/** Parses `9464`, `0.0.0.0:9464` or `[::]:9464`. The default host is loopback. Throws `ConfigError`. */
 export function parseListen(text: string): ListenAddress {
   const match = /^(?:(\[[0-9a-f:.]+\]|[a-z0-9.-]+):)?(\d{1,5})$/i.exec(text);
   const port = Number(match?.[2]);
   if (!match || port > 65535)
     throw new ConfigError(
       "METRICS_ADDRESS",
-      `--metrics ${text}: this is no [host:]port; write e.g. 9464, 0.0.0.0:9464 or [::]:9464`,
+      `--metrics ${text}: must be [host:]port, e.g. 9464, 0.0.0.0:9464 or [::]:9464`,
     );
   return { host: match[1]?.replace(/^\[|\]$/g, "") ?? "127.0.0.1", port };
 }
 
 /**
- * Serves `/metrics`, `/healthz` (200 as long as the event loop turns) and `/readyz` (200, or 503 and what is waited
- * for). Throws `EkspresiError` where the address cannot be had.
+ * Serves `/metrics`, `/healthz` (200 as long as the event loop runs) and `/readyz` (200, or 503 with what is not ready).
+ * Throws `EkspresiError` if the address is unavailable.
  */
 export async function serveMetrics(address: ListenAddress, probes: Probes): Promise<MetricsServer> {
   const pages: Record<string, () => { status: number; type?: string; text: string }> = {
@@ -60,7 +60,7 @@ export async function serveMetrics(address: ListenAddress, probes: Probes): Prom
     }
     const { status, type, text } = page?.() ?? {
       status: 404,
-      text: `there is ${Object.keys(pages).join(", ")}\n`,
+      text: `not found; use ${Object.keys(pages).join(", ")}\n`,
     };
     response.writeHead(status, {
       "content-type": type ?? "text/plain; charset=utf-8",
@@ -75,7 +75,7 @@ export async function serveMetrics(address: ListenAddress, probes: Probes): Prom
   } catch (cause) {
     const where = hostPort(address.host, address.port);
     const why = listenReason(cause as NodeJS.ErrnoException);
-    throw new EkspresiError("METRICS_LISTEN", `--metrics ${where} cannot be listened on: ${why}`, { cause });
+    throw new EkspresiError("METRICS_LISTEN", `--metrics: cannot listen on ${where}: ${why}`, { cause });
   }
   const { port } = server.address() as AddressInfo;
   return {

@@ -1,7 +1,7 @@
 import { ConfigError } from "../errors.js";
 import { redact } from "../media/redact.js";
 
-/** One server, and the login that its address held. */
+/** One server, and the login from its address. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -13,7 +13,7 @@ export interface Address {
 
 const DEFAULT_PORT = 4222;
 
-/** The addresses in `nats://a:4222,tls://user:password@b`, or in a list of such. Throws `ConfigError` for what is none. */
+/** Parses `nats://a:4222,tls://user:password@b`, or a list of such. Throws `ConfigError` if an address is invalid. */
 export function parseAddresses(url: string | readonly string[]): Address[] {
   const texts = (typeof url === "string" ? [url] : url).flatMap((text) => text.split(","));
   return texts.map((text) => parseAddress(text.trim()));
@@ -27,12 +27,12 @@ function parseAddress(text: string): Address {
       `${redact(text) || "an empty address"}: ${what}; write nats://host:4222 or tls://host:4222`,
     );
   if (scheme !== undefined && scheme !== "nats" && scheme !== "tls")
-    throw wrong(`\`${scheme}://\` is no address of a NATS server`);
+    throw wrong(`\`${scheme}://\` is not a NATS address`);
   const bare = text.replace(/^[a-z]+:\/\//i, "");
-  if (!URL.canParse(`nats://${bare}`)) throw wrong("this is no address");
+  if (!URL.canParse(`nats://${bare}`)) throw wrong("not a valid address");
   const url = new URL(`nats://${bare}`);
-  if (!url.hostname) throw wrong("this is no address");
-  if (url.pathname.length > 1 || url.search || url.hash) throw wrong("nothing may follow the port");
+  if (!url.hostname) throw wrong("not a valid address");
+  if (url.pathname.length > 1 || url.search || url.hash) throw wrong("nothing is allowed after the port");
   const user = decoded(url.username);
   const password = decoded(url.password);
   return {
@@ -44,7 +44,7 @@ function parseAddress(text: string): Address {
   };
 }
 
-/** Without its percent-encoding; as it stands where that is malformed. */
+/** Percent-decoded text, or the text itself if malformed. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -53,12 +53,12 @@ function decoded(text: string): string {
   }
 }
 
-/** `host:port`, an IPv6 address in brackets. */
+/** `host:port`, with an IPv6 address in brackets. */
 export function hostPort({ host, port }: Address): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** The addresses as a message may show them: without logins. */
+/** The addresses without logins, safe for messages. */
 export function shownAddresses(addresses: readonly Address[]): string {
   return addresses.map((address) => `${address.tls ? "tls" : "nats"}://${hostPort(address)}`).join(",");
 }

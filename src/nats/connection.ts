@@ -17,38 +17,38 @@ import { checkLogin, DEFAULT_URL, type NatsOptions } from "./options.js";
 import { connectOnce } from "./transport.js";
 
 export interface ConnectOptions {
-  /** What the server's monitoring shows, e.g. `ekspresi lobby nats`. */
+  /** Name shown in the server's monitoring, e.g. `ekspresi lobby nats`. */
   readonly name: string;
-  /** Longest wait for a server to answer, ms. */
+  /** How long to wait for a server to answer, ms. */
   readonly timeoutMs?: number;
-  /** False: a connection that is lost is closed for good. Default: it comes back by itself, for ever. */
+  /** False: a lost connection is closed for good. Default: it reconnects forever. */
   readonly reconnect?: boolean;
 }
 
-/** An open connection, and its servers as messages may show them. */
+/** An open connection. */
 export interface Nats {
   readonly connection: NatsConnection;
-  /** Addresses without logins. */
+  /** Addresses without logins, for messages. */
   readonly shown: string;
-  /** Throws `NatsError` where the server does not take a message that `putMessage` wrote, for its size. */
+  /** Throws `NatsError` if a message written by `putMessage` is too large for the server. */
   checkSize(frame: Buffer): void;
-  /** Sends messages that `putMessage` wrote, behind all that was sent before. False: the connection has ended. */
+  /** Sends messages written by `putMessage`, after everything sent before. False: the connection has ended. */
   send(frames: Buffer): boolean;
-  /** Resolves once the server has all that was sent; rejects when the connection ends before. */
+  /** Resolves once the server has received everything sent; rejects if the connection ends first. */
   confirm(): Promise<void>;
-  /** Sends what waits, at most for `timeoutMs`, and closes. Safe to call twice. */
+  /** Sends what is buffered, for at most `timeoutMs`, and closes. Safe to call twice. */
   close(timeoutMs?: number): Promise<void>;
 }
 
 const CONNECT_MS = 5000;
 const CLOSE_MS = 2000;
 const RECONNECT_MS = 500;
-/** A server that hangs (SIGSTOP, a cut cable) is noticed after two of these without an answer. */
+/** Ping interval; a hanging server (SIGSTOP, a cut cable) is noticed after two pings without an answer. */
 const PING_MS = 5000;
 
 /**
- * Connects; from then on it reconnects for ever, unless told otherwise. Rejects with a one-line `NatsError` when no server takes us (code
- * `NATS_UNREACHABLE` where trying again may help), with a `ConfigError` when the options cannot be right.
+ * Connects; by default, the connection then reconnects forever. Rejects with a one-line `NatsError` if no server accepts
+ * us (code `NATS_UNREACHABLE` if retrying may help), and with a `ConfigError` if the options are invalid.
  */
 export async function connectNats(options: NatsOptions, wanted: ConnectOptions): Promise<Nats> {
   const addresses = parseAddresses(options.url ?? DEFAULT_URL);
@@ -61,7 +61,7 @@ export async function connectNats(options: NatsOptions, wanted: ConnectOptions):
     reconnect: wanted.reconnect ?? true,
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_MS,
-    // A login that is refused for a while (rotated, a server that starts) is no reason to give up for good.
+    // A temporarily rejected login (rotated, server starting up) is no reason to give up.
     ignoreAuthErrorAbort: true,
     pingInterval: PING_MS,
     noAsyncTraces: true,
@@ -80,7 +80,7 @@ export async function connectNats(options: NatsOptions, wanted: ConnectOptions):
         return true;
       },
       confirm: async () => {
-        await undefined; // until the client has sent what waits: it would copy that, to put its question behind it
+        await undefined; // let the client send its buffer first, which it would otherwise copy to append the ping
         return connection.flush();
       },
       close: (timeoutMs = CLOSE_MS) => closed(connection, timeoutMs),
@@ -91,7 +91,7 @@ export async function connectNats(options: NatsOptions, wanted: ConnectOptions):
 }
 
 /**
- * The manager of the server's JetStream. Rejects with a one-line `NatsError` where there is none for us.
+ * The server's JetStream manager. Rejects with a one-line `NatsError` if JetStream is not available to us.
  */
 export async function openJetStream({ connection, shown }: Nats): Promise<JetStreamManager> {
   try {
@@ -100,7 +100,7 @@ export async function openJetStream({ connection, shown }: Nats): Promise<JetStr
     if (cause instanceof Error && cause.name === "JetStreamNotEnabled")
       throw new NatsError(
         "NATS_JETSTREAM",
-        `${shown}: JetStream is off, or not enabled for this account; start the server with \`nats-server -js\``,
+        `${shown}: JetStream is disabled, or not enabled for this account; start the server with \`nats-server -js\``,
         { cause },
       );
     throw new NatsError("NATS_JETSTREAM", `${shown}: JetStream does not answer: ${messageOf(cause)}`, {
@@ -110,8 +110,8 @@ export async function openJetStream({ connection, shown }: Nats): Promise<JetStr
 }
 
 /**
- * Tells of a connection that was lost and is back, and of what the server complains about, until it closes. While it is
- * away each is told once, however often the client tries to come back.
+ * Reports lost and restored connections, and errors from the server, until the connection closes. While disconnected,
+ * each is reported once, however often the client retries.
  */
 export async function watchNats(
   { connection, shown }: Nats,
@@ -126,11 +126,11 @@ export async function watchNats(
   for await (const status of connection.status()) {
     if (status.type === "disconnect" && !away) {
       away = true;
-      told.lost?.(`${shown}: connection lost; trying again`);
+      told.lost?.(`${shown}: connection lost; reconnecting`);
     } else if (status.type === "reconnect" && away) {
       away = false;
       said.clear();
-      told.back?.(`${shown}: connected again`);
+      told.back?.(`${shown}: reconnected`);
     } else if (status.type === "error") {
       const what = `${shown}: ${complaint(status.error)}`;
       if (!said.has(what)) told.complaint?.(what, status.error);
@@ -140,8 +140,8 @@ export async function watchNats(
 }
 
 function complaint(error: Error): string {
-  if (error.name === "PermissionViolationError") return `this login may not: ${error.message}`;
-  return error.name === "AuthorizationError" ? "the login is refused" : error.message;
+  if (error.name === "PermissionViolationError") return `this login lacks permission: ${error.message}`;
+  return error.name === "AuthorizationError" ? "login rejected" : error.message;
 }
 
 async function login(options: NatsOptions, addresses: readonly Address[]): Promise<NodeConnectionOptions> {
@@ -164,8 +164,8 @@ async function login(options: NatsOptions, addresses: readonly Address[]): Promi
 }
 
 /**
- * An authenticator that reads its file anew for each connection, for logins are replaced while we run; a file that has
- * gone or is damaged by then leaves it with what it had. At first such a file is told by its name.
+ * An authenticator that rereads its file for each connection, since logins may be replaced while we run; if the file is
+ * missing or damaged by then, the previous login is kept. Initially, such a file is an error.
  */
 async function fromFile(
   option: "nkey" | "creds",
@@ -176,7 +176,7 @@ async function fromFile(
   try {
     last("nonce");
   } catch (cause) {
-    const form = option === "nkey" ? "the seed of an nkey (SU...)" : "a credentials file (a JWT and a seed)";
+    const form = option === "nkey" ? "an nkey seed (SU...)" : "a credentials file (a JWT and a seed)";
     throw new ConfigError("NATS_LOGIN", `NATS: ${option}: ${file} is not ${form}`, { cause });
   }
   return (nonce) => {
@@ -195,8 +195,11 @@ async function encryption(
 ): Promise<Pick<NodeConnectionOptions, "tls">> {
   if (!tls && !addresses.some((address) => address.tls)) return {};
   if ((tls?.cert === undefined) !== (tls?.key === undefined))
-    throw new ConfigError("NATS_TLS", "NATS: `tls.cert` and `tls.key` go together; one of them is missing");
-  // The client reads them anew for each connection: certificates are renewed while we run.
+    throw new ConfigError(
+      "NATS_TLS",
+      "NATS: `tls.cert` and `tls.key` must be given together; one of them is missing",
+    );
+  // The client rereads them for each connection, since certificates may be renewed while we run.
   const pem = async (name: "ca" | "cert" | "key") => {
     const file = tls?.[name];
     if (file === undefined) return {};
@@ -215,8 +218,8 @@ async function encryption(
 }
 
 /**
- * The client gives TLS no name for a server that is an IP address, and Node then takes it for `localhost`. The
- * certificate must name one of the addresses that were asked for.
+ * The client passes no server name to TLS for an IP address, and Node then assumes `localhost`. Checks instead that the
+ * certificate is valid for one of the requested addresses.
  */
 function identity(addresses: readonly Address[]): object {
   return {
@@ -238,7 +241,7 @@ async function readGiven(option: string, file: string): Promise<Buffer> {
 
 function checkSize(frame: Buffer, most = Number.POSITIVE_INFINITY): void {
   if (frame.length > most && payloadOf(frame) > most)
-    throw new NatsError("NATS_PAYLOAD", `the server takes at most ${most} bytes (its max_payload)`);
+    throw new NatsError("NATS_PAYLOAD", `the server accepts at most ${most} bytes (max_payload)`);
 }
 
 async function closed(connection: NatsConnection, timeoutMs: number): Promise<void> {
@@ -247,7 +250,7 @@ async function closed(connection: NatsConnection, timeoutMs: number): Promise<vo
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, timeoutMs);
   });
-  // A flush never ends while the server is away: then what it would have sent is lost, and the caller has counted it.
+  // A flush never ends while the server is away: what it would have sent is then lost, and the caller has counted it.
   await Promise.race([connection.flush().catch(() => {}), late]);
   clearTimeout(timer);
   await connection.close();
@@ -256,27 +259,27 @@ async function closed(connection: NatsConnection, timeoutMs: number): Promise<vo
 const CERTIFICATE: Record<string, string> = {
   CERT_HAS_EXPIRED: "its certificate has expired",
   CERT_NOT_YET_VALID: "its certificate is not valid yet",
-  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is of an authority that we do not trust; name it with `tls.ca`",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is signed by itself; name it with `tls.ca`",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is signed by an untrusted authority; add that with `tls.ca`",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; add it with `tls.ca`",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    "its certificate is of an authority that we do not trust; name it with `tls.ca`",
-  UNABLE_TO_GET_ISSUER_CERT: "its certificate is of an authority that we do not trust; name it with `tls.ca`",
+    "its certificate is signed by an untrusted authority; add that with `tls.ca`",
+  UNABLE_TO_GET_ISSUER_CERT: "its certificate is signed by an untrusted authority; add that with `tls.ca`",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    "its certificate is of an authority that we do not trust; name it with `tls.ca`",
+    "its certificate is signed by an untrusted authority; add that with `tls.ca`",
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
 };
 
 const UNREACHABLE: Record<string, string> = {
   ECONNREFUSED: "connection refused; is nats-server running there?",
   ENOTFOUND: "no such host",
-  EAI_AGAIN: "its name cannot be looked up now",
-  EHOSTUNREACH: "no way to that host",
-  ENETUNREACH: "no way to that network",
+  EAI_AGAIN: "its name cannot be resolved at the moment",
+  EHOSTUNREACH: "host unreachable",
+  ENETUNREACH: "network unreachable",
   ETIMEDOUT: "it does not answer",
   ECONNRESET: "it closed the connection",
 };
 
-/** A failure to connect as one line. */
+/** A failure to connect, in one line. */
 async function explained(
   cause: unknown,
   addresses: readonly Address[],
@@ -288,20 +291,21 @@ async function explained(
   const error = (cause instanceof Error ? cause : new Error(String(cause))) as NodeJS.ErrnoException;
   const code = error.code ?? (error.cause as NodeJS.ErrnoException | undefined)?.code ?? "";
   if (error.name === "AuthorizationError" || error.name === "UserAuthenticationExpiredError")
-    return is("NATS_LOGIN", `the login is refused${loginHint(options, addresses)}`);
+    return is("NATS_LOGIN", `login rejected${loginHint(options, addresses)}`);
   if (CERTIFICATE[code]) return is("NATS_TLS", CERTIFICATE[code]);
-  if (/^ERR_(SSL|TLS|OSSL)/.test(code)) return is("NATS_TLS", `TLS fails: ${error.message}`);
+  if (/^ERR_(SSL|TLS|OSSL)/.test(code)) return is("NATS_TLS", `TLS failed: ${error.message}`);
   if (/does not support 'tls'/.test(error.message))
-    return is("NATS_TLS", "the server has no TLS, which `tls` or tls:// asks for");
+    return is("NATS_TLS", "the server does not support TLS, which `tls` or tls:// requires");
   if (UNREACHABLE[code]) return is("NATS_UNREACHABLE", UNREACHABLE[code]);
   if (error.name === "TimeoutError") {
     const [first] = addresses;
     const greeting = first && (await readGreeting(first.host, first.port, timeoutMs).catch(() => undefined));
     return greeting?.tlsVerify && options.tls?.cert === undefined
-      ? is("NATS_TLS", "the server asks for our certificate; give `tls.cert` and `tls.key`")
+      ? is("NATS_TLS", "the server requires a client certificate; give `tls.cert` and `tls.key`")
       : is("NATS_UNREACHABLE", `no answer within ${timeoutMs / 1000} s`);
   }
-  if (/unexpected response/.test(error.message)) return is("NATS_PROTOCOL", "what answers is not NATS");
+  if (/unexpected response/.test(error.message))
+    return is("NATS_PROTOCOL", "the server that answers is not NATS");
   return is("NATS_CONNECT", error.message || "the connection failed");
 }
 
@@ -310,5 +314,5 @@ function loginHint(options: NatsOptions, addresses: readonly Address[]): string 
   if (given.length > 0) return ` (${given.join()})`;
   return addresses.some(({ user, token }) => user ?? token)
     ? " (the one in `url`)"
-    : "; none is given: `user` and `password`, `token`, `nkey` or `creds`";
+    : "; none was given, use `user` and `password`, `token`, `nkey` or `creds`";
 }

@@ -1,14 +1,14 @@
 import { connect } from "node:net";
 
-/** What a server says to whoever connects, before any login. */
+/** What a server sends to any client before login. */
 export interface Greeting {
   readonly version: string;
   readonly jetstream: boolean;
-  /** It asks for a client's certificate. */
+  /** Whether it requires a client certificate. */
   readonly tlsVerify: boolean;
 }
 
-/** Reads the greeting of the server at a host and port. Rejects when nothing, or something else, answers in time. */
+/** Reads the greeting of a server. Rejects if nothing, or something other than NATS, answers in time. */
 export function readGreeting(host: string, port: number, timeoutMs: number): Promise<Greeting> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port });
@@ -17,7 +17,7 @@ export function readGreeting(host: string, port: number, timeoutMs: number): Pro
       socket.destroy();
       reject(error);
     };
-    socket.setTimeout(timeoutMs, () => end(new Error(`silent for ${timeoutMs} ms`)));
+    socket.setTimeout(timeoutMs, () => end(new Error(`no answer within ${timeoutMs} ms`)));
     socket.on("error", end);
     socket.on("end", () => end(new Error("it closed the connection")));
     socket.on("data", (chunk: Buffer) => {
@@ -34,7 +34,7 @@ export function readGreeting(host: string, port: number, timeoutMs: number): Pro
           tlsVerify: tls_verify === true,
         });
       } catch (cause) {
-        reject(new Error("what answers is not NATS", { cause }));
+        reject(new Error("the server that answers is not NATS", { cause }));
       }
     });
   });

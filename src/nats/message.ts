@@ -3,25 +3,25 @@ import { NatsError } from "../errors.js";
 import { type EmotionEvent, whyNoEvent } from "../events/index.js";
 import { putData, putEvent } from "../events/json.js";
 
-/** How a CloudEvent becomes a message, by the CloudEvents binding for NATS. */
+/** How a CloudEvent is encoded as a message, as defined by the CloudEvents binding for NATS. */
 export type ContentMode = "structured" | "binary";
 
-/** The `Content-Type` that tells a structured message from a binary one. */
+/** The `Content-Type` that distinguishes a structured message from a binary one. */
 const STRUCTURED_TYPE = "application/cloudevents+json";
-/** The header by which JetStream knows a message that it has. */
+/** The header by which JetStream recognises duplicates. */
 const MESSAGE_ID = "Nats-Msg-Id";
 
 export interface OutgoingMessage {
   readonly subject: string;
-  /** Where an answer is wanted. */
+  /** Subject for the reply. */
   readonly reply?: string;
   readonly event: EmotionEvent;
   readonly mode: ContentMode;
-  /** The whole event as JSON, where it is there already. */
+  /** The whole event as JSON, if already available. */
   readonly json?: Uint8Array;
 }
 
-/** Columns for the number of bytes in a frame's first line, which is known last: spaces may stand before it. */
+/** Width of the byte count in a frame's first line, which is only known at the end; may be padded with spaces. */
 const TOTAL = 10;
 const SPACES = Buffer.alloc(TOTAL, " ");
 const SPACE = Buffer.from(" ");
@@ -31,9 +31,8 @@ const ID = Buffer.from(`NATS/1.0\r\n${MESSAGE_ID}: `);
 const STRUCTURED = Buffer.from(`\r\nContent-Type: ${STRUCTURED_TYPE}\r\n\r\n`);
 
 /**
- * Writes an event as NATS's client protocol has it (`HPUB`): the client's `publish` takes longer for a message that is
- * ready than an event needs to become one. In either mode its id is the `Nats-Msg-Id`. For `at`, and what is returned,
- * see `src/bytes.ts`.
+ * Writes an event in NATS's client protocol (`HPUB`), because the client's `publish` takes longer than encoding the
+ * event. In both modes, its id is the `Nats-Msg-Id`. For `at` and the return value, see `src/bytes.ts`.
  */
 export function putMessage(to: Buffer, at: number, message: OutgoingMessage): number {
   const { subject, reply, event, mode, json } = message;
@@ -57,29 +56,30 @@ export function payloadOf(frame: Buffer): number {
   return Number(frame.toString("latin1", 0, frame.indexOf(END)).split(" ").at(-1));
 }
 
-/** The headers of the binary mode, behind the event's id. */
+/** The headers of binary mode that follow the event's id. */
 function attributes({ data, ...attributes }: EmotionEvent): Buffer {
   let text = "\r\n";
   for (const [name, value] of Object.entries(attributes)) text += `ce-${name}: ${headerValue(value)}\r\n`;
   return Buffer.from(`${text}\r\n`, "latin1");
 }
 
-/** What `readEvent` reads: a message of the client's, or a stored one. */
+/** Input of `readEvent`: a message from the client, or a stored one. */
 export interface IncomingMessage {
   readonly headers?: Iterable<[string, string[]]> | undefined;
   readonly data: Uint8Array;
 }
 
-/** What an emotion event takes at most, many times over. */
+/** Far more bytes than any emotion event takes. */
 const LARGEST = 256 * 1024;
 
 /**
- * The event in a message of either mode, checked; further fields are allowed. Throws `NatsError` (`NATS_MESSAGE`) that
- * says in a few words what is wrong with it.
+ * Reads and validates the event in a message of either mode; additional fields are allowed. Throws `NatsError`
+ * (`NATS_MESSAGE`) with a short reason.
  */
 export function readEvent(message: IncomingMessage): EmotionEvent {
   const wrong = (why: string, cause?: unknown) => new NatsError("NATS_MESSAGE", why, { cause });
-  if (message.data.length > LARGEST) throw wrong(`${message.data.length} bytes are no emotion event`);
+  if (message.data.length > LARGEST)
+    throw wrong(`not an emotion event: ${message.data.length} bytes are too large`);
   let value: unknown;
   try {
     value = fromMessage(message);
@@ -87,11 +87,11 @@ export function readEvent(message: IncomingMessage): EmotionEvent {
     throw wrong("it is not JSON", cause);
   }
   const why = whyNoEvent(value);
-  if (why !== undefined) throw wrong(`no emotion event: ${why}`);
+  if (why !== undefined) throw wrong(`not an emotion event: ${why}`);
   return value as EmotionEvent;
 }
 
-/** The event in a message of either mode, not checked. Throws where the payload is not JSON. */
+/** The event in a message of either mode, not validated. Throws if the payload is not JSON. */
 function fromMessage({ headers, data }: IncomingMessage): unknown {
   const found = new Map<string, string>();
   for (const [name, [value]] of headers ?? []) if (value !== undefined) found.set(name.toLowerCase(), value);
@@ -107,7 +107,7 @@ function fromMessage({ headers, data }: IncomingMessage): unknown {
 
 const UNSAFE = /[^\x21\x23\x24\x26-\x7e]/u;
 
-/** Percent-encodes what the binding forbids in a header: spaces, `"`, `%`, and all outside printable ASCII. */
+/** Percent-encodes what the binding forbids in a header: spaces, `"`, `%`, and anything but printable ASCII. */
 function headerValue(value: string): string {
   if (!UNSAFE.test(value)) return value;
   return value.replace(/[^\x21\x23\x24\x26-\x7e]/gu, (character) =>

@@ -12,9 +12,9 @@ import type { StreamOptions } from "./options.js";
 import { covers } from "./subject.js";
 
 /**
- * The stream, made if that was asked for. Rejects with a one-line `NatsError` (code `NATS_STREAM`) when there is none,
- * when it does not take `subject`, or when `create` named limits that an existing one does not have.
- * @param subject what will be published, with `*` for tokens that vary
+ * Ensures that the stream exists, creating it if requested. Rejects with a one-line `NatsError` (code `NATS_STREAM`) if
+ * it does not exist, does not accept `subject`, or differs from limits given with `create`.
+ * @param subject the subjects to be published, with `*` for variable tokens
  */
 export async function ensureStream(
   manager: JetStreamManager,
@@ -30,18 +30,18 @@ export async function ensureStream(
     info = await manager.streams.info(name);
   } catch (cause) {
     if (!(cause instanceof JetStreamApiError) || cause.status !== 404) throw unanswered(cause, shown);
-    if (!wanted.create) throw fail("does not exist; make it, or say `create: true`", cause);
+    if (!wanted.create) throw fail("does not exist; create it, or set `create: true`", cause);
     return await create(manager, wanted, subject, shown);
   }
   const { config } = info;
   if (!(config.subjects ?? []).some((taken) => covers(taken, subject)))
-    throw fail(`takes ${(config.subjects ?? []).join(", ") || "no subjects"}, not ${subject}`);
-  if (config.no_ack) throw fail("acknowledges nothing (no_ack), so that nothing is known to be stored");
-  if (config.sealed) throw fail("is sealed: it takes nothing more");
+    throw fail(`accepts ${(config.subjects ?? []).join(", ") || "no subjects"}, not ${subject}`);
+  if (config.no_ack) throw fail("sends no acknowledgements (no_ack), so delivery cannot be confirmed");
+  if (config.sealed) throw fail("is sealed and accepts no more messages");
   const other = wanted.create ? differences(configOf(wanted, subject), config, wanted) : [];
   if (other.length > 0)
     throw fail(
-      `exists with other limits and is not changed: ${other.join(", ")}; leave them out here, or \`nats stream edit ${name}\``,
+      `exists with different limits and is not changed: ${other.join(", ")}; remove them here, or run \`nats stream edit ${name}\``,
     );
   return info;
 }
@@ -58,9 +58,11 @@ async function create(
     if (!(cause instanceof JetStreamApiError)) throw unanswered(cause, shown);
     const why =
       cause.code === SUBJECTS_OVERLAP
-        ? `another stream (${await takerOf(manager, subject)}) already takes ${subject}`
+        ? `another stream (${await takerOf(manager, subject)}) already accepts ${subject}`
         : messageOf(cause);
-    throw new NatsError("NATS_STREAM", `${shown}: stream ${wanted.name} cannot be made: ${why}`, { cause });
+    throw new NatsError("NATS_STREAM", `${shown}: stream ${wanted.name} cannot be created: ${why}`, {
+      cause,
+    });
   }
 }
 
@@ -97,12 +99,12 @@ function configOf(wanted: StreamOptions, subject: string): StreamConfig & { name
     max_bytes: maxBytes ?? -1,
     max_msgs: maxMessages ?? -1,
     num_replicas: replicas ?? 1,
-    // The server refuses a window that is longer than what it keeps.
+    // The server rejects a duplicate window longer than the maximum age.
     duplicate_window: (maxAge ? Math.min(window, maxAge) : window) * NANOS,
   } as StreamConfig & { name: string };
 }
 
-/** What the file names and the stream has otherwise, in the file's words. */
+/** Limits in the file that differ from the stream's, in the file's terms. */
 function differences(ours: StreamConfig, theirs: StreamConfig, wanted: StreamOptions): string[] {
   const fields: [keyof StreamOptions, keyof StreamConfig, (value: unknown) => string][] = [
     ["maxAge", "max_age", (value) => duration(Number(value) / NANOS)],

@@ -11,29 +11,30 @@ const FIELDS = {
 
 export const SUBJECT_FIELDS = Object.keys(FIELDS).map((name) => `{${name}}`);
 
-/** Where events go, made of their fields. */
+/** Builds the subjects of events from their fields. */
 export interface SubjectTemplate {
   /** The subject of one event. */
   of(event: EmotionEvent): string;
-  /** All its subjects, with `*` for each token that holds a field: what a stream or a subscriber asks for. */
+  /** Matches all its subjects, with `*` for each token with a field; for streams and subscribers. */
   readonly pattern: string;
 }
 
-/** Reads a template such as `emotion.{source}.{track}`. Throws `ConfigError` where no subject can come of it. */
+/** Parses a template such as `emotion.{source}.{track}`. Throws `ConfigError` if it cannot yield valid subjects. */
 export function parseSubject(template: string): SubjectTemplate {
   const wrong = (what: string) => new ConfigError("NATS_SUBJECT", `\`subject\` is "${template}": ${what}`);
   const tokens = template.split(".");
   for (const token of tokens) {
     const plain = token.replace(/\{([^{}]*)\}/g, (_, name: string) => {
       if (!Object.hasOwn(FIELDS, name))
-        throw wrong(`there is no field {${name}}; allowed: ${SUBJECT_FIELDS.join(", ")}`);
+        throw wrong(`unknown field {${name}}; allowed: ${SUBJECT_FIELDS.join(", ")}`);
       return "x";
     });
-    if (plain === "") throw wrong("a part between its dots is empty");
-    if (/[*>]/.test(plain)) throw wrong("`*` and `>` are for those who subscribe");
-    if (/[\s{}\p{Cc}]/u.test(plain)) throw wrong("spaces and single braces cannot stand in it");
+    if (plain === "") throw wrong("it has an empty token; put text between the dots");
+    if (/[*>]/.test(plain)) throw wrong("`*` and `>` are only for subscribers");
+    if (/[\s{}\p{Cc}]/u.test(plain)) throw wrong("spaces and single braces are not allowed");
   }
-  if (/^(\$|_INBOX\b)/.test(template)) throw wrong("what begins with `$` or `_INBOX` belongs to the server");
+  if (/^(\$|_INBOX\b)/.test(template))
+    throw wrong("subjects starting with `$` or `_INBOX` are reserved for the server");
   const parts = template
     .split(/\{([^{}]*)\}/)
     .map((part, i) => (i % 2 === 0 ? part : FIELDS[part as keyof typeof FIELDS]));
@@ -47,13 +48,13 @@ export function parseSubject(template: string): SubjectTemplate {
   };
 }
 
-/** Names that came before, as tokens: there are few, and an event asks for one each time. */
+/** Cache of names as tokens: there are few, and each event needs one. */
 const known = new Map<string, string>();
 
 /**
- * A name as one token of a subject: letters and digits of any script, `-` and `_` stay; of all else the UTF-8 bytes are
- * written as `%2E`, so that names that differ stay different and `decodeURIComponent` gives the name back. An empty
- * name, which has no such form, is `_`.
+ * A name as one token of a subject: keeps letters and digits of any script, `-` and `_`; all other characters are
+ * percent-encoded as UTF-8 (`%2E`), so that different names stay different and `decodeURIComponent` restores them. An
+ * empty name becomes `_`.
  */
 export function safeToken(name: string): string {
   let token = known.get(name);
@@ -71,7 +72,7 @@ function encode(character: string): string {
     .join("");
 }
 
-/** Whether every subject that `narrow` matches is matched by `wide`, both with `*` and `>`. */
+/** Whether `wide` matches every subject that `narrow` matches; both may have `*` and `>`. */
 export function covers(wide: string, narrow: string): boolean {
   const [a, b] = [wide.split("."), narrow.split(".")];
   for (const [i, token] of a.entries()) {

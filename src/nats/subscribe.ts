@@ -5,15 +5,15 @@ import { type Nats, openJetStream } from "./connection.js";
 import type { IncomingMessage } from "./message.js";
 import { covers } from "./subject.js";
 
-/** A message that was received, of the client's or of a stream. */
+/** A received message, from the client or a stream. */
 export interface Received extends IncomingMessage {
   readonly subject: string;
 }
 
-/** A server that was away is missed after two half-times of this, and the stream read on where it was left. */
+/** Pull timeout; a lost server is noticed after two halves of it, and reading continues where it stopped. */
 const PULL_MS = 4000;
 
-/** Checks what a subscriber asks for, e.g. `emotion.door.*`. Throws `ConfigError`. */
+/** Checks a subscriber's subject, e.g. `emotion.door.*`. Throws `ConfigError`. */
 export function checkPattern(subject: string): void {
   const tokens = subject.split(".");
   const bad = tokens.findIndex(
@@ -22,16 +22,16 @@ export function checkPattern(subject: string): void {
   if (bad >= 0)
     throw new ConfigError(
       "NATS_SUBJECT",
-      `${JSON.stringify(subject)} is no subject: write tokens with dots between them, \`*\` for any one token, \`>\` at the end for all that follow, e.g. emotion.door.*`,
+      `${JSON.stringify(subject)} is not a valid subject; write tokens separated by dots, \`*\` for any one token, \`>\` at the end for one or more, e.g. emotion.door.*`,
     );
 }
 
-/** Most messages that wait for a slow reader; further ones are missed, and counted. */
+/** Maximum number of messages waiting for a slow reader; further ones are missed and counted. */
 const WAITING = 10_000;
 
 /**
- * What is published under a subject from now on (core NATS), until the signal aborts or the connection ends. A reader
- * that is slower than the messages misses some; `missed` is told how many.
+ * Yields messages published from now on (core NATS), until the signal aborts or the connection ends. A reader slower
+ * than the messages misses some; `missed` is called with their number.
  */
 export async function* listen(
   { connection, shown }: Nats,
@@ -57,7 +57,7 @@ export async function* listen(
     while (!signal.aborted) {
       for (let next = waiting.shift(); next && !signal.aborted; next = waiting.shift()) yield next;
       if (failure)
-        throw new NatsError("NATS_LOGIN", `${shown}: ${subject} cannot be read: ${failure.message}`, {
+        throw new NatsError("NATS_LOGIN", `${shown}: cannot subscribe to ${subject}: ${failure.message}`, {
           cause: failure,
         });
       if (connection.isClosed()) return;
@@ -75,15 +75,15 @@ export async function* listen(
 export interface ReplayOptions {
   /** Stored at this time or later. */
   readonly since: Date;
-  /** Goes on with what is stored from now on, without a gap; else ends with what is there now. */
+  /** Continues with new messages without a gap; otherwise ends with those stored now. */
   readonly follow: boolean;
-  /** Default: the one stream that takes the subject. */
+  /** Default: the only stream with the subject. */
   readonly stream?: string | undefined;
 }
 
 /**
- * What a stream holds under a subject, in the stream's order, each message once, also through lost connections. Rejects
- * with a one-line `NatsError` where no stream, or several, have the subject.
+ * Yields a stream's messages under a subject in order, each once, even across lost connections. Rejects with a one-line
+ * `NatsError` if no stream, or more than one, has the subject.
  */
 export async function* replay(
   nats: Nats,
@@ -99,7 +99,7 @@ export async function* replay(
     });
   try {
     const { config } = await manager.streams.info(name);
-    // An old server refuses a filter that is wider than the stream.
+    // Old servers reject a filter wider than the stream.
     const wide = (config.subjects ?? []).every((taken) => covers(subject, taken));
     const consumer = await manager.jetstream().consumers.get(name, {
       deliver_policy: DeliverPolicy.StartSequence,
@@ -111,7 +111,7 @@ export async function* replay(
     const messages = await consumer.consume({ max_messages: 500, expires: PULL_MS });
     const stop = () => void messages.close();
     signal.addEventListener("abort", stop);
-    // The client would look for it for ever, and find nothing in one that is made anew: its numbers begin at 1.
+    // The client would retry forever, and find nothing in a recreated stream, whose numbers start at 1.
     let deleted = false;
     void (async () => {
       for await (const { type } of messages.status()) {
@@ -138,8 +138,8 @@ export async function* replay(
 }
 
 /**
- * The number of the first message stored at a time or later. An ordered consumer that began by time itself could not
- * be made again after a lost connection: the client asks for time and number at once then, which servers refuse.
+ * Sequence number of the first message stored at or after a time. An ordered consumer started by time cannot be
+ * recreated after a lost connection, because the client then sends both time and number, which servers reject.
  */
 async function firstSince(manager: JetStreamManager, stream: string, since: Date): Promise<number> {
   const { name, delivered } = await manager.consumers.add(stream, {
@@ -159,12 +159,12 @@ async function streamOf(manager: JetStreamManager, subject: string, shown: strin
   if (name === undefined)
     throw new NatsError(
       "NATS_STREAM",
-      `${shown}: no stream holds ${subject}; without --since its events are read as they come`,
+      `${shown}: no stream holds ${subject}; without --since, its events are read live`,
     );
   if (others.length > 0)
     throw new NatsError(
       "NATS_STREAM",
-      `${shown}: several streams hold ${subject}: ${names.join(", ")}; name one with --stream`,
+      `${shown}: several streams hold ${subject}: ${names.join(", ")}; choose one with --stream`,
     );
   return name;
 }

@@ -5,20 +5,20 @@ import { NodeTransport, nodeResolveHost } from "@nats-io/transport-node/lib/node
 
 type Options = Parameters<typeof NatsConnectionImpl.connect>[0];
 
-/** A connection with the client's layer below its `publish`, which takes messages that are written already. */
+/** A connection with the client's layer below `publish`, which accepts encoded messages. */
 export interface OpenConnection extends NatsConnection {
   readonly protocol: Pick<NatsConnectionImpl["protocol"], "sendCommand">;
 }
 
-/** The client's `connect`, but of a try that fails or takes too long nothing is left open. */
+/** Like the client's `connect`, but leaves nothing open after an attempt that fails or times out. */
 export async function connectOnce(options: Options): Promise<OpenConnection> {
   setTransportFactory({ factory: () => new ClosingTransport(), dnsResolveFn: nodeResolveHost });
   return (await NatsConnectionImpl.connect(options)) as OpenConnection;
 }
 
 /**
- * The client's own transport (3.4) forgets the socket of a try that it gave up, to a server that hangs or a network that
- * is cut; that socket then keeps the process alive.
+ * The client's own transport (3.4) leaks the socket of an abandoned attempt to a hanging server or across a broken
+ * network; that socket then keeps the process alive.
  */
 class ClosingTransport extends NodeTransport {
   override async dial({ port, hostname }: { port: number; hostname: string }): Promise<Socket> {

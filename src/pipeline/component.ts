@@ -19,36 +19,36 @@ interface Described<O extends TObject> {
   readonly type: string;
   /** One sentence for the reference and `--help`. */
   readonly summary: string;
-  /** Longer text for the reference page, Markdown. What it does to back-pressure and delivery stands here. */
+  /** Longer Markdown text for the reference page, including effects on back-pressure and delivery. */
   readonly description?: string;
-  /** Every field described, unknown keys refused (the loader adds `additionalProperties: false`). */
+  /** Describes every field; unknown keys are rejected (the loader adds `additionalProperties: false`). */
   readonly options: O;
-  /** What options that are fine one by one have wrong together: what is told of it, and at which. */
+  /** Checks combinations of individually valid options; returns the offending option and a message. */
   check?(options: Static<O>): { readonly option: string; readonly message: string } | undefined;
-  /** Options that do nothing beside others, and beside which, e.g. `with standard output`: whoever gives one is warned. */
+  /** Options without effect in combination with others, e.g. `with standard output`; giving one causes a warning. */
   idle?(
     options: Static<O>,
   ): { readonly names: readonly (keyof Static<O> & string)[]; readonly where: string } | undefined;
   /** One YAML list item that a test validates, e.g. `- { type: sample, fps: 5 }`. */
   readonly example: string;
-  /** True when it draws on or stores pictures: its sources then carry colour (`yuv420p`) instead of luma alone. */
+  /** True if it draws on or stores frames: its sources then carry colour (`yuv420p`) instead of only luma. */
   readonly colour?: boolean;
 }
 
-/** Where frames come from; `source` makes one. */
+/** A component that produces frames; created with `source`. */
 export interface SourceComponent<O extends TObject = TObject> extends Described<O> {
   readonly role: "source";
   readonly gives: "frames";
-  /** Live sources drop when no slot is free and are reconnected; recordings wait and end. */
+  /** Live sources drop frames when no slot is free, and are reconnected; recordings wait, and end. */
   live(options: Static<O>): boolean;
   /**
-   * Frames of the source, in order. Cold: opened at subscription. Completes at its end or once `context.stop`
+   * Frames of the source, in order. Cold: opened on subscription. Completes at the end or once `context.stop`
    * is aborted; unsubscribing ends it at once. Errors with a `SourceError`.
    */
   open(options: Static<O>, context: SourceContext): Observable<Frame>;
 }
 
-/** What stands between sources and sinks; `operator` makes one. */
+/** A component between sources and sinks; created with `operator`. */
 export interface OperatorComponent<
   O extends TObject = TObject,
   In extends Kind = Kind,
@@ -57,27 +57,27 @@ export interface OperatorComponent<
   readonly role: "operator";
   readonly takes: In;
   readonly gives: Out;
-  /** Types of operators of which each must stand somewhere before this one. */
+  /** Operator types that must all come somewhere before this one. */
   readonly needs?: readonly string[];
-  /** Types of operators that must not come after it: they would read the pixels that it changes. */
+  /** Operator types that must not come after it, since they would read the pixels it changes. */
   readonly spoils?: readonly string[];
-  /** True when it hides faces: then no sink may draw or store pictures that do not come through it. */
+  /** True if it hides faces: no sink may then draw or store frames that bypass it. */
   readonly hides?: boolean;
-  /** True when it never looks at pixels: what stands before it may then give a frame's slot back early. */
+  /** True if it never reads pixels: components before it may then return a frame's slot early. */
   readonly ignoresPixels?: boolean;
-  /** By how many frames it may give a face late, in its first frames. */
+  /** By how many frames a face may be delayed when it first appears. */
   late?(options: Static<O>): number;
-  /** What will surprise in options that are allowed, where a face may come so many frames `late`; told as a warning. */
+  /** A warning about allowed but surprising options, given that faces may be `late` by so many frames. */
   concern?(options: Static<O>, late: number): string | undefined;
   /**
-   * How many frames of each source it keeps back: pools get so many slots more.
+   * How many frames of each source it holds back: pools get that many extra slots.
    *
    * @param late the context's
    */
   holds?(options: Static<O>, late: number): number;
   /**
-   * Made once a run. What it opens it closes in `context.defer`. It passes every frame's lease on or releases it, also on
-   * error and unsubscription, keeps source order per source, and passes errors on the error channel.
+   * Called once per run. Closes what it opens in `context.defer`. Must pass on or release every frame's lease, even on
+   * error and unsubscription, keep the order within each source, and report errors on the error channel.
    */
   build(
     options: Static<O>,
@@ -85,31 +85,31 @@ export interface OperatorComponent<
   ): OperatorFunction<Flow[In], Flow[Out]> | Promise<OperatorFunction<Flow[In], Flow[Out]>>;
 }
 
-/** Where items end. The runtime calls `write` with one item at a time and awaits it; it returns leases itself. */
+/** Consumes items. The runtime calls `write` with one item at a time and awaits it; the runtime returns the leases. */
 export interface Sink<T> {
-  /** Resolves once the item is handed over for good. Rejects with a `SinkError` when the sink cannot write any more. */
+  /** Resolves once the item is safely handed over. Rejects with a `SinkError` if the sink can no longer write. */
   write(item: T): void | Promise<void>;
   /**
-   * Flushes and closes; called once, also after a failure. It may take its time, but no longer once the context's
-   * `signal` is aborted.
+   * Flushes and closes; called once, even after a failure. May take its time, until the context's `signal` is
+   * aborted.
    *
-   * @param whole false when items are missing: the run was cut short, or this sink failed
+   * @param whole false if items are missing because the run was cut short or this sink failed
    */
   close(whole: boolean): void | Promise<void>;
-  /** What else the summary should tell, by name, e.g. `{ dropped: 12 }`; zeros are left out. */
+  /** Further figures for the summary, by name, e.g. `{ dropped: 12 }`; zeros are omitted. */
   figures?(): Readonly<Record<string, number>>;
 }
 
-/** What items are written to; `sink` makes one. */
+/** A component that items are written to; created with `sink`. */
 export interface SinkComponent<O extends TObject = TObject, In extends Kind = Kind> extends Described<O> {
   readonly role: "sink";
   readonly takes: In;
-  /** A second kind that it takes where the pipeline has it, e.g. events beside the faces that they tell of. */
+  /** A second kind it takes if the pipeline has it, e.g. events in addition to the faces they are about. */
   readonly also?: In;
   build(options: Static<O>, context: RunContext): Sink<Flow[In]> | Promise<Sink<Flow[In]>>;
 }
 
-/** An operator whatever it takes: a function of observables of one kind is none of observables of all kinds. */
+/** An operator of any kind: a function of observables of one kind is not assignable to one of all kinds. */
 interface AnyOperator extends Omit<OperatorComponent, "build"> {
   build(
     options: Static<TObject>,
@@ -117,12 +117,12 @@ interface AnyOperator extends Omit<OperatorComponent, "build"> {
   ): OperatorFunction<never, Flow[Kind]> | Promise<OperatorFunction<never, Flow[Kind]>>;
 }
 
-/** What a registry lists. */
+/** An entry of a registry. */
 export type Component = SourceComponent | AnyOperator | SinkComponent;
 
 type Without<T, K extends keyof T> = Omit<T, K>;
 
-/** For `check`: what `read` says of an option where it throws `ConfigError`. */
+/** For `check`: turns a `ConfigError` thrown by `read` into a complaint about the option. */
 export function complaint(
   option: string,
   read: () => unknown,
@@ -144,8 +144,8 @@ export function source<O extends TObject>(
 }
 
 /**
- * Declares an operator; see `src/operators/sample.ts` for the smallest one. Give `build` its first parameter also where
- * there are no options (`build: (_options) => filter((frame) => ...)`): without one, what flows is not inferred.
+ * Declares an operator; see `src/operators/sample.ts` for the smallest one. Give `build` its first parameter even
+ * without options (`build: (_options) => filter((frame) => ...)`): otherwise the item type is not inferred.
  */
 export function operator<O extends TObject, In extends Kind, Out extends Kind>(
   component: Without<OperatorComponent<O, In, Out>, "role">,

@@ -5,7 +5,7 @@ import type { Histogram } from "./histogram.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
-/** Where a run says what happens. Fields are for `--json`; the message stands alone without them. */
+/** Log of a run. Fields are for `--json`; the message is complete without them. */
 export interface Log {
   debug(message: string, fields?: Record<string, unknown>): void;
   info(message: string, fields?: Record<string, unknown>): void;
@@ -20,12 +20,12 @@ export interface SourceStats {
   readonly id: string;
   readonly live: boolean;
   /**
-   * What makes two runs' events the same events: for a recording its name and size, for a camera the start of the
-   * run. Event ids are made from it. The runtime sets it to the source's id; a source may set it better.
+   * Decides whether events of two runs are the same: for a recording its name and size, for a camera the start of the
+   * run. Event ids are derived from it. The runtime sets it to the source's id; a source may replace it.
    */
   identity: string;
   state: SourceState;
-  /** Frames read, dropped ones included. */
+  /** Frames read, including dropped ones. */
   decoded: number;
   /** Frames dropped because no slot was free. */
   dropped: number;
@@ -34,21 +34,21 @@ export interface SourceStats {
   firstTimeMs?: number;
   /** Media time of the newest frame, ms. */
   mediaTimeMs: number;
-  /** Media time at which the recording ends, where the container tells and it ends at all, ms. */
+  /** Media time at which the recording ends, if known and it ends at all, ms. */
   durationMs?: number;
   width?: number;
   height?: number;
-  /** Times, colours and shape of the pictures; known from the first frame on. */
+  /** Timing, colour and geometry of the video; known from the first frame on. */
   video?: VideoInfo;
-  /** The recording that it plays, once and by itself: where its sound and chapters can be had. */
+  /** The recording, if a single one is played once: where audio and chapters can be read from. */
   recording?: RecordingRef;
-  /** How it ended: by itself, by a clean stop, by a failure; absent while it runs, and when it was cut off. */
+  /** How it ended: by itself, by a clean stop, by a failure; absent while running and after an abort. */
   ending?: "end" | "stopped" | "failed";
-  /** From the run's start to its own end, s; absent while it runs. */
+  /** From the start of the run to the end of the source, s; absent while it runs. */
   seconds?: number;
 }
 
-/** Which part of a recording is done, 0 to 1; nothing where its end is not known. */
+/** The finished part of a recording, 0 to 1; undefined if its end is unknown. */
 export function partDone({ firstTimeMs, mediaTimeMs, durationMs }: SourceStats): number | undefined {
   if (durationMs === undefined) return undefined;
   if (firstTimeMs === undefined || durationMs <= firstTimeMs) return 0;
@@ -61,37 +61,37 @@ export interface EngineStats {
   readonly id: string;
   readonly model: string;
   readonly version: string;
-  /** What really runs it, e.g. `onnx cpu`. */
+  /** The provider actually used, e.g. `onnx cpu`. */
   provider: string;
   batches: number;
   /** Faces in those batches. */
   faces: number;
-  /** Time for which a batch was under way, ms. */
+  /** Time during which a batch was in progress, ms. */
   busyMs: number;
 }
 
 /** Running figures of the whole run. */
 export interface RunStats {
   readonly sources: readonly SourceStats[];
-  /** Faces found: one that is seen in ten frames is ten. */
+  /** Detections: a face seen in ten frames counts as ten. */
   faces: number;
-  /** Faces that `track` has followed; absent where there is none. */
+  /** Faces followed by `track`; absent without `track`. */
   tracks?: number;
   /** Events made. */
   events: number;
   readonly engines: EngineStats[];
-  /** From a picture's arrival to its event, ms; of `left` events, which are late by their nature, nothing. */
+  /** From a frame's arrival to its event, ms; without `left` events, which are late by nature. */
   readonly eventDelayMs: Histogram;
 }
 
-/** What every component is given. */
+/** Passed to every component. */
 export interface RunContext {
   /** The component's id in the graph, for messages. */
   readonly id: string;
   readonly pipeline: { readonly name: string; readonly purpose?: string; readonly retention?: string };
   /** Folder of the pipeline file. */
   readonly baseDir: string;
-  /** Folder for what must outlast the run, such as events that are not sent yet; to be made by who needs it. */
+  /** Folder for data that outlives the run, such as unsent events; created by whoever needs it. */
   readonly stateDir: string;
   /** Aborted when everything must end at once (second Ctrl-C, a failure elsewhere). */
   readonly signal: AbortSignal;
@@ -100,38 +100,38 @@ export interface RunContext {
   readonly stats: RunStats;
   /** `Date.now()` at the start of the run. */
   readonly startedAtMs: number;
-  /** True when nothing after the component looks at pixels: `Frame.withoutPixels` gives their slot back early. */
+  /** True if nothing after the component reads pixels: `Frame.withoutPixels` can return the slot early. */
   readonly lastToSee: boolean;
-  /** How many frames of each source all operators together keep back. */
+  /** How many frames of each source all operators together hold back. */
   readonly held: number;
-  /** By how many frames all operators before the component together may give a face late. */
+  /** By how many frames all operators before the component together may delay a face. */
   readonly late: number;
-  /** True where an operator of the pipeline hides faces. */
+  /** True if an operator of the pipeline hides faces. */
   readonly hides: boolean;
-  /** How the frames are spread: lets a batcher see that nothing more can arrive. */
+  /** How frames are distributed: lets a batcher see that nothing more can arrive. */
   readonly occupancy: Occupancy;
-  /** Registers what closes a resource; called in reverse order at the end of the run, also after a failure. */
+  /** Registers a cleanup; called in reverse order at the end of the run, even after a failure. */
   defer(close: () => void | Promise<void>): void;
 }
 
-/** All pools of a run together. */
+/** The combined state of all pools of a run. */
 export interface Occupancy {
-  /** Frames leased now, over all sources. */
+  /** Frames currently leased, over all sources. */
   readonly leased: number;
-  /** True when no source that still runs can deliver: each has no free slot, or has ended. */
+  /** True if no source can deliver: each has no free slot, or has ended. */
   readonly exhausted: boolean;
-  /** Calls back after every change; returns what stops it. */
+  /** Calls back after every change; returns a function that unsubscribes. */
   onChange(callback: () => void): () => void;
 }
 
-/** What a source is given besides. */
+/** Passed to sources. */
 export interface SourceContext extends RunContext {
   readonly pool: FramePool;
-  /** Pixels wanted downstream. */
+  /** Pixel format needed downstream. */
   readonly format: PixelFormat;
-  /** Aborted for a clean end: the source stops reading, delivers what it has, and completes. */
+  /** Aborted for a clean stop: the source stops reading, delivers what it has, and completes. */
   readonly stop: AbortSignal;
   readonly source: SourceStats;
-  /** Nothing while sinks keep up, else what resolves once they do: recordings await it, cameras drop meanwhile. */
+  /** Undefined while sinks keep up, else resolves once they do: recordings await it, cameras drop frames meanwhile. */
   ready(): Promise<void> | undefined;
 }

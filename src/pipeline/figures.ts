@@ -8,18 +8,18 @@ export interface RunFigures {
   readonly faces: number;
   readonly events: number;
   readonly engines: readonly EngineStats[];
-  /** From a picture's arrival to its event, ms. */
+  /** From a frame's arrival to its event, ms. */
   readonly eventDelayMs: HistogramFigures;
   readonly sinks: readonly {
     readonly id: string;
     readonly written: number;
     readonly lost: number;
-    /** Items that wait for it. */
+    /** Items waiting for it. */
     readonly waiting: number;
-    /** What else it tells of itself, by name, e.g. `{ dropped: 12 }`. */
+    /** Further figures of the sink, by name, e.g. `{ dropped: 12 }`. */
     readonly figures?: Readonly<Record<string, number>>;
   }[];
-  /** Frames leased now, and slots in all. */
+  /** Frames currently leased, and slots in total. */
   readonly leased: number;
   readonly slots: number;
 }

@@ -15,7 +15,7 @@ export function toMermaid(plan: Plan): string {
   return ["flowchart LR", ...lines, ...edges, ""].join("\n");
 }
 
-/** The plan in Graphviz' language. */
+/** The plan in Graphviz's DOT language. */
 export function toDot(plan: Plan): string {
   const shapes = { source: "ellipse", operator: "box", sink: "parallelogram" };
   const quote = (text: string) => `"${text.replaceAll('"', '\\"')}"`;
@@ -39,7 +39,7 @@ function edgesOf(plan: Plan): { from: string; to: string; kind: string }[] {
   );
 }
 
-/** Mermaid takes some words for its own, so nodes are numbered. */
+/** Mermaid reserves some words, so nodes are numbered. */
 function namesOf(plan: Plan): Map<string, string> {
   return new Map(plan.nodes.map(({ id }, i) => [id, `n${i + 1}`]));
 }

@@ -1,7 +1,7 @@
 export interface Buckets {
-  /** Upper bounds of the buckets, ascending; one more bucket holds what is above the last. */
+  /** Upper bounds of the buckets, ascending; an extra bucket holds values above the last. */
   readonly bounds: readonly number[];
-  /** Values in each bucket alone, one more than bounds. */
+  /** Number of values per bucket, not cumulative; one more entry than `bounds`. */
   readonly counts: readonly number[];
 }
 
@@ -11,8 +11,8 @@ export interface HistogramFigures extends Buckets {
 }
 
 /**
- * What `part` (0 to 1) of all values do not exceed, taken as spread evenly within their bucket; of values above the last
- * bound, that bound. Nothing where there are no values.
+ * The `part` quantile (0 to 1), assuming values are spread evenly within their bucket; the last bound for values above
+ * it. Undefined without values.
  */
 export function quantile({ bounds, counts }: Buckets, part: number): number | undefined {
   const total = counts.reduce((sum, count) => sum + count, 0);
@@ -28,7 +28,7 @@ export function quantile({ bounds, counts }: Buckets, part: number): number | un
   return bounds.at(-1);
 }
 
-/** Counts values by size without keeping them. */
+/** Counts values by size without storing them. */
 export class Histogram implements HistogramFigures {
   readonly bounds: readonly number[];
   readonly counts: number[];

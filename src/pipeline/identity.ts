@@ -1,12 +1,12 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 
-/** Equal for two names of one file, by links too, and in upper and lower case where the system makes no difference. */
+/** Equal for two names of one file, including links, and different case on case-insensitive file systems. */
 export function identity(path: string): string {
   try {
-    const info = statSync(path, { bigint: true }); // on Windows numbers of files have 64 bits
+    const info = statSync(path, { bigint: true }); // file ids have 64 bits on Windows
     return info.isFile() ? `${info.dev}:${info.ino}` : resolve(path);
   } catch {
-    return resolve(path); // it is not there yet, or nowhere that it could be
+    return resolve(path); // does not exist yet, or cannot exist
   }
 }

@@ -18,19 +18,19 @@ import {
   type YamlPath,
 } from "./yaml.js";
 
-/** What `loadPipeline` and `parsePipeline` take besides the pipeline itself. */
+/** Options of `loadPipeline` and `parsePipeline`. */
 export interface LoadOptions {
   /** `a.b=value` settings that override the file. */
   readonly set?: readonly string[];
-  /** What relative paths in `set` and `add` are relative to. Default: as those in the file. */
+  /** Base of relative paths in `set` and `add`. Default: the same as in the file. */
   readonly setDir?: string;
-  /** Components that are wanted besides the file's. */
+  /** Components to add to those in the file. */
   readonly add?: readonly Added[];
-  /** What `${NAME}` stands for in it. Default: the process's environment. */
+  /** Values of `${NAME}` variables. Default: the process's environment. */
   readonly env?: NodeJS.ProcessEnv;
-  /** What `parsePipeline` calls its text in places. */
+  /** Name of the text given to `parsePipeline`, for places in messages. */
   readonly name?: string;
-  /** The components there are. */
+  /** The available components. */
   readonly registry?: readonly Component[];
 }
 
@@ -38,18 +38,18 @@ export interface Added {
   readonly section: "operators" | "sinks";
   readonly type: string;
   readonly options: Readonly<Record<string, unknown>>;
-  /** Where the file has one of its type: `set` the options on that, `keep` that as it is, or have one `more`. */
+  /** If the file already has one of this type: `set` the options on it, `keep` it as it is, or add one `more`. */
   readonly present: "set" | "keep" | "more";
-  /** Where it was asked for, for messages, e.g. `--web`. */
+  /** Where it was requested, for messages, e.g. `--web`. */
   readonly place: string;
 }
 
-/** Reads and checks a pipeline file. Throws one `ConfigError` that lists everything wrong with it, line by line. */
+/** Reads and checks a pipeline file. Throws one `ConfigError` that lists every mistake, one per line. */
 export async function loadPipeline(file: string, options: LoadOptions = {}): Promise<Plan> {
   return checkPipeline(await readYaml(file), resolve(dirname(file)), options);
 }
 
-/** As `loadPipeline`, from a text. Paths in it are relative to `baseDir`. */
+/** Like `loadPipeline`, but takes the text. Paths in it are relative to `baseDir`. */
 export function parsePipeline(text: string, baseDir: string, options: LoadOptions = {}): Plan {
   return checkPipeline(parseYaml(text, options.name ?? "<pipeline>"), baseDir, options);
 }
@@ -65,7 +65,7 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
     throw problemsError([
       {
         place: file.place([]),
-        message: `a pipeline file is a mapping with sources, operators and sinks, not ${show(root)}`,
+        message: `a pipeline file must be a mapping with sources, operators and sinks, not ${show(root)}`,
       },
     ]);
   const { setDir = baseDir } = options;
@@ -88,7 +88,7 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
     checker.section(section, value[section]),
   );
   checker.unique(entries);
-  // A graph of components that are wrong themselves would only add riddles.
+  // Graph errors would only obscure errors in the components themselves.
   const nodes = problems.length > 0 ? [] : planGraph(entries, checker.registry, problems);
   if (problems.length > 0) throw problemsError(problems);
   const { purpose, retention } = value;
@@ -108,11 +108,11 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
   };
 }
 
-/** Puts a component into a configuration; gives what was asked for and where it stands. */
+/** Adds a component to a configuration; returns where it was requested and where it is now. */
 function add(root: Record<string, unknown>, { section, type, options, present, place }: Added) {
   root[section] ??= [];
   const list = root[section];
-  if (!Array.isArray(list)) return { place, path: [section] }; // what is wrong with it is told later
+  if (!Array.isArray(list)) return { place, path: [section] }; // reported later
   const at =
     present === "more" ? -1 : list.findIndex((item: unknown) => isMapping(item) && item.type === type);
   if (at < 0) return { place, path: [section, list.push({ type, ...options }) - 1] };
@@ -132,7 +132,7 @@ function checkHead(yaml: YamlFile, value: Record<string, unknown>, problems: Pro
   for (const key of Object.keys(value))
     if (!KEYS.includes(key))
       problems.push({ place: yaml.keyPlace([key]), message: `unknown key \`${key}\`; ${hint(key, KEYS)}` });
-  // A misspelt section has been told: that the right one is missing follows from it.
+  // A misspelt section has been reported; that the right one is missing is a consequence.
   const told = Object.keys(value).map((key) => (KEYS.includes(key) ? undefined : nearest(key, KEYS)));
   for (const section of ["sources", "sinks"])
     if (isEmpty(value[section]) && !told.includes(section))
@@ -145,18 +145,18 @@ function checkHead(yaml: YamlFile, value: Record<string, unknown>, problems: Pro
       place: yaml.place(["version"]),
       message:
         value.version === undefined
-          ? "`version` is missing; begin with `version: 1`"
-          : `\`version\` is ${show(value.version)}; this release reads version 1`,
+          ? "`version` is missing; start the file with `version: 1`"
+          : `\`version\` is ${show(value.version)}; this release supports version 1`,
     });
   for (const key of ["name", "purpose", "retention"])
     if (value[key] !== undefined && (typeof value[key] !== "string" || value[key] === ""))
       problems.push({
         place: yaml.place([key]),
-        message: `\`${key}\` is ${show(value[key])}; it must be a text`,
+        message: `\`${key}\` is ${show(value[key])}; it must be a string`,
       });
 }
 
-/** Reads the three lists. */
+/** Checks the three lists. */
 class Checker {
   readonly registry: readonly Component[];
   readonly warnings: string[] = [];
@@ -181,7 +181,7 @@ class Checker {
     return list.flatMap((item: unknown, i) => this.#item(section, item, [section, i]) ?? []);
   }
 
-  /** Notes the ids that the file gives, so that one made for a component without is none of them. */
+  /** Records the ids in the file, so that generated ids do not collide with them. */
   reserve(value: Record<string, unknown>): void {
     for (const list of Object.keys(SECTIONS).map((section) => value[section]))
       for (const item of Array.isArray(list) ? (list as unknown[]) : [])
@@ -189,8 +189,8 @@ class Checker {
   }
 
   /**
-   * Ids must differ (those that the file leaves out are made to), and so must the files that sinks write, from one
-   * another and from what is read.
+   * Checks that ids differ (missing ones are generated to), and that sinks write to different files, none of which is
+   * read.
    */
   unique(entries: readonly Entry[]): void {
     const seen = new Set<string>();
@@ -206,18 +206,18 @@ class Checker {
         if (other)
           this.#problems.push({
             place,
-            message: `\`${other}\` writes to ${path === "-" ? "standard output" : path} already; leave out one of them, or give it another \`path\``,
+            message: `\`${other}\` already writes to ${path === "-" ? "standard output" : path}; remove one of them, or give it another \`path\``,
           });
         written.set(path, id);
         const input = path === "-" ? undefined : read.get(identity(path));
         if (input)
           this.#problems.push({
             place,
-            message: `\`${id}\` would write over ${input}, ${path}; give it another \`path\``,
+            message: `\`${id}\` would overwrite ${input}, ${path}; give it another \`path\``,
           });
       }
       if (seen.has(id))
-        this.#problems.push({ place, message: `the id \`${id}\` stands twice; ids must differ` });
+        this.#problems.push({ place, message: `the id \`${id}\` is used twice; ids must be unique` });
       seen.add(id);
     }
   }
@@ -228,13 +228,13 @@ class Checker {
 
   #item(section: Section, item: unknown, path: YamlPath): Entry | undefined {
     if (!isMapping(item)) {
-      this.#complain(path, `this is ${show(item)}; write a mapping: - { type: ... }`);
+      this.#complain(path, `this is ${show(item)}; it must be a mapping: - { type: ... }`);
       return undefined;
     }
     const { type, id, from: named, ...options } = item;
     const component = this.#component(section, type, path);
     if (!component) return undefined;
-    // Of a source, which takes nothing, `from` may be an option.
+    // For a source, which has no input, `from` may be an option.
     const isOption = component.role === "source" && "from" in component.options.properties;
     if (isOption && named !== undefined) options.from = named;
     const from = isOption ? undefined : named;
@@ -242,7 +242,7 @@ class Checker {
     const checked = readOptions(component.options, options, (at) => this.#folderAt([...path, ...at]));
     for (const { path: at, atKey, message } of checked.problems) {
       const place = atKey ? this.#yaml.keyPlace([...path, ...at]) : this.#yaml.place([...path, ...at]);
-      // A variable that is not set has been told: what is wrong with the gap follows from it.
+      // An unset variable has been reported; errors about the resulting gap are consequences.
       if (!known.has(placeText(place)))
         this.#problems.push({ place, message: `${component.type}: ${message}` });
     }
@@ -252,7 +252,7 @@ class Checker {
     for (const name of idle ? idle.names : [])
       if (idle && name in options)
         this.warnings.push(
-          `${placeText(this.#yaml.place([...path, name]))}: ${component.type}: \`${name}\` does nothing ${idle.where}`,
+          `${placeText(this.#yaml.place([...path, name]))}: ${component.type}: \`${name}\` has no effect ${idle.where}`,
         );
     const place = this.#yaml.place(path);
     return {
@@ -295,7 +295,7 @@ class Checker {
     if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(text) || typeof id === "object")
       this.#complain(
         [...path, "id"],
-        `the id ${show(id)} must be made of letters, digits, \`_\`, \`-\` and \`.\``,
+        `the id ${show(id)} may only contain letters, digits, \`_\`, \`-\` and \`.\``,
       );
     return text;
   }
@@ -312,7 +312,7 @@ class Checker {
   }
 }
 
-/** Sources that something downstream draws or stores pictures of. */
+/** Sources whose frames something downstream draws on or stores. */
 function coloured(nodes: Plan["nodes"]): Set<string> {
   const wanted = new Set<string>();
   for (const { id, component, from } of [...nodes].reverse()) {
@@ -324,7 +324,7 @@ function coloured(nodes: Plan["nodes"]): Set<string> {
   );
 }
 
-/** By how many frames a face may come late to each component, on the way where it is most. */
+/** By how many frames a face may be delayed at each component, along the slowest path. */
 function lateness(nodes: readonly PlannedNode[]): Map<string, number> {
   const late = new Map<string, number>();
   const after = new Map<string, number>();
@@ -341,7 +341,7 @@ function concernOf({ id, component, options, place }: PlannedNode, late: Plan["l
   return concern ? [`${placeText(place)}: ${component.type}: ${concern}`] : [];
 }
 
-/** Components none of whose takers, nor theirs, looks at pixels. */
+/** Components after which nothing downstream reads pixels. */
 function lastToSee(nodes: Plan["nodes"]): Set<string> {
   const last = new Set<string>();
   for (const { id } of [...nodes].reverse()) {

@@ -1,4 +1,4 @@
-/** The candidate that a misspelt word most likely means, if any is near enough. */
+/** The candidate that a misspelt word most likely means, if any is close enough. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;
@@ -12,7 +12,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** `; did you mean x?`, or what is allowed. */
+/** `did you mean x?` with the allowed words, or only those. */
 export function hint(word: string, candidates: readonly string[]): string {
   const near = nearest(word, candidates);
   const list = candidates.length > 0 ? `allowed: ${candidates.join(", ")}` : "none are allowed here";

@@ -9,13 +9,13 @@ export interface OptionPath {
   readonly written: boolean;
 }
 
-/** Values of options that are paths, in any depth; relative ones became absolute when the file was read. */
+/** Option values that are paths, at any depth; relative ones became absolute when the file was read. */
 export function pathsOf({ component, options }: PlannedNode): OptionPath[] {
   const collect = (schema: JsonSchema, value: unknown): OptionPath[] => {
     if (typeof value === "string") {
       const written = component.role === "sink" && schema["x-read"] !== true;
       if (schema["x-unit"] === "path") return [{ path: value, written }];
-      // A name of what comes with the package, or a path.
+      // A shipped name, or a path.
       return schema["x-path"] === true && isAbsolute(value) ? [{ path: value, written }] : [];
     }
     if (Array.isArray(value))

@@ -12,15 +12,15 @@ export interface PlannedNode {
   readonly id: string;
   readonly component: Component;
   readonly options: Record<string, unknown>;
-  /** Ids whose output it takes; empty for sources. */
+  /** Ids of its inputs; empty for sources. */
   readonly from: readonly string[];
-  /** In the file, or the `--set` that gave it. */
+  /** Place in the file, or the `--set` it comes from. */
   readonly place: Place | string;
 }
 
-/** A pipeline that fits together: kinds agree on every edge, there is no cycle, every sink is reached by a source. */
+/** A valid pipeline: kinds match on every edge, there are no cycles, every sink is reached from a source. */
 export interface Plan {
-  /** Absolute path of the file, or a name in angle brackets when it did not come from one. */
+  /** Absolute path of the file, or a name in angle brackets if there is no file. */
   readonly file: string;
   readonly baseDir: string;
   readonly name: string;
@@ -28,14 +28,14 @@ export interface Plan {
   readonly retention?: string;
   /** In topological order. */
   readonly nodes: readonly PlannedNode[];
-  /** What is no mistake, but will surprise: one line each. */
+  /** Warnings, one line each. */
   readonly warnings: readonly string[];
-  /** Ids of the sources something downstream of which draws or stores pictures: their frames carry colour. */
+  /** Ids of sources whose frames carry colour because something downstream draws on or stores them. */
   readonly colour: ReadonlySet<string>;
-  /** Ids of the components after which nothing looks at pixels any more. */
+  /** Ids of the components after which nothing reads pixels. */
   readonly lastToSee: ReadonlySet<string>;
-  /** By how many frames all operators before a component together may give a face late, by its id. */
+  /** By how many frames all operators before a component together may delay a face, by the component's id. */
   readonly late: ReadonlyMap<string, number>;
-  /** True where an operator hides faces: no sink of pictures may then give away more of a recording than those. */
+  /** True if an operator hides faces: video sinks must then not reveal anything else of a recording. */
   readonly hides: boolean;
 }

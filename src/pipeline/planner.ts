@@ -3,22 +3,22 @@ import { hint } from "./nearest.js";
 import type { PlannedNode } from "./plan.js";
 import type { Problem } from "./yaml.js";
 
-/** A component of the file before its place in the graph is known. */
+/** A component of the file before it is placed in the graph. */
 export interface Entry {
   readonly id: string;
   readonly component: Component;
   readonly options: Record<string, unknown>;
-  /** As written; undefined where the file leaves it to the rules. */
+  /** As written; undefined if the default rules apply. */
   readonly from: readonly string[] | undefined;
   readonly place: PlannedNode["place"];
 }
 
 /**
- * Joins components to a graph and checks that it is one: kinds agree on every edge, nothing goes round, everything
- * leads from a source to a sink. Topological order. Without `from`
- * - an operator takes what the one above it gives, the first one all sources;
- * - a sink takes the end of every chain that gives what it takes; where there is none, the last operator that does;
- *   and the same for what it takes `also`, if anything gives it.
+ * Connects components to a graph in topological order and checks it: kinds match on every edge, there are no cycles,
+ * everything leads from a source to a sink. Without `from`,
+ * - an operator takes the output of the one above it, and the first one takes all sources;
+ * - a sink takes the end of every chain of its kind, or else the last operator of its kind; the same applies to the
+ *   kind it takes `also`, if anything gives it.
  */
 export function planGraph(
   entries: readonly Entry[],
@@ -52,13 +52,13 @@ function joinAll(
       if (from)
         problems.push({
           place,
-          message: `source \`${id}\` has \`from\`, but a source takes nothing; remove it`,
+          message: `source \`${id}\` has \`from\`, but sources have no input; remove it`,
         });
       continue;
     }
     for (const name of from ?? []) {
       if (from?.indexOf(name) !== from?.lastIndexOf(name)) {
-        problems.push({ place, message: `\`from\` of \`${id}\` names \`${name}\` twice; once is enough` });
+        problems.push({ place, message: `\`from\` of \`${id}\` lists \`${name}\` twice; remove one` });
         break;
       }
       const input = byId.get(name);
@@ -66,9 +66,12 @@ function joinAll(
         .filter(({ component: { role } }) => role !== "sink")
         .map((e) => e.id);
       if (!input)
-        problems.push({ place, message: `\`from: ${name}\` names nothing; ${hint(name, candidates)}` });
+        problems.push({ place, message: `\`from: ${name}\`: unknown id; ${hint(name, candidates)}` });
       else if (input.component.role === "sink")
-        problems.push({ place, message: `\`from: ${name}\` names a sink, which gives nothing` });
+        problems.push({
+          place,
+          message: `\`from: ${name}\` is a sink, which has no output; use the id of a source or operator`,
+        });
     }
     inputs.set(id, from ?? above);
     if (component.role === "operator") above = [id];
@@ -107,7 +110,7 @@ function topological(nodes: readonly PlannedNode[], problems: Problem[]): Planne
     if (state.get(node.id) === "done") return;
     if (state.get(node.id) === "open") {
       const round = [...trail.slice(trail.indexOf(node.id)), node.id].join(" -> ");
-      problems.push({ place: node.place, message: `the graph goes round: ${round}; change a \`from\`` });
+      problems.push({ place: node.place, message: `the graph has a cycle: ${round}; change a \`from\`` });
       return;
     }
     state.set(node.id, "open");
@@ -138,15 +141,15 @@ function checkEdges(
     const between = bridge(gives, component.takes, registry);
     const help = between
       ? `put ${between.map((type) => `\`${type}\``).join(", ")} between them`
-      : `no operator makes ${component.takes} of ${gives}: give it another input with \`from\``;
+      : `no operator turns ${gives} into ${component.takes}; give it another input with \`from\``;
     problems.push({
       place: node.place,
-      message: `${component.role} \`${node.id}\` takes ${component.takes}, but \`${id}\` gives ${gives}: ${help}`,
+      message: `${component.role} \`${node.id}\` takes ${component.takes}, but \`${id}\` gives ${gives}; ${help}`,
     });
   }
 }
 
-/** The shortest chain of operators from one kind to another; of equal ones the first in the registry. */
+/** The shortest chain of operators from one kind to another; ties are resolved by registry order. */
 function bridge(from: Kind, to: Kind, registry: readonly Component[]): string[] | undefined {
   let paths: { kind: Kind; types: string[] }[] = [{ kind: from, types: [] }];
   for (let length = 0; length < 4; length++) {
@@ -179,21 +182,21 @@ function checkNeeds(node: PlannedNode, nodes: readonly PlannedNode[], problems: 
     if (!types.has(needed))
       problems.push({
         place: node.place,
-        message: `\`${node.id}\` needs a \`${needed}\` operator somewhere before it: add \`- { type: ${needed} }\``,
+        message: `\`${node.id}\` needs a \`${needed}\` operator somewhere before it; add \`- { type: ${needed} }\``,
       });
   for (const { id, component } of above.values())
     if (component.role === "operator" && component.spoils?.includes(type))
       problems.push({
         place: node.place,
-        message: `\`${node.id}\` reads pixels that \`${id}\` before it changes: put \`${node.id}\` before \`${id}\``,
+        message: `\`${node.id}\` reads pixels after \`${id}\` has changed them; put \`${node.id}\` before \`${id}\``,
       });
 }
 
-/** Where faces are hidden, every sink of pictures gets them hidden, on all ways that lead to it. */
+/** If faces are hidden anywhere, every video sink must get them hidden, along all paths leading to it. */
 function checkHidden(nodes: readonly PlannedNode[], problems: Problem[]): void {
   const hiders = nodes.filter(({ component }) => component.role === "operator" && component.hides);
   if (hiders.length === 0) return;
-  const safe = new Set<string>(); // what gives hidden pictures, or none
+  const safe = new Set<string>(); // components that give only hidden faces, or no frames
   for (const { id, component, from, place } of nodes) {
     const allSafe = from.length > 0 && from.every((input) => safe.has(input));
     const gives = givesOf(component);
@@ -201,7 +204,7 @@ function checkHidden(nodes: readonly PlannedNode[], problems: Problem[]): void {
     if (component.role === "sink" && component.colour && !allSafe)
       problems.push({
         place,
-        message: `sink \`${id}\` would get faces that \`${hiders[0]?.id}\` hides elsewhere: give it \`from: [${hiders[0]?.id}]\``,
+        message: `sink \`${id}\` would get faces that \`${hiders[0]?.id}\` hides elsewhere; give it \`from: [${hiders[0]?.id}]\``,
       });
   }
 }
@@ -212,6 +215,6 @@ function checkUsed(nodes: readonly PlannedNode[], problems: Problem[]): void {
     if (component.role !== "sink" && !taken.has(id))
       problems.push({
         place,
-        message: `nothing takes what \`${id}\` gives; name it in a \`from\`, or remove it`,
+        message: `the output of \`${id}\` is unused; add it to a \`from\`, or remove it`,
       });
 }

@@ -1,4 +1,4 @@
-/** A length on a picture: pixels, or percent of the frame's smaller side. */
+/** A length in a frame: pixels, or percent of the frame's smaller side. */
 export interface Length {
   readonly unit: "px" | "%";
   readonly value: number;
@@ -12,7 +12,7 @@ export interface Size {
 const MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const BYTES = { B: 1, kB: 1e3, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
 
-/** Milliseconds in `400ms`, `1.5s`, or a bare number; undefined when it is none. */
+/** Parses `400ms`, `1.5s` or a bare number as milliseconds; undefined if invalid. */
 export function parseDuration(value: unknown): number | undefined {
   if (typeof value === "number") return Number.isFinite(value) && value >= 0 ? value : undefined;
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(String(value));
@@ -26,7 +26,7 @@ export function parseLength(value: unknown): Length | undefined {
   return match?.[2] ? { unit: match[2] as Length["unit"], value: Number(match[1]) } : undefined;
 }
 
-/** Pixels that a length means on a frame of this size, rounded. */
+/** A length in pixels for a frame of this size, rounded. */
 export function pixelsOf(length: Length, width: number, height: number): number {
   return Math.round(length.unit === "px" ? length.value : (length.value / 100) * Math.min(width, height));
 }

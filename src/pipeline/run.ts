@@ -33,65 +33,65 @@ import { placeText } from "./yaml.js";
 
 type Item = Flow[Kind];
 
-/** How `runPlan` is watched and ended. */
+/** How `runPlan` is observed and stopped. */
 export interface RunOptions {
   /** Default: warnings and errors on standard error. */
   readonly log?: Log;
-  /** Aborted to end cleanly: sources stop, what is under way is finished, sinks flush. */
+  /** Aborted to stop cleanly: sources stop, frames in progress are finished, sinks flush. */
   readonly stop?: AbortSignal;
-  /** Aborted to end at once; what sinks have received is still flushed. */
+  /** Aborted to stop at once; sinks still flush what they have received. */
   readonly abort?: AbortSignal;
-  /** Folder in which components keep what must outlast the run. Default: `.spool` beside the pipeline file. */
+  /** Folder for data that outlives the run. Default: `.spool` next to the pipeline file. */
   readonly stateDir?: string;
-  /** Told of the running figures before the first frame. */
+  /** Called before the first frame. */
   readonly started?: (view: RunView) => void;
 }
 
 /** Running figures of a run, for a status line. */
 export interface RunView {
   readonly stats: RunStats;
-  /** Frames leased now, and slots in all. */
+  /** Frames currently leased, and slots in total. */
   readonly leased: () => number;
   readonly slots: number;
-  /** Events that wait for a sink. */
+  /** Events waiting for a sink. */
   readonly backlog: () => number;
-  /** All of it as plain data. */
+  /** All figures as plain data. */
   readonly figures: () => RunFigures;
 }
 
-/** What a run came to. */
+/** The outcome of a run. */
 export interface RunSummary {
-  /** What went wrong, in order; empty after a good run. */
+  /** What went wrong, in order; empty after a successful run. */
   readonly errors: readonly EkspresiError[];
   readonly sources: readonly SourceStats[];
-  /** Faces found: one that is seen in ten frames is ten. */
+  /** Detections: a face seen in ten frames counts as ten. */
   readonly faces: number;
-  /** Faces that were followed; absent without `track`. */
+  /** Faces followed by `track`; absent without `track`. */
   readonly tracks?: number;
   readonly events: number;
-  /** Items written and lost, by sink, and what else a sink tells of itself. */
+  /** Items written and lost per sink, and further figures of the sink. */
   readonly sinks: readonly {
     readonly id: string;
     readonly written: number;
     readonly lost: number;
     readonly figures?: Readonly<Record<string, number>>;
   }[];
-  /** From a picture's arrival to its event, where every source is live: recordings are read as fast as they can be. */
+  /** From a frame's arrival to its event; only if every source is live, since recordings are read at full speed. */
   readonly eventDelayMs?: HistogramFigures;
   readonly seconds: number;
   readonly peakRssBytes: number;
 }
 
-// A recording's slots feed every Haar worker and a batch; a camera's are few, so that what is shown is fresh.
+// A recording has enough slots to feed every Haar worker and a batch; a camera has few, to keep latency low.
 const SLOTS = { live: 4, recording: 4 + 2 * cores() };
 
-// Close enough that a quantile read from the buckets is off by a tenth or so.
+// Spaced so that quantiles read from the buckets are off by about 10 %.
 const DELAY_BOUNDS_MS = [
   ...[5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 100, 125, 150, 200, 250, 300, 400, 500, 750],
   ...[1000, 1500, 2500, 5000, 10_000],
 ];
 
-/** Once a run is aborted, its sinks have so long to write what they were given. */
+/** How long sinks may flush after an abort. */
 const FLUSH_MS = 1000;
 
 const PLAIN_LOG: Log = {
@@ -101,10 +101,10 @@ const PLAIN_LOG: Log = {
   error: (message) => console.error(message),
 };
 
-/** So long every slot of a source may be held without a change before it is said, ms. */
+/** How long all slots of a source may be held without any change before a warning, ms. */
 const STUCK_MS = 10_000;
 
-/** Runs a plan to its end. Errors of the run are in its summary; it rejects only where a component cannot be built. */
+/** Runs a plan to its end. Run-time errors are in the summary; rejects only if a component cannot be built. */
 export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<RunSummary> {
   const { log = PLAIN_LOG } = options;
   for (const warning of plan.warnings) log.warn(warning);
@@ -131,7 +131,7 @@ class Run {
   readonly #pools = new Map<string, FramePool>();
   readonly #sinks: SinkRunner<Item>[] = [];
   readonly #flows = new Map<string, Observable<Item>>();
-  /** Starts the shared flows, once all their takers have subscribed. */
+  /** Starts the shared flows once all their consumers have subscribed. */
   readonly #connect: (() => Subscription)[] = [];
   readonly #ends: { readonly sink: SinkRunner<Item>; readonly flow: Observable<Item> }[] = [];
   readonly #deferred: (() => void | Promise<void>)[] = [];
@@ -171,13 +171,13 @@ class Run {
         return () => this.#watchers.delete(callback);
       },
     };
-    // Every camera and sink listens: that many are no leak, and Node is not to warn of one.
+    // Every camera and sink adds a listener; Node must not mistake that for a leak.
     setMaxListeners(0, this.#stop.signal, this.#abort.signal);
     this.#forward(stop, this.#stop);
     this.#forward(abort, this.#abort);
   }
 
-  /** Until the run is closed: a signal may outlive many runs. */
+  /** Stops forwarding when the run is closed, since a signal may outlive many runs. */
   #forward(from: AbortSignal | undefined, to: AbortController): void {
     if (from?.aborted) to.abort();
     const end = () => to.abort();
@@ -200,7 +200,7 @@ class Run {
     }
   }
 
-  /** Side by side: the threads of detectors and engines take a while to start. */
+  /** In parallel, since threads of detectors and engines take a while to start. */
   async #buildOperators(): Promise<ReadonlyMap<string, OperatorFunction<Item, Item>>> {
     const building = this.#plan.nodes.map(async (node) => {
       const { id, component, options } = node;
@@ -208,7 +208,7 @@ class Run {
       const operator = await atPlace(node, () => component.build(options, this.#contextOf(id)));
       return [id, operator as OperatorFunction<Item, Item>] as const;
     });
-    await Promise.allSettled(building); // what was opened must be known before anything is closed
+    await Promise.allSettled(building); // everything opened must be registered before anything is closed
     const built = await Promise.all(building);
     return new Map(built.filter((entry) => entry !== undefined));
   }
@@ -262,7 +262,7 @@ class Run {
     await this.#flush(aborted);
   }
 
-  /** A lease that is never given back holds everything up without a word. */
+  /** A lease that is never returned would stall the run silently. */
   #sayWhenStuck(): void {
     let movedMs = performance.now();
     this.#watchers.add(() => {
@@ -273,14 +273,14 @@ class Run {
       for (const [id, pool] of this.#pools)
         if (pool.free === 0)
           this.#log.warn(
-            `source ${id}: nothing has moved for ${STUCK_MS / 1000} s, and all ${pool.slots} frame slots are held: a sink takes very long, or an operator neither passes frames on nor releases them`,
+            `source ${id}: no progress for ${STUCK_MS / 1000} s with all ${pool.slots} frame slots in use; a sink is very slow, or an operator neither passes on nor releases its frames`,
           );
-      movedMs = Number.POSITIVE_INFINITY; // until something moves again
+      movedMs = Number.POSITIVE_INFINITY; // until there is progress again
     }, 1000);
     this.#deferred.push(() => clearInterval(timer));
   }
 
-  /** Waits until sinks have written what they were given; after an abort not for long, for one may hang. */
+  /** Waits until sinks have written everything; only briefly after an abort, since a sink may hang. */
   async #flush(aborted: Promise<void>): Promise<void> {
     const done = new AbortController();
     const idle = Promise.all(this.#sinks.map((sink) => sink.idle())).then(() => done.abort());
@@ -292,12 +292,12 @@ class Run {
     }
   }
 
-  /** Ends everything at once. */
+  /** Stops everything at once. */
   abort(): void {
     this.#abort.abort();
   }
 
-  /** Closes what was opened, sinks first, then last first; every slot must have come back by then. */
+  /** Closes sinks first, then everything else in reverse order; by then every slot must have been returned. */
   async close(): Promise<void> {
     const whole = !this.#abort.signal.aborted;
     await Promise.all(this.#sinks.map((sink) => sink.close(whole)));
@@ -309,14 +309,14 @@ class Run {
         this.#fail(error);
       }
     }
-    await turn(); // leases of abandoned work come back in the promises that its end settled
-    if (this.#sinks.some((sink) => sink.writing)) return; // a sink that hangs keeps its item's lease
+    await turn(); // leases of abandoned work are released in promise callbacks
+    if (this.#sinks.some((sink) => sink.writing)) return; // a hanging sink keeps its item's lease
     for (const [id, pool] of this.#pools)
       if (pool.leased > 0)
         this.#fail(
           new OperatorError(
             "LEASE_LOST",
-            `source ${id}: ${pool.leased} of ${pool.slots} frame slots were not given back: each must be passed on or released once. In an operator that comes with Ekspresi this is a bug, please report it with your pipeline file`,
+            `source ${id}: ${pool.leased} of ${pool.slots} frame slots were not returned; an operator must pass on or release each frame exactly once. If all operators are Ekspresi's own, this is a bug; please report it with your pipeline file`,
           ),
         );
   }
@@ -370,7 +370,7 @@ class Run {
     };
     const frames = component.open(node.options, context).pipe(
       tap({ complete: () => (stats.ending = this.#stop.signal.aborted ? "stopped" : "end") }),
-      // The other sources go on; the run ends with an error all the same.
+      // The other sources continue; the run still ends with an error.
       catchError((error: unknown) => {
         stats.ending = "failed";
         this.#note(
@@ -389,7 +389,7 @@ class Run {
     this.#share(node, frames);
   }
 
-  /** Frames of each source that operators keep back. */
+  /** Number of frames of each source that operators hold back. */
   #held(): number {
     return this.#plan.nodes.reduce(
       (sum, { id, component, options }) =>
@@ -403,7 +403,7 @@ class Run {
     const built = await component.build(node.options, this.#contextOf(node.id));
     const sink = new SinkRunner<Item>(node.id, built, release, (error) => {
       this.#note(error);
-      this.#stop.abort(); // what is under way still reaches the other sinks
+      this.#stop.abort(); // frames in progress still reach the other sinks
     });
     this.#sinks.push(sink);
     this.#ends.push({ sink, flow: this.#inputOf(node) });
@@ -413,7 +413,7 @@ class Run {
     return merge(...from.flatMap((id) => this.#flows.get(id) ?? []));
   }
 
-  /** Makes a node's output ready for its takers; where there are several, each gets a lease of its own. */
+  /** Provides a node's output to its consumers; if there are several, each gets its own lease. */
   #share({ id }: PlannedNode, flow: Observable<Item>): void {
     const takers = this.#plan.nodes.filter(({ from }) => from.includes(id)).length;
     if (takers <= 1) {
@@ -469,7 +469,7 @@ class Run {
     if (!this.#errors.some(({ code }) => code === error.code)) this.#fail(error);
   }
 
-  /** Something failed: said now, and part of the summary. */
+  /** Logs an error and adds it to the summary. */
   #note(error: unknown): void {
     const known =
       error instanceof EkspresiError
@@ -480,14 +480,14 @@ class Run {
     this.#log.error(known.message, { code: known.code });
   }
 
-  /** Something failed without which the run cannot go on. */
+  /** Records an error after which the run cannot continue. */
   #fail(error: unknown): void {
     this.#note(error);
     this.#abort.abort();
   }
 }
 
-/** Reasons of the system that a path is wrong, and no passing trouble. */
+/** System errors caused by a wrong path, as opposed to temporary problems. */
 const WRONG_PATH = new Set([
   "ENOENT",
   "EEXIST",
@@ -500,14 +500,14 @@ const WRONG_PATH = new Set([
   "ELOOP",
 ]);
 
-/** Whether what cannot be built is what the pipeline file asks for: another try would fail as well. */
+/** Whether a component cannot be built because of the pipeline file, so that retrying would be pointless. */
 function misconfigured(error: unknown): error is EkspresiError {
   if (error instanceof ConfigError || error instanceof ModelError) return true;
   const { code } = (error instanceof SinkError ? (error.cause ?? {}) : {}) as NodeJS.ErrnoException;
   return code !== undefined && WRONG_PATH.has(code);
 }
 
-/** Where a component cannot be built for what the file says, the error names its place there. */
+/** Adds the component's place in the file to configuration errors from building it. */
 async function atPlace<T>({ place }: PlannedNode, build: () => T | Promise<T>): Promise<T> {
   try {
     return await build();
@@ -517,7 +517,7 @@ async function atPlace<T>({ place }: PlannedNode, build: () => T | Promise<T>): 
   }
 }
 
-/** Says which operator threw, where the error does not. */
+/** Adds the operator's id to errors that do not name it. */
 function named<T>(id: string): OperatorFunction<T, T> {
   return catchError((error: unknown) => {
     throw error instanceof EkspresiError

@@ -1,7 +1,7 @@
 import type { Component } from "./component.js";
 import { type JsonSchema, optionsSchema } from "./options.js";
 
-/** The JSON Schema of pipeline files, for editors: it completes and explains; `pipeline validate` checks more. */
+/** The JSON Schema of pipeline files, for completion and help in editors; `pipeline validate` checks more. */
 export function pipelineSchema(registry: readonly Component[]): JsonSchema {
   const items = (role: Component["role"]): JsonSchema => {
     const components = registry.filter((component) => component.role === role);
@@ -28,11 +28,11 @@ export function pipelineSchema(registry: readonly Component[]): JsonSchema {
     additionalProperties: false,
     properties: {
       version: { const: 1, description: "Version of the language." },
-      name: text("Name of the pipeline in events. Default: the file's name."),
-      purpose: text("Why these data are collected; written into every event."),
-      retention: text("How long they may be kept; written into every event."),
-      sources: { ...items("source"), minItems: 1, description: "Where pictures come from." },
-      operators: { ...items("operator"), description: "What is done with them, from top to bottom." },
+      name: text("Name of the pipeline in events. Default: the file name."),
+      purpose: text("Why the data is collected; written into every event."),
+      retention: text("How long the data may be kept; written into every event."),
+      sources: { ...items("source"), minItems: 1, description: "Where frames come from." },
+      operators: { ...items("operator"), description: "How frames are processed, from top to bottom." },
       sinks: { ...items("sink"), minItems: 1, description: "Where results go." },
     },
   };
@@ -41,14 +41,14 @@ export function pipelineSchema(registry: readonly Component[]): JsonSchema {
 function itemSchema(component: Component): JsonSchema {
   const options = optionsSchema(component);
   const from: JsonSchema = {
-    description: "Ids of what it takes. Default: what stands above it.",
+    description: "Ids of its inputs. Default: the component above it.",
     anyOf: [{ type: "string" }, { type: "array", items: { type: "string" }, minItems: 1 }],
   };
   return {
     description: component.summary,
     properties: {
       type: { const: component.type, description: component.summary },
-      id: { type: "string", description: "Its name in the graph. Default: its type." },
+      id: { type: "string", description: "Name in the graph. Default: its type." },
       ...(component.role !== "source" && { from }),
       ...Object.fromEntries(
         Object.entries(options.properties ?? {}).map(([name, schema]) => [name, orVariable(schema)]),
@@ -59,7 +59,7 @@ function itemSchema(component: Component): JsonSchema {
   };
 }
 
-/** Any value may also be written as a `${VARIABLE}`. */
+/** Also allows a `${VARIABLE}` for any value. */
 function orVariable(schema: JsonSchema): JsonSchema {
   if (schema.type === "string" && schema.pattern === undefined) return schema;
   const { description, default: usual, examples, ...rest } = schema;

@@ -4,34 +4,34 @@ import { hint } from "./nearest.js";
 import type { YamlFile, YamlPath } from "./yaml.js";
 
 /**
- * Applies `--set a.b.c=value` to a configuration. Steps are keys, indices of lists, or ids (or types) of list items;
- * the value is read as YAML. Changes `root` in place and returns the keys and indices that lead to the value.
+ * Applies `--set a.b.c=value` to a configuration. Steps are keys, list indices, or ids (or types) of list items; the
+ * value is parsed as YAML. Modifies `root` in place and returns the keys and indices that lead to the value.
  *
- * @param example a setting that such a configuration may have
+ * @param example a setting suitable for such a configuration, for messages
  */
 export function applySetting(root: unknown, setting: string, example = "sources.0.path=video.mp4"): YamlPath {
   const equals = setting.indexOf("=");
-  // The value may hold a password, so it is not told.
+  // The value may contain a password, so it is not shown.
   const name = equals < 0 ? setting : setting.slice(0, equals);
   const fail = (what: string, way = `write e.g. --set ${example}`): never => {
     throw new ConfigError("CONFIG_SET", `--set ${name}: ${what}; ${way}`);
   };
-  if (equals < 1) fail("it has no `=`");
+  if (equals < 1) fail("`=` is missing");
   const steps = setting.slice(0, equals).split(".");
-  if (steps.includes("__proto__")) fail("there is no `__proto__` in a file");
+  if (steps.includes("__proto__")) fail("`__proto__` is not allowed");
   let value: unknown;
   try {
     const text = setting.slice(equals + 1);
     value = text === "-" ? text : (parse(text) as unknown); // standard input or output, not an empty list
   } catch (cause) {
-    fail(`its value is not YAML (${messageOf(cause).split("\n")[0]})`);
+    fail(`the value is not valid YAML (${messageOf(cause).split("\n")[0]})`);
   }
   const last = steps.pop() ?? "";
   const path: (string | number)[] = [];
   let node: unknown = root;
   const missing = (step: string) =>
     fail(
-      `there is no \`${[...path, step].join(".")}\` in the file`,
+      `\`${[...path, step].join(".")}\` is not in the file`,
       Array.isArray(node) ? hint(step, namesOf(node)) : undefined,
     );
   for (const step of steps) {
@@ -47,7 +47,7 @@ export function applySetting(root: unknown, setting: string, example = "sources.
   return [...path, Array.isArray(node) ? Number(key) : key];
 }
 
-/** The file as overridden by settings: what a setting gave has its place on the command line. */
+/** The file with settings applied: places of values from a setting refer to the command line. */
 export function withSettings(
   yaml: YamlFile,
   settings: readonly { readonly path: YamlPath; readonly place: string }[],
@@ -60,7 +60,7 @@ export function withSettings(
   };
 }
 
-/** Whether a place is the other, or lies in it. */
+/** Whether `path` equals `outer` or lies within it. */
 export function isWithin(path: YamlPath, outer: YamlPath): boolean {
   return outer.every((step, i) => String(step) === String(path[i]));
 }
@@ -69,13 +69,13 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-/** What the items of a list can be called by: ids, and types. */
+/** The names of list items: their ids and types. */
 function namesOf(list: readonly unknown[]): string[] {
   const names = list.flatMap((item) => (isObject(item) ? [item.id, item.type] : []));
   return [...new Set(names.filter((name) => typeof name === "string"))];
 }
 
-/** The key a step means in a mapping or a list. */
+/** The key or index that a step refers to in a mapping or list. */
 function keyOf(node: Record<string, unknown>, step: string): string | undefined {
   if (!Array.isArray(node)) return step;
   if (/^\d+$/.test(step)) return Number(step) < node.length ? step : undefined;

@@ -1,15 +1,15 @@
 import { messageOf, SinkError } from "../errors.js";
 import type { Sink } from "./component.js";
 
-/** Items that wait for a sink; above this sources are held back, below half of it they go on. */
+/** Number of waiting items above which sources are paused; they resume below half of it. */
 const BACKLOG = 1024;
 
-/** Feeds one sink, an item at a time, and counts. */
+/** Feeds a sink one item at a time, and counts. */
 export class SinkRunner<T> {
   readonly id: string;
-  /** Items that the sink has taken. */
+  /** Items the sink has accepted. */
   written = 0;
-  /** Items that it did not take, since it failed. */
+  /** Items lost after the sink failed. */
   lost = 0;
   error: SinkError | undefined;
   readonly #sink: Sink<T>;
@@ -38,7 +38,7 @@ export class SinkRunner<T> {
     if (!this.#writing) void this.#work();
   }
 
-  /** Resolves once the backlog has shrunk; nothing while it is small. */
+  /** Resolves once the backlog has shrunk; undefined while it is small. */
   get backlog(): Promise<void> | undefined {
     if (this.#queue.length < BACKLOG || this.error) return undefined;
     if (!this.#eased) {
@@ -55,7 +55,7 @@ export class SinkRunner<T> {
     return this.#queue.length;
   }
 
-  /** What else the sink tells of itself. */
+  /** Further figures of the sink. */
   get figures(): Readonly<Record<string, number>> | undefined {
     return this.#sink.figures?.();
   }
@@ -71,14 +71,14 @@ export class SinkRunner<T> {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** Gives up what still waits; counts it as lost. */
+  /** Discards waiting items and counts them as lost. */
   abandon(): void {
     this.lost += this.#queue.length;
     for (const item of this.#queue.splice(0)) this.#done(item);
-    this.#ease(); // who waits for room may wait for a sink that hangs
+    this.#ease(); // sources may be waiting for a sink that hangs
   }
 
-  /** @param whole false when the run was cut short */
+  /** @param whole false if the run was cut short */
   async close(whole = true): Promise<void> {
     try {
       await this.#sink.close(whole && !this.error);
@@ -94,7 +94,7 @@ export class SinkRunner<T> {
       if (item === undefined) break;
       try {
         const writing = this.#sink.write(item);
-        if (writing) await writing; // most writes are done at once: no turn of the event loop for them
+        if (writing) await writing; // most writes are synchronous and need no turn of the event loop
         this.written++;
       } catch (error) {
         this.lost += 1 + this.#queue.length;

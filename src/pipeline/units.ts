@@ -4,8 +4,8 @@ import type * as quantities from "./quantities.js";
 export { pixelsOf } from "./quantities.js";
 
 /**
- * Options with a unit. In YAML they are written with it (`400ms`, `8%`, `1280x720`, `10MB`); the loader replaces
- * them once, at the edge, by what the static type says. `x-unit` marks them for the loader and for editors.
+ * Options with a unit. YAML contains the unit (`400ms`, `8%`, `1280x720`, `10MB`); the loader converts each value once,
+ * to the static type. `x-unit` marks them for the loader and for editors.
  */
 export type Unit = "duration" | "length" | "size" | "bytes" | "path" | "rate";
 
@@ -17,7 +17,7 @@ interface UnitOptions {
   /** As written in YAML, e.g. `400ms`. */
   default?: string | number;
   examples?: readonly (string | number)[];
-  /** A path that is only read, also by a sink. */
+  /** A path that is only read, even by a sink. */
   "x-read"?: true;
 }
 
@@ -30,7 +30,7 @@ const PATTERNS = {
   rate: "^(?=[\\d.]*[1-9])\\d+(\\.\\d+)?(/0*[1-9]\\d*)?$",
 } as const;
 
-/** What to say when a value does not fit. */
+/** The expected form, for error messages. */
 export const UNIT_FORMS: Record<Unit, string> = {
   duration: "a duration such as 400ms, 2s, 5m or 1h (a bare number is milliseconds)",
   length:
@@ -56,7 +56,7 @@ export const Length = (options: UnitOptions) => withUnit<Length>("length", optio
 export const Size = (options: UnitOptions) => withUnit<Size>("size", options);
 /** Bytes. */
 export const Bytes = (options: UnitOptions) => withUnit<number>("bytes", options);
-/** An absolute path (`-` and URLs stay as they are), resolved against the folder of the file that names it. */
+/** An absolute path, resolved against the folder of the file that contains it; `-` and URLs are unchanged. */
 export const Path = (options: UnitOptions) => withUnit<string>("path", options);
 /** Per second. */
 export const Rate = (options: UnitOptions) => withUnit<number>("rate", options);

@@ -4,8 +4,8 @@ const VARIABLE = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-((?:[^}\\]|\\.)*))?\}|
 const NUMBER = /^-?\d+(\.\d+)?$/;
 
 /**
- * Replaces `${NAME}` and `${NAME:-default}` in every text of a value; `$${` stands for `${`. A text that is one
- * variable and nothing else becomes a number or a boolean where it looks like one.
+ * Replaces `${NAME}` and `${NAME:-default}` in every string of a value; `$${` is a literal `${`. A string that consists
+ * of a single variable becomes a number or a boolean if it looks like one.
  */
 export function substitute(
   yaml: YamlFile,
@@ -28,7 +28,7 @@ export function substitute(
     : value;
 }
 
-/** One text, with what is wrong with it told to `complain`. */
+/** Expands one string; reports problems to `complain`. */
 export function expand(text: string, env: NodeJS.ProcessEnv, complain: (message: string) => void): unknown {
   if (!text.includes("${")) return text;
   let alone = false;
@@ -36,7 +36,7 @@ export function expand(text: string, env: NodeJS.ProcessEnv, complain: (message:
     if (match === "$${") return "${";
     if (!name) {
       complain(
-        `\`${match}\` is not a variable; write \${NAME} or \${NAME:-default}, or $\${ for a plain \${`,
+        `\`${match}\` is not a variable; write \${NAME} or \${NAME:-default}, or $\${ for a literal \${`,
       );
       return match;
     }
@@ -49,7 +49,7 @@ export function expand(text: string, env: NodeJS.ProcessEnv, complain: (message:
     return value;
   });
   if (!alone) return expanded;
-  // A code such as 007, or a number too long to keep, stays a text.
+  // A code such as 007, or a number too long to be exact, stays a string.
   if (NUMBER.test(expanded) && String(Number(expanded)) === expanded) return Number(expanded);
   return expanded === "true" ? true : expanded === "false" ? false : expanded;
 }

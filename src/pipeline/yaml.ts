@@ -21,33 +21,33 @@ import type { Place } from "./plan.js";
 /** Keys and indices that lead to a value. */
 export type YamlPath = readonly (string | number)[];
 
-/** One thing wrong with a file. */
+/** One problem in a file. */
 export interface Problem {
   readonly place: Place | string;
   readonly message: string;
 }
 
-/** A parsed YAML file: its value, and where in the file (or on the command line) each part of it stands. */
+/** A parsed YAML file: its value, and where each part of it is in the file (or on the command line). */
 export interface YamlFile {
   readonly file: string;
   readonly value: unknown;
-  /** Where the value at `path` stands, or the nearest thing around it that does. */
+  /** Place of the value at `path`, or of the closest enclosing value. */
   place(path: YamlPath): Place | string;
-  /** Where the key at the end of `path` stands. */
+  /** Place of the key at the end of `path`. */
   keyPlace(path: YamlPath): Place | string;
 }
 
 const MAX_LENGTH = 256 * 2 ** 10;
 const MAX_ALIASES = 100;
-/** Of all anchors: the parser looks for each among all. */
+/** Limit for all anchors together, since the parser's time grows with their square. */
 const MAX_ALIASES_IN_ALL = 1000;
-/** Of a broken file the first faults tell; the rest follow from them. */
+/** Limit for syntax errors: later ones are usually consequences of the first. */
 const MAX_FAULTS = 10;
 
 /**
- * Reads a YAML file. Throws `ConfigError` when it is missing, too large, or not YAML.
+ * Reads a YAML file. Throws `ConfigError` if it is missing, too large, or not YAML.
  *
- * @param wanted what the file is to be, for who named one that is not there
+ * @param wanted the expected kind of file, for the error if it is missing
  */
 export async function readYaml(file: string, wanted = "a pipeline file"): Promise<YamlFile> {
   const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
@@ -62,11 +62,11 @@ export async function readYaml(file: string, wanted = "a pipeline file"): Promis
   return parseYaml(text, file);
 }
 
-/** Where a file of the package lies that docs and help name as in a clone: elsewhere it is not beside whoever reads them. */
+/** Finds a shipped file by its path in a clone, as docs and help give it; elsewhere that path does not exist. */
 function shippedAs(file: string): string | undefined {
   if (!/^(pipelines|recipes)\/[\w-]+\.yaml$/.test(file)) return undefined;
   const path = fileURLToPath(new URL(`../../${file}`, import.meta.url));
-  return existsSync(path) ? `Ekspresi's own is ${relative(process.cwd(), path)}` : undefined;
+  return existsSync(path) ? `the shipped one is ${relative(process.cwd(), path)}` : undefined;
 }
 
 /** @param file names the text in places and errors */
@@ -77,14 +77,14 @@ export function parseYaml(text: string, file: string): YamlFile {
       `${file}: ${count(text.length)} characters; a configuration may have at most ${count(MAX_LENGTH)}`,
     );
   if (text.includes("\0"))
-    throw new ConfigError("CONFIG_READ", `${file}: it is not a text file; give a YAML file in UTF-8`);
+    throw new ConfigError("CONFIG_READ", `${file}: not a text file; give a YAML file in UTF-8`);
   const lines = new LineCounter();
   const document = parseDocument(text, {
     lineCounter: lines,
-    uniqueKeys: false, // the parser compares each with all before it; `doubleKeys` does not
+    uniqueKeys: false, // the parser compares each key with all before it; `doubleKeys` does not
     prettyErrors: false,
     merge: true,
-    logLevel: "error", // or it warns, by Node's means, of keys that are told of below
+    logLevel: "error", // otherwise it emits process warnings about keys that are reported below
   });
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
@@ -96,12 +96,12 @@ export function parseYaml(text: string, file: string): YamlFile {
   }));
   faults.push(...doubleKeys(document));
   if (faults.some(({ message }) => message.startsWith("Maximum call stack")))
-    throw new ConfigError("CONFIG_SYNTAX", `${file}: it is nested too deeply; no configuration is`);
+    throw new ConfigError("CONFIG_SYNTAX", `${file}: nested too deeply for a configuration file`);
   const bare = faults.find(({ at }) => text.slice(at - 1, at + 1) === "${");
   if (bare) {
     const name = /^[^}\n]*\}?/.exec(text.slice(bare.at))?.[0] ?? "";
-    const message = `a variable within { } or [ ] is written in quotes: "$${name}"`;
-    throw problemsError([{ place: placeAt(bare.at - 1), message }]); // the rest follows from it
+    const message = `a variable within { } or [ ] must be quoted: "$${name}"`;
+    throw problemsError([{ place: placeAt(bare.at - 1), message }]); // further errors are consequences
   }
   if (countAliases(document) > MAX_ALIASES_IN_ALL) throw tooManyAliases(file, MAX_ALIASES_IN_ALL);
   if (faults.length === 0) faults.push(...aliasFaults(document));
@@ -127,7 +127,7 @@ export function parseYaml(text: string, file: string): YamlFile {
 }
 
 function tooManyAliases(file: string, most: number, cause?: unknown): ConfigError {
-  const why = `more than ${most} values come out of its aliases (\`*name\`); write them out, or use fewer`;
+  const why = `aliases (\`*name\`) expand to more than ${most} values; write them out, or use fewer`;
   return new ConfigError("CONFIG_SYNTAX", `${file}: ${why}`, { cause });
 }
 
@@ -137,7 +137,7 @@ function countAliases(document: Document.Parsed): number {
   return count;
 }
 
-/** Keys that stand twice in one mapping. */
+/** Duplicate keys within a mapping. */
 function doubleKeys(document: Document.Parsed): { at: number; message: string }[] {
   const faults: { at: number; message: string }[] = [];
   visit(document, {
@@ -146,7 +146,7 @@ function doubleKeys(document: Document.Parsed): { at: number; message: string }[
       for (const { key } of items) {
         if (!isScalar(key)) continue;
         if (seen.has(key.value))
-          faults.push({ at: key.range?.[0] ?? 0, message: "this key stands twice; keep one of them" });
+          faults.push({ at: key.range?.[0] ?? 0, message: "duplicate key; keep one of them" });
         seen.add(key.value);
       }
     },
@@ -154,7 +154,7 @@ function doubleKeys(document: Document.Parsed): { at: number; message: string }[
   return faults;
 }
 
-/** Aliases of nothing, and of what they stand in: the first cannot be read, the second never ends. */
+/** Unresolved aliases, and aliases within the value they refer to, which would never end. */
 function aliasFaults(document: Document.Parsed): { at: number; message: string }[] {
   const faults: { at: number; message: string }[] = [];
   visit(document, {
@@ -164,16 +164,19 @@ function aliasFaults(document: Document.Parsed): { at: number; message: string }
       if (!target)
         faults.push({
           at,
-          message: `\`*${alias.source}\` names no anchor above it; write \`&${alias.source}\` there`,
+          message: `\`*${alias.source}\` refers to no anchor above it; add \`&${alias.source}\` to a value above`,
         });
       else if (target.range && target.range[0] <= at && at < target.range[1])
-        faults.push({ at, message: `\`*${alias.source}\` stands within what it names; write the value out` });
+        faults.push({
+          at,
+          message: `\`*${alias.source}\` is inside the value it refers to; write the value out`,
+        });
     },
   });
   return faults;
 }
 
-/** All problems of a file as one error, one line each, in the order of the file. */
+/** All problems of a file as one error, one line each, in file order. */
 export function problemsError(problems: readonly Problem[]): ConfigError {
   const order = ({ place }: Problem) => (typeof place === "string" ? 0 : place.line * 10_000 + place.column);
   const sorted = [...problems].sort((a, b) => order(a) - order(b));
@@ -187,29 +190,29 @@ export function placeText(place: Place | string): string {
   return typeof place === "string" ? place : `${place.file}:${place.line}:${place.column}`;
 }
 
-/** What the parser says, in the words of who wrote the file. */
+/** The parser's message in plain words. */
 function plain(code: string, message: string): string {
   const [first = message] = message.split("\n");
   const flow = /^Flow (sequence|map) .* end with a (.)$/.exec(first);
   if (flow) return `the ${flow[1] === "map" ? "{" : "["} before this is not closed; add ${flow[2]}`;
   if (/^Missing closing ["']quote/.test(first))
-    return "a text in quotes is not closed before this; add the closing quote";
+    return "a quoted string is not closed before this; add the closing quote";
   switch (code) {
     case "BLOCK_AS_IMPLICIT_KEY":
-      return "no key can begin here; indent it as its neighbours are, and quote a text that holds `: `";
+      return "a key cannot start here; indent it like its neighbours, and quote strings that contain `: `";
     case "BAD_INDENT":
-      return "this line's indentation fits nothing above it; line it up with its neighbours";
+      return "this line's indentation matches nothing above it; align it with its neighbours";
     case "BAD_SCALAR_START":
-      return `no value begins with ${first.at(-1)}; put the text in quotes`;
+      return `a value cannot start with ${first.at(-1)}; put the string in quotes`;
     case "MISSING_CHAR":
     case "MULTILINE_IMPLICIT_KEY":
       return "this key has no value; write `key: value`";
   }
   if (message.startsWith("Source contains multiple documents"))
-    return "a second document begins here (`---`); put each in a file of its own";
+    return "a second document starts here (`---`); put each in its own file";
   if (message.startsWith("Unresolved tag"))
-    return `${message.split("\n")[0]}; leave tags out, and write a variable as \${NAME}`;
-  if (message.startsWith("Tabs are not allowed")) return "a tab cannot indent YAML; use spaces";
+    return `${message.split("\n")[0]}; remove the tag, and write variables as \${NAME}`;
+  if (message.startsWith("Tabs are not allowed")) return "YAML cannot be indented with tabs; use spaces";
   return message.split("\n")[0] ?? message;
 }
 

@@ -6,14 +6,14 @@ import { Timeline } from "./timeline.js";
 
 const MOST_CAMERAS = 200;
 const OTHER = "(other)";
-/** Cells of a heat map. */
+/** Columns of a heat map. */
 export const COLUMNS = 48;
 export const ROWS = 27;
 
 export interface CameraDetail {
-  /** As it is shown: of a recording, pipeline and source as far as they tell it from others. */
+  /** Display name: as much of recording, pipeline and source as distinguishes it from others. */
   name: string;
-  /** In which its run began; `undefined` for all that are too many to be told apart. */
+  /** Input in which its run started; `undefined` for the combined rest beyond the limit. */
   readonly input: number | undefined;
   readonly pipeline: string;
   readonly source: string;
@@ -21,7 +21,7 @@ export interface CameraDetail {
   events: number;
   tracks: number;
   totalMs: number;
-  /** Width of its pictures to their height. */
+  /** Frame width divided by height. */
   readonly aspect: number;
   /** Milliseconds that a face covered each cell, row by row. */
   readonly heat: Float64Array;
@@ -29,27 +29,27 @@ export interface CameraDetail {
 
 interface Place {
   readonly camera: CameraDetail;
-  /** The same text for events of the same camera, also where it is one of the rest. */
+  /** A key per camera, even for cameras combined into the rest. */
   readonly place: string;
 }
 
-/** A source of a pipeline, and where its events end so far. */
+/** A source of a pipeline, and the position of its last event. */
 interface Source extends Position {
   readonly pipeline: string;
-  /** The input in which its run began, and the one that was read last. */
+  /** The input in which its run started, and the one read last. */
   began: number;
   last: number;
-  /** By the input in which a run began. */
+  /** By the input in which a run started. */
   readonly places: Map<number, Place>;
 }
 
-/** The cameras of all pipelines; on a recording's clock, those of each recording. So many, then the rest as one. */
+/** The cameras of all pipelines, on a recording's clock per recording. Beyond a limit, the rest count as one. */
 export class Cameras {
   readonly all: CameraDetail[] = [];
   readonly #inputs: readonly string[];
-  /** Whether times of several inputs have nothing to do with one another. */
+  /** Whether times of several inputs are unrelated. */
   readonly #apart: boolean;
-  /** By the source's id, mostly of one pipeline: no text is made for each event. */
+  /** By source id (mostly of one pipeline), so that no key needs to be built for each event. */
   readonly #sources = new Map<string, Source[]>();
   #rest: CameraDetail | undefined;
 
@@ -112,7 +112,7 @@ export class Cameras {
     return camera;
   }
 
-  /** With the input where there are several, and with the pipeline where two would be called alike. */
+  /** Adds the input if there are several, and the pipeline if two names would be equal. */
   #name(): void {
     const told = this.all.filter(({ input }) => input !== undefined);
     const several = new Set(told.map(({ input }) => input)).size > 1;
@@ -128,7 +128,7 @@ export class Cameras {
   }
 }
 
-/** The input in which the event's run began: a file that was rotated goes on with the one before. */
+/** The input in which the event's run started: a rotated file continues the previous one. */
 function inputOf(source: Source, seen: Seen): number {
   const { input } = seen;
   if (source.last !== input && !rotated(source, seen)) source.began = input;

@@ -4,35 +4,35 @@ import type { Clock } from "./clock.js";
 import { clockFace, elapsed, moment, percent } from "./format.js";
 import type { Timeline } from "./timeline.js";
 
-/** The x axis: a span of time on a clock. */
+/** The x axis: a time span on a clock. */
 export interface Axis {
   readonly clock: Clock;
   readonly fromMs: number;
   readonly toMs: number;
 }
 
-/** Expressions by number: what they are called and painted with. */
+/** Names and colours of expressions by index. */
 export interface Legend {
   readonly labels: readonly string[];
   readonly colours: readonly Colour[];
 }
 
-/** What one camera, or one track, showed. */
+/** The timeline of one camera or one track. */
 export interface Lane {
-  /** Empty where all tracks are of one camera. */
+  /** Empty if all tracks belong to one camera. */
   readonly camera: string;
-  /** Absent where it is all of the camera. */
+  /** Absent for the whole camera. */
   readonly track?: number;
   readonly timeline: Timeline;
   readonly fromMs: number;
   readonly toMs: number;
 }
 
-/** Units of drawings, which are stretched to what room there is; texts stand beside them and keep their size. */
+/** Width of drawings in SVG units; they are stretched to fit, while texts are outside and keep their size. */
 const WIDTH = 1000;
 const HEIGHT = 100;
 
-/** Each bucket's expressions as parts of the time with faces in it, one on top of the other. */
+/** Stacked shares of the expressions in each bucket, of the time with faces in it. */
 export function shareChart(timeline: Timeline, legend: Legend, axis: Axis): string {
   const scale = [100, 50, 0].map((part) => `<span>${part} %</span>`).join("");
   const content = `${bars(timeline, legend, axis)}${tips(timeline, legend, axis)}`;
@@ -40,7 +40,7 @@ export function shareChart(timeline: Timeline, legend: Legend, axis: Axis): stri
   return `<div class="chart"><div class="scale">${scale}</div>${drawing}${ticks(axis)}</div>`;
 }
 
-/** Lanes below one another, coloured by their expressions. */
+/** Stacked lanes, coloured by expression. */
 export function laneChart(lanes: readonly Lane[], legend: Legend, axis: Axis): string {
   const rows = lanes.map(({ camera, track, timeline, fromMs, toMs }) => {
     const [left, right] = [xOf(fromMs, axis), xOf(toMs, axis)];
@@ -54,7 +54,7 @@ export function laneChart(lanes: readonly Lane[], legend: Legend, axis: Axis): s
   return `<div class="chart">${rows.join("")}${ticks(axis)}</div>`;
 }
 
-/** Buckets as stacked bars; one path an expression, for there may be thousands of bars. */
+/** Buckets as stacked bars; one path per expression, since there may be thousands of bars. */
 function bars(timeline: Timeline, { colours }: Legend, axis: Axis): string {
   const paths = colours.map(() => "");
   for (const { startMs, ms } of timeline.entries()) {
@@ -71,7 +71,7 @@ function bars(timeline: Timeline, { colours }: Legend, axis: Axis): string {
   return paths.map((d, label) => (d ? `<path fill="${colours[label]}" d="${d}"/>` : "")).join("");
 }
 
-/** What stands in each bucket, told when the pointer rests on it. */
+/** Tooltips with the content of each bucket. */
 function tips(timeline: Timeline, legend: Legend, axis: Axis): string {
   return timeline
     .entries()
@@ -101,7 +101,7 @@ function shares(timeline: Timeline, legend: Legend): string {
   return `${elapsed(sum(totals))} in view; ${parts(totals, legend)}`;
 }
 
-/** `happy 61.0 %, neutral 39.0 %`: the most first. */
+/** `happy 61.0 %, neutral 39.0 %`: largest first. */
 function parts(ms: readonly (number | undefined)[], { labels }: Legend): string {
   const total = sum(ms);
   return labels
@@ -128,14 +128,14 @@ const STEPS = [
 ];
 const MOST_TICKS = 8;
 
-/** Round times below the drawing: the smallest step that leaves room for their texts. */
+/** Round times below the drawing, at the smallest step that leaves room for their labels. */
 function ticks(axis: Axis): string {
   const length = axis.toMs - axis.fromMs;
   const step = STEPS.find((candidate) => length / candidate <= MOST_TICKS) ?? length / MOST_TICKS;
   const marks: string[] = [];
   for (let n = Math.ceil(axis.fromMs / step); n * step <= axis.toMs; n++) {
     const left = (xOf(n * step, axis) / WIDTH) * 100;
-    // Every second one gives way on a narrow screen.
+    // Every second one is hidden on narrow screens.
     marks.push(
       `<span${n % 2 === 0 ? "" : ' class="odd"'} style="left:${round(left)}%">${tickText(n * step, step, axis.clock)}</span>`,
     );
@@ -163,7 +163,7 @@ function svg(kind: string, content: string, what: string): string {
   return `<svg class="plot ${kind}" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${escaped(what)}">${content}</svg>`;
 }
 
-/** Milliseconds that faces covered each cell of a picture, dark where it was long. */
+/** How long faces covered each cell of the frame; longer is darker. */
 export function heatMap(heat: Float64Array, columns: number, aspect: number, name: string): string {
   const most = heat.reduce((a, b) => Math.max(a, b), 0) || 1;
   let cells = "";
@@ -172,10 +172,10 @@ export function heatMap(heat: Float64Array, columns: number, aspect: number, nam
       cells += `<path opacity="${(ms / most).toFixed(2)}" d="M${i % columns} ${Math.floor(i / columns)}h1v1h-1z"/>`;
   });
   const rows = heat.length / columns;
-  return `<svg class="map" style="aspect-ratio:${aspect.toFixed(4)}" viewBox="0 0 ${columns} ${rows}" preserveAspectRatio="none" role="img" aria-label="Where faces were before ${escaped(name)}" shape-rendering="crispEdges">${cells}</svg>`;
+  return `<svg class="map" style="aspect-ratio:${aspect.toFixed(4)}" viewBox="0 0 ${columns} ${rows}" preserveAspectRatio="none" role="img" aria-label="Where faces were in view of ${escaped(name)}" shape-rendering="crispEdges">${cells}</svg>`;
 }
 
-/** How often an expression (row) became another (column). */
+/** How often one expression (row) changed to another (column). */
 export function changeTable(
   changes: readonly (readonly number[] | undefined)[],
   labels: readonly string[],

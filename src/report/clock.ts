@@ -1,16 +1,16 @@
 import type { Seen } from "./read.js";
 
-/** What the report's times count: `wall` the time of day, `media` from the start of a recording. */
+/** What times in the report mean: `wall` is the time of day, `media` counts from the start of a recording. */
 export type Clock = "wall" | "media";
 
-/** Both times are whole milliseconds at best. */
+/** Both times are rounded to milliseconds. */
 const ROUNDING_MS = 1;
-/** A run that was written behind another one begins with another difference; a camera's is never the same for long. */
+/** Required share of constant differences: they change between appended runs, and constantly for cameras. */
 const STEADY = 0.9;
 
 /**
- * The clock that suits these events. Times of a recording's events are the start of the run plus media time to the
- * millisecond; those of a camera are when pictures came, and jitter.
+ * The appropriate clock for these events. For a recording, wall time is the start of the run plus media time, exact to
+ * the millisecond; for a camera, it is the arrival of frames, which jitters.
  */
 export function clockOf(events: readonly Seen[]): Clock {
   const last = new Map<string, number>();

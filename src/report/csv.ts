@@ -4,8 +4,8 @@ const COLUMNS = ["time", "camera", "track", "kind", "label", "confidence", "medi
 const BOX = ["x", "y", "width", "height"] as const;
 
 /**
- * One row an event (RFC 4180); the probabilities are those that the first event names, for a stream cannot be read
- * twice. `onLeftOut` is told of each event that has others.
+ * One row per event (RFC 4180). The first event determines the probability columns, because a stream cannot be read
+ * twice; `onLeftOut` is called for each event with others.
  */
 export async function* csvOf(
   events: AsyncIterable<readonly Seen[]>,
@@ -48,7 +48,7 @@ function row(cells: readonly (string | number)[]): string {
   return `${cells.map((cell) => (typeof cell === "number" ? String(cell) : quoted(cell))).join(",")}\r\n`;
 }
 
-/** A text that a spreadsheet would take for a formula begins with an apostrophe. */
+/** Prefixes an apostrophe to text that a spreadsheet would treat as a formula. */
 function quoted(text: string): string {
   const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;

@@ -1,9 +1,9 @@
 import type { CameraDetail } from "./cameras.js";
 
-/** So many events at each end. */
+/** Number of events at each end. */
 const END = 100;
 
-/** A row of the table of events. */
+/** A row of the event table. */
 export interface Shown {
   readonly atMs: number;
   readonly camera: CameraDetail;
@@ -13,7 +13,7 @@ export interface Shown {
   readonly confidence: number;
 }
 
-/** The first and the last events by time, in whatever order they come. */
+/** The first and last events by time, added in any order. */
 export class Ends {
   #kept: Shown[] = [];
 
@@ -22,7 +22,7 @@ export class Ends {
     if (this.#kept.length >= 8 * END) this.#kept = this.rows();
   }
 
-  /** All of them where they are few. */
+  /** The rows; all events if there are few. */
   rows(): Shown[] {
     const rows = this.#kept.sort((a, b) => a.atMs - b.atMs);
     return rows.length > 2 * END ? [...rows.slice(0, END), ...rows.slice(-END)] : rows;

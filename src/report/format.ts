@@ -1,12 +1,12 @@
 import type { Clock } from "./clock.js";
 
-/** A length of time: `2 d 1:02:03`, `1:02:03` or `2:03`; below ten seconds `2.3 s`. */
+/** A duration: `2 d 1:02:03`, `1:02:03` or `2:03`; below ten seconds `2.3 s`. */
 export function elapsed(ms: number): string {
   if (ms < 9950) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
   return clockFace(Math.round(ms / 1000));
 }
 
-/** A moment: `2026-01-01 12:00:00` in UTC, or of a recording `1:02:03.4`. */
+/** A point in time: `2026-01-01 12:00:00` in UTC, or `1:02:03.4` in a recording. */
 export function moment(ms: number, clock: Clock): string {
   if (clock === "wall") return new Date(ms).toISOString().slice(0, 19).replace("T", " ");
   const tenths = Math.floor(Math.abs(ms) / 100);
@@ -24,14 +24,14 @@ export function clockFace(seconds: number): string {
   return days > 0 ? `${days} d ${face}` : face;
 }
 
-/** Of a fraction: `12.3 %`. */
+/** A fraction as `12.3 %`. */
 export function percent(part: number): string {
   return `${(100 * (Number.isFinite(part) ? part : 0)).toFixed(1)} %`;
 }
 
 const LONGEST_NAME = 80;
 
-/** A name from outside, of a length that can be kept and shown. */
+/** Truncates an untrusted name to a length that can be stored and shown. */
 export function cut(name: string): string {
   return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name;
 }

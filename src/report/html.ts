@@ -9,27 +9,27 @@ import { SHOWN_TRACKS } from "./tracks.js";
 
 const SHOWN_CAMERAS = 12;
 
-/** Nothing is loaded and nothing runs: the page is what it says, wherever it is opened. */
+/** The page loads nothing and runs no scripts, wherever it is opened. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 
-/** What stands above the figures. */
+/** The heading of a report. */
 export interface Heading {
   readonly title: string;
-  /** Lines that were no events. */
+  /** Number of skipped lines that were not events. */
   readonly broken: number;
 }
 
-/** The report as one page that needs no other file. */
+/** The report as a self-contained page. */
 export function htmlOf(summary: Summary, heading: Heading): string {
   const title = escaped(heading.title);
   const content =
-    summary.events === 0 ? "<p>There is no event in it.</p>" : sections(summary, heading.broken).join("\n");
+    summary.events === 0 ? "<p>There are no events.</p>" : sections(summary, heading.broken).join("\n");
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}"><title>${title}</title><style>${STYLE}</style></head>
 <body><main><header><h1>${title}</h1>${about(summary)}</header>
 ${content}
-<footer>An expression is what people would see in a face, not what a person feels, and models are wrong often. An expression counts until the track's next event; who was lost and found again is a new track. ${summary.clock === "wall" ? "Times are UTC." : "Times are counted from the start of the recording."}</footer>
+<footer>An expression is what people would see in a face, not what a person feels, and models are often wrong. An expression lasts until the track's next event; a face that was lost and found again is a new track. ${summary.clock === "wall" ? "Times are UTC." : "Times count from the start of the recording."}</footer>
 </main></body></html>
 `;
 }
@@ -58,7 +58,7 @@ const SHARES = "Share of each expression";
 const section = (title: string, content: string) => `<section><h2>${title}</h2>${content}</section>`;
 const note = (text: string) => `<p class="note">${text}</p>`;
 
-/** Where it comes from, and what it may be used for. */
+/** Origin and permitted use of the data. */
 function about({ inputs, models, purposes, retentions, clock, fromMs, toMs, events }: Summary): string {
   const list = (names: Iterable<string>) => escaped([...names].join("; "));
   const [some, more] = [inputs.slice(0, 5), inputs.length - 5];
@@ -70,7 +70,7 @@ function about({ inputs, models, purposes, retentions, clock, fromMs, toMs, even
     ],
     ["model", list(models)],
     ["purpose", list(purposes)],
-    ["to be kept", list(retentions)],
+    ["retention", list(retentions)],
   ];
   const shown = rows
     .filter(([, text]) => text !== "")
@@ -82,11 +82,11 @@ function figures(summary: Summary, broken: number): string {
   const { events, cameras, tracks, fromMs, toMs, inViewMs } = summary;
   const shown: [string, string][] = [
     [count(tracks), tracks === 1 ? "track" : "tracks"],
-    ...(inViewMs > 0 ? [[elapsed(inViewMs), "of faces in view"] satisfies [string, string]] : []),
+    ...(inViewMs > 0 ? [[elapsed(inViewMs), "with faces in view"] satisfies [string, string]] : []),
     [elapsed(toMs - fromMs), "from first to last event"],
     [count(events), events === 1 ? "event" : "events"],
     ...(cameras.length > 1 ? [[count(cameras.length), "cameras"] satisfies [string, string]] : []),
-    ...(broken > 0 ? [[count(broken), "lines passed over"] satisfies [string, string]] : []),
+    ...(broken > 0 ? [[count(broken), "lines skipped"] satisfies [string, string]] : []),
   ];
   return `<div class="figures">${shown.map(([value, what]) => `<div><b>${value}</b><span>${what}</span></div>`).join("")}</div>`;
 }
@@ -106,14 +106,14 @@ function swatch({ colours }: Legend, label: number): string {
   return `<i style="background:${colours[label] ?? "#999999"}"></i>`;
 }
 
-/** Those with faces longest in view first. */
+/** Cameras by the time faces were in view, longest first. */
 function busiest({ cameras }: Summary) {
   return [...cameras].sort((a, b) => b.totalMs - a.totalMs).slice(0, SHOWN_CAMERAS);
 }
 
 function cameraNote({ cameras }: Summary): string {
   return cameras.length > SHOWN_CAMERAS
-    ? note(`The ${SHOWN_CAMERAS} busiest of ${count(cameras.length)} cameras.`)
+    ? note(`Showing the ${SHOWN_CAMERAS} busiest of ${count(cameras.length)} cameras.`)
     : "";
 }
 
@@ -134,14 +134,14 @@ function tracksOf(summary: Summary, legend: Legend, axis: Axis): string {
   const bound =
     summary.tracks > lanes.length
       ? note(
-          `The ${SHOWN_TRACKS} that were longest in view, of ${count(summary.tracks)}; all other figures count every one.`,
+          `Showing the ${SHOWN_TRACKS} tracks that were longest in view, of ${count(summary.tracks)}; all other figures include every track.`,
         )
       : "";
   return `${bound}${laneChart(lanes, legend, axis)}`;
 }
 
 function changesOf({ changes, labels }: Summary): string {
-  return `${note("How often the expression at the left became the one above.")}${changeTable(changes, labels)}`;
+  return `${note("How often the expression on the left changed to the one at the top.")}${changeTable(changes, labels)}`;
 }
 
 function mapsOf(summary: Summary): string {
@@ -169,7 +169,7 @@ function tableOf(summary: Summary, legend: Legend): string {
   const bound =
     shown.length < summary.events
       ? note(
-          `The first and the last ${count(shown.length / 2)} of ${count(summary.events)}; <code>--format csv</code> gives all.`,
+          `Showing the first and last ${count(shown.length / 2)} of ${count(summary.events)} events; use <code>--format csv</code> for all.`,
         )
       : "";
   const head = `<tr><th>time</th>${several ? "<th>camera</th>" : ""}<th>track</th><th></th><th>expression</th><th class="number">confidence</th></tr>`;

@@ -4,12 +4,12 @@ import type { Heading } from "./html.js";
 import { FACES_ONLY, type Shares, type Summary } from "./summary.js";
 import { SHOWN_TRACKS } from "./tracks.js";
 
-/** The report as Markdown (GitHub's tables), without pictures. */
+/** The report as Markdown (with GitHub tables), without charts. */
 export function markdownOf(summary: Summary, { title, broken }: Heading): string {
   const parts = [
     `# ${plain(title)}`,
-    ...(summary.events === 0 ? ["There is no event in it."] : tables(summary)),
-    ...(broken > 0 ? [`${plural(broken, "line")} passed over: no events.`] : []),
+    ...(summary.events === 0 ? ["There are no events."] : tables(summary)),
+    ...(broken > 0 ? [`${plural(broken, "line")} skipped: not events.`] : []),
   ];
   return `${parts.join("\n\n")}\n`;
 }
@@ -17,7 +17,7 @@ export function markdownOf(summary: Summary, { title, broken }: Heading): string
 function tables(summary: Summary): string[] {
   const { clock, fromMs, toMs, cameras, inViewMs } = summary;
   const shares = summary.shares();
-  const inView = shares.of === "time" ? `; ${elapsed(inViewMs)} of faces in view` : `. ${FACES_ONLY}`;
+  const inView = shares.of === "time" ? `; ${elapsed(inViewMs)} with faces in view` : `. ${FACES_ONLY}`;
   return [
     `${plural(summary.events, "event")}, ${plural(summary.tracks, "track")}, ${plural(cameras.length, "camera")}; ${moment(fromMs, clock)} to ${moment(toMs, clock)}${clock === "wall" ? " UTC" : " of the recording"} (${elapsed(toMs - fromMs)})${inView}.`,
     ...notes(summary),
@@ -80,7 +80,7 @@ function overTime(summary: Summary): string[] {
 function notes({ models, purposes, retentions }: Summary): string[] {
   const list = (what: string, names: ReadonlySet<string>) =>
     names.size > 0 ? [`${what}: ${[...names].map(plain).join("; ")}.`] : [];
-  return [...list("Model", models), ...list("Purpose", purposes), ...list("To be kept", retentions)];
+  return [...list("Model", models), ...list("Purpose", purposes), ...list("Retention", retentions)];
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

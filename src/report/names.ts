@@ -3,7 +3,7 @@ import type { Input } from "./read.js";
 
 const ENDING = /(\.jsonl|\.ndjson|\.json)?(\.gz)?$/;
 
-/** What to call inputs: files by their names, where those are alike by as much of the path as tells them apart. */
+/** Display names of inputs: file names, or as much of the path as distinguishes equal ones. */
 export function namesOf(inputs: readonly Pick<Input, "name" | "from">[]): string[] {
   const paths = inputs.map(({ name, from }) =>
     typeof from === "string" ? resolve(from).replace(ENDING, "").split(sep) : [name],
@@ -15,7 +15,7 @@ export function namesOf(inputs: readonly Pick<Input, "name" | "from">[]): string
     if (alike.size === 0) break;
     names = names.map((name, i) => (alike.has(name) ? (paths[i] ?? []).slice(-depth).join("/") : name));
   }
-  const alike = alikeOf(names); // in their endings only
+  const alike = alikeOf(names); // differ only in their extensions
   return names.map((name, i) => (alike.has(name) ? (inputs[i]?.name ?? name) : name));
 }
 

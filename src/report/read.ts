@@ -4,24 +4,24 @@ import { createGunzip } from "node:zlib";
 import { DataError, messageOf } from "../errors.js";
 import type { EmotionData } from "../events/event.js";
 
-/** Longer lines are no events; what has no line ends must not fill the memory. */
+/** Longer lines are not events; input without newlines must not fill the memory. */
 const MAX_LINE = 1 << 20;
 const CHUNK = 1 << 18;
-/** The most that a `Date` can hold, ms. */
+/** The maximum of a `Date`, ms. */
 const MAX_TIME_MS = 8.64e15;
-/** Editors and shells of Windows begin a file with it. */
+/** Windows editors and shells put it at the start of files. */
 const BYTE_ORDER_MARK = /^\uFEFF/;
 
 export interface Input {
-  /** What messages call it. */
+  /** Name for messages. */
   readonly name: string;
-  /** A file, gzip's where the name ends in `.gz`, or standard input. */
+  /** A file (compressed if the name ends in `.gz`), or standard input. */
   readonly from: string | Readable;
 }
 
-/** An event as the report needs it. */
+/** The parts of an event that the report needs. */
 export interface Seen {
-  /** Which of the inputs it stands in, from 0. */
+  /** Index of its input. */
   readonly input: number;
   /** Milliseconds since 1970. */
   readonly timeMs: number;
@@ -44,17 +44,17 @@ export interface Seen {
 }
 
 export interface Reading {
-  /** Told of each line that is no event, where it stands and why; it is passed over. */
+  /** Called with place and reason for each skipped line that is not an event. */
   readonly onBroken?: (place: string, why: string) => void;
-  /** Told how many bytes of files were read since the last time, as they lie on the disk. */
+  /** Called with the number of bytes read from disk since the last call. */
   readonly onBytes?: (bytes: number) => void;
-  /** Ends the reading early. */
+  /** Stops reading early. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * The events of all inputs in the order of their lines, about 256 KiB of them at a time. Throws `DataError` where an
- * input cannot be read on.
+ * Yields the events of all inputs in line order, about 256 KiB at a time. Throws `DataError` if an input can no longer
+ * be read.
  */
 export async function* readEvents(
   inputs: readonly Input[],
@@ -77,7 +77,7 @@ export async function* readEvents(
   }
 }
 
-/** Lines as they come, several at a time; `undefined` stands for one that is too long. */
+/** Yields several lines at a time; `undefined` stands for one that is too long. */
 async function* linesOf(
   name: string,
   from: string | Readable,
@@ -113,7 +113,7 @@ async function* linesOf(
     else if (rest !== "") yield [rest];
   } catch (cause) {
     if (!signal?.aborted)
-      throw new DataError("EVENTS_READ", `${name}: cannot be read on: ${messageOf(cause)}`, { cause });
+      throw new DataError("EVENTS_READ", `${name}: reading failed: ${messageOf(cause)}`, { cause });
   } finally {
     signal?.removeEventListener("abort", stop);
     raw.destroy();
@@ -122,27 +122,27 @@ async function* linesOf(
 
 const KINDS = ["appeared", "changed", "sample", "left"];
 
-/** An event, or what is wrong with the line. Fields that a later version adds do no harm. */
+/** Returns an event, or what is wrong with the line. Ignores fields added by later versions. */
 function parse(line: string): Omit<Seen, "input"> | string {
   let event: { time?: unknown; data?: Partial<Seen["data"]> } | null;
   try {
     event = JSON.parse(line) as typeof event;
   } catch {
-    return "not JSON (cut short?)";
+    return "not JSON (truncated?)";
   }
   const data = event?.data;
-  if (typeof data !== "object" || data === null) return "no emotion event: it has no `data`";
+  if (typeof data !== "object" || data === null) return "not an emotion event: `data` is missing";
   const timeMs = typeof event?.time === "string" ? Date.parse(event.time) : Number.NaN;
-  if (!Number.isFinite(timeMs)) return "`time` is no date";
-  if (typeof data.pipeline !== "string") return "`data.pipeline` is no text";
-  if (typeof data.camera !== "string") return "`data.camera` is no text";
-  if (!Number.isSafeInteger(data.track)) return "`data.track` is no whole number";
-  if (!KINDS.includes(String(data.kind))) return `\`data.kind\` is none of ${KINDS.join(", ")}`;
-  if (typeof data.label !== "string") return "`data.label` is no text";
+  if (!Number.isFinite(timeMs)) return "`time` is not a date";
+  if (typeof data.pipeline !== "string") return "`data.pipeline` is not a string";
+  if (typeof data.camera !== "string") return "`data.camera` is not a string";
+  if (!Number.isSafeInteger(data.track)) return "`data.track` is not a whole number";
+  if (!KINDS.includes(String(data.kind))) return `\`data.kind\` is not one of ${KINDS.join(", ")}`;
+  if (typeof data.label !== "string") return "`data.label` is not a string";
   if (!isPart(data.confidence)) return "`data.confidence` is not between 0 and 1";
-  if (!(Math.abs(data.mediaTimeMs ?? Number.NaN) <= MAX_TIME_MS)) return "`data.mediaTimeMs` is no time";
-  if (!isBox(data.box)) return "`data.box` is no box";
-  if (!isBox(data.relativeBox)) return "`data.relativeBox` is no box";
+  if (!(Math.abs(data.mediaTimeMs ?? Number.NaN) <= MAX_TIME_MS)) return "`data.mediaTimeMs` is not a time";
+  if (!isBox(data.box)) return "`data.box` is not a box";
+  if (!isBox(data.relativeBox)) return "`data.relativeBox` is not a box";
   const { probabilities } = data;
   if (typeof probabilities !== "object" || probabilities === null) return "`data.probabilities` is missing";
   if (!Object.values(probabilities).every(isPart)) return "`data.probabilities` are not between 0 and 1";

@@ -1,4 +1,4 @@
-/** The report's look: light, dark, on a phone and on paper. */
+/** The report's style sheet: light, dark, for phones and for print. */
 export const STYLE = `
 :root{color-scheme:light dark;--ink:light-dark(#1b2330,#e6e9ef);--dim:light-dark(#5a6473,#9aa4b2);--page:light-dark(#f6f7f9,#101419);--card:light-dark(#fff,#181d24);--line:light-dark(#dde2e8,#2a313b);--heat:light-dark(#c44e00,#ff9d57)}
 *{box-sizing:border-box}

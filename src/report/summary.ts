@@ -7,14 +7,14 @@ import { clocksOf, sameRun, sameStart } from "./run.js";
 import { Timeline } from "./timeline.js";
 import { type Open, type TrackDetail, Tracks } from "./tracks.js";
 
-/** Bounds of what is kept, whatever the events hold. */
+/** Limits of what is stored, whatever the events contain. */
 const MOST_LABELS = 24;
 const MOST_NOTES = 8;
 const OTHER = "(other)";
-/** Events enough to tell a recording from a camera. */
+/** Number of events needed to distinguish a recording from a camera. */
 const TELLING = 200;
 
-/** Reads all events into a summary; the first of them decide its clock where none is given. */
+/** Reads all events into a summary; unless a clock is given, the first events determine it. */
 export async function summarise(
   events: AsyncIterable<readonly Seen[]>,
   inputs: readonly string[],
@@ -38,23 +38,23 @@ export async function summarise(
   }
 }
 
-/** Of each label by its number: milliseconds in view, or faces. */
+/** Milliseconds in view, or number of faces, by label index. */
 export interface Shares {
   readonly of: "time" | "faces";
   readonly amounts: readonly number[];
 }
 
-/** Why shares are of faces. */
-export const FACES_ONLY = "Each face was seen at one moment only: shares are of faces, not of time";
+/** Explains shares of faces. */
+export const FACES_ONLY = "Each face was seen at a single moment, so shares are of faces, not of time";
 
-/** What a report shows, gathered event by event in bounded memory. A label holds until the track's next event. */
+/** The contents of a report, collected event by event in bounded memory. A label lasts until the track's next event. */
 export class Summary {
   readonly clock: Clock;
   readonly inputs: readonly string[];
-  /** Those of the models in their order, then others as they come. */
+  /** Labels of the models in their order, then others in order of appearance. */
   readonly labels: string[] = [];
   readonly timeline = new Timeline();
-  /** Changes from a label to another, by their numbers. */
+  /** Number of changes from one label to another, by index. */
   readonly changes: number[][] = [];
   readonly models = new Set<string>();
   readonly purposes = new Set<string>();
@@ -66,10 +66,10 @@ export class Summary {
   readonly #cameras: Cameras;
   readonly #tracks = new Tracks();
   readonly #ends = new Ends();
-  /** Tracks by the label that they came with. */
+  /** Number of tracks by their first label. */
   readonly #faces: number[] = [];
 
-  /** @param inputs their names; recordings of several are told apart by them */
+  /** @param inputs names of the inputs, which distinguish recordings if there are several */
   constructor(clock: Clock, inputs: readonly string[] = []) {
     this.clock = clock;
     this.inputs = inputs;
@@ -99,22 +99,22 @@ export class Summary {
     if (kind === "left") this.#tracks.close(key, open);
   }
 
-  /** Those longest in view, by when they came. */
+  /** The tracks longest in view, ordered by when they appeared. */
   longestTracks(): TrackDetail[] {
     return this.#tracks.longest();
   }
 
-  /** The first and the last events: all of them where they are few. */
+  /** The first and last events; all if there are few. */
   table(): Shown[] {
     return this.#ends.rows();
   }
 
-  /** Milliseconds that faces were in view. */
+  /** How long faces were in view, ms. */
   get inViewMs(): number {
     return this.cameras.reduce((sum, { totalMs }) => sum + totalMs, 0);
   }
 
-  /** By time, and where no face was in view for any, as in pictures, by faces. */
+  /** Shares by time, or by faces if no face was in view for any time, as in still images. */
   shares(): Shares {
     if (this.inViewMs === 0) return { of: "faces", amounts: this.labels.map((_, i) => this.#faces[i] ?? 0) };
     const amounts = this.labels.map(() => 0);
@@ -145,7 +145,7 @@ export class Summary {
     return this.labels.indexOf(OTHER);
   }
 
-  /** The track that an event goes on with. Where a face appears it is none, also when that is told twice. */
+  /** The track that an event continues; none for an `appeared` event, even a repeated one. */
   #known(key: string, seen: Seen): Open | undefined {
     if (seen.data.kind !== "appeared") return this.#tracks.find(key, seen, sameRun);
     const before = this.#tracks.find(key, seen, sameStart);
@@ -194,7 +194,7 @@ export class Summary {
   }
 }
 
-/** Adds `ms` to every cell that the box touches. */
+/** Adds `ms` to every cell the box touches. */
 function cover(heat: Float64Array, box: Seen["data"]["relativeBox"], ms: number): void {
   const cell = (at: number, of: number) => Math.max(0, Math.min(of - 1, Math.floor(at * of)));
   const right = cell(box.x + box.width, COLUMNS);

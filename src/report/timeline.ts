@@ -1,27 +1,27 @@
-/** Time with each label, in buckets that grow with the span: memory does not depend on how long it was. */
+/** Time with each label, in buckets that grow with the time span, so that memory is bounded. */
 export class Timeline {
   readonly #most: number;
-  /** Milliseconds of each label by the bucket's number, `floor(time / width)`. */
+  /** Milliseconds per label, by bucket number `floor(time / width)`. */
   #buckets = new Map<number, number[]>();
   #first = Number.POSITIVE_INFINITY;
   #last = Number.NEGATIVE_INFINITY;
   #widthMs: number;
 
   /**
-   * @param most buckets; when there would be more, neighbours become one
-   * @param widthMs of a bucket to begin with
+   * @param most maximum number of buckets; neighbours are merged if there would be more
+   * @param widthMs initial width of a bucket
    */
   constructor(most = 240, widthMs = 125) {
     this.#most = most;
     this.#widthMs = widthMs;
   }
 
-  /** Of a bucket: the first width, doubled as often as it had to be. */
+  /** Width of a bucket: the initial width, doubled as often as necessary. */
   get widthMs(): number {
     return this.#widthMs;
   }
 
-  /** Adds `[fromMs, toMs)`, split over the buckets that it touches. */
+  /** Adds `[fromMs, toMs)`, split over the buckets it touches. */
   add(label: number, fromMs: number, toMs: number): void {
     if (!(toMs > fromMs)) return;
     this.#reach(fromMs, toMs);
@@ -35,14 +35,14 @@ export class Timeline {
     }
   }
 
-  /** Buckets with something in them, by time; `ms` by label may have holes. */
+  /** Non-empty buckets by time; `ms` by label may have holes. */
   entries(): { readonly startMs: number; readonly ms: readonly (number | undefined)[] }[] {
     return [...this.#buckets]
       .sort(([a], [b]) => a - b)
       .map(([n, ms]) => ({ startMs: n * this.#widthMs, ms }));
   }
 
-  /** Of the bucket that ends at or after `toMs`. */
+  /** Number of the bucket that ends at or after `toMs`. */
   #lastOf(toMs: number): number {
     return Math.ceil(toMs / this.#widthMs) - 1;
   }

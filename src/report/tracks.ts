@@ -3,10 +3,10 @@ import type { Seen } from "./read.js";
 import { apartMs, type Position } from "./run.js";
 import type { Timeline } from "./timeline.js";
 
-/** Tracks shown one by one. */
+/** Maximum number of tracks shown individually. */
 export const SHOWN_TRACKS = 40;
 const MOST_OPEN = 4000;
-/** Of runs that have a camera and a number in common. */
+/** Maximum number of runs that share a camera and track number. */
 const MOST_RUNS = 16;
 
 export interface TrackDetail {
@@ -18,7 +18,7 @@ export interface TrackDetail {
   toMs: number;
 }
 
-/** A track that has not left yet, and what its last event said. */
+/** A track that has not left yet, with data of its last event. */
 export interface Open extends Position {
   readonly detail: TrackDetail;
   label: number;
@@ -26,14 +26,14 @@ export interface Open extends Position {
   box: Seen["data"]["relativeBox"];
 }
 
-/** Tracks until they leave, then those that were longest in view: a bounded number of both. */
+/** Open tracks, and of the closed ones those longest in view; both limited in number. */
 export class Tracks {
-  /** By camera and number, the one longest unheard of first; of several runs where recordings are worked on at once. */
+  /** By camera and number, least recently seen first; from several runs if recordings are processed in parallel. */
   readonly #open = new Map<string, Open[]>();
   #opened = 0;
   #closed: TrackDetail[] = [];
 
-  /** The open track that is of the same run: of several the one whose clocks are nearest. */
+  /** The open track of the same run; if there are several, the one with the closest clocks. */
   find(key: string, now: Seen, same: (before: Position, now: Seen) => boolean): Open | undefined {
     const runs = this.#open.get(key);
     if (!runs) return undefined;
@@ -43,7 +43,7 @@ export class Tracks {
       if (!found || apartMs(open, now) < apartMs(found, now)) found = open;
     }
     if (found) {
-      this.#open.delete(key); // and back at the end
+      this.#open.delete(key); // and append it again
       this.#open.set(key, runs);
     }
     return found;
@@ -60,7 +60,7 @@ export class Tracks {
     if (oldest) for (const one of [...oldest[1]]) this.close(oldest[0], one);
   }
 
-  /** Takes note of how long it was in view, which is known now. */
+  /** Closes a track, whose time in view is now known. */
   close(key: string, open: Open): void {
     const runs = this.#open.get(key) ?? [];
     this.#opened--;
@@ -70,7 +70,7 @@ export class Tracks {
     if (this.#closed.length > 10 * SHOWN_TRACKS) this.#closed = longestOf(this.#closed);
   }
 
-  /** Those longest in view, by when they came. */
+  /** The tracks longest in view, ordered by when they appeared. */
   longest(): TrackDetail[] {
     const open = [...this.#open.values()].flat().map(({ detail }) => detail);
     return longestOf([...this.#closed, ...open]).sort((a, b) => a.fromMs - b.fromMs || a.track - b.track);

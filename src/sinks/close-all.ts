@@ -1,4 +1,4 @@
-/** Closes all, also after one that fails; throws the first failure. */
+/** Closes all, even if one fails; throws the first failure. */
 export async function closeAll(
   files: Iterable<{ close(whole: boolean): Promise<void> }>,
   whole: boolean,

@@ -5,7 +5,7 @@ import { sink } from "../pipeline/component.js";
 import { harmless } from "../text.js";
 import { openOutput } from "./output.js";
 
-/** Prints one readable line an event on standard output. */
+/** Prints one readable line per event on standard output. */
 export const consoleSink = sink({
   type: "console",
   summary: "Prints one readable line per event.",
@@ -44,10 +44,10 @@ const PLAIN: Palette = {
   kind: { appeared: plain, changed: plain, sample: plain, left: plain },
 };
 
-/** Classes of one's own may have names of any length. */
+/** Limits of the label column's width, since custom classes may have names of any length. */
 const LABEL = { least: 8, most: 20 };
 
-/** Room for every label of this event's model too. */
+/** Widens the column for the labels of this event's model. */
 function widened(width: number, { data: { probabilities } }: EmotionEvent): number {
   const lengths = Object.keys(probabilities).map(({ length }) => Math.min(length, LABEL.most));
   return Math.max(width, ...lengths);

@@ -22,32 +22,32 @@ const Options = Type.Object({
           Duration({ description: "Starts a new file after this long.", examples: ["1d"] }),
         ),
       },
-      { description: "When to start a new file. The full one is renamed to `<name>.<time>.jsonl`." },
+      { description: "When to start a new file. The old one is renamed to `<name>.<time>.jsonl`." },
     ),
   ),
   fsync: Type.Optional(
     Type.Union([Type.Literal("never"), Type.Literal("interval"), Type.Literal("always")], {
       default: "never",
       description:
-        "When lines are forced to disk: left to the system, once a second, or before each next event. Only needed against power failures.",
+        "When lines are synced to disk: left to the system, once a second, or before the next event. Only needed against power failures.",
     }),
   ),
 });
 
 const NEWLINE = 0x0a;
 
-/** Appends one JSON line an event. */
+/** Appends one JSON line per event. */
 export const jsonl = sink({
   type: "jsonl",
   summary: "Appends events to a file as JSON lines.",
   description:
-    "Each line is written with one system call, so whatever kills the process, every line in the file is complete. A line cut off by a power failure is repaired at the next start. A full disk or a closed pipe stops the run with exit code 1.",
+    "Each line is written with one system call, so every line in the file is complete even if the process is killed. A line truncated by a power failure is repaired at the next start. A full disk or a closed pipe stops the run with exit code 1.",
   takes: "events",
   options: Options,
   example: "- { type: jsonl, path: out/events.jsonl, rotate: { size: 100MB } }",
   check: ({ rotate }) =>
     rotate?.size === 0 || rotate?.every === 0
-      ? { option: "rotate", message: "`rotate` must not be 0: each event would have a file of its own" }
+      ? { option: "rotate", message: "`rotate` must not be 0: each event would get its own file" }
       : undefined,
   idle: ({ path }) =>
     path === "-" ? { names: ["rotate", "fsync"], where: "with standard output" } : undefined,

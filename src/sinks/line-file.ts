@@ -14,7 +14,7 @@ export interface LineFileOptions {
 const FSYNC_EVERY_MS = 1000;
 const TAIL = 64 * 1024;
 
-/** A file of whole lines, appended one `write(2)` a line. */
+/** A file of complete lines, each appended with one `write(2)`. */
 export class LineFile {
   readonly #id: string;
   readonly #path: string;
@@ -32,7 +32,7 @@ export class LineFile {
     this.#bytes = bytes;
   }
 
-  /** Opens for appending; makes the folder; cuts off a last line that an earlier run left torn. */
+  /** Opens the file for appending, creates its folder, and removes an incomplete last line left by an earlier run. */
   static async open(id: string, path: string, options: LineFileOptions): Promise<LineFile> {
     try {
       await mkdir(dirname(path), { recursive: true });
@@ -43,7 +43,7 @@ export class LineFile {
     }
   }
 
-  /** Writes one line, which ends with its newline. Throws `SinkError` when the disk does not take it; the file then still ends with a whole line. */
+  /** Writes one line, including its newline. Throws `SinkError` if that fails; the file then still ends with a complete line. */
   append(line: Uint8Array): void | Promise<void> {
     if (this.#full(line.length)) return this.#rotate().then(() => this.#write(line));
     this.#write(line);
@@ -54,7 +54,7 @@ export class LineFile {
     await this.#file.close();
   }
 
-  // Synchronous on purpose: a line is with the system, whole, before the next event is looked at.
+  // Synchronous on purpose: the system has the complete line before the next event is processed.
   #write(bytes: Uint8Array): void {
     let written = 0;
     try {
@@ -125,8 +125,8 @@ async function openAppending(path: string): Promise<{ file: FileHandle; bytes: n
 }
 
 /**
- * Makes the file end with a whole line: ends a last line that is whole JSON, cuts off one that is torn. Returns the
- * size then.
+ * Makes the file end with a complete line: terminates a last line that is complete JSON, removes one that is not.
+ * Returns the new size.
  */
 async function repair(file: FileHandle, path: string, size: number): Promise<number> {
   for (let end = size; end > 0; ) {
@@ -148,7 +148,7 @@ async function repair(file: FileHandle, path: string, size: number): Promise<num
   return 0;
 }
 
-/** Windows does not let a handle that appends do it. */
+/** Uses its own handle, since Windows cannot truncate through one opened for appending. */
 async function cut(file: FileHandle, path: string, size: number): Promise<void> {
   if (process.platform === "win32") await truncate(path, size);
   else await file.truncate(size);

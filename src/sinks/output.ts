@@ -1,18 +1,18 @@
 import { once } from "node:events";
 import { messageOf, SinkError } from "../errors.js";
 
-/** Standard output for a sink: what is written is handed over before `write` resolves. */
+/** Standard output for a sink: data is handed over before `write` resolves. */
 export interface Output {
   write(text: string | Uint8Array): void | Promise<void>;
   close(): void;
 }
 
-/** @param id the sink's, for errors */
+/** @param id the sink's id, for errors */
 export function openOutput(id: string): Output {
   const { stdout } = process;
   let broken: SinkError | undefined;
   const onError = (cause: NodeJS.ErrnoException) => {
-    const why = readerHasGone(cause) ? "the reader of standard output has gone" : messageOf(cause);
+    const why = readerHasGone(cause) ? "the reader of standard output closed the pipe" : messageOf(cause);
     broken ??= new SinkError("SINK_WRITE", `${id}: ${why}`, { cause });
   };
   stdout.on("error", onError);
@@ -32,19 +32,19 @@ export function openOutput(id: string): Output {
     },
     close: () => {
       stdout.off("error", onError);
-      stdout.off("error", ignore).on("error", ignore); // a late failure has nobody left to tell
+      stdout.off("error", ignore).on("error", ignore); // nobody is left to report a late failure to
     },
   };
 }
 
 const ignore = () => {};
 
-/** Whether a pipe broke because nobody reads it any more; `EOF` is what Windows says. */
+/** Whether a write failed because the reader closed the pipe; Windows reports `EOF`. */
 export function readerHasGone({ code }: NodeJS.ErrnoException): boolean {
   return code === "EPIPE" || code === "EOF";
 }
 
-/** `drain` never comes once the pipe has broken; `close` does. */
+/** Also waits for `close`, since a broken pipe never emits `drain`. */
 async function drained(stream: NodeJS.WriteStream): Promise<void> {
   const done = new AbortController();
   const { signal } = done;
@@ -52,7 +52,7 @@ async function drained(stream: NodeJS.WriteStream): Promise<void> {
   try {
     await Promise.race(heard);
   } finally {
-    done.abort(); // takes the listener of the other away
+    done.abort(); // removes the other listener
     await Promise.allSettled(heard);
   }
 }

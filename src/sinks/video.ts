@@ -26,7 +26,7 @@ const Options = Type.Object({
     Type.String({
       default: "libx264",
       description:
-        "Video encoder, by ffmpeg's name, e.g. `libx265`, `h264_nvenc`, `h264_vaapi`, `h264_videotoolbox`. It is tried out before the run starts.",
+        "Video encoder, as named by ffmpeg, e.g. `libx265`, `h264_nvenc`, `h264_vaapi`, `h264_videotoolbox`. It is tested before the run starts.",
     }),
   ),
   quality: Type.Optional(
@@ -34,7 +34,7 @@ const Options = Type.Object({
       minimum: 0,
       maximum: 100,
       description:
-        "On the encoder's own scale, lower is better (`-crf`, `-cq`, `-qp`). Default for libx264: 20.",
+        "Quality on the encoder's own scale, lower is better (`-crf`, `-cq`, `-qp`). Default for libx264: 20.",
     }),
   ),
   preset: Type.Optional(
@@ -42,23 +42,23 @@ const Options = Type.Object({
   ),
 });
 
-/** ffmpeg's name for the container that a file's name asks for. Throws `ConfigError` where there is none. */
+/** ffmpeg's name of the container for a file name. Throws `ConfigError` if there is none. */
 function containerOf(path: string): string {
   const muxer = muxerOf(path);
   if (!muxer)
     throw new ConfigError(
       "VIDEO_CONTAINER",
-      `${path}: the name must end in ${CONTAINERS.join(", ")}; Matroska (.mkv) takes any sound`,
+      `${path}: the name must end in ${CONTAINERS.join(", ")}; Matroska (.mkv) takes any audio`,
     );
   return muxer;
 }
 
-/** Writes what it is given as a recording. */
+/** Writes frames to a video file. */
 export const video = sink({
   type: "video",
-  summary: "Writes pictures to a video file, with the sound of the recording they came from.",
+  summary: "Writes frames to a video file, with the audio of the recording they came from.",
   description:
-    "Every picture keeps its own time, so a variable frame rate is preserved. From a recording, sound is copied, and subtitles as far as the container can hold them. Chapters, metadata, colour tags and the pixel aspect ratio are kept; so are Matroska's attachments, unless `blur` hides faces, because they may be pictures. Rotation is applied.\n\nPictures have 8 bits per sample, whatever the recording had; an odd width or height is made even with a black line. Cameras give no sound, nor do recordings without usable times of their own (`loop`, standard input).\n\nThe file is called `<name>.part.<extension>` while it is written and takes its final name once complete. After a failure or Ctrl-C, what is done is in the `.part` file.",
+    "Every frame keeps its own time, so a variable frame rate is preserved. Audio of a recording is copied, and its subtitles if the container supports them. Chapters, metadata, colour tags and the pixel aspect ratio are kept; so are Matroska's attachments, unless `blur` hides faces, because they may be images. Rotation is applied.\n\nThe video has 8 bits per sample, whatever the recording had; an odd width or height is padded with a black line. There is no audio from cameras, nor from recordings without usable timestamps (`loop`, standard input).\n\nThe file is called `<name>.part.<extension>` while it is written and takes its final name once complete. After a failure or Ctrl-C, the finished part is in the `.part` file.",
   takes: "faces",
   colour: true,
   options: Options,
@@ -98,7 +98,7 @@ interface Means {
   readonly muxer: string;
 }
 
-/** The recording made of one source. */
+/** The recording of one source. */
 class VideoFile {
   readonly path: string;
   readonly #part: string;
@@ -112,7 +112,7 @@ class VideoFile {
 
   private constructor(path: string, part: string, frame: Frame, source: SourceStats, means: Means) {
     const { video, recording } = source;
-    if (!video) throw new SinkError("VIDEO_INFO", `${source.id}: nothing is known of its pictures`);
+    if (!video) throw new SinkError("VIDEO_INFO", `${source.id}: its video format is unknown`);
     this.path = path;
     this.#part = part;
     this.#context = means.context;
@@ -132,27 +132,29 @@ class VideoFile {
   static async open(path: string, frame: Frame, means: Means): Promise<VideoFile> {
     const { context } = means;
     const source = context.stats.sources.find(({ id }) => id === frame.source);
-    if (!source) throw new SinkError("VIDEO_SOURCE", `${context.id}: there is no source ${frame.source}`);
+    if (!source) throw new SinkError("VIDEO_SOURCE", `${context.id}: unknown source ${frame.source}`);
     const part = partName(path);
     try {
       await mkdir(dirname(path), { recursive: true });
-      // A run that was killed may have left one, and its ffmpeg may still be at it.
+      // A killed run may have left one, and its ffmpeg may still be writing to it.
       await rm(part, { force: true });
-      await writeFile(part, ""); // where that is refused, ffmpeg would say so less well, and later
+      await writeFile(part, ""); // fails earlier and with a better message than ffmpeg
     } catch (cause) {
       throw new SinkError("SINK_OPEN", `${context.id}: ${path} cannot be written: ${diskReason(cause)}`, {
         cause,
       });
     }
     if (source.video && source.video.bits > 8)
-      context.log.warn(`${context.id}: ${source.id} has ${source.video.bits} bits a sample, ${path} gets 8`);
+      context.log.warn(
+        `${context.id}: ${source.id} has ${source.video.bits} bits per sample; ${path} will have 8`,
+      );
     return new VideoFile(path, part, frame, source, means);
   }
 
   async write(frame: Frame): Promise<void> {
     if (frame.width !== this.#width || frame.height !== this.#height)
       throw this.#error(
-        `the picture changes from ${this.#width}x${this.#height} to ${frame.width}x${frame.height} at frame ${frame.sequence}, which one recording cannot hold`,
+        `the frame size changes from ${this.#width}x${this.#height} to ${frame.width}x${frame.height} at frame ${frame.sequence}, which a single video file cannot hold`,
       );
     this.#lastMs = frame.mediaTimeMs - this.#startMs;
     try {
@@ -167,7 +169,7 @@ class VideoFile {
     if (!isWhole(whole, this.#source)) {
       await this.#encoding.stop();
       this.#context.log.warn(
-        `${this.#context.id}: ${this.path} is not whole; what was done, ${(this.#lastMs / 1000).toFixed(1)} s, is in ${this.#part}`,
+        `${this.#context.id}: ${this.path} is incomplete; the finished part, ${(this.#lastMs / 1000).toFixed(1)} s, is in ${this.#part}`,
       );
       return;
     }

@@ -11,11 +11,11 @@ interface View {
   readonly rate: HTMLElement;
   readonly button: HTMLButtonElement;
   picture: { readonly head: PictureHead; readonly bitmap: ImageBitmap } | undefined;
-  /** When what is shown came, counted in pictures of all cameras; 0: before this view. */
+  /** Sequence number of the shown picture over all cameras; 0: from before this view. */
   came: number;
 }
 
-/** The pictures of all cameras, in a grid or one of them large. */
+/** The pictures of all cameras, in a grid or with one enlarged. */
 export class Cameras {
   readonly #root: HTMLElement;
   readonly #state: State;
@@ -31,14 +31,14 @@ export class Cameras {
     this.#state = state;
   }
 
-  /** Begins anew with the state's cameras. Pictures of cameras that stay, without faces, are kept until others come. */
+  /** Starts over with the state's cameras. Pictures of remaining cameras are kept, without faces, until new ones arrive. */
   reset(): void {
     const old = this.#views;
     this.#resized.disconnect();
     this.#views = this.#state.cameras.map((camera, i) => {
       const view = this.#view(camera, i);
       const { picture } = old.find(({ figure }) => figure.dataset.camera === camera.id) ?? {};
-      // The labels and tracks it knew are those of another beginning.
+      // Its labels and tracks belong to the previous session.
       view.picture = picture && { bitmap: picture.bitmap, head: { ...picture.head, faces: [] } };
       return view;
     });
@@ -48,7 +48,7 @@ export class Cameras {
     this.enlarge(undefined);
   }
 
-  /** Shows one camera large, or all alike. */
+  /** Enlarges one camera, or shows all the same size. */
   enlarge(index: number | undefined): void {
     this.#large = index !== undefined && this.#views.length > 1 && this.#views[index] ? index : undefined;
     this.#root.toggleAttribute("data-large", this.#large !== undefined);
@@ -63,12 +63,12 @@ export class Cameras {
     this.enlarge(this.#large === index ? undefined : index);
   }
 
-  /** Draws a picture with its own frame's faces. */
+  /** Draws a picture with the faces of the same frame. */
   async show(head: PictureHead, jpeg: Uint8Array<ArrayBuffer>): Promise<void> {
     const view = this.#views[head.camera];
     const came = ++this.#came;
     const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
-    // All has begun anew since, or a newer one was decoded sooner.
+    // Everything was reset in the meantime, or a newer picture was decoded first.
     if (!view || !this.#views.includes(view) || view.came > came) return bitmap.close();
     view.picture?.bitmap.close();
     view.picture = { head, bitmap };
@@ -78,17 +78,17 @@ export class Cameras {
     setText(view.time, clock(head.mediaTimeMs, true));
   }
 
-  /** The picture that is shown of a camera. */
+  /** The currently shown picture of a camera. */
   pictureOf(camera: number): View["picture"] {
     return this.#views[camera]?.picture;
   }
 
-  /** Draws again what is shown, e.g. in other colours. */
+  /** Redraws everything, e.g. in other colours. */
   redraw(): void {
     for (const view of this.#views) this.#draw(view);
   }
 
-  /** Writes the captions. */
+  /** Updates the captions. */
   refresh(): void {
     for (const [i, { figures, fps, id }] of this.#state.cameras.entries()) {
       const view = this.#views[i];
@@ -103,7 +103,7 @@ export class Cameras {
         figures && figures.dropped > 0 ? ` · ${figures.dropped.toLocaleString("en-US")} dropped` : "";
       setText(view.rate, `${Math.round(fps)} fps${dropped}`);
       const faces = view.picture?.head.faces.map((face) => this.#nameOf(face)) ?? [];
-      view.canvas.setAttribute("aria-label", `${id}: ${faces.length > 0 ? faces.join(", ") : "no face"}`);
+      view.canvas.setAttribute("aria-label", `${id}: ${faces.length > 0 ? faces.join(", ") : "no faces"}`);
     }
   }
 
@@ -116,8 +116,8 @@ export class Cameras {
       type: "button",
       class: "large",
       "aria-pressed": "false",
-      "aria-label": `Show ${camera.id} large`,
-      title: `Large or not (${index + 1})`,
+      "aria-label": `Enlarge ${camera.id}`,
+      title: `Enlarge or shrink (${index + 1})`,
     });
     button.onclick = () => this.toggle(index);
     const caption = element(
@@ -158,7 +158,7 @@ export class Cameras {
     for (const face of head.faces) this.#drawFace(context, face, width / head.width, ratio);
   }
 
-  /** A box in the colour of its label, dark around so that it shows on any picture, and its name above or below. */
+  /** A box in the colour of its label, with a dark outline so that it shows on any background, and its name. */
   #drawFace(context: CanvasRenderingContext2D, face: SeenFace, scale: number, ratio: number): void {
     const [x, y, width, height] = face.box.map((value) => value * scale) as [number, number, number, number];
     const colour = (face.label === undefined ? undefined : this.#state.colours[face.label]) ?? "#ffffff";
@@ -202,7 +202,7 @@ export class Cameras {
   }
 }
 
-/** Black or white, whichever is read better on a colour (WCAG's relative luminance). */
+/** Black or white, whichever has better contrast on a colour (WCAG relative luminance). */
 function inkOn(colour: string): string {
   const [r = 0, g = 0, b = 0] = [1, 3, 5].map((at) => {
     const part = Number.parseInt(colour.slice(at, at + 2), 16) / 255;

@@ -12,10 +12,10 @@ export interface Listener {
 
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 5000;
-/** The server says something every second; silence for so long means that the line is dead. */
+/** The server sends something every second; longer silence means that the connection is dead. */
 const SILENCE_MS = 6000;
 
-/** The line to the server: opened again for ever, signing in where that is needed. One attempt at a time. */
+/** The connection to the server: reconnects forever, signing in if needed. One attempt at a time. */
 export class Connection {
   readonly #listener: Listener;
   #socket: WebSocket | undefined;
@@ -27,7 +27,7 @@ export class Connection {
   #pictures: boolean;
   #token = tokenInAddress();
 
-  /** @param pictures whether they are wanted from the beginning */
+  /** @param pictures whether pictures are wanted from the start */
   constructor(listener: Listener, pictures: boolean) {
     this.#listener = listener;
     this.#pictures = pictures;
@@ -39,18 +39,18 @@ export class Connection {
     addEventListener("online", () => this.#again(0));
   }
 
-  /** Whether pictures are wanted. */
+  /** Sets whether pictures are wanted. */
   watch(pictures: boolean): void {
     this.#pictures = pictures;
     this.#say({ type: "watch", pictures });
   }
 
-  /** A picture of this camera has been drawn. */
+  /** Reports that a picture of this camera has been drawn. */
   drawn(camera: number): void {
     this.#say({ type: "drawn", camera });
   }
 
-  /** Lets the line go, so that it comes back with a new hello. */
+  /** Drops the connection, so that it comes back with a new hello. */
   reopen(): void {
     this.#socket?.close();
   }
@@ -63,7 +63,7 @@ export class Connection {
     this.#opening = true;
     const allowed = await this.#signIn().then(
       () => true,
-      () => false, // nobody there yet
+      () => false, // server not available yet
     );
     this.#opening = false;
     if (!allowed) return this.#again();
@@ -84,7 +84,7 @@ export class Connection {
 
   #hear(message: ServerMessage): void {
     if (message.type === "hello") {
-      // A newer server may have come up behind this page: then the page is not what it expects.
+      // A newer server may have started in the meantime, which expects a newer page.
       if (message.protocol !== PROTOCOL) {
         location.reload();
         return;
@@ -108,12 +108,12 @@ export class Connection {
     this.#socket = undefined;
     if (!this.#ended) this.#listener.state(this.#wasOpen ? "reconnecting" : "connecting");
     clearTimeout(this.#timer);
-    // Spread, so that ten pages do not all come back in the same moment.
+    // Randomised, so that pages do not all reconnect at the same moment.
     this.#timer = setTimeout(() => void this.#open(), waitMs * (0.75 + Math.random() / 2));
     this.#waitMs = Math.min(LONGEST_WAIT_MS, this.#waitMs * 1.6);
   }
 
-  /** Resolves once the server lets this browser in. Rejects where it does not answer. */
+  /** Resolves once the server lets this browser in. Rejects if it does not answer. */
   async #signIn(): Promise<void> {
     const { status } = await ask();
     if (status !== 401) return;
@@ -128,32 +128,32 @@ export class Connection {
   }
 }
 
-/** Rejects where no answer comes: on a dead line it would be waited for for minutes, and nothing else tried. */
+/** Rejects after a timeout: on a dead connection, a request would block for minutes. */
 function ask(what: RequestInit = {}): Promise<Response> {
   return fetch("session", { ...what, signal: AbortSignal.timeout(SILENCE_MS) });
 }
 
-/** The token in `#token=...`, which no server and no log sees; it is taken out of the address bar. */
+/** The token in `#token=...`, which never reaches servers or logs; removes it from the address bar. */
 function tokenInAddress(): string | undefined {
   const [, written] = /^#token=(.*)/.exec(location.hash) ?? [];
   if (written === undefined) return undefined;
   history.replaceState(null, "", location.pathname);
   try {
-    // Only what is an escape is one: a token may be written as it is, with `+`, `&` and `%`.
+    // Decodes only valid escapes: a token may be written literally, with `+`, `&` and `%`.
     return decodeURIComponent(written.replace(/%(?![\da-f]{2})/gi, "%25"));
   } catch {
-    return written; // escapes, but not of UTF-8
+    return written; // escapes that are not UTF-8
   }
 }
 
 function askForToken(wasWrong: boolean): Promise<string> {
   const dialog = byId<HTMLDialogElement>("login");
   const input = byId<HTMLInputElement>("token");
-  byId("login-wrong").textContent = wasWrong ? "That is not the token." : "";
+  byId("login-wrong").textContent = wasWrong ? "Wrong token." : "";
   if (!dialog.open) dialog.showModal();
   input.focus();
   input.select();
-  // Closed with Escape, which no listener can prevent everywhere, there would be nothing but an empty page.
+  // Escape closes the dialog, which cannot be prevented in all browsers and would leave an empty page.
   dialog.onclose = () => dialog.showModal();
   return new Promise((resolve) => {
     dialog.onsubmit = (event) => {

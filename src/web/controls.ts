@@ -4,7 +4,7 @@ export interface Actions {
   pause(paused: boolean): void;
   /** The theme has changed. */
   themed(): void;
-  /** A camera by its number from 0; nothing: all. */
+  /** A camera by index; undefined: all. */
   camera(index: number | undefined): void;
   span(ms: number): void;
 }
@@ -15,7 +15,7 @@ const SPANS = [
   { ms: 300_000, name: "5 min" },
 ] as const;
 
-/** The buttons, and the same by keys. */
+/** The buttons and their keyboard shortcuts. */
 export class Controls {
   readonly #actions: Actions;
   readonly #pause = byId<HTMLButtonElement>("pause");
@@ -61,7 +61,7 @@ export class Controls {
   #setPaused(paused: boolean): void {
     this.paused = paused;
     this.#pause.setAttribute("aria-pressed", String(paused));
-    this.#pause.setAttribute("aria-label", paused ? "Go on" : "Pause");
+    this.#pause.setAttribute("aria-label", paused ? "Resume" : "Pause");
     document.documentElement.toggleAttribute("data-paused", paused);
     this.#actions.pause(paused);
   }
@@ -76,7 +76,7 @@ export class Controls {
     for (const [i, button] of this.#spans.entries()) button.setAttribute("aria-pressed", String(i === index));
   }
 
-  /** The other theme than the one now, kept while the tab is open. */
+  /** Switches to the other theme while the tab is open. */
   #theme(): void {
     const root = document.documentElement;
     root.dataset.theme = isLight() ? "dark" : "light";
@@ -85,7 +85,7 @@ export class Controls {
   }
 
   #nameTheme(): void {
-    byId("theme").setAttribute("aria-label", isLight() ? "Dark colours" : "Light colours");
+    byId("theme").setAttribute("aria-label", isLight() ? "Dark theme" : "Light theme");
   }
 }
 

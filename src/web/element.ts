@@ -1,4 +1,4 @@
-/** An element with attributes and children; a text child is text, never markup. */
+/** Creates an element with attributes and children; strings become text, never markup. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Readonly<Record<string, string>> = {},
@@ -10,14 +10,14 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** The element of the page's own HTML with this id. */
+/** The element with this id in index.html. */
 export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   const found = document.getElementById(id);
   if (!found) throw new Error(`index.html has no #${id}`);
   return found as T;
 }
 
-/** Sets an element's text where it differs, so that screen readers and layout are left alone. */
+/** Sets an element's text only if it differs, to avoid layout and screen reader updates. */
 export function setText(target: Element, text: string): void {
   if (target.textContent !== text) target.textContent = text;
 }

@@ -5,7 +5,7 @@ import type { State } from "./state.js";
 
 const SHOWN = 100;
 
-/** The newest events, the newest first. */
+/** The latest events, newest first. */
 export class Events {
   readonly #root: HTMLElement;
   readonly #state: State;
@@ -21,7 +21,7 @@ export class Events {
     this.#root.replaceChildren();
   }
 
-  /** Adds what is new. */
+  /** Adds new events. */
   refresh(): void {
     const { events } = this.#state;
     const known = events.findIndex(({ id }) => id === this.#newest);

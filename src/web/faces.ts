@@ -13,7 +13,7 @@ interface Card {
   readonly bars: { readonly bar: HTMLElement; readonly value: HTMLElement }[];
 }
 
-/** A card for each face in view: its picture, its expression, and how probable each is. */
+/** A card for each face in view: its picture, its expression, and all probabilities. */
 export class Faces {
   readonly #root: HTMLElement;
   readonly #state: State;
@@ -97,7 +97,7 @@ export class Faces {
     this.#portrait(face, track);
   }
 
-  /** The face, cut from the picture that is shown. */
+  /** The face, cropped from the current picture. */
   #portrait(canvas: HTMLCanvasElement, track: Track): void {
     const picture = this.#cameras.pictureOf(track.camera);
     const seen = picture?.head.faces.find(({ track: number }) => number === track.number);

@@ -19,7 +19,7 @@ const events = new Events(byId("events"), state);
 
 let connection: Connection | undefined;
 let line: ConnectionState = "connecting";
-/** True where the server told of another beginning than the one that a paused page still shows. */
+/** True if the server has started over while a paused page still shows the previous session. */
 let behind = false;
 
 const controls = new Controls({
@@ -41,14 +41,14 @@ const controls = new Controls({
 connection = new Connection(
   {
     message: (message) => {
-      // What a paused page has frozen is kept; the server tells everything again when the page goes on.
+      // A paused page keeps what it shows; the server sends everything again when it resumes.
       if (message.type === "hello") behind = controls.paused && state.run !== "";
       if (behind) return;
       if (state.take(message)) begin();
       if (message.type === "labels" || message.type === "hello") drawLegend();
     },
     picture: ({ head, jpeg }) => {
-      // Only what has been drawn is answered: a page that cannot keep up gets fewer.
+      // Acknowledge only drawn pictures, so that a page that cannot keep up gets fewer.
       show(head, jpeg)
         .catch(console.error)
         .finally(() => connection?.drawn(head.camera));
@@ -73,7 +73,7 @@ async function show(head: PictureHead, jpeg: Uint8Array<ArrayBuffer>): Promise<v
   await cameras.show(head, jpeg);
 }
 
-/** A run has begun, or this page has come to one. */
+/** A run has started, or this page has joined one. */
 function begin(): void {
   document.title = `${state.pipeline} · Ekspresi`;
   setText(byId("pipeline"), state.pipeline);
@@ -127,12 +127,12 @@ function drawFigures(): void {
     [
       "latency",
       latency < 1000 ? `${latency} ms` : `${(latency / 1000).toFixed(1)} s`,
-      "from reading a frame to here, slowest camera",
+      "from reading a frame to this page's server, slowest camera",
     ],
     ["in view", count(state.present.length), "faces in view now"],
     ["events", count(totals.events), "events made"],
     ["dropped", count(dropped), "frames dropped because the pipeline was busy"],
-    ["queue", count(totals.queue), "frames in the pipeline now"],
+    ["queue", count(totals.queue), "frames currently in the pipeline"],
   ];
   const list = byId("figures");
   if (list.children.length === 0)

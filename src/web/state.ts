@@ -1,9 +1,9 @@
 import { type Colour, coloursOf } from "../events/palette.js";
 import type { CameraFigures, ListedEvent, Point, ServerMessage } from "../sinks/web/protocol.js";
 
-/** A face that has not been seen for so long, in media time, is no longer in view, ms. */
+/** How long a face that is no longer seen counts as in view, in media time, ms. */
 export const GONE_MS = 1500;
-/** How far back timelines reach, ms; the longest that can be shown. */
+/** How far back timelines reach at most, ms. */
 const KEPT_MS = 300_000;
 const MAX_EVENTS = 200;
 
@@ -18,7 +18,7 @@ export interface Track {
   labels: number[];
   /** Probabilities at each point, thousandths. */
   chances: (readonly number[])[];
-  /** Media time at which the present label began. */
+  /** Media time at which the current label started. */
   sinceMs: number;
 }
 
@@ -31,7 +31,7 @@ export interface Camera {
   figures: CameraFigures | undefined;
 }
 
-/** What the server has told. */
+/** Everything received from the server. */
 export class State {
   pipeline = "";
   run = "";
@@ -44,7 +44,7 @@ export class State {
   totals: Extract<ServerMessage, { type: "figures" }> | undefined;
   #figuresMs = 0;
 
-  /** Takes a message in; true where it begins anew. */
+  /** Applies a message; true if it starts a new session. */
   take(message: ServerMessage): boolean {
     if (message.type === "hello") {
       this.pipeline = message.pipeline;
@@ -65,7 +65,7 @@ export class State {
     return false;
   }
 
-  /** The faces in view now, by camera and number. A camera whose line is lost, and its time with it, sees nobody. */
+  /** The faces in view, by camera and number. A disconnected camera, whose time stands still, sees nobody. */
   get present(): Track[] {
     return [...this.tracks.values()].filter(({ camera, times }) => {
       const { nowMs = 0, figures } = this.cameras[camera] ?? {};

@@ -3,13 +3,13 @@ import { element, setText } from "./element.js";
 import { clock, percent } from "./format.js";
 import { GONE_MS, type State, type Track } from "./state.js";
 
-/** Charts shown at once; the faces seen last come first. */
+/** Maximum number of charts; the most recently seen faces take precedence. */
 const MAX_CHARTS = 8;
-/** Points a chart draws at most. */
+/** Maximum number of points per chart. */
 const MAX_POINTS = 600;
-/** A gap of so long between two points is a gap in the chart, ms. */
+/** Two points further apart than this leave a gap in the chart, ms. */
 const GAP_MS = 1500;
-/** Of a face in view, and of one that has gone, CSS pixels. */
+/** Height of the chart of a face in view, and of one that has left, CSS pixels. */
 const HEIGHT = { present: 104, gone: 34 };
 
 interface Row {
@@ -20,7 +20,7 @@ interface Row {
   readonly box: HTMLElement;
 }
 
-/** One chart a face: how probable each expression was, as bands that fill the height between them. */
+/** One chart per face: the probability of each expression as stacked bands. */
 export class Timelines {
   readonly #root: HTMLElement;
   readonly #state: State;
@@ -68,12 +68,12 @@ export class Timelines {
     this.#root.toggleAttribute("data-empty", order.length === 0);
   }
 
-  /** Draws again in the colours of another theme. */
+  /** Redraws in the colours of another theme. */
   redraw(): void {
     for (const { plot } of this.#rows.values()) plot.redraw(false, true);
   }
 
-  /** The faces seen last: those in view in the order of camera and number, then those that have gone. */
+  /** The faces seen last: those in view by camera and number, then those that have left. */
   #chosen(): Track[] {
     const since = ({ camera }: Track) => (this.#state.cameras[camera]?.nowMs ?? 0) - this.spanMs;
     return [...this.#state.tracks.values()]
@@ -157,7 +157,7 @@ export class Timelines {
             grid: { stroke: () => style("--grid"), width: 1 },
           },
         ],
-        // The topmost band is drawn first and covered by those below it.
+        // The topmost band is drawn first and covered by the ones below it.
         series: [
           {},
           ...labels.map((_, i) => ({
@@ -174,7 +174,7 @@ export class Timelines {
     );
   }
 
-  /** Says what was at the cursor. */
+  /** Shows the values at the cursor. */
   #read(plot: uPlot, track: Track, now: HTMLElement): void {
     const { left } = plot.cursor;
     if (left === undefined || left < 0) {
@@ -216,21 +216,21 @@ export function nameOf({ camera, number }: Track, { cameras }: State): string {
   return cameras.length > 1 ? `#${number} ${cameras[camera]?.id ?? ""}` : `#${number}`;
 }
 
-/** Labels with their probabilities, likeliest first. */
+/** Labels with their probabilities, most likely first. */
 export function ranked(thousandths: readonly number[], labels: readonly string[]) {
   return labels
     .map((label, index) => ({ label, index, chance: (thousandths[index] ?? 0) / 1000 }))
     .sort((a, b) => b.chance - a.chance);
 }
 
-/** Seconds, then the upper edge of each band from the topmost down; `null` where the face was not seen. */
+/** Seconds, then the upper edge of each band from top to bottom; `null` where the face was not seen. */
 function stacked(track: Track, labels: number, fromMs: number): (number | null)[][] {
   const { times, chances } = track;
   const first = Math.max(0, times.findIndex((atMs) => atMs >= fromMs) - 1);
   const step = Math.max(1, Math.ceil((times.length - first) / MAX_POINTS));
   const columns: (number | null)[][] = Array.from({ length: labels + 1 }, () => []);
   let before = times[first] ?? 0;
-  // Counted from the beginning, so that the same points are drawn while the chart moves.
+  // Counted from the start, so that the same points are drawn while the chart moves.
   for (let i = first - (first % step); i < times.length; i += step) {
     const atMs = times[i] ?? 0;
     if (atMs - before > GAP_MS * step) {
@@ -250,7 +250,7 @@ function stacked(track: Track, labels: number, fromMs: number): (number | null)[
   return columns;
 }
 
-/** Index of the value nearest to `wanted` in a sorted list. */
+/** Index of the value closest to `wanted` in a sorted list. */
 function nearest(sorted: readonly number[], wanted: number): number {
   let [low, high] = [0, sorted.length - 1];
   while (low < high) {
@@ -262,7 +262,7 @@ function nearest(sorted: readonly number[], wanted: number): number {
   return wanted - (sorted[before] ?? 0) < (sorted[low] ?? 0) - wanted ? before : low;
 }
 
-/** 1 where a face was last seen too long ago to be in view, for sorting. */
+/** 1 if a face is no longer in view, for sorting. */
 function gone(ageMs: number): number {
   return ageMs > GONE_MS ? 1 : 0;
 }

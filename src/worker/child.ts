@@ -8,11 +8,11 @@ import { Lease } from "./lease.js";
 import { type FromJob, type JobStart, LEASE_OVER, type ToJob } from "./messages.js";
 import { redirected, stateOf } from "./outputs.js";
 
-// One job in a process of its own: what crashes it crashes nothing else. It ends by itself once its lease is over or its
+// Runs one job in its own process, so that a crash affects nothing else. Exits by itself once its lease is over or its
 // worker is gone, so that no camera is watched twice.
 
 const ALIVE_MS = 1000;
-/** What hangs while the run ends is left behind after so long. */
+/** How long the run may take to end before the process exits anyway. */
 const END_MS = 2000;
 
 const stop = new AbortController();
@@ -26,21 +26,21 @@ const lease = new Lease(() => {
 process.on("message", (message: ToJob) => {
   if (message.kind === "stop") stop.abort();
   else if (message.kind === "lease") lease.holdUntil(message.untilMs);
-  else setImmediate(() => void run(message)); // Node fails if a handler of messages closes their channel
+  else setImmediate(() => void run(message)); // Node fails if a channel is closed by its own reader
 });
-// The worker is gone, however it went.
+// The worker is gone, for whatever reason.
 process.on("disconnect", () => end());
-// Ctrl-C goes to the whole group; the worker says what is to be done.
+// Ctrl-C reaches the whole process group; the worker decides what to do.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
 
-/** Ends at once. */
+/** Exits at once. */
 function end(): void {
   abort.abort();
   setTimeout(() => process.exit(leaseOver ? LEASE_OVER : 1), END_MS).unref();
 }
 
 function tell(message: FromJob): void {
-  if (process.connected) process.send?.(message, () => {}); // a worker that has gone is noticed by `disconnect`
+  if (process.connected) process.send?.(message, () => {}); // `disconnect` detects a worker that is gone
 }
 
 async function run({ id, spec, rules, outputs }: JobStart): Promise<void> {
@@ -84,12 +84,15 @@ async function run({ id, spec, rules, outputs }: JobStart): Promise<void> {
   if (process.connected) process.disconnect();
 }
 
-/** A camera never ends, a recording does: each in the queue that knows what to make of its end. */
+/** A recording ends, a camera does not: each must be in the queue that handles its end correctly. */
 function checkKind(plan: Plan, kind: "camera" | "recording"): void {
   for (const { id, component, options } of plan.nodes) {
     if (component.role !== "source" || component.live(options) === (kind === "camera")) continue;
-    const what = kind === "camera" ? "a recording; submit it as one" : "a camera; submit it as one";
-    throw new ConfigError("JOB_KIND", `${plan.file}: source ${id} is ${what}: pipeline submit --help`);
+    const what =
+      kind === "camera"
+        ? "a recording; use `pipeline submit recording`"
+        : "a camera; use `pipeline submit camera`";
+    throw new ConfigError("JOB_KIND", `${plan.file}: source ${id} is ${what}`);
   }
 }
 

@@ -9,19 +9,19 @@ import type { Plan, PlannedNode } from "../pipeline/plan.js";
 import { placeText } from "../pipeline/yaml.js";
 import type { JobRules } from "./messages.js";
 
-/** Addresses that a job's sources may open. */
+/** URLs that a job's sources may open. */
 const ADDRESSES = /^(rtsps?|https?):\/\//i;
 
-/** What is the worker's own, and not for those who send it jobs. */
+/** Components that would use the worker's own devices, and are not allowed in jobs. */
 const OWN: Readonly<Record<string, string>> = {
-  webcam: "a job cannot choose its worker's own camera",
-  web: "a job cannot open a port of its worker; publish events with `nats` instead",
+  webcam: "a job cannot use its worker's own camera",
+  web: "a job cannot open a port on its worker; publish events with `nats` instead",
 };
 
 /**
- * Throws `ConfigError` where a job's pipeline would touch what its worker does not give it: it writes only in `folder`,
- * and reads only there and in `read`. A job comes over the network, so nothing in it is believed: symbolic links are
- * followed before a path is judged.
+ * Throws `ConfigError` if a job's pipeline would access anything its worker does not allow: it may only write to
+ * `folder`, and only read there and in `read`. Jobs come over the network and are not trusted: symbolic links are
+ * resolved before a path is checked.
  */
 export function confine(plan: Plan, rules: JobRules): void {
   const problems = plan.nodes.flatMap((node) => {
@@ -38,25 +38,25 @@ function judge(
   { component }: PlannedNode,
   { folder, read }: JobRules,
 ): string | undefined {
-  if (path === "-") return "`-` is not to be had in a job; name a file";
+  if (path === "-") return "`-` is not available in a job; give a file";
   if (isUrl(path))
     return component.role === "source" && ADDRESSES.test(path)
       ? undefined
-      : `${redact(path)}: a job's sources may open rtsp, rtsps, http and https, and nothing else`;
+      : `${redact(path)}: a job's sources may only open rtsp, rtsps, http and https URLs`;
   if (component.role === "source" && isPlaylist(path))
-    return `${path}: a playlist names other files, so a job cannot play one; give it the recording`;
+    return `${path}: a playlist refers to other files, so a job cannot play one; give the recording itself`;
   const roots = written ? [folder] : [folder, ...read];
   if (roots.some((root) => isWithin(path, root))) return undefined;
-  return `${path}: this worker lets jobs ${written ? "write" : "read"} only in ${roots.join(", ")}`;
+  return `${path}: on this worker, jobs may only ${written ? "write to" : "read from"} ${roots.join(", ")}`;
 }
 
-/** Whether a file that may not exist yet lies in a folder that does, links followed. */
+/** Whether a file, which need not exist yet, is in an existing folder, with links resolved. */
 function isWithin(path: string, root: string): boolean {
   const way = relative(realpathSync(root), realOf(path));
   return way === "" || (!isAbsolute(way) && way !== ".." && !/^\.\.[\\/]/.test(way));
 }
 
-/** The path with the links of as much of it as exists followed. */
+/** The path with links resolved in the part of it that exists. */
 function realOf(path: string): string {
   try {
     return realpathSync(path);

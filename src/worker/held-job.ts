@@ -7,15 +7,15 @@ import type { RunFigures } from "../pipeline/figures.js";
 import { type FromJob, type JobRules, LEASE_OVER, monotonicMs, type ToJob } from "./messages.js";
 import { commitOutputs, outputsOf, removeOutputs } from "./outputs.js";
 
-/** How a worker treats its jobs. */
+/** How a worker handles its jobs. */
 export interface JobPolicy {
   readonly worker: string;
   readonly rules: JobRules;
-  /** Failures in a row after which a job is set aside. */
+  /** Number of consecutive failures after which a job is set aside. */
   readonly maxTries: number;
-  /** After running so long a job's earlier failures are forgotten, ms. */
+  /** How long a job must run for its earlier failures to be forgotten, ms. */
   readonly provenAfterMs: number;
-  /** Waits before a failed job is tried again: this, doubled each time, at most 30 s, ms. */
+  /** Delay before a failed job is retried, doubled each time up to 30 s, ms. */
   readonly retryAfterMs: number;
 }
 
@@ -23,18 +23,18 @@ export const OUTCOMES = ["done", "given back", "failed", "set aside", "lost", "c
 /** How a job left its worker. */
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** A process that says nothing for so long hangs; before its first word it may take longer, ms. */
+/** How long a process may be silent before it counts as hanging; it may take longer to start, ms. */
 const SILENT_MS = 30_000;
 const FIRST_WORD_MS = 120_000;
-/** How long a process may take to end once it was told to. */
+/** How long a process may take to exit once told to. */
 const END_MS = 15_000;
-/** Of the lease, what is kept as a margin for stopping. */
+/** Share of the lease reserved for stopping. */
 const MARGIN = 0.1;
 const LAST_WORDS = 2000;
 const NOT_CONFIRMED =
-  "the server has not confirmed that it is ours; it is ended here, another worker may have it";
+  "the server has not confirmed the lease; stopped here, since another worker may have the job";
 
-/** One job that a worker has: its process, its lease, and what becomes of it. */
+/** A job held by a worker: its process, lease and outcome. */
 export class HeldJob {
   readonly id: string;
   readonly kind: "camera" | "recording";
@@ -74,21 +74,21 @@ export class HeldJob {
     this.left = this.#live();
   }
 
-  /** Share of the frames of the last seconds that were dropped. */
+  /** Share of frames dropped in the last seconds. */
   get dropped(): number {
     return this.#rate.dropped;
   }
 
-  /** Ends it cleanly and lets another worker have it. */
+  /** Stops the job cleanly and returns it for another worker. */
   giveBack(delayMs = 0, reason?: string): void {
     this.#givingBack ??= { delayMs, ...(reason !== undefined && { reason }) };
     this.#send({ kind: "stop" });
     setTimeout(() => this.#kill(), END_MS).unref();
   }
 
-  /** Ends it at once and tells nobody: the server gives it to another worker once the ack wait is over. */
+  /** Stops the job at once without notice: the server redelivers it once the ack wait is over. */
   drop(): void {
-    this.#lose("lost", "ended at once");
+    this.#lose("lost", "stopped at once");
   }
 
   async #live(): Promise<Outcome> {
@@ -112,13 +112,13 @@ export class HeldJob {
     try {
       return await this.#settle(code, signal);
     } catch (error) {
-      // The message is still pending: the server gives the job to the next worker.
-      this.#log.warn(`its end could not be told: ${messageOf(error)}`);
+      // The message is still pending: the server redelivers the job to the next worker.
+      this.#log.warn(`its end could not be reported: ${messageOf(error)}`);
       return "lost";
     }
   }
 
-  /** Renews the lease until the process has ended; ends the process where that does not succeed. */
+  /** Renews the lease until the process has ended; ends the process if that fails. */
   async #keepLease(exited: Promise<unknown>): Promise<void> {
     let running = true;
     void exited.then(() => {
@@ -156,8 +156,8 @@ export class HeldJob {
     }
     const now = await this.#queue.find(this.id).catch(() => undefined);
     if (now?.job.state === "cancelled") this.#lose("cancelled", "cancelled");
-    else if (now) this.#lose("lost", `it went to ${now.job.worker ?? "another worker"}; ending it here`);
-    else this.#lose("lost", "it is not in the queue any more; ending it here");
+    else if (now) this.#lose("lost", `taken over by ${now.job.worker ?? "another worker"}; stopping it here`);
+    else this.#lose("lost", "no longer in the queue; stopping it here");
   }
 
   #fields(): { progress?: JobProgress; failures?: number } {
@@ -182,14 +182,14 @@ export class HeldJob {
   async #settle(code: number | null, signal: NodeJS.Signals | null): Promise<Outcome> {
     if (this.#lostBy) return this.#lostBy;
     if (code === LEASE_OVER) {
-      this.#log.warn(NOT_CONFIRMED); // it saw that before we did
+      this.#log.warn(NOT_CONFIRMED); // it noticed before we did
       return "lost";
     }
     const { job } = this.#claim.record;
     const ended = this.#ended;
     const finished = ended !== undefined && ended.errors.length === 0;
     if (finished && this.kind === "recording" && !this.#givingBack) return this.#finish();
-    // A clean end, or one that was forced because it took too long: in neither case has the job failed.
+    // A clean end, or one forced because it took too long: neither is a failure of the job.
     if (this.#givingBack && (!ended || finished)) {
       const { delayMs, reason } = this.#givingBack;
       const change = { failures: job.failures, ...(reason !== undefined && { reason }) };
@@ -200,14 +200,14 @@ export class HeldJob {
 
   async #finish(): Promise<Outcome> {
     const { folder } = this.#policy.rules;
-    // Still ours? From here on nobody else begins it before the files are in place.
+    // Still ours? From here on, nobody else starts it before the files are in place.
     const record = await this.#queue.renew(this.#claim, { ...this.#fields() });
     if (!record) return "lost";
     this.#claim = { ...this.#claim, record };
     try {
       if (this.#outputs) await commitOutputs(folder, this.id, this.#outputs);
     } catch (error) {
-      return this.#failed(`its output could not be put in place: ${messageOf(error)}`, false);
+      return this.#failed(`its output could not be moved into place: ${messageOf(error)}`, false);
     }
     return (await this.#queue.finish(this.#claim)) ? "done" : "lost";
   }
@@ -216,22 +216,22 @@ export class HeldJob {
     const failures = this.#claim.record.job.failures + 1;
     const { maxTries, retryAfterMs } = this.#policy;
     if (refused || failures >= maxTries) {
-      this.#log.error(`set aside${refused ? "" : ` after ${failures} failures in a row`}: ${reason}`);
+      this.#log.error(`set aside${refused ? "" : ` after ${failures} consecutive failures`}: ${reason}`);
       return (await this.#queue.setAside(this.#claim, reason, failures)) ? "set aside" : "lost";
     }
     const waitMs = Math.min(30_000, retryAfterMs * 2 ** (failures - 1));
-    this.#log.warn(`failed (${failures} of ${maxTries}): ${reason}; again in ${waitMs / 1000} s`);
+    this.#log.warn(`failed (${failures} of ${maxTries}): ${reason}; retrying in ${waitMs / 1000} s`);
     return (await this.#queue.giveBack(this.#claim, { reason, failures }, waitMs)) ? "failed" : "lost";
   }
 
   #whyFailed(code: number | null, signal: NodeJS.Signals | null): string {
-    if (this.#hungMs !== undefined) return `it said nothing for ${Math.round(this.#hungMs / 1000)} s`;
+    if (this.#hungMs !== undefined) return `its process was silent for ${Math.round(this.#hungMs / 1000)} s`;
     if (this.#ended)
       return this.#ended.errors.length > 0
         ? this.#ended.errors.join("; ")
-        : "it ended, which a camera must not";
+        : "it ended, which a camera must not do";
     const words = this.#lastWords.trim().split("\n").at(-1);
-    return `its process ended with ${signal ?? `code ${code}`}${words ? `: ${words}` : ""}`;
+    return `its process exited with ${signal ?? `code ${code}`}${words ? `: ${words}` : ""}`;
   }
 
   #listen(): void {
@@ -264,11 +264,11 @@ export class HeldJob {
   }
 
   #send(message: ToJob): void {
-    if (this.#child.connected) this.#child.send(message, () => {}); // one that has gone is told by its exit
+    if (this.#child.connected) this.#child.send(message, () => {}); // if it is gone, its exit event tells
   }
 }
 
-/** Frames of all sources over the last seconds. */
+/** Frame counts of all sources over the last seconds. */
 class FrameRate {
   fps = 0;
   dropped = 0;

@@ -1,6 +1,6 @@
 import { monotonicMs } from "./messages.js";
 
-/** Calls back once its end has come on `now`'s clock, unless it was put off before. */
+/** Calls back once its end is reached on `now`'s clock, unless it was extended before. */
 export class Lease {
   readonly #over: () => void;
   readonly #now: () => number;
@@ -15,7 +15,7 @@ export class Lease {
   holdUntil(untilMs: number): void {
     this.#untilMs = untilMs;
     clearTimeout(this.#timer);
-    // A process that was slow to start, or stood still, first reads what has come meanwhile.
+    // A process that was slow to start, or suspended, first reads pending messages.
     const wake = () => setImmediate(() => setImmediate(() => this.#check()));
     this.#timer = setTimeout(wake, Math.max(0, Math.ceil(untilMs - this.#now())));
   }
@@ -27,7 +27,7 @@ export class Lease {
 
   #check(): void {
     if (this.#now() >= this.#untilMs) this.#over();
-    // A timer may be a millisecond early by this clock.
+    // A timer may fire a millisecond early by this clock.
     else if (this.#untilMs !== Number.POSITIVE_INFINITY) this.holdUntil(this.#untilMs);
   }
 }

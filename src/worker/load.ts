@@ -3,15 +3,15 @@ import { cpus } from "node:os";
 import { cpuLimit } from "../cores.js";
 import { monotonicMs } from "./messages.js";
 
-/** CPU time used, and what could have been, both in the same unit and ever growing. */
+/** CPU time used and available, as monotonic counters in the same unit. */
 interface CpuTime {
   readonly used: number;
   readonly whole: number;
 }
 
 /**
- * Share of the CPU time at hand that is used, 0 to 1: of a container's limit where it has one (cgroup v2), else of the
- * whole machine, whoever uses it. ffmpeg and every job's process count.
+ * Share of available CPU time in use, 0 to 1: of a container's limit if there is one (cgroup v2), else of the whole
+ * machine, by any process. Includes ffmpeg and all job processes.
  */
 export class LoadMeter {
   readonly #read: () => CpuTime;
@@ -23,7 +23,7 @@ export class LoadMeter {
     this.#before = read();
   }
 
-  /** To be called about once a second: half of the result is the time since the last call. */
+  /** Call about once a second: the time since the last call weighs half. */
   sample(): number {
     const now = this.#read();
     const whole = now.whole - this.#before.whole;
@@ -44,7 +44,7 @@ function machineCpus(): CpuTime {
   return { used, whole };
 }
 
-/** Reads a container's own use and limit, where it has a limit. */
+/** Reads a container's usage and limit, if it has a limit. */
 function limitedCpus(): (() => CpuTime) | undefined {
   const read = (): CpuTime | undefined => {
     try {
@@ -60,28 +60,28 @@ function limitedCpus(): (() => CpuTime) | undefined {
   return first && (() => read() ?? first);
 }
 
-/** What decides whether a worker takes one more job. */
+/** Limits for taking another job. */
 export interface RoomSettings {
-  /** Above this share of CPU time it takes nothing, 0 to 1. Infinity: it never minds. */
+  /** Above this share of CPU time, no more jobs are taken, 0 to 1. Infinity: no limit. */
   readonly maxLoad: number;
-  /** Above this share of dropped frames it takes nothing, and gives the newest camera back, 0 to 1. */
+  /** Above this share of dropped frames, no more jobs are taken and the newest camera is returned, 0 to 1. */
   readonly maxDropped: number;
 }
 
-/** A job in so far as it makes work. */
+/** The load-related properties of a job. */
 export interface LoadedJob {
   readonly ageMs: number;
-  /** Share of frames dropped lately. */
+  /** Share of recently dropped frames. */
   readonly dropped: number;
 }
 
-/** What a job is taken to need of a machine until its real need can be seen: a quarter of a core. */
+/** Assumed load of a job until its real load is known: a quarter of a core. */
 const FIRST_GUESS = 0.25;
-/** A job younger than this has not shown yet what it needs, ms. */
+/** The load of a job younger than this is not known yet, ms. */
 const YOUNG_MS = 5000;
 const OVERLOADED_MS = 30_000;
 
-/** Room for one more job, by what is measured: CPU time used, and frames dropped. */
+/** Decides whether there is room for another job, from measured CPU time and dropped frames. */
 export class Room {
   readonly #settings: RoomSettings;
   readonly #cores: number;
@@ -93,8 +93,8 @@ export class Room {
   }
 
   /**
-   * Whether one more job fits. The first one does whatever the load, for others make that: on a machine that is busy
-   * with other things a camera would not be watched at all.
+   * Whether another job fits. The first one always does, since the load then comes from other programs: on a machine
+   * busy with other things, a camera would otherwise never be watched.
    */
   forOneMore(load: number, jobs: readonly LoadedJob[]): boolean {
     if (jobs.length === 0) return true;
@@ -106,7 +106,7 @@ export class Room {
     return load + young * each < maxLoad;
   }
 
-  /** True once frames have been dropped for so long that a job should go; then the time begins anew. */
+  /** True once frames have been dropped for so long that a job should leave; the period then restarts. */
   tooFull(jobs: readonly LoadedJob[], nowMs: number): boolean {
     const dropping = jobs.some(
       ({ ageMs, dropped }) => ageMs > YOUNG_MS && dropped > this.#settings.maxDropped,

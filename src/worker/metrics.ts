@@ -4,12 +4,12 @@ import type { WorkerFigures } from "./worker.js";
 
 const KINDS = ["camera", "recording"] as const;
 
-/** What is told of a worker; its jobs' runs are told as any other run, with the job's id as `run`. */
+/** Metrics of a worker; its jobs' runs are exported like any other run, with the job's id as `run`. */
 export const WORKER_FAMILIES: readonly Family<WorkerFigures>[] = [
   {
     name: "ekspresi_worker_jobs",
     type: "gauge",
-    help: "Jobs that this worker has.",
+    help: "Jobs this worker holds.",
     read: ({ jobs }) =>
       KINDS.map((kind) => ({ labels: { kind }, value: jobs.filter((job) => job.kind === kind).length })),
   },
@@ -17,7 +17,7 @@ export const WORKER_FAMILIES: readonly Family<WorkerFigures>[] = [
     name: "ekspresi_worker_jobs_left_total",
     type: "counter",
     help: "Jobs that have left this worker, by outcome: done, given back, failed, set aside, lost, cancelled.",
-    // From 0 on: `increase` does not see a series that begins at 1.
+    // Start at 0: `increase` does not see the first step of a series that starts at 1.
     read: ({ left }) =>
       KINDS.flatMap((kind) =>
         OUTCOMES.map((outcome) => ({
@@ -35,7 +35,7 @@ export const WORKER_FAMILIES: readonly Family<WorkerFigures>[] = [
   {
     name: "ekspresi_jobs_waiting",
     type: "gauge",
-    help: "Jobs in the queue that no worker has taken.",
+    help: "Jobs waiting in the queue for a worker.",
     read: ({ waiting }) =>
       KINDS.flatMap((kind) => {
         const value = waiting[kind];

@@ -4,27 +4,27 @@ import { optionsSchema } from "../pipeline/options.js";
 import type { Plan, PlannedNode } from "../pipeline/plan.js";
 import { renameOver } from "../replace-file.js";
 
-/** In the worker's folder; holds what recordings have written so far. */
+/** Subfolder of the worker's folder for unfinished output of recordings. */
 const OWN = ".ekspresi-jobs";
 
-/** Where one try of a recording puts its output until it is whole. */
+/** Where one attempt at a recording keeps its output until it is complete. */
 export function outputsOf(folder: string, id: string, tries: number, worker: string): string {
   return join(folder, OWN, id, `${tries}-${worker.replace(/[^A-Za-z0-9_.-]/g, "_")}`);
 }
 
-/** Where a job's sinks keep what must outlast a try, such as events that are not sent yet. */
+/** Where a job's sinks keep data that outlives an attempt, such as unsent events. */
 export function stateOf(folder: string, id: string): string {
   return join(folder, ".spool", id);
 }
 
-/** Removes what earlier tries of a recording left; one that still runs writes into what nobody sees any more. */
+/** Removes leftovers of earlier attempts at a recording; one still running then writes to deleted files. */
 export async function removeOutputs(folder: string, id: string): Promise<void> {
   await rm(join(folder, OWN, id), { recursive: true, force: true });
 }
 
 /**
- * The plan with each sink's `path` moved from `folder` to the same place in `outputs`. A sink writes what it likes
- * there, several files too.
+ * The plan with each sink's `path` moved from `folder` to the same place in `outputs`, where a sink may write any
+ * number of files.
  */
 export function redirected(plan: Plan, folder: string, outputs: string): Plan {
   const moved = (node: PlannedNode): PlannedNode => {
@@ -36,7 +36,7 @@ export function redirected(plan: Plan, folder: string, outputs: string): Plan {
   return { ...plan, nodes: plan.nodes.map(moved) };
 }
 
-/** Puts each file of a finished recording in its place, replacing what was there at once; then removes the rest. */
+/** Moves each file of a finished recording into place, atomically replacing existing ones; then removes the rest. */
 export async function commitOutputs(folder: string, id: string, outputs: string): Promise<void> {
   for (const file of await filesIn(outputs)) {
     const place = join(folder, relative(outputs, file));
@@ -49,7 +49,7 @@ export async function commitOutputs(folder: string, id: string, outputs: string)
 async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(
     (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return []; // its sinks wrote no file
+      if (error.code === "ENOENT") return []; // its sinks wrote no files
       throw error;
     },
   );

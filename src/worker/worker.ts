@@ -14,38 +14,38 @@ export interface WorkerOptions extends JobPolicy, RoomSettings {
   readonly nats: Nats;
   readonly queue: QueueSettings;
   readonly take: readonly JobKind[];
-  /** How long recordings may go on after a stop, ms. */
+  /** How long recordings may keep running after a stop, ms. */
   readonly graceMs: number;
   readonly log: Log;
-  /** Aborted for a clean end: jobs are handed over. */
+  /** Aborted to stop cleanly: jobs are handed over. */
   readonly stop: AbortSignal;
-  /** Aborted to end at once. */
+  /** Aborted to stop at once. */
   readonly abort: AbortSignal;
 }
 
-/** Figures of a worker at one moment. */
+/** A snapshot of a worker's figures. */
 export interface WorkerFigures {
   readonly jobs: readonly HeldJob[];
   /** Jobs that have left, by kind and outcome. */
   readonly left: readonly { readonly kind: JobKind; readonly outcome: Outcome; readonly count: number }[];
-  /** Share of CPU time used, 0 to 1. */
+  /** Share of CPU time in use, 0 to 1. */
   readonly load: number;
-  /** Jobs in the whole queue that wait for a worker, as last asked; nothing where the server did not say. */
+  /** Jobs in the whole queue waiting for a worker, as of the last query; absent if the server did not answer. */
   readonly waiting: Readonly<Partial<Record<JobKind, number>>>;
-  /** Why no jobs can be had from the queue now. */
+  /** Why the queue currently delivers no jobs. */
   readonly trouble: string | undefined;
 }
 
-/** A pull that waits longer may bring a job to a worker that is gone by then, ms. */
+/** Duration of a pull request; a longer one may deliver a job to a worker that is already gone, ms. */
 const PULL_MS = 2000;
 const TICK_MS = 1000;
 const ASK_QUEUE_EVERY = 10;
-/** Between two jobs, so that the workers of a fleet take turns. */
+/** Pause between two jobs, so that the workers of a fleet take turns. */
 const TURN_MS = 250;
-/** A camera given back for lack of room is not offered again for so long. */
+/** How long a camera returned for lack of capacity is not offered again. */
 const ELSEWHERE_MS = 5000;
 
-/** Takes jobs as long as there is room for them. */
+/** Takes jobs as long as there is capacity for them. */
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #queue: JobQueue;
@@ -58,7 +58,7 @@ export class Worker {
   #ticks = 0;
   #trouble: string | undefined;
   #restoring: Promise<void> | undefined;
-  /** Jobs of which was told that they cannot be read. */
+  /** Jobs already reported as unparsable. */
   readonly #unreadable = new Set<string>();
 
   private constructor(options: WorkerOptions, queue: JobQueue) {
@@ -67,7 +67,7 @@ export class Worker {
     this.#room = new Room(options, cores());
   }
 
-  /** Opens the queue. Rejects with `NatsError` where that cannot be. */
+  /** Opens the queue. Rejects with `NatsError` if that fails. */
   static async open(options: WorkerOptions): Promise<Worker> {
     await mkdir(options.rules.folder, { recursive: true });
     return new Worker(options, await JobQueue.open(options.nats, options.queue));
@@ -112,7 +112,7 @@ export class Worker {
       const askedAtMs = monotonicMs();
       const message = await this.#next(kind, ended);
       if (!message) continue;
-      // What was delivered long ago may be another's by now: who was halted lets it be.
+      // A message delivered long ago may belong to another worker by now; ignore it after a suspension.
       if (monotonicMs() - askedAtMs > PULL_MS + TICK_MS) continue;
       if (ended.aborted) message.nak();
       else await this.#begin(message);
@@ -126,14 +126,14 @@ export class Worker {
       this.#atWork();
       return message;
     } catch (error) {
-      this.#options.log.debug(`no ${kind} was asked for: ${messageOf(error)}`);
+      this.#options.log.debug(`requesting a ${kind} failed: ${messageOf(error)}`);
       await this.#restore();
       await pause(TICK_MS, ended);
       return undefined;
     }
   }
 
-  /** The server may have lost the queue. Whoever finds that out meanwhile waits for the same attempt. */
+  /** Recreates the queue if the server has lost it; one attempt at a time, whoever asks. */
   #restore(): Promise<void> {
     this.#restoring ??= this.#tryRestore().finally(() => {
       this.#restoring = undefined;
@@ -145,16 +145,16 @@ export class Worker {
     const { log } = this.#options;
     try {
       if (await this.#queue.restore())
-        log.warn("the job queue had vanished from the server and is made again; submit its jobs again");
+        log.warn("the job queue was missing on the server and has been recreated; submit its jobs again");
     } catch (error) {
       const trouble = messageOf(error);
-      if (trouble !== this.#trouble) log.warn(`${trouble}; no job is taken until it can`);
+      if (trouble !== this.#trouble) log.warn(`${trouble}; no jobs are taken until it is available`);
       this.#trouble = trouble;
     }
   }
 
   #atWork(): void {
-    if (this.#trouble !== undefined) this.#options.log.info("the job queue can be used again");
+    if (this.#trouble !== undefined) this.#options.log.info("the job queue is available again");
     this.#trouble = undefined;
   }
 
@@ -166,7 +166,7 @@ export class Worker {
       const claim = await this.#queue.claim(message, worker, maxTries);
       if (claim === "set aside") {
         const [kind, job] = message.subject.split(".").slice(-2) as [JobKind, string];
-        log.error(`${job}: set aside: its worker was lost, the last of ${maxTries} failures in a row`, {
+        log.error(`${job}: set aside: its worker was lost, the last of ${maxTries} consecutive failures`, {
           job,
         });
         this.#count(kind, claim);
@@ -178,8 +178,8 @@ export class Worker {
       }
       if (typeof claim !== "object") return;
       const { id, tries, reason } = claim.record.job;
-      const why = reason === undefined ? "" : `; before: ${reason}`;
-      log.info(`${id}: taken${tries > 1 ? `, try ${tries}${why}` : ""}`, { job: id, tries });
+      const why = reason === undefined ? "" : `; previously: ${reason}`;
+      log.info(`${id}: taken${tries > 1 ? `, attempt ${tries}${why}` : ""}`, { job: id, tries });
       const held = new HeldJob(this.#queue, claim, claimedAtMs, this.#options, log);
       this.#jobs.set(held, this.#follow(held));
     } catch (error) {
@@ -202,7 +202,7 @@ export class Worker {
   }
 
   #hasRoom(kind: JobKind): boolean {
-    // A recording takes all that it gets: one at a time.
+    // A recording uses all CPU time it gets, so one at a time.
     if (kind === "recording" && [...this.#jobs.keys()].some((job) => job.kind === "recording")) return false;
     return this.#room.forOneMore(this.#load, this.#loaded());
   }
@@ -228,7 +228,7 @@ export class Worker {
     }
   }
 
-  /** Cameras go at once, recordings get `graceMs` to end. */
+  /** Returns cameras at once; recordings get `graceMs` to finish. */
   async #handOver(): Promise<void> {
     const { graceMs, abort } = this.#options;
     for (const job of this.#jobs.keys()) if (job.kind === "camera") job.giveBack();
@@ -247,7 +247,7 @@ export class Worker {
   }
 }
 
-/** Sleeps, but not past an abort. */
+/** Sleeps until the time is over or the signal aborts. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal, ref: true }).catch(() => {});
 }

@@ -47,7 +47,7 @@ describe("pipeline annotate", function () {
     return { child, ended };
   }
 
-  /** Hashes of all packets of pictures. */
+  /** Hashes of all video packets. */
   function pictures(path: string): string {
     const args = ["-v", "error", "-select_streams", "v", "-show_packets", "-show_data_hash", "md5"];
     return execFileSync("ffprobe", [...args, "-show_entries", "packet=data_hash", "-of", "csv", path], {
@@ -55,18 +55,18 @@ describe("pipeline annotate", function () {
     });
   }
 
-  it("makes the annotated recording beside the input, and does not make it again unless told to", async () => {
+  it("writes the annotated recording next to the input, and redoes it only on request", async () => {
     const first = await start("man.mp4").ended;
     assert.equal(first.code, 0, first.stderr);
     assert.match(first.stderr, /man\.mp4 -> man\.annotated\.mp4: 25 frames, \d+ detections of 1 face,/);
     assert.deepEqual(probe(join(folder, "man.annotated.mp4")).times, probe(join(folder, "man.mp4")).times);
     const again = await start("man.mp4").ended;
     assert.equal(again.code, 0);
-    assert.match(again.stderr, /done already \(man\.annotated\.mp4\); --force does it again/);
+    assert.match(again.stderr, /already done \(man\.annotated\.mp4\); use --force to redo it/);
     assert.match((await start("man.mp4", "--force").ended).stderr, /25 frames/);
   });
 
-  it("with --soft copies every stream as it is and adds labels that can be switched off", async () => {
+  it("copies every stream unchanged with --soft and adds labels that can be switched off", async () => {
     const source = join(folder, "man.mp4");
     const sound = ["-f", "lavfi", "-i", "sine=frequency=440:duration=1"];
     for (const [name, codec] of [
@@ -106,7 +106,7 @@ describe("pipeline annotate", function () {
     ]);
   });
 
-  it("writes events, subtitles and a table beside it, and makes them again when one is gone", async () => {
+  it("writes events, subtitles and a table next to it, and makes them again if one is missing", async () => {
     const beside = ["--soft", "--events", "--vtt", "--csv"];
     const first = await start("man.mp4", ...beside).ended;
     assert.equal(first.code, 0, first.stderr);
@@ -120,53 +120,56 @@ describe("pipeline annotate", function () {
     assert.deepEqual([events[0]?.data.kind, events.at(-1)?.data.kind], ["appeared", "left"]);
     assert.equal(read("csv").trim().split("\r\n").length, 1 + events.length);
     assert.match(read("vtt"), /^WEBVTT\n\n00:00:00\.0\d\d --> .*\n#1 \w+ \d+ %\n/);
-    assert.match((await start("man.mp4", ...beside).ended).stderr, /done already/);
+    assert.match((await start("man.mp4", ...beside).ended).stderr, /already done/);
     rmSync(join(folder, "man.soft.csv"));
     assert.equal((await start("man.mp4", "--soft", "--csv", "-q").ended).code, 0);
     assert.deepEqual(readdirSync(folder).sort(), ["man.mp4", ...made]);
   });
 
-  it("gives what --soft makes a name of its own", async () => {
+  it("gives the output of --soft its own name", async () => {
     assert.equal((await start("man.mp4", "-q").ended).code, 0);
     const drawn = readFileSync(join(folder, "man.annotated.mp4"));
     assert.match((await start("man.mp4", "--soft").ended).stderr, /man\.mp4 -> man\.soft\.mp4/);
     assert.deepEqual(readFileSync(join(folder, "man.annotated.mp4")), drawn);
-    assert.match((await start("man.mp4", "--soft").ended).stderr, /done already \(man\.soft\.mp4\)/);
+    assert.match((await start("man.mp4", "--soft").ended).stderr, /already done \(man\.soft\.mp4\)/);
   });
 
-  it("makes again what other options, or another recording, made", async () => {
+  it("redoes output made with other options or from another recording", async () => {
     await make(join(folder, "short.mp4"), "-i", join(folder, "man.mp4"), "-t", "0.4", "-c", "copy");
     const other = ["short.mp4", "-o", "out.mp4", "--set", "operators.smooth.halfLife=1s"];
     assert.equal((await start("short.mp4", "-o", "out.mp4", "-q").ended).code, 0);
-    assert.match((await start(...other).ended).stderr, /out\.mp4 was made in another way; making it again/);
-    assert.match((await start(...other).ended).stderr, /done already/);
-    assert.match((await start("man.mp4", "-o", "out.mp4").ended).stderr, /was made in another way/);
+    assert.match(
+      (await start(...other).ended).stderr,
+      /out\.mp4 was made with other settings or from another input; making it again/,
+    );
+    assert.match((await start(...other).ended).stderr, /already done/);
+    assert.match((await start("man.mp4", "-o", "out.mp4").ended).stderr, /was made with other settings/);
   });
 
-  it("does not take for done what an earlier run wrote beside it", async () => {
+  it("does not mistake extra files of an earlier run for finished ones", async () => {
     await make(join(folder, "short.mp4"), "-i", join(folder, "man.mp4"), "-t", "0.4", "-c", "copy");
     assert.equal((await start("short.mp4", "--csv", "-q").ended).code, 0);
-    assert.match((await start("short.mp4").ended).stderr, /done already/);
+    assert.match((await start("short.mp4").ended).stderr, /already done/);
     const other = ["short.mp4", "--set", "operators.smooth.halfLife=1s"];
     assert.equal((await start(...other, "-q").ended).code, 0);
     assert.match((await start(...other, "--csv").ended).stderr, /short\.annotated\.csv: 10 frames/);
   });
 
-  it("replaces a file that it did not make only when forced, and says so", async () => {
+  it("replaces a file it did not make only when forced, and says so", async () => {
     await make(join(folder, "mine.mp4"), "-i", join(folder, "man.mp4"), "-t", "0.4", "-c", "copy");
     const mine = readFileSync(join(folder, "mine.mp4"));
     const { code, stderr } = await start("man.mp4", "-o", "mine.mp4").ended;
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /^error: mine\.mp4 is there, but `annotate` did not make it, or not to its end; --force /,
+      /^error: mine\.mp4 already exists, but was not made, or not completed, by `annotate`; replace it with --force, /,
     );
     assert.deepEqual(readFileSync(join(folder, "mine.mp4")), mine);
     assert.equal((await start("man.mp4", "-o", "mine.mp4", "--force", "-q").ended).code, 0);
     assert.equal(probe(join(folder, "mine.mp4")).times.length, 25);
   });
 
-  it("reads expressions with one's own model, named from the working directory, also after it was trained anew", async () => {
+  it("uses a custom model relative to the working directory, even after it was retrained", async () => {
     const own = (bias: number) =>
       writeTinyModel(join(folder, "runs/tiny"), tinyOnnx(tinyWeights().map((weight) => weight + bias)));
     await own(0);
@@ -175,15 +178,15 @@ describe("pipeline annotate", function () {
     assert.equal(first.code, 0, first.stderr);
     const [line = ""] = readFileSync(join(folder, "man.annotated.jsonl"), "utf8").split("\n");
     assert.equal((JSON.parse(line) as EmotionEvent).data.model.name, "tiny");
-    assert.match((await start(...args).ended).stderr, /done already/);
+    assert.match((await start(...args).ended).stderr, /already done/);
     await own(0.01);
-    assert.match((await start(...args).ended).stderr, /made in another way/);
+    assert.match((await start(...args).ended).stderr, /made with other settings/);
     const none = await start("man.mp4", "--model", "tiny").ended;
     assert.equal(none.code, 2);
     assert.match(none.stderr, /^--model: classify: model tiny: not found; /);
   });
 
-  it("goes on after a bad file and ends with a list and exit code 1", async () => {
+  it("continues after a bad file and ends with a list and exit code 1", async () => {
     writeFileSync(join(folder, "bad.mp4"), "no recording");
     const { code, stderr } = await start("*.mp4", "no\u001bthing.mp4", "--out-dir", "out").ended;
     assert.equal(code, 1);
@@ -191,27 +194,30 @@ describe("pipeline annotate", function () {
     assert.deepEqual(readdirSync(join(folder, "out")), ["man.mp4"]);
   });
 
-  it("says what is wrong with the usage, and exits with 2", async () => {
+  it("reports wrong usage and exits with 2", async () => {
     const wrong = async (...args: string[]) => {
       const { code, stderr } = await start(...args).ended;
       assert.equal(code, 2, stderr);
       assert.equal(stderr.trim().split("\n").length, 1, stderr);
       return stderr;
     };
-    assert.match(await wrong("man.mp4", "-o", "man.mp4"), /would replace it/);
-    linkSync(join(folder, "man.mp4"), join(folder, "MAN.mp4")); // as where upper and lower case are the same
-    assert.match(await wrong("man.mp4", "-o", "MAN.mp4", "--soft"), /would replace it/);
-    assert.match(await wrong("man.mp4", RECORDING, "-o", "x.mp4"), /--output names one file/);
+    assert.match(await wrong("man.mp4", "-o", "man.mp4"), /would overwrite its input/);
+    linkSync(join(folder, "man.mp4"), join(folder, "MAN.mp4")); // as on a case-insensitive file system
+    assert.match(await wrong("man.mp4", "-o", "MAN.mp4", "--soft"), /would overwrite its input/);
+    assert.match(await wrong("man.mp4", RECORDING, "-o", "x.mp4"), /--output takes one file/);
     assert.match(await wrong("*.avi"), /no file matches/);
     assert.match(await wrong("nowhere.mp4"), /^nowhere\.mp4: no such file$/m);
-    assert.match(await wrong("rtsp://me:hunter2@door/1"), /rtsp:\/\/me:\*\*\*@door\/1: annotate takes files/);
+    assert.match(
+      await wrong("rtsp://me:hunter2@door/1"),
+      /rtsp:\/\/me:\*\*\*@door\/1: annotate only takes files/,
+    );
     assert.match(
       await wrong("man.mp4", "--soft", "--set", "sources.recording.to=1s"),
-      /--soft takes a whole recording/,
+      /--soft needs the whole recording/,
     );
     assert.match(
       await wrong("man.mp4", "--soft", "--codec", "libx264"),
-      /--codec: nothing is encoded with --soft/,
+      /--codec: --soft does not encode anything/,
     );
     assert.match(await wrong("man.mp4", "--soft", "-o", "x.vtt"), /x\.vtt: the name must end in \.mp4/);
     const hides = readFileSync(SUBTITLES, "utf8").replace(
@@ -221,7 +227,7 @@ describe("pipeline annotate", function () {
     writeFileSync(join(folder, "blur.yaml"), hides);
     assert.match(
       await wrong("man.mp4", "--soft", "-p", "blur.yaml"),
-      /--soft copies the pictures as they are, with the faces that `blur` would hide/,
+      /--soft copies the video unchanged, so `blur` could not hide any faces/,
     );
     assert.match(
       await wrong("man.mp4", "--codec", "h263"),
@@ -231,11 +237,11 @@ describe("pipeline annotate", function () {
       await wrong("man.mp4", "--quality", "high"),
       /^--quality: video: `quality` is "high"; it must be /m,
     );
-    assert.match(await wrong("man.mp4", "-o", "{x}.mp4"), /^\{x\}\.mp4: braces stand for a field/m);
+    assert.match(await wrong("man.mp4", "-o", "{x}.mp4"), /^\{x\}\.mp4: braces are placeholders/m);
     assert.match(await wrong("man.mp4", "-o", "x.avi"), /^x\.avi: the name must end in \.mp4/m);
   });
 
-  it("on a full disk says so in one line, exits with 1, and gives nothing the final name", async function () {
+  it("reports a full disk in one line, exits with 1, and gives no file its final name", async function () {
     const small = join(folder, "small");
     mkdirSync(small);
     if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=8k", "tmpfs", small]).status !== 0) this.skip(); // needs root
@@ -250,7 +256,7 @@ describe("pipeline annotate", function () {
     }
   });
 
-  it("when killed leaves only the .part file, which the next run replaces", async () => {
+  it("leaves only the .part file when killed, which the next run replaces", async () => {
     const { child, ended } = start(RECORDING, "-o", "out.mp4");
     while (!existsSync(join(folder, "out.part.mp4"))) await new Promise((resolve) => setTimeout(resolve, 20));
     child.kill("SIGKILL");

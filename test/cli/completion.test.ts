@@ -34,8 +34,8 @@ describe("completion", () => {
       }
     });
 
-    it(`${shell}: is a script that the shell reads`, function () {
-      // From a file: fish cannot read a script from the socket that Node makes of standard input.
+    it(`${shell}: is a script that the shell accepts`, function () {
+      // From a file: Node's standard input is a socket, from which fish cannot read a script.
       const folder = mkdtempSync(join(tmpdir(), "ekspresi-completion-"));
       try {
         const file = join(folder, "script");
@@ -49,7 +49,7 @@ describe("completion", () => {
     });
   }
 
-  /** Runs a script in a folder with a file and a folder that can be completed. */
+  /** Runs a script in a folder with a file and a folder to complete. */
   function say(context: Mocha.Context, shell: string, ...args: string[]): string[] {
     const folder = mkdtempSync(join(tmpdir(), "ekspresi-completion-"));
     try {
@@ -64,14 +64,14 @@ describe("completion", () => {
     }
   }
 
-  /** What each shell offers for the last of these words. */
+  /** The completions each shell offers for the last of these words. */
   const SHELLS: Record<string, (context: Mocha.Context, line: string[]) => string[]> = {
     bash: (context, line) => {
       const words = `COMP_WORDS=(${line.map((word) => `'${word}'`).join(" ")}) COMP_CWORD=${line.length - 1}`;
       const run = `${scriptOf("bash")}\n${words}; _pipeline; printf '%s\\n' "\${COMPREPLY[@]}"`;
       return say(context, "bash", "-c", run);
     },
-    // Outside of its line editor zsh has no completion: what its own functions would be given is printed.
+    // Outside its line editor, zsh has no completion: print what its functions would receive.
     zsh: (context, line) => {
       const stand = [
         "compdef() { : }",
@@ -128,12 +128,12 @@ describe("completion", () => {
       assert.deepEqual(offers("help", "jobs", ""), ["cancel", "list", "remove", "retry"]);
     });
 
-  it("bash: names with spaces and stars stay whole", function () {
+  it("bash: keeps names with spaces and stars intact", function () {
     const offered = SHELLS.bash?.(this, ["pipeline", "run", "hall "]).sort();
     assert.deepEqual(offered, ["hall *.mp4", "hall two.mp4"]);
   });
 
-  it("bash: needs nothing that bash 3.2, which macOS has, lacks", () => {
+  it("bash: works with bash 3.2, the version macOS ships", () => {
     assert.doesNotMatch(scriptOf("bash"), /mapfile|readarray|declare -A|local -n|\$\{\w+(,,|\^\^)/);
   });
 });

@@ -7,7 +7,7 @@ import { checkNode, parseDevices } from "#src/doctor/machine.js";
 import { checkNats } from "#src/doctor/nats.js";
 
 describe("doctor", () => {
-  it("tells of every part, and how to get each that is missing", async () => {
+  it("reports every part, and how to get each missing one", async () => {
     const checks = await examine();
     const names = checks.map(({ name }) => name);
     for (const name of [
@@ -32,7 +32,7 @@ describe("doctor", () => {
     }
   });
 
-  it("wants Node 20.19", () => {
+  it("requires Node 20.19", () => {
     assert.equal(checkNode("20.18.9").state, "missing");
     assert.equal(checkNode("20.19.0").state, "ok");
     assert.equal(checkNode("18.20.0").state, "missing");
@@ -91,16 +91,16 @@ describe("doctor's look at NATS", () => {
   it("knows what is not NATS", () =>
     served(
       (socket) => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n"),
-      async (url) => assert.match((await checkNats(url)).detail, /what answers is not NATS/),
+      async (url) => assert.match((await checkNats(url)).detail, /the server that answers is not NATS/),
     ));
 
-  it("does not wait for ever", () =>
+  it("does not wait forever", () =>
     served(
       () => undefined,
-      async (url) => assert.match((await checkNats(url, 50)).detail, /silent for 50 ms/),
+      async (url) => assert.match((await checkNats(url, 50)).detail, /no answer within 50 ms/),
     ));
 
-  it("takes a wrong address for a missing server", async () => {
+  it("treats a wrong address like a missing server", async () => {
     assert.equal((await checkNats("nats://")).state, "missing");
     assert.equal((await checkNats("http://[")).state, "missing");
   });

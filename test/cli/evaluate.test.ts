@@ -26,34 +26,31 @@ describe("pipeline evaluate", function () {
   const evaluate = (model: string, data: string, ...args: string[]) =>
     pipeline("evaluate", model, "--data", at(data), ...args);
 
-  it("writes figures and a page, also into folders that are not there yet", async () => {
+  it("writes figures and a page, creating missing folders", async () => {
     const [json, html] = [at("new/figures.json"), at("new/pages/report.html")];
     const written = ["--json", json, "--html", html, "--history", at("history.jsonl")];
     const { code, out, err } = await evaluate("fer2013-small", "faces.csv", ...written);
     assert.equal(code, 0, err);
-    assert.match(out, /^14 pictures of PublicTest, run by onnx cpu\n/);
+    assert.match(out, /^14 images of PublicTest, run on onnx cpu\n/);
     assert.equal((JSON.parse(await readFile(json, "utf8")) as { images: number }).images, 14);
     assert.match(await readFile(html, "utf8"), /<polyline/);
   });
 
-  it("measures what was held back from training, by the recipe in the model's card", async () => {
+  it("measures on the faces held out from training, by the recipe in the model's card", async () => {
     await writeFaces(at("classes"), ["left", "right"], 10);
     const model = await writeTinyModel(at("tiny"), undefined, (card) => {
       card.training = { recipe: { data: { path: "classes", validation: 0.4 } } };
     });
     const own = await evaluate(model, "classes/");
-    assert.match(own.out, /^8 pictures of validation, /, own.err);
-    assert.match(own.err, /\nclasses: divided as the recipe in the model's card divides it\n/);
+    assert.match(own.out, /^8 images of validation, /, own.err);
+    assert.match(own.err, /\nclasses: split by the recipe in the model's card\n/);
     await rename(at("classes"), at("others"));
     const other = await evaluate(model, "others");
-    assert.match(other.out, /^4 pictures of validation, /, other.err);
-    assert.match(
-      other.err,
-      /\nothers: divided by the defaults; the model's card tells of no training on it\n/,
-    );
+    assert.match(other.out, /^4 images of validation, /, other.err);
+    assert.match(other.err, /\nothers: split by the defaults; the model's card records no training on it\n/);
   });
 
-  it("refuses to measure on no pictures, and leaves the card as it was", async () => {
+  it("refuses to measure without images, and leaves the card unchanged", async () => {
     await writeFaces(at("few"), ["left", "right"], 1);
     const model = await writeTinyModel(at("tiny"));
     const { code, out, err } = await evaluate(model, "few", "--card", "-q");
@@ -61,14 +58,14 @@ describe("pipeline evaluate", function () {
     assert.equal(out, "");
     assert.match(
       err,
-      /few: no pictures in validation; name another .* by --split \(training, validation\), [^\n]+\n$/,
+      /few: no images in validation; choose another split with --split \(training, validation\), [^\n]+\n$/,
     );
     assert.deepEqual((await loadModel(model, ".")).card.metrics, []);
   });
 
-  it("takes a split's name in any letters", async () => {
+  it("accepts a split's name in upper or lower case", async () => {
     const { out, err } = await evaluate("fer2013-small", "faces.csv", "--split", "public_test");
-    assert.match(out, /^14 pictures of PublicTest, /, err);
+    assert.match(out, /^14 images of PublicTest, /, err);
   });
 
   for (const [what, args, says] of [
@@ -85,32 +82,32 @@ describe("pipeline evaluate", function () {
     [
       "a history that is none",
       ["--history", "lobby.yaml"],
-      /^--history .*lobby\.yaml: line 1 is not an epoch of a training run; give the history\.jsonl that `pipeline train` wrote$/,
+      /^--history .*lobby\.yaml: line 1 is not an epoch of a training run; give the history\.jsonl /,
     ],
-    ["a folder as page", ["--html", "."], /^--html .*: it is a folder; name a file$/],
-    ["a folder as figures", ["--json", "."], /^--json .*: it is a folder; name a file$/],
+    ["a folder as page", ["--html", "."], /^--html .*: it is a folder; give a file name$/],
+    ["a folder as figures", ["--json", "."], /^--json .*: it is a folder; give a file name$/],
     [
       "a page that cannot be written",
       ["--html", "faces.csv/report.html"],
-      /^--html .*report\.html cannot be written: a part of its path is a file; name another$/,
+      /^--html .*report\.html cannot be written: a part of its path is a file; choose another$/,
     ],
     [
       "figures that cannot be written",
       ["--json", "faces.csv/a/b.json"],
-      /^--json .* cannot be written: .*; name another$/,
+      /^--json .* cannot be written: .*; choose another$/,
     ],
     [
       "no threads",
       ["--threads", "x"],
-      /^--threads x: it must be a whole number from 1 to \d+, the cores there are$/,
+      /^--threads x: must be a whole number from 1 to \d+, the number of cores$/,
     ],
     [
       "more threads than cores",
       ["--threads", String(availableParallelism() + 1)],
-      /^--threads \d+: it must be a whole number from 1 to \d+, /,
+      /^--threads \d+: must be a whole number from 1 to \d+, /,
     ],
   ] as [string, [string, string], RegExp][])
-    it(`refuses ${what} in one line with exit code 2, before the data is read`, async () => {
+    it(`rejects ${what} in one line with exit code 2, before the data is read`, async () => {
       const [flag, value] = args;
       const file = value.includes(".") ? at(value) : value;
       const { code, out, err } = await evaluate("fer2013-small", "faces.csv", flag, file);
@@ -120,7 +117,7 @@ describe("pipeline evaluate", function () {
       assert.equal(out, "");
     });
 
-  it("exits with 2 for a model or data that is not there, and leaves nothing behind", async () => {
+  it("exits with 2 if the model or data is missing, and leaves nothing behind", async () => {
     const model = await evaluate("nosuch", "faces.csv");
     assert.equal(model.code, 2);
     assert.match(model.err, /^model nosuch: not found; use fer2013-small, or [^\n]*\n$/);
@@ -130,7 +127,7 @@ describe("pipeline evaluate", function () {
     assert(!existsSync(at("none")));
   });
 
-  it("exits with 1 where the data is damaged, and names no option that it has not", async () => {
+  it("exits with 1 if the data is damaged, and suggests no option it does not have", async () => {
     const { code, err } = await evaluate("fer2013-small", "damaged.csv");
     assert.equal(code, 1);
     assert.match(err, /1 of 15 pictures cannot be used .*; repair or remove them\n$/);

@@ -86,11 +86,11 @@ describe("pipeline events", function () {
     readers.push(reader);
     return reader;
   }
-  /** Starts it, and waits until it listens. */
+  /** Starts it and waits until it is listening. */
   async function listening(...args: string[]): Promise<Reader> {
     const reader = read(...args);
-    await until(() => reader.err.includes("Ctrl-C ends it") || reader.child.exitCode !== null);
-    // That it has said so does not mean that the server has its subscription: something sent is seen.
+    await until(() => reader.err.includes("press Ctrl-C to stop") || reader.child.exitCode !== null);
+    // Its message does not mean that the server has the subscription yet: wait until it receives something.
     while (!reader.err.includes("ready") && reader.child.exitCode === null) {
       connection.publish("emotion.ready", "not an event");
       await sleep(20);
@@ -101,7 +101,7 @@ describe("pipeline events", function () {
     send(connection, `emotion.${event.data.camera}.${event.data.track}`, event, mode);
     await connection.flush();
   }
-  /** Our own connection is there again. */
+  /** Our own connection is restored. */
   async function back(): Promise<void> {
     while (
       !(await connection.flush().then(
@@ -115,7 +115,7 @@ describe("pipeline events", function () {
     await (await jetstreamManager(connection)).streams.add({ name: "EMOTION", subjects: ["emotion.*.*"] });
   }
 
-  it("prints what comes, of both content modes, as JSON lines, and ends after --limit", async () => {
+  it("prints messages of both content modes as JSON lines and ends after --limit", async () => {
     const reader = await listening("--limit", "2");
     await publish(eventOf(1));
     await publish({ ...eventOf(2), subject: "dör/3 %" }, "binary");
@@ -123,7 +123,7 @@ describe("pipeline events", function () {
     assert.deepEqual(reader.events, [eventOf(1), { ...eventOf(2), subject: "dör/3 %" }]);
   });
 
-  it("shows what fits all filters", async () => {
+  it("shows only events that match all filters", async () => {
     const reader = await listening(
       ...["--camera", "door", "--camera", "hall", "--track", "3", "--label", "happy"],
       ...["--kind", "changed", "--min-confidence", "80%", "--limit", "2"],
@@ -142,7 +142,7 @@ describe("pipeline events", function () {
     assert.deepEqual(reader.frames, [5, 6]);
   });
 
-  it("--since gives what a stream holds, and ends", async () => {
+  it("prints a stream's events with --since, and ends", async () => {
     await makeStream();
     for (let n = 0; n < 1500; n++) await publish(eventOf(n, { track: 1 + (n % 2) }));
     const all = read("--since", "10m");
@@ -157,7 +157,7 @@ describe("pipeline events", function () {
     assert.equal(none.out, "");
   });
 
-  it("--since --follow goes on without a gap or a double, also through a restart of the server", async () => {
+  it("continues with --since --follow without gaps or duplicates, even through a server restart", async () => {
     await makeStream();
     let sent = 0;
     const send = async (count: number) => {
@@ -178,7 +178,7 @@ describe("pipeline events", function () {
     assert.deepEqual(reader.frames, [...Array(900).keys()]);
   });
 
-  it("--since --follow ends with one line when its stream is deleted", async () => {
+  it("ends with a one-line error with --since --follow if its stream is deleted", async () => {
     await makeStream();
     await publish(eventOf(0));
     const reader = read("--since", "10m", "--follow", "--quiet");
@@ -190,12 +190,12 @@ describe("pipeline events", function () {
     assert.equal(reader.err, `${server.url}: stream ${name} cannot be read: it has been deleted\n`);
   });
 
-  it("without a stream comes back after the server was away, and says so", async () => {
+  it("reconnects without a stream after the server was away, and says so", async () => {
     const reader = await listening();
     await server.stop();
-    await until(() => reader.err.includes("connection lost; trying again"));
+    await until(() => reader.err.includes("connection lost; reconnecting"));
     await server.restart();
-    await until(() => reader.err.includes("connected again"));
+    await until(() => reader.err.includes("reconnected"));
     await back();
     while (!reader.out.includes("event-7")) {
       await publish(eventOf(7));
@@ -205,7 +205,7 @@ describe("pipeline events", function () {
     assert.equal(await reader.end(), 0);
   });
 
-  it("names and counts what is no event, and lets nothing steer the terminal", async () => {
+  it("reports and counts messages that are not events, without letting them control the terminal", async () => {
     const reader = await listening("--limit", "1");
     const odd: (string | Uint8Array)[] = [
       "{not json \u001b[2J",
@@ -226,13 +226,13 @@ describe("pipeline events", function () {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     assert.doesNotMatch(reader.out + reader.err, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
     assert.doesNotMatch(reader.err, /\bat .*\.js:/);
-    assert.match(reader.err, /passed over: it is not JSON/);
-    assert.match(reader.err, /further messages that are no emotion events are counted only/);
-    const passed = Number(/(\d+) messages passed over/.exec(reader.err)?.[1]);
-    assert(passed >= odd.length + 2, reader.err); // and those by which it was known to listen
+    assert.match(reader.err, /skipped: it is not JSON/);
+    assert.match(reader.err, /further messages that are not emotion events are only counted/);
+    const passed = Number(/(\d+) messages skipped/.exec(reader.err)?.[1]);
+    assert(passed >= odd.length + 2, reader.err); // plus those sent to see whether it was listening
   });
 
-  it("a table's line keeps to itself, whatever stands in the event", () => {
+  it("prints a table row on one line, whatever the event contains", () => {
     const event = eventOf(1, { camera: "door\u001b[2J\n\u009b", label: "happy\u202e\r" });
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     assert.doesNotMatch(lineOf(event), /[\u0000-\u001f\u007f-\u009f\u202e]/);
@@ -240,7 +240,7 @@ describe("pipeline events", function () {
     assert.deepEqual(JSON.parse(jsonLine(event)), event);
   });
 
-  it("ends without a word when its reader has gone", async () => {
+  it("ends silently when the reader closes the pipe", async () => {
     await makeStream();
     for (let n = 0; n < 2000; n++) await publish(eventOf(n));
     const reader = read("--since", "10m", "--follow", "--quiet");
@@ -250,7 +250,7 @@ describe("pipeline events", function () {
     assert.equal(reader.err, "");
   });
 
-  it("tells in one line of no server, no stream, several streams, a login that may not", async () => {
+  it("reports in one line a missing server, no stream, several streams, a login without permission", async () => {
     const line = async (reader: Reader) => {
       const code = await reader.end();
       assert.match(reader.err, /^[^\n]+\n$/);
@@ -258,14 +258,14 @@ describe("pipeline events", function () {
     };
     assert.equal(
       await line(read("--since", "1m")),
-      "1 URL: no stream holds emotion.>; without --since its events are read as they come",
+      "1 URL: no stream holds emotion.>; without --since, its events are read live",
     );
     const manager = await jetstreamManager(connection);
     await manager.streams.add({ name: "A", subjects: ["emotion.a.*"] });
     await manager.streams.add({ name: "B", subjects: ["emotion.b.*"] });
     assert.match(
       await line(read("--since", "1m")),
-      /^1 URL: several streams hold emotion\.>: A, B; name one/,
+      /^1 URL: several streams hold emotion\.>: A, B; choose one/,
     );
     assert.match(await line(read("--since", "1m", "--stream", "C")), /^1 URL: stream C cannot be read: /);
     await server.stop();
@@ -276,15 +276,15 @@ describe("pipeline events", function () {
     });
     try {
       const wrong = read("--nats", `nats://me:no@127.0.0.1:${guarded.port}`);
-      assert.match(await line(wrong), /^1 .*: the login is refused \(the one in `url`\)$/);
+      assert.match(await line(wrong), /^1 .*: login rejected \(the one in `url`\)$/);
       const may = read("--quiet", "--nats", `nats://me:hunter2@127.0.0.1:${guarded.port}`);
-      assert.match(await line(may), /^1 .*: emotion\.> cannot be read: .*[Pp]ermission/);
+      assert.match(await line(may), /^1 .*: cannot subscribe to emotion\.>: .*[Pp]ermission/);
     } finally {
       await guarded.remove();
     }
   });
 
-  it("logs in by --nkey and --creds, over mutual TLS by --tls-*, and tells in one line what a server refuses", async () => {
+  it("logs in with --nkey and --creds, over mutual TLS with --tls-*, and reports a refusal in one line", async () => {
     const folder = mkdtempSync(join(tmpdir(), "ekspresi-events-"));
     const file = (name: string, text: string | Uint8Array) => {
       writeFileSync(join(folder, name), text);
@@ -325,15 +325,15 @@ describe("pipeline events", function () {
           keyed,
           ["--nkey", file("other.nk", nkeys.createUser().getSeed()), ...secure],
           1,
-          /login is refused \(nkey\)$/,
+          /login rejected \(nkey\)$/,
         ],
-        [keyed, secure, 1, /login is refused; none is given: /],
-        [keyed, ["--nkey", nkey], 1, /authority that we do not trust; name it with `tls\.ca`$/],
-        [trusted, ["--creds", file("other.creds", natsOperator().creds)], 1, /login is refused \(creds\)$/],
+        [keyed, secure, 1, /login rejected; none was given, /],
+        [keyed, ["--nkey", nkey], 1, /untrusted authority; add that with `tls\.ca`$/],
+        [trusted, ["--creds", file("other.creds", natsOperator().creds)], 1, /login rejected \(creds\)$/],
         [trusted, ["--creds", join(folder, "none.creds")], 2, /^NATS: creds: .*none\.creds: no such file$/],
         [trusted, ["--creds", nkey], 2, /^NATS: creds: .*user\.nk is not a credentials file/],
         [old, secure, 1, /: its certificate has expired$/],
-        [keyed, ["--tls-cert", clientCert], 2, /^NATS: `tls\.cert` and `tls\.key` go together; /],
+        [keyed, ["--tls-cert", clientCert], 2, /^NATS: `tls\.cert` and `tls\.key` must be given together; /],
       ] as const) {
         const reader = read("--nats", url, ...flags);
         assert.equal(await reader.end(), code, reader.err);
@@ -346,16 +346,16 @@ describe("pipeline events", function () {
     }
   });
 
-  it("tells in one line of usage that cannot be", async () => {
+  it("reports wrong usage in one line", async () => {
     for (const [args, told] of [
-      [["--since", "soon"], /^--since soon: it must be a duration such as 10m/],
-      [["--since", "2999-01-01"], /^--since 2999-01-01: it must be in the past/],
-      [["--follow"], /^--follow goes with --since/],
-      [["--limit", "0"], /^--limit 0: it must be a whole number/],
-      [["--min-confidence", "2e9"], /^--min-confidence 2e9: it must be a percentage/],
+      [["--since", "soon"], /^--since soon: must be a duration such as 10m/],
+      [["--since", "2999-01-01"], /^--since 2999-01-01: must be in the past/],
+      [["--follow"], /^--follow requires --since/],
+      [["--limit", "0"], /^--limit 0: must be a whole number/],
+      [["--min-confidence", "2e9"], /^--min-confidence 2e9: must be a percentage/],
       [["--min-confidence", "0.7"], /^--min-confidence 0\.7: write 70%, or 0\.7%$/m],
-      [["--kind", "gone"], /^--kind gone: it must be appeared, changed, sample, left/],
-      [["emotion..x"], /^"emotion\.\.x" is no subject/],
+      [["--kind", "gone"], /^--kind gone: must be appeared, changed, sample, left/],
+      [["emotion..x"], /^"emotion\.\.x" is not a valid subject/],
     ] as const) {
       const reader = read(...args);
       assert.equal(await reader.end(), 2, args.join(" "));
@@ -364,7 +364,7 @@ describe("pipeline events", function () {
     }
   });
 
-  it("--since means a duration before now, or a time of this machine's zone", () => {
+  it("takes --since as a duration before now or a local time", () => {
     const now = Date.parse("2026-11-25T12:00:00Z");
     assert.equal(timeOf("10m", now).toISOString(), "2026-11-25T11:50:00.000Z");
     assert.equal(timeOf("2026-11-25T08:00Z", now).toISOString(), "2026-11-25T08:00:00.000Z");

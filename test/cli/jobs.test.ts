@@ -40,8 +40,8 @@ describe("pipeline submit and jobs", function () {
   }
   const jobs = async () => JSON.parse((await pipeline("jobs", "--json")).out) as Record<string, unknown>[];
 
-  it("a camera waits in the queue until it is cancelled; its password is not shown", async () => {
-    assert.match((await pipeline("jobs")).out, /^no jobs; pipeline submit --help/);
+  it("keeps a camera in the queue until it is cancelled, without showing its password", async () => {
+    assert.match((await pipeline("jobs")).out, /^no jobs; see `pipeline submit --help`/);
     const url = ["--url", "rtsp://ann:secret@10.0.0.7/1"];
     const sink = (fields: string) => ["--set", `sinks.0={ type: nats, user: ann${fields} }`];
     const login = [...sink(""), "--set", "sinks.0.password=secret", ...sink(', "password": secret')];
@@ -78,7 +78,7 @@ describe("pipeline submit and jobs", function () {
     );
   });
 
-  it("a recording is named after its file, and can be removed once it is cancelled", async () => {
+  it("names a recording after its file, and removes it once it is cancelled", async () => {
     const sent = await pipeline("submit", "recording", "clips/Monday 1.mp4", "--pipeline", "rec.yaml");
     assert.deepEqual(sent, { code: 0, out: "Monday-1-mp4\n", said: "" });
     const early = await pipeline("jobs", "remove", "Monday-1-mp4");
@@ -88,7 +88,7 @@ describe("pipeline submit and jobs", function () {
     assert((await jobs()).every(({ id }) => id !== "Monday-1-mp4"));
   });
 
-  it("lists a job in its line, whatever its worker and reason hold", async () => {
+  it("lists a job on one line, whatever its worker and reason contain", async () => {
     const nats = await connectNats({ url: server.url }, { name: "test" });
     const spec = { kind: "camera", file: "x.yaml", yaml: "", set: [] };
     const times = { submitted: "2026-01-01T00:00:00Z", since: "2026-01-01T00:00:00Z" };
@@ -111,22 +111,22 @@ describe("pipeline submit and jobs", function () {
     assert.equal((await pipeline("jobs", "remove", "odd")).code, 0);
   });
 
-  it("says in one line what is wrong", async () => {
+  it("reports mistakes in one line", async () => {
     const cases: [string[], number, RegExp][] = [
-      [["jobs", "cancel", "nobody"], 1, /^there is no job nobody; `pipeline jobs` lists those there are\n$/],
+      [["jobs", "cancel", "nobody"], 1, /^job nobody not found; `pipeline jobs` lists all jobs\n$/],
       [["submit", "recording", "a.mp4", "--pipeline", "no.yaml"], 2, /^.*no\.yaml: .*\n$/],
       [
         ["submit", "recording", "a.mp4", "--pipeline", "rec.yaml", "--id", "a b"],
         2,
-        /^job id "a b": letters, .*\n$/,
+        /^job id "a b": only up to 64 letters, .*\n$/,
       ],
       [
         ["submit", "camera", "--pipeline", "rec.yaml", "--id", "door"],
         2,
-        /is no camera; use `pipeline submit recording`\n$/,
+        /is not a camera; use `pipeline submit recording`\n$/,
       ],
-      [["worker", "--max-load", "150"], 2, /^--max-load 150: it must be a percentage from 0 to 100\n$/],
-      [["worker", "--env", "NOT_SET_ANYWHERE"], 2, /^--env NOT_SET_ANYWHERE: it is not set; .*\n$/],
+      [["worker", "--max-load", "150"], 2, /^--max-load 150: must be a percentage from 0 to 100\n$/],
+      [["worker", "--env", "NOT_SET_ANYWHERE"], 2, /^--env NOT_SET_ANYWHERE: variable not set; .*\n$/],
       [["worker", "--nats", "http://x"], 2, /^.*http:\/\/x.*\n$/],
       [["worker", "--inference", "--model", "no-such-model"], 2, /^model no-such-model: not found; .*\n$/],
       [["jobs", "--nats", "nats://127.0.0.1:1"], 1, /^nats:\/\/127\.0\.0\.1:1: .*\n$/],

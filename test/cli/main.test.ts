@@ -39,7 +39,7 @@ function pipeline(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome>
 }
 
 describe("the command line", function () {
-  it("can be run as it was built: a link of npm's to it may be older", () => {
+  it("is executable right after the build, since npm may have linked it earlier", () => {
     accessSync(MAIN, constants.X_OK);
   });
 
@@ -56,7 +56,7 @@ describe("the command line", function () {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  it("without a verb shows its help and exits with 2; with --help exits with 0", async () => {
+  it("shows its help and exits with 2 without a verb, with 0 for --help", async () => {
     const [bare, help] = await Promise.all([pipeline([]), pipeline(["--help"])]);
     assert.equal(bare.code, 2);
     assert.match(bare.stderr, /Usage: pipeline/);
@@ -64,7 +64,7 @@ describe("the command line", function () {
     assert.match(help.stdout, /Examples:/);
   });
 
-  it("every verb's help has an example", async () => {
+  it("has an example in every verb's help", async () => {
     const { stdout } = await pipeline(["--help"]);
     const verbs = [...stdout.matchAll(/^ {2}([a-z]+) (?:\[|<|\s)/gm)]
       .map(([, verb = ""]) => verb)
@@ -78,7 +78,7 @@ describe("the command line", function () {
     }
   });
 
-  it("a misspelt verb or option exits with 2 and names the nearest", async () => {
+  it("exits with 2 on a misspelt verb or option and suggests the closest", async () => {
     const [verb, option] = await Promise.all([
       pipeline(["validte"]),
       pipeline(["graph", "--fromat", "dot", fine]),
@@ -89,23 +89,23 @@ describe("the command line", function () {
     assert.match(option.stderr, /Did you mean --format\?/);
   });
 
-  it("validate says what is fine, and what is not with place and exit code 2", async () => {
+  it("reports valid files, and mistakes with their place and exit code 2, in validate", async () => {
     const [good, bad] = await Promise.all([
       pipeline(["validate", fine]),
       pipeline(["validate", fine, wrong]),
     ]);
-    const missing = `warning: ${fine}:2:11: file: ${join(folder, "a.mp4")} is not here\n`;
-    assert.deepEqual(good, { code: 0, stdout: `${fine}: fine, 6 components\n`, stderr: missing });
+    const missing = `warning: ${fine}:2:11: file: ${join(folder, "a.mp4")} not found\n`;
+    assert.deepEqual(good, { code: 0, stdout: `${fine}: ok, 6 components\n`, stderr: missing });
     assert.ok(bad.stderr.startsWith(missing));
     assert.equal(bad.code, 2);
-    assert.equal(bad.stdout, `${fine}: fine, 6 components\n`);
+    assert.equal(bad.stdout, `${fine}: ok, 6 components\n`);
     assert.match(
       bad.stderr,
       /\n.*wrong\.yaml:3:21: unknown operator `detcet`; did you mean `detect`\? \(allowed: .*\)\n$/,
     );
   });
 
-  it("validate --json gives one list", async () => {
+  it("prints one list with validate --json", async () => {
     const { code, stdout, stderr } = await pipeline(["validate", "--json", fine, wrong]);
     assert.equal(code, 2);
     assert.equal(stderr, "");
@@ -116,7 +116,7 @@ describe("the command line", function () {
     assert.equal(second?.errors.length, 1);
   });
 
-  it("ends with 1 where there is no ffmpeg: no new try would find a camera", async () => {
+  it("exits with 1 without ffmpeg, since retrying a camera would not help", async () => {
     const camera = join(folder, "camera.yaml");
     writeFileSync(camera, FINE.replace("type: file, path: a.mp4", "type: rtsp, url: rtsp://127.0.0.1:1/x"));
     const { code, stderr } = await pipeline(["run", camera], { EKSPRESI_FFMPEG: "/nowhere/ffmpeg" });
@@ -125,7 +125,7 @@ describe("the command line", function () {
     assert.doesNotMatch(stderr, /trying again/);
   });
 
-  it("run --json tells no password of an address, nor does DEBUG", async () => {
+  it("never logs the password of a URL, even with --json and DEBUG", async () => {
     const path = "sources.0.path=http://ann:geheim@127.0.0.1:1/none.mp4";
     const { code, stderr } = await pipeline(["run", fine, "--set", path, "--json"], { DEBUG: "1" });
     assert.equal(code, 1);
@@ -134,7 +134,7 @@ describe("the command line", function () {
     assert.doesNotMatch(stderr, /geheim/);
   });
 
-  it("shows a stack only where DEBUG is set", async () => {
+  it("shows a stack only if DEBUG is set", async () => {
     const [plain, debug] = await Promise.all([
       pipeline(["validate", wrong]),
       pipeline(["validate", wrong], { DEBUG: "1" }),
@@ -143,7 +143,7 @@ describe("the command line", function () {
     assert.match(debug.stderr, /\n\s+at /);
   });
 
-  it("graph prints Mermaid, dot, and what --set makes of the file", async () => {
+  it("prints a graph as Mermaid and dot, and applies --set", async () => {
     const [mermaid, dot] = await Promise.all([
       pipeline(["graph", fine]),
       pipeline(["graph", fine, "--format", "dot", "--set", "name=lobby"]),
@@ -152,7 +152,7 @@ describe("the command line", function () {
     assert.match(dot.stdout, /^digraph "lobby" \{\n/);
   });
 
-  it("schema prints what is kept in schema/", async () => {
+  it("prints the same schema as in schema/", async () => {
     const { stdout } = await pipeline(["schema"]);
     const { properties } = JSON.parse(stdout) as { properties: Record<string, unknown> };
     assert.deepEqual(Object.keys(properties), [
@@ -166,7 +166,7 @@ describe("the command line", function () {
     ]);
   });
 
-  it("ends quietly when its reader has gone", async () => {
+  it("ends silently when the reader closes the pipe", async () => {
     const child = spawn(process.execPath, [MAIN, "schema"], { stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.destroy();
     let stderr = "";
@@ -178,7 +178,7 @@ describe("the command line", function () {
     assert.equal(code, 0);
   });
 
-  it("doctor exits with 1 when something is missing that nothing runs without", async () => {
+  it("exits with 1 if doctor finds something essential missing", async () => {
     const { code, stdout } = await pipeline(["doctor"], {
       EKSPRESI_FFMPEG: join(folder, "none"),
       NATS_URL: "nats://127.0.0.1:1",
@@ -187,7 +187,7 @@ describe("the command line", function () {
     assert.match(stdout, /^MISSING {2}ffmpeg: .*\n {9}-> install it \(apt install ffmpeg, /m);
   });
 
-  it("colours nothing for a pipe unless told to", async () => {
+  it("writes no colours to a pipe unless told to", async () => {
     const [plain, forced] = await Promise.all([
       pipeline(["doctor"], { NATS_URL: "nats://127.0.0.1:1" }),
       pipeline(["doctor"], { NATS_URL: "nats://127.0.0.1:1", FORCE_COLOR: "1" }),

@@ -35,7 +35,7 @@ describe("pipeline run --metrics", function () {
     return { child, ended, said: () => stderr };
   }
 
-  it("tells what it waits for, then that it is ready, counts frames, and ends with the run", async () => {
+  it("reports what it is waiting for, then readiness, counts frames, and ends with the run", async () => {
     const { child, ended, said } = start("0");
     const until = async <T>(ask: () => T | undefined | Promise<T | undefined>): Promise<T> => {
       for (;;) {
@@ -60,9 +60,9 @@ describe("pipeline run --metrics", function () {
     assert.equal(await ended, 0, said());
   });
 
-  it("an address that is none is a mistake of usage", async () => {
+  it("rejects an invalid address as wrong usage", async () => {
     const wrong = start("lobby");
     assert.equal(await wrong.ended, 2);
-    assert.match(wrong.said(), /--metrics lobby: this is no \[host:\]port/);
+    assert.match(wrong.said(), /--metrics lobby: must be \[host:\]port/);
   });
 });

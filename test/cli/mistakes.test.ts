@@ -8,30 +8,30 @@ import { RECORDING } from "../support/pictures.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
-/** What a pipeline file gets wrong, one line a component, and what is said of it. */
+/** Mistakes in a pipeline file, one component per line, and the expected message. */
 const MISTAKES: [
   name: string,
   lines: { source?: string; detect?: string; classify?: string; sink?: string },
   says: RegExp,
 ][] = [
   [
-    "a model there is not",
+    "an unknown model",
     { classify: "model: fer2013-smal" },
     /^p\.yaml:5:\d+: classify: model fer2013-smal: not found; use fer2013-small, or the path of /,
   ],
   [
-    "a folder that is no model",
+    "a folder that is not a model",
     { classify: "model: ./empty" },
     /^p\.yaml:5:5: model \S*\/empty: it has no card\.json; give /,
   ],
   ["a file that is no model", { classify: "model: ./p.yaml" }, /^p\.yaml:5:5: model \S*\/p\.yaml: /],
   [
-    "a cascade there is not",
+    "an unknown cascade",
     { detect: "cascade: frontal" },
     /^p\.yaml:4:\d+: detect: cascade `frontal` not found; allowed: /,
   ],
   [
-    "a cascade file there is not",
+    "a missing cascade file",
     { detect: "cascade: ./none.xml" },
     /^p\.yaml:4:5: cascade .*none\.xml: no such file; give /,
   ],
@@ -52,12 +52,12 @@ const MISTAKES: [
     /^p\.yaml:8:9: jsonl: .* cannot be written: a part of its path is a file$/,
   ],
   [
-    "an end before its begin",
+    "an end before its start",
     { source: `type: file, path: ${RECORDING}, from: 9s, to: 2s` },
     /^p\.yaml:2:\d+: file: `to` \(2000 ms\) must be after `from` \(9000 ms\)$/,
   ],
   [
-    "a most below the least",
+    "a maximum below the minimum",
     { detect: "minSize: 200px, maxSize: 50px" },
     /^p\.yaml:4:\d+: detect: `maxSize` must be at least `minSize`$/,
   ],
@@ -67,24 +67,24 @@ const MISTAKES: [
     /^p\.yaml:5:\d+: classify: `precision: int8` is for `engine: onnx` with `provider: cpu`; remove /,
   ],
   [
-    "an address of another kind, with a password",
+    "a URL of another kind, with a password",
     { source: "type: rtsp, url: 'http://me:hunter2@door/1'" },
-    /^p\.yaml:2:\d+: rtsp: `url` is "http:\/\/me:\*\*\*@door\/1"; it is written as in rtsp:/,
+    /^p\.yaml:2:\d+: rtsp: `url` is "http:\/\/me:\*\*\*@door\/1"; it must have a form such as rtsp:/,
   ],
   [
-    "a server's address that is none",
+    "an invalid server address",
     { sink: "type: nats, url: 'htp://me:hunter2@door:1'" },
-    /^p\.yaml:8:28: nats: htp:\/\/me:\*\*\*@door:1: `htp:\/\/` is no address /,
+    /^p\.yaml:8:28: nats: htp:\/\/me:\*\*\*@door:1: `htp:\/\/` is not a NATS address/,
   ],
   [
-    "an address whose scheme is misspelt, with a password",
+    "a URL with a misspelt scheme and a password",
     { source: "type: rtsp, url: 'rtsp//me:hunter2@door'" },
-    /^p\.yaml:2:\d+: rtsp: `url` is "rtsp\/\/me:\*\*\*@door"; it is written as in rtsp:/,
+    /^p\.yaml:2:\d+: rtsp: `url` is "rtsp\/\/me:\*\*\*@door"; it must have a form such as rtsp:/,
   ],
   [
     "two ways to log in",
     { sink: "type: nats, nkey: a.nk, token: hunter2" },
-    /^p\.yaml:8:\d+: nats: NATS: token and nkey are given; a login is one of them$/,
+    /^p\.yaml:8:\d+: nats: NATS: token and nkey cannot be combined; give one login method$/,
   ],
   [
     "a token that is too short",
@@ -102,28 +102,28 @@ const MISTAKES: [
     /^p\.yaml:8:\d+: jsonl: `rotate` must not be 0/,
   ],
   [
-    "a scan without an end",
+    "an endless scan",
     { detect: "scaleFactor: 1.0000001" },
     /^p\.yaml:4:\d+: detect: `scaleFactor` is 1\.0000001; it must be >= 1\.01/,
   ],
   [
-    "a number that is none",
+    "not a number",
     { detect: "every: .nan" },
     /^p\.yaml:4:\d+: detect: `every` is NaN; it must be a whole number$/,
   ],
   [
-    "no pictures a second",
+    "no frames per second",
     { source: `type: images, path: ., fps: 0` },
     /^p\.yaml:2:\d+: images: `fps` is 0; it must be /,
   ],
   [
-    "a field there is not in the name of a file",
+    "an unknown field in a file name",
     { sink: "type: video, path: 'out/{camera}.mp4'" },
-    /^p\.yaml:8:\d+: video: .*there is no field \{camera\}; allowed: \{source\}$/,
+    /^p\.yaml:8:\d+: video: .*unknown field \{camera\}; allowed: \{source\}$/,
   ],
 ];
 
-describe("what a pipeline file gets wrong", function () {
+describe("mistakes in a pipeline file", function () {
   this.timeout(60_000);
   let folder: string;
   before(() => {
@@ -138,7 +138,7 @@ describe("what a pipeline file gets wrong", function () {
     { source, detect = "minSize: 20%", classify = "batch: { size: 8 }", sink },
     says,
   ] of MISTAKES)
-    it(`${name}: run tells the place and the way out in one line, and exits with 2`, () => {
+    it(`are reported by run in one line with place and remedy, and exit code 2: ${name}`, () => {
       const yaml = `version: 1
 sources: [{ ${source ?? `type: file, path: ${RECORDING}, to: 1s`} }]
 operators:
@@ -159,7 +159,7 @@ sinks: [{ ${sink ?? "type: console"} }]
       assert.doesNotMatch(stderr + stdout, /hunter2/);
     });
 
-  it("--json tells it as a line of JSON", () => {
+  it("are reported as a line of JSON with --json", () => {
     const { status, stderr } = spawnSync(process.execPath, [MAIN, "run", "nosuch.yaml", "--json"], {
       encoding: "utf8",
     });
@@ -169,28 +169,28 @@ sinks: [{ ${sink ?? "type: console"} }]
     assert.match(message ?? "", /^nosuch\.yaml: .*no such file/);
   });
 
-  it("is told of misspelt commands, settings, and folders, before anything is done", () => {
+  it("are reported, like misspelt commands, settings and folders, before anything is done", () => {
     for (const [args, says] of [
       [
         ["run", "pipelines/webcam.yaml"],
-        /^pipelines\/webcam\.yaml: no such file; Ekspresi's own is \.\.\/.*\/pipelines\/webcam\.yaml$/m,
+        /^pipelines\/webcam\.yaml: no such file; the shipped one is \.\.\/.*\/pipelines\/webcam\.yaml$/m,
       ],
-      [["help", "rnu"], /^pipeline: there is no command `rnu`; did you mean `run`\?/],
-      [["help", "models", "chek"], /^models: there is no command `chek`; did you mean `check`\?/],
-      [["models", "chek"], /^models: there is no command `chek`; did you mean `check`\?/],
-      [["jobs", "canel", "x"], /^jobs: there is no command `canel`; did you mean `cancel`\?/],
+      [["help", "rnu"], /^pipeline: unknown command `rnu`; did you mean `run`\?/],
+      [["help", "models", "chek"], /^models: unknown command `chek`; did you mean `check`\?/],
+      [["models", "chek"], /^models: unknown command `chek`; did you mean `check`\?/],
+      [["jobs", "canel", "x"], /^jobs: unknown command `canel`; did you mean `cancel`\?/],
       [
         ["validate", "p.yaml", "--set", "sources.0.__proto__.x=1"],
-        /^--set sources\.0\.__proto__\.x: there is no /,
+        /^--set sources\.0\.__proto__\.x: `__proto__` is not allowed/,
       ],
       [
         ["worker", "--read", "nowhere"],
-        /^--read nowhere: there is no such folder; make it or leave it out$/m,
+        /^--read nowhere: folder not found; create it or remove the option$/m,
       ],
-      [["worker", "--folder", "text.xml"], /^--folder text\.xml: it is a file; name a folder$/m],
+      [["worker", "--folder", "text.xml"], /^--folder text\.xml: it is a file; give a folder$/m],
       [
         ["annotate", RECORDING, "-o", "empty"],
-        /^--output empty: it is a folder; name a file, or give --out-dir$/m,
+        /^--output empty: it is a folder; give a file name, or use --out-dir$/m,
       ],
     ] as const) {
       const ran = spawnSync(process.execPath, [MAIN, ...args], { cwd: folder, encoding: "utf8" });
@@ -199,7 +199,7 @@ sinks: [{ ${sink ?? "type: console"} }]
     }
   });
 
-  it("is not told of a reader of standard output that has gone, as Windows says it either", () => {
+  it("do not include a closed pipe on standard output, even as reported by Windows", () => {
     const preload = join(folder, "gone.cjs");
     writeFileSync(
       preload,
@@ -213,7 +213,7 @@ sinks: [{ ${sink ?? "type: console"} }]
     assert.deepEqual([status, stderr], [0, ""]);
   });
 
-  it("is told in one line where standard output is full", function () {
+  it("do not hide a full disk on standard output, reported in one line", function () {
     if (!existsSync("/dev/full")) this.skip(); // Linux has it
     const full = openSync("/dev/full", "w");
     const ran = spawnSync(process.execPath, [MAIN, "schema"], {
@@ -221,16 +221,16 @@ sinks: [{ ${sink ?? "type: console"} }]
       encoding: "utf8",
     });
     closeSync(full);
-    assert.equal(ran.stderr, "standard output cannot be written: the disk is full\n");
+    assert.equal(ran.stderr, "cannot write to standard output: the disk is full\n");
     assert.equal(ran.status, 1);
   });
 
-  it("is told of flags of the other kind of worker, before any server is looked for", () => {
+  it("are reported, like flags of the other kind of worker, before connecting to a server", () => {
     for (const [args, says] of [
-      [["--model", "mine"], /^--model is for a worker that runs models; give --inference too/],
+      [["--model", "mine"], /^--model only applies to workers that run models; add --inference/],
       [
         ["--inference", "--take", "camera"],
-        /^--take is for a worker that takes jobs; leave it or --inference out/,
+        /^--take only applies to workers that take jobs; remove it or --inference/,
       ],
     ] as const) {
       const { status, stderr } = spawnSync(process.execPath, [MAIN, "worker", ...args], { encoding: "utf8" });
@@ -239,7 +239,7 @@ sinks: [{ ${sink ?? "type: console"} }]
     }
   });
 
-  it("is found by validate where the file alone tells it: names of models and cascades too", () => {
+  it("are found by validate if the file alone shows them, including names of models and cascades", () => {
     const yaml = `version: 1
 sources: [{ type: file, path: not-here-yet.mp4 }]
 operators:
@@ -258,7 +258,7 @@ sinks: [{ type: console }]
     assert.match(stderr, /^p\.yaml:4:\d+: detect: .*\np\.yaml:6:\d+: classify: .*\n$/);
   });
 
-  it("is a warning where an option does nothing beside another", () => {
+  it("are only a warning if an option has no effect next to another", () => {
     const yaml = `version: 1
 sources: [{ type: file, path: ${RECORDING}, to: 300ms }]
 operators: [{ type: detect }, { type: track }, { type: classify }, { type: smooth, window: 2s }, { type: events }]
@@ -275,7 +275,7 @@ sinks: [{ type: jsonl, path: '-', fsync: always }]
     });
     assert.match(
       said[0]?.join("\n") ?? "",
-      /^warning: p\.yaml:3:\d+: smooth: `window` does nothing without `method: vote`.*\nwarning: p\.yaml:4:\d+: jsonl: `fsync` does nothing with standard output$/,
+      /^warning: p\.yaml:3:\d+: smooth: `window` has no effect without `method: vote`.*\nwarning: p\.yaml:4:\d+: jsonl: `fsync` has no effect with standard output$/,
     );
     assert.deepEqual(said[1], said[0]);
   });

@@ -15,7 +15,7 @@ describe("pipeline models", function () {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  it("exports a model for TensorFlow.js: a folder that is a model itself", async () => {
+  it("exports a model for TensorFlow.js as a folder that is itself a model", async () => {
     const out = join(folder, "out");
     const made = await pipeline("models", "export", "fer2013-small", "--format", "tfjs", "-o", out);
     assert.equal(made.code, 0, made.err);
@@ -30,12 +30,12 @@ describe("pipeline models", function () {
     );
     const checked = await pipeline("models", "check", out);
     assert.equal(checked.code, 0, checked.err);
-    assert.match(checked.out, /fine, 2 files, runs on tfjs /);
+    assert.match(checked.out, /ok, 2 files, runs on tfjs /);
   });
 
-  it("shows a card in words: where it came from, and nothing that is nothing", async () => {
+  it("shows a card as text, with its origin and without empty facts", async () => {
     const { out } = await pipeline("models", "show", "fer2013-small");
-    assert.match(out, /^input {7}48x48 grey, pixels brought to -1\.\.1$/m);
+    assert.match(out, /^input {7}48x48 grey, pixels scaled to -1\.\.1$/m);
     assert.doesNotMatch(out, /^face/m);
     assert.match(out, /^data {8}FER-2013 Training, /m);
     assert.match(out, /^epochs {6}61\nseed {8}1$/m);
@@ -49,7 +49,7 @@ describe("pipeline models", function () {
     const own = (await pipeline("models", "show", model)).out;
     assert.match(own, /^face {8}10 % of the box added on each side, moved up by 5 % of its height$/m);
     assert.match(own, /^from {8}fer2013-small\ndata {8}faces\nepochs {6}3\nseed {8}7$/m);
-    assert.match(own, /^unmeasured {2}the file in 8 bits; /m);
+    assert.match(own, /^unmeasured {2}the 8-bit file; /m);
   });
 
   it("exports a checked copy of the ONNX file", async () => {
@@ -58,10 +58,10 @@ describe("pipeline models", function () {
     assert.equal((await pipeline("models", "export", model, "--format", "onnx", "-o", out)).code, 0);
     assert.deepEqual((await readdir(out)).sort(), ["card.json", "model.onnx"]);
     assert.deepEqual(await readFile(join(out, "model.onnx")), await readFile(join(model, "model.onnx")));
-    assert.match((await pipeline("models", "check", out)).out, /fine, 1 file, runs on onnx cpu/);
+    assert.match((await pipeline("models", "check", out)).out, /ok, 1 file, runs on onnx cpu/);
   });
 
-  it("adds a file in 8 bits, which can then be measured", async () => {
+  it("adds an 8-bit file, which can then be measured", async () => {
     const pixels = (row: number) => Array.from({ length: 2304 }, (_, i) => (i * (row + 3)) % 256).join(" ");
     const rows = Array.from(
       { length: 40 },
@@ -72,13 +72,13 @@ describe("pipeline models", function () {
     const out = join(folder, "small");
     const made = await pipeline("models", "quantize", "fer2013-small", "--data", data, "-o", out);
     assert.equal(made.code, 0, made.err);
-    assert.match(made.out, /model\.int8\.onnx, 2\d % of the model's size, calibrated on 30 pictures/);
+    assert.match(made.out, /model\.int8\.onnx, 2\d % of the model's size, calibrated on 30 images/);
     assert.match(
       (await pipeline("models", "check", out)).out,
-      /fine, 2 files, runs on onnx cpu; on onnx cpu, 8 bits\n$/,
+      /ok, 2 files, runs on onnx cpu; onnx cpu, 8 bits\n$/,
     );
     const measured = await pipeline("evaluate", out, "--data", data, "--precision", "int8", "--card");
-    assert.match(measured.out, /10 pictures of PublicTest, run by onnx cpu, 8 bits/);
+    assert.match(measured.out, /10 images of PublicTest, run on onnx cpu, 8 bits/);
     const card = JSON.parse(await readFile(join(out, "card.json"), "utf8")) as ModelCard;
     assert.equal(card.metrics.at(-1)?.precision, "int8");
     const none = await pipeline(
@@ -93,10 +93,10 @@ describe("pipeline models", function () {
       "0",
     );
     assert.equal(none.code, 2);
-    assert.match(none.err, /--pictures 0: give a whole number of at least 1/);
+    assert.match(none.err, /--pictures 0: must be a whole number of at least 1/);
   });
 
-  it("adds a format to the model's own folder, and replaces no other model without --force", async () => {
+  it("adds a format to the model's own folder, and replaces another model only with --force", async () => {
     const kinds = async (at: string) =>
       (JSON.parse(await readFile(join(at, "card.json"), "utf8")) as ModelCard).files.map(({ kind }) => kind);
     const own = join(folder, "own");
@@ -105,7 +105,7 @@ describe("pipeline models", function () {
     const added = await pipeline("models", "export", own, "--format", "tfjs", "-o", `${own}/.`);
     assert.equal(added.code, 0, added.err);
     assert.deepEqual(await kinds(own), ["onnx", "onnx-int8", "tfjs", "tfjs-weights"]);
-    assert.match((await pipeline("models", "check", own)).out, /fine, 4 files/);
+    assert.match((await pipeline("models", "check", own)).out, /ok, 4 files/);
     const tiny = await writeTinyModel(join(folder, "tiny"));
     const card = await readFile(join(tiny, "card.json"), "utf8");
     for (const args of [onnx, ["quantize", "fer2013-small", "--data", "nosuch.csv", "-o"]]) {
@@ -113,7 +113,7 @@ describe("pipeline models", function () {
       assert.equal(code, 2);
       assert.equal(
         err,
-        `--out ${tiny}: it holds another model; replace that by --force, or name another folder\n`,
+        `--out ${tiny}: the folder holds another model; replace it with --force, or choose another folder\n`,
       );
     }
     assert.equal(await readFile(join(tiny, "card.json"), "utf8"), card);
@@ -121,7 +121,7 @@ describe("pipeline models", function () {
     assert.deepEqual(await kinds(tiny), ["onnx", "onnx-int8"]);
   });
 
-  it("refuses another format, and a model that is not what its card says, in one line", async () => {
+  it("rejects an unknown format, and a model that contradicts its card, in one line", async () => {
     const odd = await pipeline("models", "export", "fer2013-small", "--format", "h5", "-o", folder);
     assert.equal(odd.code, 2);
     assert.match(odd.err, /Allowed choices are onnx, tfjs/);
@@ -133,7 +133,7 @@ describe("pipeline models", function () {
     assert.match(wrong.err, /^model tiny: [^\n]+its hash differs[^\n]*\n$/);
   });
 
-  it("checks each form that a model comes in, not only the first", async () => {
+  it("checks each format of a model, not only the first", async () => {
     const broken = Buffer.from("no graph");
     const sha256 = createHash("sha256").update(broken).digest("hex");
     for (const kind of ["onnx-int8", "tfjs"] as const) {
@@ -149,7 +149,7 @@ describe("pipeline models", function () {
     }
   });
 
-  it("lets a hostile card do nothing to the terminal", async () => {
+  it("does not let a hostile card control the terminal", async () => {
     const model = await writeTinyModel(join(folder, "tiny"), undefined, (card) => {
       card.summary = "\u001b[2J\u001b]0;title\u0007 \u009b31m";
     });
@@ -158,7 +158,7 @@ describe("pipeline models", function () {
     assert.match(out, /\ufffd\[2J/);
   });
 
-  it("exits with 2 for a model that is not there, and with 1 for one that is damaged", async () => {
+  it("exits with 2 for a missing model, and with 1 for a damaged one", async () => {
     const damaged = await writeTinyModel(join(folder, "tiny"), undefined, (card) => {
       card.files = (card.files as object[]).map((file) => ({ ...file, bytes: 7 }));
     });
@@ -179,7 +179,7 @@ describe("pipeline models", function () {
       [
         ["quantize", "fer2013-small", "--data", "nosuch.csv", "-o", join(damaged, "card.json")],
         2,
-        /^--out .*card\.json: it is a file; name a folder\n$/,
+        /^--out .*card\.json: it is a file; give a folder\n$/,
       ],
     ] as const) {
       const told = await pipeline("models", ...args);

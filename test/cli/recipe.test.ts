@@ -28,18 +28,18 @@ describe("a recipe's paths", () => {
     assert.equal(teacher?.model, resolve(folder, "../large"));
   });
 
-  it("are relative to the working directory where --set gives them", async () => {
+  it("are relative to the working directory if given with --set", async () => {
     const { data } = await loadRecipe(file, ["data.path=faces", "data.ferplus.path=/votes.csv"]);
     assert.equal(data.path, resolve("faces"));
     assert.equal(data.ferplus?.path, "/votes.csv");
   });
 
-  it("leave the name of a model that comes along", async () => {
+  it("leave the name of a shipped model unchanged", async () => {
     assert.equal((await loadRecipe(file, ["from=fer2013-small"])).from, "fer2013-small");
     assert.equal((await loadRecipe(file, ["teacher.model=fer2013-small"])).teacher?.model, "fer2013-small");
   });
 
-  it("name no model that does not come along", async () => {
+  it("are rejected if they name a model that is not shipped", async () => {
     const wrong = join(folder, "wrong.yaml");
     await writeFile(wrong, "name: mine\nfrom: fer2013-smal\ndata: { path: faces }\n");
     await assert.rejects(loadRecipe(wrong, []), {
@@ -72,7 +72,7 @@ describe("the files in docs/training.md", () => {
     assert.deepEqual([recipes.length, pipelines.length], [1, 1]);
   });
 
-  it("are sweeps of that recipe, whose every value it takes", async () => {
+  it("are sweeps of that recipe, which accepts all their values", async () => {
     const methods = [];
     for (const yaml of sweeps) {
       const file = join(folder, "sweep.yaml");

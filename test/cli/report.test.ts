@@ -48,13 +48,13 @@ describe("pipeline report", function () {
     child.stderr.on("data", (chunk: Buffer) => {
       stderr += chunk.toString();
     });
-    child.stdin.on("error", () => {}); // it may not be read
+    child.stdin.on("error", () => {}); // it may never be read
     child.stdin.end(input);
     const [code] = (await once(child, "close")) as [number];
     return { code, stdout, stderr };
   }
 
-  it("writes what the name asks for, and to standard output where there is none", async () => {
+  it("picks the format by file name, and writes to standard output without one", async () => {
     for (const [name, begin] of [
       ["page.html", "<!doctype html>"],
       ["text.md", "# Lobby"],
@@ -79,15 +79,15 @@ describe("pipeline report", function () {
     assert.match(pattern.stdout, /^4 events, 2 tracks/m);
   });
 
-  it("names lines that are no events, counts them, and goes on; with none at all fails", async () => {
+  it("reports, counts and skips lines that are not events, and fails if there are no events at all", async () => {
     writeFileSync(join(folder, "cut.jsonl"), `${lineOf(1)}no\n${lineOf(2)}${lineOf(3).slice(0, 40)}`);
     const { code, stdout, stderr } = await report(["cut.jsonl", "--format", "md"]);
     assert.equal(code, 0);
     assert.match(
       stderr,
-      /^cut\.jsonl:2: passed over: not JSON.*\ncut\.jsonl:4: passed over: .*\n2 events; 2 lines passed over\n$/,
+      /^cut\.jsonl:2: skipped: not JSON.*\ncut\.jsonl:4: skipped: .*\n2 events; 2 lines skipped\n$/,
     );
-    assert.match(stdout, /2 lines passed over: no events/);
+    assert.match(stdout, /2 lines skipped: not events/);
     writeFileSync(join(folder, "many.jsonl"), `${lineOf(1)}${"{}\n".repeat(1000)}`);
     assert.equal((await report(["many.jsonl", "-o", "a.md"])).stderr.trim().split("\n").length, 5 + 1 + 1);
     writeFileSync(join(folder, "notes.txt"), "dear diary\n");
@@ -95,12 +95,12 @@ describe("pipeline report", function () {
     assert.equal(none.code, 1);
     assert.match(
       none.stderr,
-      /^notes\.txt: no emotion event in 1 line \(the first: not JSON[^\n]*\); a `jsonl` sink writes such files\n$/,
+      /^notes\.txt: no emotion events in 1 line \(the first: not JSON[^\n]*\); give a file written by a `jsonl` sink\n$/,
     );
     assert(!existsSync(join(folder, "none.html")));
   });
 
-  it("tells recordings of the same name apart by their folders", async () => {
+  it("distinguishes recordings of the same name by their folders", async () => {
     for (const [folderName, day] of [
       ["mon", 5],
       ["tue", 6],
@@ -116,21 +116,21 @@ describe("pipeline report", function () {
     assert.match(stdout, /^\| tue\/door door \| 2 \| 1 \|/m);
   });
 
-  it("says how many events have probabilities without a column", async () => {
+  it("reports how many events have probabilities without a column", async () => {
     const other = lineOf(2, { probabilities: { contempt: 1 } });
     const { code, stderr } = await report(["-", "-q", "--format", "csv"], lineOf(1) + other + other);
     assert.equal(code, 0);
-    assert.match(stderr, /^2 events with probabilities that have no column: .*\n$/);
+    assert.match(stderr, /^2 events with probabilities that have no column; .*\n$/);
   });
 
-  it("says what is wrong with the usage in one line, and exits with 2", async () => {
+  it("reports wrong usage in one line and exits with 2", async () => {
     for (const [args, message] of [
-      [["nothing.jsonl"], /nothing\.jsonl: there is no such file/],
+      [["nothing.jsonl"], /nothing\.jsonl: no such file/],
       [["*.log"], /\*\.log: no file matches/],
-      [["."], /is a folder; '\.\/\*\.jsonl' names the files in it/],
-      [["lobby.jsonl", "-o", "a.pdf"], /a\.pdf: the name must end in \.html, \.md or \.csv/],
-      [["lobby.jsonl", "-o", "lobby.jsonl", "--format", "md"], /the report would replace it/],
-      [["-", "-"], /standard input can be read once only/],
+      [["."], /it is a folder; give '\.\/\*\.jsonl' for the files in it/],
+      [["lobby.jsonl", "-o", "a.pdf"], /a\.pdf: unknown extension; use \.html, \.md or \.csv/],
+      [["lobby.jsonl", "-o", "lobby.jsonl", "--format", "md"], /the report would overwrite its input/],
+      [["-", "-"], /standard input can only be read once/],
     ] as const) {
       const { code, stderr } = await report(args);
       assert.equal(code, 2, stderr);
@@ -139,7 +139,7 @@ describe("pipeline report", function () {
     }
   });
 
-  it("ends without a word when its reader has gone", async () => {
+  it("ends silently when the reader closes the pipe", async () => {
     writeFileSync(join(folder, "long.jsonl"), lineOf(1).repeat(20_000));
     const child = start("long.jsonl", "--format", "csv", "-q");
     let stderr = "";
@@ -151,7 +151,7 @@ describe("pipeline report", function () {
     assert.deepEqual([code, stderr], [0, ""]);
   });
 
-  it("stopped by Ctrl-C writes nothing and exits with 130", async () => {
+  it("writes nothing and exits with 130 when stopped by Ctrl-C", async () => {
     const child = start("-", "-o", "page.html");
     child.stdin.on("error", () => {});
     child.stdin.write(lineOf(1));
@@ -163,7 +163,7 @@ describe("pipeline report", function () {
     assert.deepEqual(readdirSync(folder), ["lobby.jsonl"]);
   });
 
-  it("on a full disk says so in one line, exits with 1, and leaves nothing", async function () {
+  it("reports a full disk in one line, exits with 1, and leaves nothing behind", async function () {
     const small = join(folder, "small");
     mkdirSync(small);
     if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=4k", "tmpfs", small]).status !== 0) this.skip(); // needs root

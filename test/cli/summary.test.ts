@@ -11,7 +11,7 @@ function ended(id: string, decoded: number, mediaTimeMs: number, seconds: number
 describe("the summary of a run", () => {
   const run = { errors: [], sinks: [], events: 2, peakRssBytes: 2 ** 27 };
 
-  it("divides by each source's own time, and says what it counts", () => {
+  it("computes rates from each source's own time, and names what it counts", () => {
     const sources = [ended("lobby", 1000, 40_000, 10), ended("again", 75, 3_000, 0.5)];
     assert.deepEqual(
       summaryLines({ ...run, sources, faces: 1537, tracks: 1, seconds: 10 })
@@ -20,12 +20,12 @@ describe("the summary of a run", () => {
       [
         "lobby: 1,000 frames, 0:40 of media (100 fps, 4.0x real time)",
         "again: 75 frames, 0:03 of media (150 fps, 6.0x real time)",
-        "1,537 detections of 1 face, 2 events, 10.0 s, 128 MB at most",
+        "1,537 detections of 1 face, 2 events, 10.0 s, peak memory 128 MB",
       ],
     );
   });
 
-  it("says nothing of faces that nobody followed", () => {
+  it("does not mention faces if nothing tracked them", () => {
     const text = summaryLines({ ...run, sources: [], faces: 1, seconds: 1 });
     assert.match(text, /^1 detection, 2 events, /);
   });

@@ -56,14 +56,14 @@ describe("pipeline sweep", function () {
       key === "seconds" ? 0 : value,
     );
 
-  it("killed at random moments and resumed ends in the same figures", async () => {
+  it("ends with identical results when killed at random moments and resumed", async () => {
     const whole = await start(sweepFile(), "--out", join(folder, "whole")).ended;
     assert.equal(whole.code, 0, whole.err);
     assert.match(whole.err, /1-seed-1 {2}done {2}validation accuracy/);
     const out = join(folder, "killed");
     const checkpoint = (run: string) => join(out, "runs", run, "checkpoint.bin");
     let killed = 0;
-    // Once right at the start, once in each run; then as often as chance wants.
+    // Once right at the start, once in each run; after that at random.
     for (const begun of [out, checkpoint("1-seed-1"), checkpoint("2-seed-2")]) {
       const { child, ended } = start(sweepFile(), "--out", out, ...(killed > 0 ? ["--resume"] : []));
       let over = false;
@@ -82,20 +82,20 @@ describe("pipeline sweep", function () {
     assert.match(await readFile(join(out, "report.html"), "utf8"), /<h1>Sweep two<\/h1>/);
   });
 
-  it("saves and stops on SIGINT with exit code 0, and refuses to begin again over it", async () => {
+  it("saves and stops on SIGINT with exit code 0, and refuses to overwrite it", async () => {
     const out = join(folder, "stopped");
     const { child, ended } = start(sweepFile(), "--out", out);
     while (!existsSync(join(out, "sweep.json"))) await wait(5);
     child.kill("SIGINT");
     const { code, err } = await ended;
     assert.equal(code, 0, err);
-    assert.match(err, /saved in .*; the same command with --resume goes on/);
+    assert.match(err, /saved in .*; resume with --resume/);
     const again = await start(sweepFile(), "--out", out).ended;
     assert.equal(again.code, 2);
-    assert.match(again.err, /holds a sweep already; go on with it by --resume/);
+    assert.match(again.err, /already holds a sweep; resume it with --resume/);
   });
 
-  it("says in one line which value the recipe cannot have, before anything runs", async () => {
+  it("reports in one line which value the recipe does not accept, before anything runs", async () => {
     await writeFile(
       join(folder, "odd.yaml"),
       "name: odd\nrecipe: recipe.yaml\nmethod: grid\nparameters: { batch: [4, -1] }\n",
@@ -106,7 +106,7 @@ describe("pipeline sweep", function () {
     assert.ok(!existsSync(join(folder, "odd")));
   });
 
-  it("exits with 1 where no run could be trained to its end, and names no model", async () => {
+  it("exits with 1 if no run completes its training, and names no model", async () => {
     await writeFile(
       join(folder, "failing.yaml"),
       "name: failing\nrecipe: recipe.yaml\nmethod: grid\nparameters: { optimiser.rate: [1.0e+30] }\n",
@@ -117,12 +117,12 @@ describe("pipeline sweep", function () {
       assert.equal(code, 1);
       assert.match(err, /1-1e-30 {2}failed {2}the (validation )?loss is no longer a number/);
       assert.ok(
-        err.endsWith(`\nnone of the runs could be trained to its end; why is told in ${out}/report.html\n`),
+        err.endsWith(`\nnone of the runs completed its training; see ${out}/report.html for the reasons\n`),
       );
     }
   });
 
-  it("takes paths of a sweep file from its folder", () => {
+  it("resolves paths of a sweep file relative to its folder", () => {
     const settings = { "data.path": "small.csv", "teacher.model": "./m", from: "fer2013-small", batch: 8 };
     assert.deepEqual(settingsOf(settings, "/sweeps"), [
       'data.path="/sweeps/small.csv"',
@@ -132,7 +132,7 @@ describe("pipeline sweep", function () {
     ]);
   });
 
-  it("leaves nothing behind where there is no data, so that the corrected command begins", async () => {
+  it("leaves nothing behind if the data is missing, so that the corrected command can start", async () => {
     const out = join(folder, "corrected");
     const wrong = await start(sweepFile(), "-o", out, "--set", "data.path=nosuch.csv").ended;
     assert.equal(wrong.code, 2, wrong.err);
@@ -142,11 +142,11 @@ describe("pipeline sweep", function () {
     assert.equal(right.code, 0, right.err);
   });
 
-  it("refuses in one line what cannot be, before anything is read", async () => {
+  it("rejects mistakes in one line, before anything is read", async () => {
     for (const [args, says] of [
       [["nosuch.yaml"], /^nosuch\.yaml: no such file; give the path of a sweep file\n$/],
-      [[sweepFile(), "--set", "foo"], /^--set foo: it has no `=`; write e\.g\. --set epochs=30\n$/],
-      [[sweepFile(), "-o", sweepFile()], /^--out .*sweep\.yaml: it is a file; name a folder\n$/],
+      [[sweepFile(), "--set", "foo"], /^--set foo: `=` is missing; write e\.g\. --set epochs=30\n$/],
+      [[sweepFile(), "-o", sweepFile()], /^--out .*sweep\.yaml: it is a file; give a folder\n$/],
       [[sweepFile(), "--set", "from=nosuch"], /^--set from: model nosuch: not found; [^\n]*\n$/],
     ] as const) {
       const { code, err } = await start(...args).ended;
@@ -160,17 +160,17 @@ describe("pipeline sweep", function () {
       String(availableParallelism() + 1),
     );
     assert.equal(code, 2);
-    assert.match(err, /^--threads \d+: it must be a whole number from 1 to \d+, the cores there are\n$/);
+    assert.match(err, /^--threads \d+: must be a whole number from 1 to \d+, the number of cores\n$/);
   });
 });
 
-describe("recipes that ship", () => {
+describe("shipped recipes", () => {
   for (const name of ["fer2013-small", "fer2013-study"])
-    it(`${name} is fine`, async () => {
+    it(`${name} is valid`, async () => {
       assert.match((await loadRecipe(join(RECIPES, `${name}.yaml`), [])).name, /^fer2013-/);
     });
 
-  it("study-sweep tries what the study tried", async () => {
+  it("study-sweep tries the values the study tried", async () => {
     const sweep = await loadSweep(join(RECIPES, "study-sweep.yaml"));
     await loadRecipe(sweep.recipe, []);
     assert.deepEqual(

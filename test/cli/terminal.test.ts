@@ -12,7 +12,7 @@ import { RECORDING } from "../support/pictures.js";
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 describe("fitting", () => {
-  it("gives the first form that fits, colours not counted, else the last", () => {
+  it("returns the first form that fits, ignoring colours, else the last", () => {
     const red = "\u001b[31m12345678\u001b[39m";
     assert.equal(fitting(8, [red, "123"]), red);
     assert.equal(fitting(7, [red, "123"]), "123");
@@ -45,7 +45,7 @@ sinks: [{ type: jsonl, path: e.jsonl }]
     if (folder) rmSync(folder, { recursive: true });
   });
 
-  /** What a run writes to a terminal of that width. */
+  /** What a run writes to a terminal of the given width. */
   async function shown(columns: number, terminal = "xterm", args = `run '${file}'`): Promise<string[]> {
     return stripVTControlCharacters(await raw(columns, terminal, args)).split(/[\r\n]+/);
   }
@@ -62,7 +62,7 @@ sinks: [{ type: jsonl, path: e.jsonl }]
     return text;
   }
 
-  it("shortens its bar where the terminal is narrow, and tells the part that is asked for", async () => {
+  it("shortens its bar on a narrow terminal, and relates progress to the selected part", async () => {
     for (const [columns, widths] of [
       [120, [24]],
       [48, [0, 12]],
@@ -80,13 +80,13 @@ sinks: [{ type: jsonl, path: e.jsonl }]
     }
   });
 
-  it("is left out of a dumb terminal, as colours are", async () => {
+  it("is omitted on a dumb terminal, as are colours", async () => {
     const text = await raw(80, "dumb", `run '${file}'`);
     assert.match(text, /man: 50 frames/);
     assert.equal(text, stripVTControlCharacters(text));
   });
 
-  it("help's paragraphs are wrapped between words", async () => {
+  it("does not affect help, whose paragraphs are wrapped between words", async () => {
     const paragraphs = (lines: readonly string[]) => lines.filter((line) => /^\S/.test(line));
     const wide = paragraphs(await shown(200, "xterm", "run --help"));
     const narrow = paragraphs(await shown(60, "xterm", "run --help"));
@@ -95,7 +95,7 @@ sinks: [{ type: jsonl, path: e.jsonl }]
     assert.equal(narrow.join(" "), wide.join(" "));
   });
 
-  it("is left out where the terminal does not tell its width", async () => {
+  it("is omitted if the terminal's width is unknown", async () => {
     const lines = await shown(0);
     assert.deepEqual(
       lines.filter((line) => line.trim().length === 1),

@@ -21,20 +21,20 @@ describe("pipeline train", function () {
 
   const train = (...args: string[]) => pipeline("train", recipe, "--threads", "1", ...args);
 
-  it("begins anew over an earlier run by --force alone", async () => {
+  it("starts over an earlier run only with --force", async () => {
     const out = at("run");
     const first = await train("-o", out);
     assert.equal(first.code, 0, first.err);
-    assert.match(first.err, /\n1 epoch; the model, of epoch 1 \(lowest validation loss\), is in .*model\n$/);
+    assert.match(first.err, /\n1 epoch; the model of epoch 1 \(lowest validation loss\) is in .*model\n$/);
     const checkpoint = await readFile(join(out, "checkpoint.bin"));
     const resumed = await train("-o", out, "--resume");
     assert.equal(resumed.code, 0);
-    assert.match(resumed.err, /\nthe run was finished already; its model in .*model stays as it is\n$/);
+    assert.match(resumed.err, /\nthe run was already finished; its model in .*model is unchanged\n$/);
     const again = await train("-o", out, "--seed", "2");
     assert.deepEqual(again, {
       code: 2,
       out: "",
-      err: `${out} holds a run already; go on with it by --resume, begin anew by --force, or give another --out\n`,
+      err: `${out} already holds a run; resume it with --resume, start over with --force, or choose another --out\n`,
     });
     assert.deepEqual(await readFile(join(out, "checkpoint.bin")), checkpoint);
     const forced = await train("-o", out, "--seed", "2", "--force");
@@ -46,7 +46,7 @@ describe("pipeline train", function () {
     assert.match(other.err, /differs in seed; use the same values, or start over with --force/);
     await rm(join(out, "checkpoint.bin"));
     const model = await train("-o", out);
-    assert.equal(model.err, `${out} holds a run already; begin anew by --force, or give another --out\n`);
+    assert.equal(model.err, `${out} already holds a run; start over with --force, or choose another --out\n`);
   });
 
   for (const [what, args, says] of [
@@ -58,7 +58,7 @@ describe("pipeline train", function () {
     [
       "a setting without a value",
       ["--set", "foo"],
-      /^--set foo: it has no `=`; write e\.g\. --set epochs=30$/,
+      /^--set foo: `=` is missing; write e\.g\. --set epochs=30$/,
     ],
     [
       "data that is not there",
@@ -81,20 +81,24 @@ describe("pipeline train", function () {
       ["--set", "validation=[nosuch]", "-q"],
       /^faces\.csv: no pictures in nosuch \(the data set has Training, PublicTest\); name the splits to validate on /,
     ],
-    ["nothing to resume", ["--resume"], /^.*none holds no checkpoint to go on from; begin without --resume$/],
-    ["to go on and to begin anew", ["--resume", "--force"], /^--resume and --force: give one of them$/],
+    [
+      "nothing to resume",
+      ["--resume"],
+      /^.*none holds no checkpoint to resume from; start without --resume$/,
+    ],
+    ["to resume and to start over", ["--resume", "--force"], /^--resume and --force cannot be combined; /],
     [
       "no threads",
       ["--threads", "x"],
-      /^--threads x: it must be a whole number from 1 to \d+, the cores there are$/,
+      /^--threads x: must be a whole number from 1 to \d+, the number of cores$/,
     ],
     [
       "more threads than cores",
       ["--threads", String(availableParallelism() + 1)],
-      /^--threads \d+: it must be a whole number from 1 to \d+, the cores there are$/,
+      /^--threads \d+: must be a whole number from 1 to \d+, the number of cores$/,
     ],
   ] as [string, string[], RegExp][])
-    it(`refuses ${what} in one line, exits with 2 and leaves nothing behind`, async () => {
+    it(`rejects ${what} in one line, exits with 2 and leaves nothing behind`, async () => {
       const file = args[0]?.endsWith(".yaml") ? [] : [recipe];
       const { code, err } = await pipeline("train", ...file, ...args, "-o", at("none"));
       assert.equal(code, 2, err);
@@ -103,20 +107,20 @@ describe("pipeline train", function () {
       assert(!existsSync(at("none")));
     });
 
-  it("refuses a folder to write to that is a file", async () => {
+  it("rejects an output folder that is a file", async () => {
     const { code, err } = await train("-o", recipe);
     assert.equal(code, 2);
-    assert.equal(err, `--out ${recipe}: it is a file; name a folder\n`);
+    assert.equal(err, `--out ${recipe}: it is a file; give a folder\n`);
   });
 
-  it("exits with 1 where the data is damaged, and names the recipe's way out", async () => {
+  it("exits with 1 if the data is damaged, and names the recipe option that allows it", async () => {
     await writeFile(at("damaged.csv"), `${brightnessCsv()}\n1,,Training`);
     const { code, err } = await train("--set", `data.path=${at("damaged.csv")}`, "-o", at("none"));
     assert.equal(code, 1);
     assert.match(err, /1 of 41 pictures .*; repair or remove them, or raise `data\.maxDamaged`\n$/);
   });
 
-  it("exits with 1 where the training diverges", async () => {
+  it("exits with 1 if the training diverges", async () => {
     const { code, err } = await train("--set", "optimiser.rate=1e30", "-o", at("diverged"), "--epochs", "20");
     assert.equal(code, 1);
     assert.match(err, /the loss is no longer a number/);

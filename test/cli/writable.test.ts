@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { checkFile, checkFolder } from "#src/cli/writable.js";
 import { ConfigError } from "#src/errors.js";
 
-describe("whether something can be written", () => {
+describe("checking that something can be written", () => {
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "ekspresi-writable-"));
@@ -22,7 +22,7 @@ describe("whether something can be written", () => {
     });
   }
 
-  it("is known without making anything", async () => {
+  it("creates nothing", async () => {
     await checkFile("--html", join(folder, "file"));
     await checkFile("--html", join(folder, "a/b/report.html"));
     await checkFolder("--out", folder);
@@ -30,19 +30,19 @@ describe("whether something can be written", () => {
     assert.deepEqual(await readdir(folder), ["file"]);
   });
 
-  it("is refused for a folder as file, a file as folder, and what is below a file", async () => {
-    await refused(checkFile("--html", folder), /^--html .*: it is a folder; name a file$/);
-    await refused(checkFolder("--out", join(folder, "file")), /^--out .*: it is a file; name a folder$/);
+  it("rejects a folder as a file, a file as a folder, and a path below a file", async () => {
+    await refused(checkFile("--html", folder), /^--html .*: it is a folder; give a file name$/);
+    await refused(checkFolder("--out", join(folder, "file")), /^--out .*: it is a file; give a folder$/);
     const below = join(folder, "file/a/b");
     for (const asked of [checkFile("--html", below), checkFolder("--html", below)])
-      await refused(asked, /^--html .* cannot be written: a part of its path is a file; name another$/);
+      await refused(asked, /^--html .* cannot be written: a part of its path is a file; choose another$/);
   });
 
-  it("is refused where the system allows it to nobody, root included", async function () {
+  it("rejects folders the system lets nobody write to, not even root", async function () {
     if (!existsSync("/proc/self")) this.skip();
     await refused(
       checkFolder("--out", "/proc/mine"),
-      /^--out \/proc\/mine cannot be written: .*; name another$/,
+      /^--out \/proc\/mine cannot be written: .*; choose another$/,
     );
     const card = checkFile("--card", "/proc/card.json", "leave --card out");
     await refused(card, /^--card \/proc\/card\.json cannot be written: .*; leave --card out$/);

@@ -67,11 +67,11 @@ sinks: [{ type: nats, url: "\${NATS_URL}", stream: { name: EMOTION, create: true
     const server = await served("authorization { user: me, password: right }");
     assert.deepEqual(run(server, "me:hunter2@"), {
       code: 1,
-      said: "URL: the login is refused (the one in `url`)\n",
+      said: "URL: login rejected (the one in `url`)\n",
     });
     assert.deepEqual(run(server), {
       code: 1,
-      said: "URL: the login is refused; none is given: `user` and `password`, `token`, `nkey` or `creds`\n",
+      said: "URL: login rejected; none was given, use `user` and `password`, `token`, `nkey` or `creds`\n",
     });
   });
 
@@ -86,7 +86,7 @@ sinks: [{ type: nats, url: "\${NATS_URL}", stream: { name: EMOTION, create: true
   it("the same: a server without JetStream", async () => {
     assert.deepEqual(run(await served("", false)), {
       code: 1,
-      said: "URL: JetStream is off, or not enabled for this account; start the server with `nats-server -js`\n",
+      said: "URL: JetStream is disabled, or not enabled for this account; start the server with `nats-server -js`\n",
     });
   });
 
@@ -95,7 +95,7 @@ sinks: [{ type: nats, url: "\${NATS_URL}", stream: { name: EMOTION, create: true
     assert.equal(run(server, "", "sinks.0.stream.maxAge=1d").code, 0);
     assert.deepEqual(run(server, "", "sinks.0.stream.maxAge=7d", "sinks.0.stream.storage=memory"), {
       code: 1,
-      said: "URL: stream EMOTION exists with other limits and is not changed: maxAge is 1d, not 7d, storage is file, not memory; leave them out here, or `nats stream edit EMOTION`\n",
+      said: "URL: stream EMOTION exists with different limits and is not changed: maxAge is 1d, not 7d, storage is file, not memory; remove them here, or run `nats stream edit EMOTION`\n",
     });
     assert.equal(run(server).code, 0, "limits that it does not name are none that it asks for");
   });
@@ -108,10 +108,10 @@ sinks: [{ type: nats, url: "\${NATS_URL}", stream: { name: EMOTION, create: true
     const [first, ...more] = said.split("\n");
     assert.match(
       first ?? "",
-      /^warning: nats: stream EMOTION takes nothing: maximum bytes exceeded; events wait in FOLDER\/\.spool\/lobby\.nats; trying again$/,
+      /^warning: nats: stream EMOTION refuses events: maximum bytes exceeded; events wait in FOLDER\/\.spool\/lobby\.nats; retrying$/,
     );
     const kept =
-      /nats: (\d+) events are not sent but kept in FOLDER\/\.spool\/lobby\.nats \(stream EMOTION takes nothing: maximum bytes exceeded\); the next run sends them/;
+      /nats: (\d+) events not sent \(stream EMOTION refuses events: maximum bytes exceeded\); they are kept in FOLDER\/\.spool\/lobby\.nats, and the next run sends them/;
     const [, left = "0"] = kept.exec(more.join("\n")) ?? [];
     const before = (await storedMessages(server.port, "EMOTION")).length;
     assert(before > 0 && Number(left) > 5, said);

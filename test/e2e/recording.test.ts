@@ -138,7 +138,7 @@ sinks: [{ type: jsonl, ${sink} }]
     child.stdout?.once("data", () => child.stdout?.destroy());
     const { code, stderr } = await end;
     assert.equal(code, 1, stderr);
-    assert.match(stderr, /reader of standard output has gone/);
+    assert.match(stderr, /reader of standard output closed the pipe/);
   });
 
   for (const [name, content, message] of [

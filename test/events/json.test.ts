@@ -62,7 +62,7 @@ const event: fc.Arbitrary<EmotionEvent> = fc.record({
   datacontenttype: fc.constant("application/json" as const),
   data,
 });
-/** In the order of the schema, whatever the order in which it was made. */
+/** Fields in schema order, whatever their order in the event. */
 function ordered<T extends object>(value: T, keys: readonly string[]): T {
   return Object.fromEntries(keys.flatMap((key) => (key in value ? [[key, value[key as keyof T]]] : []))) as T;
 }
@@ -70,7 +70,7 @@ const DATA = Object.keys(EmotionData.properties);
 const EVENT = Object.keys(EmotionEvent.properties);
 
 describe("an event's JSON", () => {
-  it("is what JSON.stringify makes of it, each field of the schema in the schema's order", () => {
+  it("equals the output of JSON.stringify with the fields in schema order", () => {
     const seen = new Set<string>();
     const pieces = new Pieces();
     const kept: [Buffer, string][] = [];

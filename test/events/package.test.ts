@@ -30,18 +30,18 @@ import { publish, sent } from "../support/sent.js";
 const root = new URL("../../", import.meta.url);
 
 describe("ekspresi/events", () => {
-  it("checks events: further fields are allowed, what is wrong is named", () => {
+  it("validates events, allowing additional fields and naming what is wrong", () => {
     assert(isEmotionEvent(eventOf(1)));
     assert.deepEqual(parseEvent({ ...EXAMPLE, later: 1 }), { ...EXAMPLE, later: 1 });
     const { label: _, ...data } = EXAMPLE.data;
     assert(!isEmotionEvent({ ...EXAMPLE, data }));
     assert.throws(() => parseEvent({ ...EXAMPLE, data }), {
-      message: "no emotion event: `data.label` is missing",
+      message: "not an emotion event: `data.label` is missing",
     });
     assert.throws(() => parseEvent("happy"), TypeError);
   });
 
-  it("has the schema's own types, whose fields editors explain", () => {
+  it("has types with descriptions for editors, equal to the schema's", () => {
     const types = readFileSync(new URL("dist/events/event.d.ts", root), "utf8");
     assert.match(types, /\/\*\* .+ \*\/\s+sinceMs: number;/);
     const there = (event: Static<typeof Schema>): EmotionEvent => event;
@@ -49,7 +49,7 @@ describe("ekspresi/events", () => {
     assert.equal(back(there(EXAMPLE)), EXAMPLE);
   });
 
-  it("checks in a page whose policy forbids `eval`, in a few kilobytes", async () => {
+  it("validates in a page whose policy forbids `eval`, in a few kilobytes", async () => {
     const { outputFiles } = await build({
       stdin: {
         contents: 'import { whyNoEvent } from "ekspresi/events"; told = events.map(whyNoEvent);',
@@ -83,7 +83,7 @@ describe("schema/asyncapi.json", () => {
   ajv.addSchema(document, "asyncapi");
 
   for (const mode of ["structured", "binary"] as const)
-    it(`${mode}: its schemas take what the sink sends, and its example is read as the event it shows`, () => {
+    it(`${mode}: its schemas accept what the sink sends, and its example decodes to the event it shows`, () => {
       const { headers, payload, examples } = messages[mode] ?? assert.fail(mode);
       const schema = { $ref: `asyncapi${payload.$ref}` };
       for (const event of [EXAMPLE, eventOf(7)]) {
@@ -110,17 +110,17 @@ describe("schema/asyncapi.json", () => {
       assert.deepEqual(readEvent({ headers: found, data }), EXAMPLE);
     });
 
-  it("names the sink's own default subject", () => {
+  it("has the sink's default subject", () => {
     assert.equal(parseSubject(document.channels.emotion.address).of(EXAMPLE), "emotion.door.3");
   });
 });
 
 describe("examples/subscribe.ts", () => {
-  it("copied into a folder of its own prints what a pipeline publishes, and ends with Ctrl-C", async function () {
+  it("prints what a pipeline publishes when copied to its own folder, and ends with Ctrl-C", async function () {
     this.timeout(60_000);
     needsNatsServer(this);
     const server = await NatsServer.start();
-    // As `npm install` leaves it: a package of no `"type": "module"`.
+    // As after `npm install`: a package without `"type": "module"`.
     const folder = mkdtempSync(join(tmpdir(), "ekspresi-subscribe-"));
     mkdirSync(join(folder, "node_modules/@nats-io"), { recursive: true });
     symlinkSync(fileURLToPath(root), join(folder, "node_modules/ekspresi"));
@@ -139,7 +139,7 @@ describe("examples/subscribe.ts", () => {
       child.stdout.on("data", (chunk: Buffer) => {
         out += chunk;
       });
-      // Core NATS keeps nothing: it is sent until the example has subscribed.
+      // Core NATS stores nothing, so send until the example has subscribed.
       while (!out.includes("\n")) {
         publish(connection, "emotion.door.3", EXAMPLE);
         await connection.flush();

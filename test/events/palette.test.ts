@@ -20,14 +20,14 @@ describe("colours of expressions", () => {
     assert.deepEqual(coloursOf(["sad", "happy"]), ["#0072B2", "#E69F00"]);
   });
 
-  it("are given to unknown labels too, none twice among few, in any order", () => {
+  it("are assigned to unknown labels in any order, without repetition among a few", () => {
     const labels = ["happy", "contempt", "toString", "neutral", "bored"];
     const colours = coloursOf(labels);
     assert.equal(new Set(colours).size, 5);
     assert.deepEqual(coloursOf([...labels].reverse()), [...colours].reverse());
   });
 
-  it("of unknown labels differ from all others in use, for any eye", () => {
+  it("of unknown labels differ from all others in use for any colour vision", () => {
     const known = ["happy", "surprise", "neutral", "sad", "angry", "fear", "disgust"];
     const some = Array.from({ length: 2 ** known.length }, (_, bits) =>
       known.filter((_, i) => bits & (1 << i)),
@@ -59,7 +59,7 @@ describe("colours of expressions", () => {
         assert(contrast(colour, background) >= 3, `${colour} on ${background}`);
   });
 
-  it("are colours for any number of labels", () => {
+  it("are valid colours for any number of labels", () => {
     for (const colour of coloursOf(Array.from({ length: 40 }, (_, i) => `class-${i}`)))
       assert.match(colour, /^#[0-9A-F]{6}$/);
   });

@@ -40,7 +40,7 @@ describe("inference over NATS", function () {
     await server.remove();
   });
 
-  /** An inference worker with a connection of its own, and what takes it away at once. */
+  /** An inference worker with its own connection, and a function that kills it. */
   async function startWorker(name: string, engine: Engine = local) {
     const nats: Nats = await connectNats({ url: server.url }, { name });
     const inference = new InferenceServer(nats, model, engine, name);
@@ -52,7 +52,7 @@ describe("inference over NATS", function () {
   }
   async function startAsker({ timeoutMs = 5000, withLocal = true, url = server.url } = {}) {
     const log = { warn: (m: string) => said.push(`warn ${m}`), info: (m: string) => said.push(`info ${m}`) };
-    // A real engine, so that what it gives is what this machine gives; it is the suite's to close.
+    // A real engine, so that its results equal this machine's; the suite closes it.
     const openLocal = async (): Promise<Engine> => ({
       provider: "here",
       run: (crops, n) => local.run(crops, n),
@@ -69,7 +69,7 @@ describe("inference over NATS", function () {
   }
   const crops = (n: number) =>
     Float32Array.from({ length: n * PIXELS }, (_, i) => Math.sin(i * 12.9898) * 0.99);
-  /** An engine that has begun a batch and never ends it. */
+  /** An engine that has started a batch and never finishes it. */
   const stuck = (): Engine => ({
     provider: "stuck",
     run: () => new Promise(() => {}),
@@ -81,7 +81,7 @@ describe("inference over NATS", function () {
       assert(Math.abs(value - (b[i] ?? 9)) <= 1e-6, `${i}: ${value}, ${b[i]}`);
   };
 
-  it("gives what this machine's engine gives, to 1e-6, and tells who gave it", async () => {
+  it("returns the same as this machine's engine to 1e-6, and reports which worker answered", async () => {
     const { figures } = await startWorker("gpu-1");
     const asker = await startAsker({ withLocal: false });
     for (const n of [1, 7, 32]) near(await asker.run(crops(n), n), await local.run(crops(n), n));
@@ -90,7 +90,7 @@ describe("inference over NATS", function () {
     assert.deepEqual(said, []);
   });
 
-  it("takes the crops before it returns, so that the caller may change them", async () => {
+  it("copies the crops before it returns, so that the caller may change them", async () => {
     await startWorker("gpu-1");
     const asker = await startAsker({ withLocal: false });
     const given = crops(3);
@@ -99,7 +99,7 @@ describe("inference over NATS", function () {
     near(await asked, await local.run(crops(3), 3));
   });
 
-  it("splits a batch that is larger than the server's messages", async () => {
+  it("splits a batch larger than the server's maximum message", async () => {
     await server.remove();
     server = await NatsServer.start({ jetstream: false, config: "max_payload: 65536" });
     const { figures } = await startWorker("gpu-1");
@@ -109,10 +109,10 @@ describe("inference over NATS", function () {
     assert(figures.requests > 2, String(figures.requests));
   });
 
-  it("asks another worker when one does not answer", async () => {
+  it("asks another worker if one does not answer", async () => {
     const [bad, good] = [await startWorker("bad", stuck()), await startWorker("good")];
     const asker = await startAsker({ timeoutMs: 400, withLocal: false });
-    // The server chooses among the group by chance: until the bad one has been chosen.
+    // The server picks members of the group at random: repeat until the bad one was picked.
     await until("the bad one is asked", async () => {
       near(await asker.run(crops(2), 2), await local.run(crops(2), 2));
       return bad.figures.requests > 0;
@@ -121,7 +121,7 @@ describe("inference over NATS", function () {
     assert.equal(good.figures.refused, 0);
   });
 
-  it("does the work itself when nobody answers, says so once, and goes back to the workers when there is one", async () => {
+  it("does the work itself if nobody answers, says so once, and returns to the workers when one is available", async () => {
     const asker = await startAsker();
     near(await asker.run(crops(2), 2), await local.run(crops(2), 2));
     near(await asker.run(crops(2), 2), await local.run(crops(2), 2));
@@ -133,10 +133,10 @@ describe("inference over NATS", function () {
       await asker.run(crops(1), 1);
       return figures.requests > 0;
     });
-    assert.deepEqual(said.slice(1), ["info model tiny: workers answer again"]);
+    assert.deepEqual(said.slice(1), ["info model tiny: workers are answering again"]);
   });
 
-  it("a worker that vanishes in the middle costs no face", async () => {
+  it("loses no face if a worker disappears midway", async () => {
     const worker = await startWorker("gpu-1");
     const asker = await startAsker({ timeoutMs: 500 });
     await asker.run(crops(1), 1);
@@ -144,22 +144,22 @@ describe("inference over NATS", function () {
     near(await asker.run(crops(5), 5), await local.run(crops(5), 5));
   });
 
-  it("begins without a server where it may do the work itself, and fails where it may not", async () => {
+  it("starts without a server if it may do the work itself, and fails otherwise", async () => {
     const nowhere = "nats://127.0.0.1:1";
     const asker = await startAsker({ url: nowhere });
     near(await asker.run(crops(2), 2), await local.run(crops(2), 2));
     await assert.rejects(startAsker({ url: nowhere, withLocal: false }), { name: "NatsError" });
   });
 
-  it("with nothing to fall back on, says what is to be done", async () => {
+  it("says what to do if there is no fallback", async () => {
     const asker = await startAsker({ withLocal: false });
     await assert.rejects(asker.run(crops(1), 1), {
       name: "OperatorError",
-      message: /^model tiny: no worker runs it: .*; start `pipeline worker --inference`$/,
+      message: /^model tiny: no worker available \(.*\); start `pipeline worker --inference`$/,
     });
   });
 
-  it("gathers what comes while a batch runs into the next one", async () => {
+  it("collects requests that arrive during a batch into the next one", async () => {
     let release = () => {};
     const sizes: number[] = [];
     const slow: Engine = {
@@ -182,14 +182,17 @@ describe("inference over NATS", function () {
     assert.equal(figures.waiting, 0);
   });
 
-  it("answers damaged requests with what is wrong, and goes on", async () => {
+  it("answers damaged requests with an error, and continues", async () => {
     const { figures } = await startWorker("gpu-1");
     const nats = await connectNats({ url: server.url }, { name: "test" });
     closing.push(() => nats.close());
     const { subjectsOf } = await import("#src/inference/protocol.js");
     for (const bytes of [0, 3, PIXELS * 4 + 4]) {
       const answer = await nats.connection.request(subjectsOf(model).any, new Uint8Array(bytes));
-      assert.equal(answer.headers?.get("Ekspresi-Error"), `${bytes} bytes are no 8x8 crops`);
+      assert.equal(
+        answer.headers?.get("Ekspresi-Error"),
+        `${bytes} bytes are not a whole number of 8x8 crops`,
+      );
     }
     const nans = new Uint8Array(new Float32Array(PIXELS).fill(Number.NaN).buffer);
     const answer = await nats.connection.request(subjectsOf(model).any, nans, { timeout: 5000 });

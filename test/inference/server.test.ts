@@ -4,8 +4,8 @@ import type { Engine } from "#src/model/engine/index.js";
 import { loadModel } from "#src/model/load.js";
 import type { Nats } from "#src/nats/index.js";
 
-describe("a subscription that the server refuses", () => {
-  it("is no request: it comes with an error and without a message", async () => {
+describe("a subscription rejected by the server", () => {
+  it("is not a request: it yields an error without a message", async () => {
     const callbacks: ((error: Error, message: unknown) => void)[] = [];
     const subscribe = (_: string, { callback }: { callback: (error: Error, message: unknown) => void }) => {
       callbacks.push(callback);

@@ -28,7 +28,7 @@ describe("the job queue", function () {
     const spec: JobSpec = { kind: "camera", file: "lobby.yaml", yaml: "", set: [] };
     for (const id of ids) await queue.submit(id, spec);
   };
-  /** Takes all that waits, and gives their ids. */
+  /** Takes all waiting jobs, and returns their ids. */
   async function taken(kind: JobKind = "camera"): Promise<string[]> {
     const ids: string[] = [];
     for (;;) {
@@ -42,7 +42,7 @@ describe("the job queue", function () {
     }
   }
 
-  it("hands out every job once, also those that are submitted again after they were cancelled", async () => {
+  it("delivers every job once, even those submitted again after they were cancelled", async () => {
     const ids = ["a", "b", "c"];
     for (let round = 0; round < 2; round++) {
       await submit(...ids);
@@ -54,7 +54,7 @@ describe("the job queue", function () {
     }
   });
 
-  it("passes over what is stored under another job's id, and hands out the others", async () => {
+  it("skips an entry stored under another job's id, and delivers the others", async () => {
     await submit("a");
     const store = await new Kvm(nats.connection).open("EKSPRESI_JOBS");
     const stored = (await store.get("a"))?.string() ?? assert.fail("nothing is stored");
@@ -65,13 +65,13 @@ describe("the job queue", function () {
     assert.equal(await queue.find("b"), undefined);
   });
 
-  it("leaves a job of another version to a worker that can read it, says so, and can forget it", async () => {
+  it("leaves a job of another version to a worker that can parse it, says so, and can remove it", async () => {
     await submit("a");
     const store = await new Kvm(nats.connection).open("EKSPRESI_JOBS");
     await store.put("a", '{"id":"a","state":"paused"}');
     await submit("b");
     assert.deepEqual(await taken(), ["b"]);
-    assert.deepEqual((await queue.waiting("camera")).held, 2); // b, and a for later
+    assert.deepEqual((await queue.waiting("camera")).held, 2); // b, and a, which is postponed
     assert.deepEqual(
       (await queue.list()).map((record) => (typeof record === "string" ? record : record.job.id)),
       ["a", "b"],
@@ -83,26 +83,26 @@ describe("the job queue", function () {
     assert.deepEqual(await taken(), ["a"]);
   });
 
-  it("says how a job gets into the queue that the server refused to queue", async () => {
+  it("says how to retry a job that the server refused to queue", async () => {
     const manager = await jetstreamManager(nats.connection);
     await manager.streams.update("EKSPRESI_JOBS", { max_msgs: 1 });
     await submit("a");
     await assert.rejects(submit("b"), {
-      message: `${server.url}: job b was not queued: maximum messages exceeded; \`pipeline jobs retry b\` tries again`,
+      message: `${server.url}: job b could not be queued: maximum messages exceeded; retry with \`pipeline jobs retry b\``,
     });
     await manager.streams.update("EKSPRESI_JOBS", { max_msgs: -1 });
     await queue.retry("b");
     assert.deepEqual(await taken(), ["a", "b"]);
   });
 
-  it("takes out for good what no job can be called", async () => {
+  it("permanently removes a message with an invalid job id", async () => {
     await jetstream(nats.connection).publish("ekspresi.jobs.camera.ä");
     await submit("a");
     assert.deepEqual(await taken(), ["a"]);
     assert.deepEqual(await queue.waiting("camera"), { waiting: 0, held: 1 });
   });
 
-  it("of jobs that wait takes out the one that is cancelled, and no other", async () => {
+  it("removes only the cancelled one of several waiting jobs", async () => {
     await submit("a", "b", "c", "d");
     await queue.cancel("b");
     await queue.cancel("c");
@@ -110,7 +110,7 @@ describe("the job queue", function () {
     assert.deepEqual(await taken(), ["a", "d", "c"]);
   });
 
-  it("cancels a job whose message is gone already", async () => {
+  it("cancels a job whose message is already gone", async () => {
     await submit("a");
     const message = (await queue.next("camera", 1000)) ?? assert.fail("no job");
     message.term();
@@ -119,18 +119,18 @@ describe("the job queue", function () {
     assert.equal((await queue.find("a"))?.job.state, "cancelled");
   });
 
-  it("counts a worker that was lost as a failure of its job, and sets the job aside in the end", async () => {
+  it("counts a lost worker as a failure of its job, and finally sets the job aside", async () => {
     await submit("a");
     const next = async () => (await queue.next("camera", 10_000)) ?? assert.fail("no job");
     await queue.claim(await next(), "first", 2);
     await queue.claim(await next(), "second", 2);
     const { failures, reason } = (await queue.find("a"))?.job ?? assert.fail("no job");
-    assert.deepEqual([failures, reason], [1, "worker first was lost while it had the job"]);
+    assert.deepEqual([failures, reason], [1, "worker first was lost while running the job"]);
     assert.equal(await queue.claim(await next(), "third", 2), "set aside");
     assert.equal((await queue.find("a"))?.job.state, "failed");
   });
 
-  it("does not count a worker that was lost because the server was away", async () => {
+  it("does not count a worker lost because the server was away", async () => {
     await submit("a");
     await queue.claim((await queue.next("camera", 1000)) ?? assert.fail("no job"), "first", 1);
     await server.stop();
@@ -141,10 +141,10 @@ describe("the job queue", function () {
     const claim = await queue.claim(message, "second", 1);
     assert(typeof claim === "object");
     const { failures, reason } = claim.record.job;
-    assert.deepEqual([failures, reason], [0, "NATS was away while worker first had the job"]);
+    assert.deepEqual([failures, reason], [0, "NATS was away while worker first was running the job"]);
   });
 
-  it("is made again after the server has lost it, and then gives jobs to those who had it open", async () => {
+  it("is recreated after the server has lost it, and then delivers jobs to those who had it open", async () => {
     assert.equal(await queue.restore(), false);
     const manager = await jetstreamManager(nats.connection);
     for (const name of ["EKSPRESI_JOBS", "KV_EKSPRESI_JOBS"]) await manager.streams.delete(name);
@@ -154,7 +154,7 @@ describe("the job queue", function () {
     assert.deepEqual(await taken(), ["a"]);
   });
 
-  it("lists each job once, by id, while they change", async () => {
+  it("lists each job once, by id, while jobs change", async () => {
     const ids = Array.from({ length: 20 }, (_, i) => `job-${String(i).padStart(2, "0")}`);
     await submit(...ids);
     let listing = true;

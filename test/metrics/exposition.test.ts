@@ -13,22 +13,22 @@ const gauge = (read: Family<unknown>["read"]): Family<unknown> => ({
 });
 
 describe("exposition", () => {
-  it("writes help, type and samples; a backslash and a line end in help are escaped", () => {
+  it("writes help, type and samples, escaping backslashes and newlines in help", () => {
     const text = exposition([gauge(() => [{ labels: { a: "1", b: "x" }, value: 0.5 }])], undefined);
     assert.equal(text, '# HELP m A \\\\ and\\na line.\n# TYPE m gauge\nm{a="1",b="x"} 0.5\n');
   });
 
-  it("leaves out a family without samples", () => {
+  it("omits a family without samples", () => {
     assert.equal(exposition([gauge(() => [])], undefined), "");
   });
 
-  it("writes numbers that are none of JSON's", () => {
+  it("writes numbers that JSON does not have", () => {
     const values = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     const text = exposition([gauge(() => values.map((value) => ({ labels: {}, value })))], undefined);
     assert.deepEqual(text.split("\n").slice(2, 5), ["m NaN", "m +Inf", "m -Inf"]);
   });
 
-  it("any label value and number comes back from a reader of the format", () => {
+  it("writes any label value and number so that a parser restores it", () => {
     const text = fc.string({ unit: fc.constantFrom(...'a1 "\\,={}é\n\r', "😀") });
     fc.assert(
       fc.property(text, fc.double(), (label, value) => {
@@ -101,7 +101,7 @@ describe("metrics of a run", () => {
         Object.entries(labels).every(([key, wanted]) => sample.labels[key] === wanted),
     )?.value;
 
-  it("tells each source, sink and engine by its id, and each sample by its run", () => {
+  it("label each source, sink and engine with its id, and each sample with its run", () => {
     assert.equal(value("ekspresi_source_frames_total", { source: "door" }), 100);
     assert.equal(value("ekspresi_source_frames_dropped_total", { source: "door" }), 7);
     assert.equal(value("ekspresi_source_up", { source: "door", kind: "camera" }), 1);
@@ -115,7 +115,7 @@ describe("metrics of a run", () => {
     assert(samples.every(({ labels }) => labels.run === "lobby"));
   });
 
-  it("tells what a nats sink has not sent and has dropped, from 0 on", () => {
+  it("have the unsent and dropped events of a nats sink, from 0", () => {
     const dropped = samples.filter(({ name }) => name === "ekspresi_sink_dropped_total");
     assert.deepEqual(
       dropped.map(({ labels: { sink, reason }, value: count }) => [sink, reason, count]),
@@ -129,7 +129,7 @@ describe("metrics of a run", () => {
     assert.equal(value("ekspresi_sink_unsent", { sink: "jsonl" }), undefined);
   });
 
-  it("adds up the buckets of a histogram, in seconds; a bound belongs to its bucket", () => {
+  it("have cumulative histogram buckets in seconds, with inclusive bounds", () => {
     const buckets = samples.filter(({ name }) => name === "ekspresi_event_delay_seconds_bucket");
     assert.deepEqual(
       buckets.map(({ labels, value: count }) => [labels.le, count]),
@@ -143,7 +143,7 @@ describe("metrics of a run", () => {
     assert.equal(value("ekspresi_event_delay_seconds_count"), 4);
   });
 
-  it("names are unique, have the form Prometheus asks for, and counters end in _total", () => {
+  it("have unique names of the form Prometheus requires, ending in _total for counters", () => {
     const names = RUN_FAMILIES.map(({ name }) => name);
     assert.deepEqual(names, [...new Set(names)]);
     for (const { name, type, help } of RUN_FAMILIES) {

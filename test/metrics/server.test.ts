@@ -3,18 +3,18 @@ import { createServer } from "node:net";
 import { parseListen, serveMetrics } from "#src/metrics/server.js";
 
 describe("parseListen", () => {
-  it("reads a port, loopback then, or a host before it", () => {
+  it("parses a port (then on loopback), or a host and port", () => {
     assert.deepEqual(parseListen("9464"), { host: "127.0.0.1", port: 9464 });
     assert.deepEqual(parseListen("0.0.0.0:0"), { host: "0.0.0.0", port: 0 });
     assert.deepEqual(parseListen("[::1]:80"), { host: "::1", port: 80 });
     assert.deepEqual(parseListen("localhost:1"), { host: "localhost", port: 1 });
   });
 
-  it("says what it cannot read, and how it is written", () => {
+  it("reports an invalid address and the expected form", () => {
     for (const text of ["", "x", "host", "host:", ":80", "::1:80", "80:90:1", "65536", "http://a:1"])
       assert.throws(() => parseListen(text), {
         name: "ConfigError",
-        message: /this is no \[host:\]port; write/,
+        message: /must be \[host:\]port, e\.g\. 9464/,
       });
   });
 });
@@ -27,7 +27,7 @@ describe("serveMetrics", () => {
     missing = [];
   });
 
-  it("gives metrics, health, and what is waited for", async () => {
+  it("serves metrics, health, and what is not ready", async () => {
     const server = await serveMetrics(loopback, probes);
     try {
       const metrics = await fetch(`${server.url}/metrics`);
@@ -45,7 +45,7 @@ describe("serveMetrics", () => {
     }
   });
 
-  it("knows nothing else: other paths get 404, other methods 405, HEAD no body", async () => {
+  it("answers other paths with 404, other methods with 405, and HEAD without a body", async () => {
     const server = await serveMetrics(loopback, probes);
     try {
       assert.equal((await fetch(`${server.url}/constructor`)).status, 404);
@@ -57,13 +57,13 @@ describe("serveMetrics", () => {
     }
   });
 
-  it("says that the port is taken, and lets it go when closed, open connections or not", async () => {
+  it("reports that the port is in use, and frees it when closed, even with open connections", async () => {
     const server = await serveMetrics(loopback, probes);
     await fetch(`${server.url}/healthz`); // kept alive
     const port = Number(new URL(server.url).port);
     await assert.rejects(serveMetrics({ ...loopback, port }, probes), {
       code: "METRICS_LISTEN",
-      message: `--metrics 127.0.0.1:${port} cannot be listened on: another program listens there; choose another port, or 0 for any that is free`,
+      message: `--metrics: cannot listen on 127.0.0.1:${port}: the address is in use by another program; choose another port, or 0 for any free one`,
     });
     await server.close();
     const again = createServer().listen(port, "127.0.0.1");

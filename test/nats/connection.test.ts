@@ -12,7 +12,7 @@ import { type Certificates, makeCertificates } from "../support/certificates.js"
 import { natsOperator } from "../support/nats-operator.js";
 import { NatsServer, needsNatsServer } from "../support/nats-server.js";
 
-/** One line of what went wrong. */
+/** The error in one line. */
 async function failure(options: NatsOptions, timeoutMs?: number): Promise<string> {
   try {
     const nats = await connectNats(options, { name: "test", ...(timeoutMs !== undefined && { timeoutMs }) });
@@ -43,7 +43,7 @@ describe("a connection to NATS", () => {
     return server;
   }
 
-  it("that nobody takes is told as refused, without the login", async () => {
+  it("reports a refused connection without showing the login", async () => {
     const server = await NatsServer.later();
     servers.push(server);
     assert.equal(
@@ -56,7 +56,7 @@ describe("a connection to NATS", () => {
     );
   });
 
-  it("that nobody answers is given up in time, and nothing of it stays open", async () => {
+  it("times out if nobody answers, and leaves nothing open", async () => {
     const silent = createServer().listen(0, "127.0.0.1");
     await once(silent, "listening");
     const closed: Promise<unknown>[] = [];
@@ -72,33 +72,33 @@ describe("a connection to NATS", () => {
     await once(silent, "close");
   });
 
-  it("takes the first of several servers that answers", async () => {
+  it("uses the first of several servers that answers", async () => {
     const [dead, server] = [await NatsServer.later(), await served()];
     servers.push(dead);
     for (const url of [`${dead.url},${server.url}`, [dead.url, server.url]])
       assert.equal(await failure({ url }), "connected");
   });
 
-  it("logs in by user and password, in options and in the address", async () => {
+  it("logs in with user and password, from options and from the address", async () => {
     const { port, url } = await served({ config: "authorization { user: me, password: hunter2 }" });
     assert.equal(await failure({ url, user: "me", password: "hunter2" }), "connected");
     assert.equal(await failure({ url: `nats://me:hunter2@127.0.0.1:${port}` }), "connected");
     assert.equal(
       await failure({ url, user: "me", password: "no" }),
-      `NATS_LOGIN ${url}: the login is refused (user)`,
+      `NATS_LOGIN ${url}: login rejected (user)`,
     );
     assert.equal(
       await failure({ url: `nats://me:1234@127.0.0.1:${port}` }),
-      `NATS_LOGIN ${url}: the login is refused (the one in \`url\`)`,
+      `NATS_LOGIN ${url}: login rejected (the one in \`url\`)`,
     );
-    assert.match(await failure({ url }), /^NATS_LOGIN .* none is given: `user` and `password`, /);
+    assert.match(await failure({ url }), /^NATS_LOGIN .* none was given, use `user` and `password`, /);
   });
 
-  it("logs in by token, nkey and credentials file", async () => {
+  it("logs in with token, nkey and credentials file", async () => {
     const token = await served({ config: "authorization { token: hunter2 }" });
     assert.equal(await failure({ url: token.url, token: "hunter2" }), "connected");
     assert.equal(await failure({ url: `nats://hunter2@127.0.0.1:${token.port}` }), "connected");
-    assert.match(await failure({ url: token.url, token: "no" }), /NATS_LOGIN .* refused \(token\)/);
+    assert.match(await failure({ url: token.url, token: "no" }), /NATS_LOGIN .* login rejected \(token\)/);
 
     const pair = nkeys.createUser();
     const nkey = join(folder, "user.nk");
@@ -107,7 +107,7 @@ describe("a connection to NATS", () => {
     writeFileSync(other, nkeys.createUser().getSeed());
     const keyed = await served({ config: `authorization { users: [{ nkey: ${pair.getPublicKey()} }] }` });
     assert.equal(await failure({ url: keyed.url, nkey }), "connected");
-    assert.match(await failure({ url: keyed.url, nkey: other }), /NATS_LOGIN .* refused \(nkey\)/);
+    assert.match(await failure({ url: keyed.url, nkey: other }), /NATS_LOGIN .* login rejected \(nkey\)/);
 
     const { config, creds } = natsOperator();
     const file = join(folder, "user.creds");
@@ -116,29 +116,29 @@ describe("a connection to NATS", () => {
     assert.equal(await failure({ url: run.url, creds: file }), "connected");
     const foreign = join(folder, "foreign.creds");
     writeFileSync(foreign, natsOperator().creds);
-    assert.match(await failure({ url: run.url, creds: foreign }), /NATS_LOGIN .* refused \(creds\)/);
+    assert.match(await failure({ url: run.url, creds: foreign }), /NATS_LOGIN .* login rejected \(creds\)/);
   });
 
-  it("tells of options that cannot be right, each in one line", async () => {
+  it("reports invalid options in one line each", async () => {
     const damaged = join(folder, "damaged");
     writeFileSync(damaged, "SUNOTASEED");
     const lines: [NatsOptions, RegExp][] = [
-      [{ user: "me", token: "hunter2" }, /^NATS_LOGIN .*user and token are given/],
-      [{ password: "hunter2" }, /^NATS_LOGIN .*`password` is given without `user`/],
+      [{ user: "me", token: "hunter2" }, /^NATS_LOGIN .*user and token cannot be combined/],
+      [{ password: "hunter2" }, /^NATS_LOGIN .*`password` needs `user`/],
       [{ nkey: "/none.nk" }, /^NATS_FILE NATS: nkey: \/none\.nk: no such file$/],
-      [{ nkey: damaged }, /^NATS_LOGIN NATS: nkey: .*damaged is not the seed of an nkey/],
+      [{ nkey: damaged }, /^NATS_LOGIN NATS: nkey: .*damaged is not an nkey seed/],
       [{ creds: damaged }, /^NATS_LOGIN NATS: creds: .*damaged is not a credentials file/],
       [{ tls: { cert: damaged } }, /^NATS_TLS .*go together/],
       [{ tls: { ca: "/none.pem" } }, /^NATS_FILE NATS: tls\.ca: \/none\.pem: no such file$/],
       [
         { url: "http://me:hunter2@host" },
-        /^NATS_URL http:\/\/me:\*\*\*@host: `http:\/\/` is no address of a NATS/,
+        /^NATS_URL http:\/\/me:\*\*\*@host: `http:\/\/` is not a NATS address/,
       ],
       [
         { url: "nats://hunter2@host/path" },
-        /^NATS_URL nats:\/\/\*\*\*@host\/path: nothing may follow the port/,
+        /^NATS_URL nats:\/\/\*\*\*@host\/path: nothing is allowed after the port/,
       ],
-      [{ url: "nats://" }, /^NATS_URL nats:\/\/: this is no address/],
+      [{ url: "nats://" }, /^NATS_URL nats:\/\/: not a valid address/],
       [{ url: "nats://a,," }, /^NATS_URL an empty address/],
     ];
     for (const [options, expected] of lines) assert.match(await failure(options), expected);
@@ -152,21 +152,18 @@ describe("a connection to NATS", () => {
     const config = (cert: string, more = "") =>
       `tls { cert_file: "${cert}", key_file: "${made.key}" ${more} }`;
 
-    it("trusts the authority that is named, checks the server's address, and says what is wrong with a certificate", async () => {
+    it("trusts the given authority, checks the server's address, and reports what is wrong with a certificate", async () => {
       const { url, port } = await served({ config: config(made.cert) });
       assert.equal(await failure({ url, tls: { ca: made.ca } }), "connected");
       assert.equal(await failure({ url: `tls://127.0.0.1:${port}`, tls: { ca: made.ca } }), "connected");
-      assert.match(
-        await failure({ url }),
-        /^NATS_TLS .*authority that we do not trust; name it with `tls\.ca`$/,
-      );
+      assert.match(await failure({ url }), /^NATS_TLS .*untrusted authority; add that with `tls\.ca`$/);
       assert.match(
         await failure({ url: `nats://localhost:${port}`, tls: { ca: made.ca } }),
         /^NATS_TLS .*its certificate is for another name$/,
       );
     });
 
-    it("says that a certificate has expired", async () => {
+    it("reports that a certificate has expired", async () => {
       const { url } = await served({ config: config(made.expired) });
       assert.equal(
         await failure({ url, tls: { ca: made.ca } }),
@@ -174,17 +171,17 @@ describe("a connection to NATS", () => {
       );
     });
 
-    it("shows its own certificate where the server asks for one", async () => {
+    it("sends its own certificate if the server requires one", async () => {
       const { url } = await served({ config: config(made.cert, `, ca_file: "${made.ca}", verify: true`) });
       const { clientCert: cert, clientKey: key, ca } = made;
       assert.equal(await failure({ url, tls: { ca, cert, key } }), "connected");
       assert.match(
         await failure({ url, tls: { ca } }, 500),
-        /^NATS_TLS .*asks for our certificate; give `tls\.cert`/,
+        /^NATS_TLS .*requires a client certificate; give `tls\.cert`/,
       );
     });
 
-    it("comes back with the certificates that its files hold by then", async () => {
+    it("reconnects with renewed certificate files", async () => {
       const other = makeCertificates(mkdtempSync(join(folder, "other-")));
       const ca = join(folder, "rotated.pem");
       copyFileSync(made.ca, ca);
@@ -201,23 +198,23 @@ describe("a connection to NATS", () => {
       await nats.close();
     });
 
-    it("refuses a server without TLS when TLS is asked for", async () => {
+    it("rejects a server without TLS if TLS is required", async () => {
       const { url } = await served();
-      assert.match(await failure({ url, tls: {} }), /^NATS_TLS .*the server has no TLS/);
+      assert.match(await failure({ url, tls: {} }), /^NATS_TLS .*the server does not support TLS/);
     });
   });
 
-  it("tells where JetStream is off", async () => {
+  it("reports that JetStream is disabled", async () => {
     const { url } = await served({ jetstream: false });
     const nats = await connectNats({ url }, { name: "test" });
     await assert.rejects(openJetStream(nats), {
       code: "NATS_JETSTREAM",
-      message: `${url}: JetStream is off, or not enabled for this account; start the server with \`nats-server -js\``,
+      message: `${url}: JetStream is disabled, or not enabled for this account; start the server with \`nats-server -js\``,
     });
     await nats.close();
   });
 
-  /** Connects, and gives what is told from then on; `back` resolves once the connection has come back. */
+  /** Connects, and returns what is reported from then on; `back` resolves once the connection is restored. */
   async function watched(options: NatsOptions) {
     const nats = await connectNats(options, { name: "test" });
     const told: string[] = [];
@@ -236,7 +233,7 @@ describe("a connection to NATS", () => {
     return { nats, told, back };
   }
 
-  it("comes back with the login that its file holds by then, and tells once that the old one is refused", async () => {
+  it("reconnects with a renewed login file, and reports once that the old login is rejected", async () => {
     const [old, renewed] = [nkeys.createUser(), nkeys.createUser()];
     const config = (user: typeof old) => `authorization { users: [{ nkey: ${user.getPublicKey()} }] }`;
     const nkey = join(folder, "rotated.nk");
@@ -250,14 +247,14 @@ describe("a connection to NATS", () => {
     writeFileSync(nkey, renewed.getSeed());
     await back;
     assert.deepEqual(told.sort(), [
-      `${server.url}: connected again`,
-      `${server.url}: connection lost; trying again`,
-      `${server.url}: the login is refused`,
+      `${server.url}: connection lost; reconnecting`,
+      `${server.url}: login rejected`,
+      `${server.url}: reconnected`,
     ]);
     await nats.close();
   });
 
-  it("comes back after a kill, tells of it, and closes at once while the server is away", async () => {
+  it("reconnects after the server was killed, reports it, and closes at once while the server is away", async () => {
     const server = await served();
     const nats = await connectNats({ url: server.url }, { name: "test" });
     const told: string[] = [];
@@ -276,10 +273,7 @@ describe("a connection to NATS", () => {
     const back = next();
     await server.restart();
     await back;
-    assert.deepEqual(told, [
-      `${server.url}: connection lost; trying again`,
-      `${server.url}: connected again`,
-    ]);
+    assert.deepEqual(told, [`${server.url}: connection lost; reconnecting`, `${server.url}: reconnected`]);
     const again = next();
     await server.kill();
     await again;

@@ -8,7 +8,7 @@ import { eventOf } from "../support/event.js";
 const text = fc.string({ unit: "binary", maxLength: 30 });
 
 describe("a subject template", () => {
-  it("puts an event's fields in, also within a token", () => {
+  it("inserts an event's fields, even within a token", () => {
     const event = eventOf(1, { camera: "lobby.door 1", label: "happy", track: 7 });
     const cases: Record<string, [string, string]> = {
       "emotion.{source}.{track}": ["emotion.lobby%2Edoor%201.7", "emotion.*.*"],
@@ -22,7 +22,7 @@ describe("a subject template", () => {
     }
   });
 
-  it("gives a subject that its own pattern matches, whatever the names are", () => {
+  it("yields a subject that matches its own pattern, whatever the names are", () => {
     const { of, pattern } = parseSubject("emotion.{source}.{label}.{track}");
     fc.assert(
       fc.property(text, text, fc.nat(), (camera, label, track) => {
@@ -34,22 +34,22 @@ describe("a subject template", () => {
     );
   });
 
-  it("is refused where no subject can come of it", () => {
+  it("is rejected if it cannot yield a valid subject", () => {
     const wrong: [string, RegExp][] = [
-      ["emotion..x", /a part between its dots is empty/],
-      ["emotion.", /a part between its dots is empty/],
-      ["", /is empty/],
-      ["emotion.*", /for those who subscribe/],
-      ["emotion.>", /for those who subscribe/],
+      ["emotion..x", /it has an empty token/],
+      ["emotion.", /it has an empty token/],
+      ["", /empty token/],
+      ["emotion.*", /only for subscribers/],
+      ["emotion.>", /only for subscribers/],
       ["emotion door", /spaces/],
       ["emotion.{source", /single braces/],
       [
         "emotion.{camera}",
-        /no field \{camera\}; allowed: \{pipeline\}, \{source\}, \{track\}, \{kind\}, \{label\}/,
+        /unknown field \{camera\}; allowed: \{pipeline\}, \{source\}, \{track\}, \{kind\}, \{label\}/,
       ],
-      ["emotion.{toString}", /no field \{toString\}/],
-      ["$SYS.{track}", /belongs to the server/],
-      ["_INBOX.{track}", /belongs to the server/],
+      ["emotion.{toString}", /unknown field \{toString\}/],
+      ["$SYS.{track}", /reserved for the server/],
+      ["_INBOX.{track}", /reserved for the server/],
     ];
     for (const [template, message] of wrong)
       assert.throws(
@@ -61,7 +61,7 @@ describe("a subject template", () => {
 });
 
 describe("a name as a token", () => {
-  it("keeps letters and digits of any script, and encodes the rest", () => {
+  it("keeps letters and digits of any script, and encodes everything else", () => {
     const cases = {
       door_1: "door_1",
       "Tür-2": "Tür-2",
@@ -74,7 +74,7 @@ describe("a name as a token", () => {
     for (const [name, token] of Object.entries(cases)) assert.equal(safeToken(name), token);
   });
 
-  it("gives the name back, and differs for names that differ", () => {
+  it("can be decoded to the name, and differs for different names", () => {
     const whole = text.filter((name) => name !== "" && !/\p{Cs}/u.test(name));
     fc.assert(fc.property(whole, (name) => decodeURIComponent(safeToken(name)) === name));
   });
@@ -86,7 +86,7 @@ describe("whether one pattern covers another", () => {
     const pattern = fc
       .tuple(fc.array(token, { minLength: 1, maxLength: 3 }), fc.boolean())
       .map(([tokens, open]) => (open ? [...tokens, ">"] : tokens).join("."));
-    // Every subject of up to five tokens: what two patterns of up to four can differ in.
+    // All subjects of up to five tokens, which can distinguish any two patterns of up to four.
     const subjects: string[] = [];
     for (let longer = [""]; (longer[0]?.length ?? 0) < 10; ) {
       longer = longer.flatMap((start) => ["a", "b", "c"].map((token) => `${start}${token}.`));

@@ -242,7 +242,7 @@ describe("a pipeline that hides faces", function () {
           `${FACES}, { type: blur }`,
           "{ type: video, path: a.mp4 }, { type: video, path: b.mp4, from: track }",
         ),
-      /sink `video-2` would get faces that `blur` hides elsewhere: give it `from: \[blur\]`/,
+      /sink `video-2` would get faces that `blur` hides elsewhere; give it `from: \[blur\]`/,
     );
     assert.throws(
       () =>
@@ -272,11 +272,11 @@ describe("a pipeline that hides faces", function () {
       assert.throws(() => plan(operators, "{ type: video, path: a.mp4 }"), message);
     refused(
       `${FACES}, { type: blur }, { type: classify }`,
-      /`classify` reads pixels that `blur` before it changes/,
+      /`classify` reads pixels after `blur` has changed them/,
     );
     refused(
       `${FACES}, { type: annotate }, { type: blur }`,
-      /`blur` reads pixels that `annotate` before it changes/,
+      /`blur` reads pixels after `annotate` has changed them/,
     );
   });
 

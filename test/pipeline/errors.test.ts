@@ -19,59 +19,71 @@ function errorsOf(text: string, set: string[] = [], env: NodeJS.ProcessEnv = {})
 
 const HEAD = "version: 1\nsources: [{ type: clip, path: a.mp4 }]\n";
 const TAIL = "sinks: [{ type: lines, path: a.jsonl }]\n";
-/** A whole file around an operator list. */
+/** A complete file around an operator list. */
 const around = (operators: string) => `${HEAD}operators:\n${operators}\n${TAIL}`;
 
 const CASES: [name: string, text: string, expected: string[]][] = [
-  ["an empty file", "", ["1:1: a pipeline file is a mapping with sources, operators and sinks, not empty"]],
-  ["a list", "- a\n", ['1:1: a pipeline file is a mapping with sources, operators and sinks, not ["a"]']],
-  ["a key that stands twice", "version: 1\nversion: 1\n", ["2:1: this key stands twice; keep one of them"]],
-  ["a tab", "version: 1\nsources:\n\t- a\n", ["3:1: a tab cannot indent YAML; use spaces"]],
-  ["an alias of nothing", "version: *one\n", ["1:10: `*one` names no anchor above it; write `&one` there"]],
   [
-    "an alias of itself",
+    "an empty file",
+    "",
+    ["1:1: a pipeline file must be a mapping with sources, operators and sinks, not empty"],
+  ],
+  [
+    "a list",
+    "- a\n",
+    ['1:1: a pipeline file must be a mapping with sources, operators and sinks, not ["a"]'],
+  ],
+  ["a duplicate key", "version: 1\nversion: 1\n", ["2:1: duplicate key; keep one of them"]],
+  ["a tab", "version: 1\nsources:\n\t- a\n", ["3:1: YAML cannot be indented with tabs; use spaces"]],
+  [
+    "an unresolved alias",
+    "version: *one\n",
+    ["1:10: `*one` refers to no anchor above it; add `&one` to a value above"],
+  ],
+  [
+    "a recursive alias",
     "version: &a [*a]\n",
-    ["1:14: `*a` stands within what it names; write the value out"],
+    ["1:14: `*a` is inside the value it refers to; write the value out"],
   ],
   [
     "aliases that multiply",
     `a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [${"*a,".repeat(12)}]\nc: &c [${"*b,".repeat(12)}]\nd: [${"*c,".repeat(12)}]\n`,
-    ["<pipeline>: more than 100 values come out of its aliases (`*name`); write them out, or use fewer"],
+    ["<pipeline>: aliases (`*name`) expand to more than 100 values; write them out, or use fewer"],
   ],
   [
-    "aliases in thousands",
+    "thousands of aliases",
     `version: &a 1\nsources: [${"*a,".repeat(50_000)}]\n`,
-    ["<pipeline>: more than 1000 values come out of its aliases (`*name`); write them out, or use fewer"],
+    ["<pipeline>: aliases (`*name`) expand to more than 1000 values; write them out, or use fewer"],
   ],
   [
-    "keys that stand twice, deep in it",
+    "nested duplicate keys",
     "version: 1\nsources: [{ type: clip, path: a.mp4, type: clip }]\nsinks:\n  - path: a\n    path: b\n",
-    ["2:38: this key stands twice; keep one of them", "5:5: this key stands twice; keep one of them"],
+    ["2:38: duplicate key; keep one of them", "5:5: duplicate key; keep one of them"],
   ],
   [
     "two documents",
     "version: 1\n---\nversion: 1\n",
-    ["2:1: a second document begins here (`---`); put each in a file of its own"],
+    ["2:1: a second document starts here (`---`); put each in its own file"],
   ],
   [
     "a tag",
     "version: !env V\n",
-    ["1:10: Unresolved tag: !env; leave tags out, and write a variable as ${NAME}"],
+    ["1:10: Unresolved tag: !env; remove the tag, and write variables as ${NAME}"],
   ],
   [
-    "a comment alone",
+    "only a comment",
     "# nothing\n",
-    ["1:1: a pipeline file is a mapping with sources, operators and sinks, not empty"],
+    ["1:1: a pipeline file must be a mapping with sources, operators and sinks, not empty"],
   ],
   [
-    "a word alone",
+    "only a word",
     "hello\n",
-    ['1:1: a pipeline file is a mapping with sources, operators and sinks, not "hello"'],
+    ['1:1: a pipeline file must be a mapping with sources, operators and sinks, not "hello"'],
   ],
   [
     "a key indented more than its neighbours",
     "version: 1\nsources:\n  - type: clip\n     path: a.mp4\n",
-    ["3:11: no key can begin here; indent it as its neighbours are, and quote a text that holds `: `"],
+    ["3:11: a key cannot start here; indent it like its neighbours, and quote strings that contain `: `"],
   ],
   [
     "a list that is not closed",
@@ -86,19 +98,23 @@ const CASES: [name: string, text: string, expected: string[]][] = [
   [
     "a quote that is not closed",
     'name: "lobby\nversion: 1\n',
-    ["3:1: a text in quotes is not closed before this; add the closing quote"],
+    ["3:1: a quoted string is not closed before this; add the closing quote"],
   ],
   ["a key without a value", "version: 1\nname\n", ["2:1: this key has no value; write `key: value`"]],
-  ["a value that must be quoted", "name: @lobby\n", ["1:7: no value begins with @; put the text in quotes"]],
   [
-    "a number that is none",
+    "a value that must be quoted",
+    "name: @lobby\n",
+    ["1:7: a value cannot start with @; put the string in quotes"],
+  ],
+  [
+    "a number that is NaN or infinite",
     around("- { type: settle, steps: [.inf] }"),
     [
       "4:27: settle: `steps.0` is Infinity; it must be a duration such as 400ms, 2s, 5m or 1h (a bare number is milliseconds)",
     ],
   ],
   [
-    "a number without end",
+    "a huge number",
     around("- { type: find, every: 99999999999999999999 }"),
     ["4:24: find: `every` is 100000000000000000000; it must be <= 100 (1 to 100)"],
   ],
@@ -110,7 +126,7 @@ const CASES: [name: string, text: string, expected: string[]][] = [
     ],
   ],
   [
-    "a misspelt section, told once",
+    "a misspelt section, reported once",
     "version: 1\nsource: [{ type: clip, path: a }]\nsink: [{ type: lines, path: a }]\n",
     [
       "2:1: unknown key `source`; did you mean `sources`? (allowed: version, name, purpose, retention, sources, operators, sinks)",
@@ -118,35 +134,31 @@ const CASES: [name: string, text: string, expected: string[]][] = [
     ],
   ],
   [
-    "two sinks that write one file",
+    "two sinks that write the same file",
     `${HEAD}operators: [{ type: find }, { type: tell }]\nsinks: [{ type: lines, path: a }, { type: lines, id: b, path: ./a }]\n`,
-    ["4:35: `lines` writes to /base/a already; leave out one of them, or give it another `path`"],
+    ["4:35: `lines` already writes to /base/a; remove one of them, or give it another `path`"],
   ],
   [
-    "a sink that writes over what is read",
+    "a sink that overwrites an input",
     `${HEAD}operators: [{ type: find }, { type: tell }]\nsinks: [{ type: lines, path: b/../a.mp4 }]\n`,
-    ["4:9: `lines` would write over what `clip` reads, /base/a.mp4; give it another `path`"],
+    ["4:9: `lines` would overwrite what `clip` reads, /base/a.mp4; give it another `path`"],
   ],
   [
-    "a variable in braces without quotes, told once",
+    "a variable in braces without quotes, reported once",
     "version: 1\nsources: [{ type: clip, path: ${VIDEO} }]\n",
-    ['2:31: a variable within { } or [ ] is written in quotes: "${VIDEO}"'],
+    ['2:31: a variable within { } or [ ] must be quoted: "${VIDEO}"'],
   ],
-  ["depth without end", "[".repeat(20_000), ["<pipeline>: it is nested too deeply; no configuration is"]],
-  [
-    "bytes that are no text",
-    "version\0: 1",
-    ["<pipeline>: it is not a text file; give a YAML file in UTF-8"],
-  ],
+  ["endless nesting", "[".repeat(20_000), ["<pipeline>: nested too deeply for a configuration file"]],
+  ["bytes that are no text", "version\0: 1", ["<pipeline>: not a text file; give a YAML file in UTF-8"]],
   [
     "no version",
     around("- { type: find }\n- { type: tell }").slice(11),
-    ["1:1: `version` is missing; begin with `version: 1`"],
+    ["1:1: `version` is missing; start the file with `version: 1`"],
   ],
   [
     "another version",
     around("- { type: find }\n- { type: tell }").replace("1", "2"),
-    ["1:10: `version` is 2; this release reads version 1"],
+    ["1:10: `version` is 2; this release supports version 1"],
   ],
   [
     "a misspelt section",
@@ -162,11 +174,15 @@ const CASES: [name: string, text: string, expected: string[]][] = [
     ["2:10: `sources` is missing; a pipeline needs at least one source"],
   ],
   [
-    "a section that is no list",
+    "a section that is not a list",
     `${HEAD}operators: find\n${TAIL}`,
     ['3:12: `operators` is "find"; it must be a list: - { type: ... }'],
   ],
-  ["an item that is no mapping", around("- find"), ['4:3: this is "find"; write a mapping: - { type: ... }']],
+  [
+    "an item that is not a mapping",
+    around("- find"),
+    ['4:3: this is "find"; it must be a mapping: - { type: ... }'],
+  ],
   [
     "an item without type",
     around("- { every: 5 }"),
@@ -208,7 +224,7 @@ const CASES: [name: string, text: string, expected: string[]][] = [
     ["4:24: find: `every` is 0; it must be >= 1 (1 to 100)"],
   ],
   [
-    "a choice there is not",
+    "an unknown choice",
     around("- { type: find, engine: har }"),
     ['4:25: find: `engine` is "har"; did you mean `haar`? (allowed: haar, opencv)'],
   ],
@@ -232,74 +248,74 @@ const CASES: [name: string, text: string, expected: string[]][] = [
     ["2:31: the variable NOPE is not set; set it, or give a default: ${NOPE:-...}"],
   ],
   [
-    "a variable badly written",
+    "a malformed variable",
     `version: 1\nname: "\${1a}"\nsources: [{ type: clip, path: a }]\n${TAIL}`,
-    ["2:7: `${1a}` is not a variable; write ${NAME} or ${NAME:-default}, or $${ for a plain ${"],
+    ["2:7: `${1a}` is not a variable; write ${NAME} or ${NAME:-default}, or $${ for a literal ${"],
   ],
   [
-    "an id that cannot be one",
+    "an invalid id",
     around("- { type: find, id: a b }"),
-    ['4:21: the id "a b" must be made of letters, digits, `_`, `-` and `.`'],
+    ['4:21: the id "a b" may only contain letters, digits, `_`, `-` and `.`'],
   ],
   [
-    "an id that stands twice",
+    "a duplicate id",
     around("- { type: find, id: a }\n- { type: tell, id: a }"),
-    ["5:3: the id `a` stands twice; ids must differ"],
+    ["5:3: the id `a` is used twice; ids must be unique"],
   ],
   [
-    "`from` that names nothing",
+    "an unknown id in `from`",
     around("- { type: find }\n- { type: tell, from: fnid }"),
-    ["5:3: `from: fnid` names nothing; did you mean `find`? (allowed: clip, find, tell)"],
+    ["5:3: `from: fnid`: unknown id; did you mean `find`? (allowed: clip, find, tell)"],
   ],
   [
     "`from` of a source",
     `version: 1\nsources: [{ type: camera, url: a, from: b }]\n${TAIL}`,
-    ["2:11: source `camera` has `from`, but a source takes nothing; remove it"],
+    ["2:11: source `camera` has `from`, but sources have no input; remove it"],
   ],
   [
     "`from` that names a sink",
     around("- { type: find, from: lines }\n- { type: tell }"),
-    ["4:3: `from: lines` names a sink, which gives nothing"],
+    ["4:3: `from: lines` is a sink, which has no output; use the id of a source or operator"],
   ],
   [
     "`from` that names one twice",
     around("- { type: find, from: [clip, clip] }\n- { type: tell }"),
-    ["4:3: `from` of `find` names `clip` twice; once is enough"],
+    ["4:3: `from` of `find` lists `clip` twice; remove one"],
   ],
   [
-    "a graph that goes round",
+    "a graph with a cycle",
     around("- { type: halve, id: a, from: b }\n- { type: halve, id: b, from: a }"),
-    ["4:3: the graph goes round: a -> b -> a; change a `from`"],
+    ["4:3: the graph has a cycle: a -> b -> a; change a `from`"],
   ],
   [
     "kinds that do not fit",
     around("- { type: find }"),
-    ["5:9: sink `lines` takes events, but `find` gives faces: put `tell` between them"],
+    ["5:9: sink `lines` takes events, but `find` gives faces; put `tell` between them"],
   ],
   [
     "kinds two operators apart",
     around("- { type: halve }"),
-    ["5:9: sink `lines` takes events, but `halve` gives frames: put `find`, `tell` between them"],
+    ["5:9: sink `lines` takes events, but `halve` gives frames; put `find`, `tell` between them"],
   ],
   [
     "kinds that no operator joins",
     around("- { type: find }\n- { type: tell }\n- { type: halve }"),
     [
-      "6:3: operator `halve` takes frames, but `tell` gives events: no operator makes frames of events: give it another input with `from`",
+      "6:3: operator `halve` takes frames, but `tell` gives events; no operator turns events into frames; give it another input with `from`",
     ],
   ],
   [
     "what nobody takes",
     around("- { type: find }\n- { type: tell }\n- { type: halve, from: clip }"),
-    ["6:3: nothing takes what `halve` gives; name it in a `from`, or remove it"],
+    ["6:3: the output of `halve` is unused; add it to a `from`, or remove it"],
   ],
 ];
 
 describe("errors of a pipeline file", () => {
   for (const [name, text, expected] of CASES)
-    it(`${name}: names the place and the way out`, () => assert.deepEqual(errorsOf(text), expected));
+    it(`give the place and the remedy: ${name}`, () => assert.deepEqual(errorsOf(text), expected));
 
-  it("all are told, in the order of the file", () => {
+  it("are all reported, in file order", () => {
     const text =
       "version: 1\nsources: [{ type: clip }]\noperators:\n- { type: find, every: 0, engin: haar }\nsinks: 5\nnmae: x\n";
     assert.deepEqual(
@@ -308,28 +324,28 @@ describe("errors of a pipeline file", () => {
     );
   });
 
-  it("a --set is named as the place of what it gave", () => {
+  it("give --set as the place of a value it set", () => {
     const text = around("- { type: find }\n- { type: tell }");
     assert.deepEqual(errorsOf(text, ["operators.find.every=0"]), [
       "--set operators.find.every: find: `every` is 0; it must be >= 1 (1 to 100)",
     ]);
     assert.deepEqual(errorsOf(text, ["operators.fnid.every=1"]), [
-      "--set operators.fnid.every: there is no `operators.fnid` in the file; did you mean `find`? (allowed: find, tell)",
+      "--set operators.fnid.every: `operators.fnid` is not in the file; did you mean `find`? (allowed: find, tell)",
     ]);
     assert.deepEqual(errorsOf(text, ["name"]), [
-      "--set name: it has no `=`; write e.g. --set sources.0.path=video.mp4",
+      "--set name: `=` is missing; write e.g. --set sources.0.path=video.mp4",
     ]);
   });
 
-  it("a password of a URL is in no message", () => {
+  it("never contain the password of a URL", () => {
     const text = `version: 1\nsources: [{ type: camera, url: { a: "rtsp://me:hunter2@host/1" } }]\n${TAIL}`;
     const [line = ""] = errorsOf(text);
-    assert.match(line, /^2:32: camera: `url` is \{"a":"rtsp:\/\/me:\*\*\*@host\/1"\}; it must be a text$/);
+    assert.match(line, /^2:32: camera: `url` is \{"a":"rtsp:\/\/me:\*\*\*@host\/1"\}; it must be a string$/);
     const [set = ""] = errorsOf(around("- { type: find }"), ["sources.9.url=rtsp://me:hunter2@host/1"]);
     assert.doesNotMatch(set, /hunter2/);
   });
 
-  it("a large file that is wrong throughout is refused in moments", () => {
+  it("refuse a large file in moments, however many there are", () => {
     for (const text of [`{${",,".repeat(50_000)}}`, "a:\n".repeat(80_000), "%x\n".repeat(80_000)]) {
       const begunMs = performance.now();
       assert.equal(errorsOf(text).length, 10);
@@ -337,7 +353,7 @@ describe("errors of a pipeline file", () => {
     }
   });
 
-  it("files that cannot be read are told by name", async () => {
+  it("name files that cannot be read", async () => {
     const folder = await mkdtemp(join(tmpdir(), "ekspresi-"));
     try {
       const large = join(folder, "large.yaml");

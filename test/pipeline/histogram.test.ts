@@ -19,7 +19,7 @@ describe("quantile of a histogram", () => {
     );
   });
 
-  it("is nothing without values, and the last bound for what lies above it", () => {
+  it("is undefined without values, and the last bound for values above it", () => {
     const histogram = new Histogram(BOUNDS);
     assert.equal(quantile(histogram, 0.5), undefined);
     histogram.add(5000);

@@ -5,7 +5,7 @@ import { basename, join, relative } from "node:path";
 import { identity } from "#src/pipeline/identity.js";
 import { withFiles } from "../support/machine.js";
 
-describe("which file a name means", () => {
+describe("the identity of a file", () => {
   let folder: string;
   const at = (name: string) => join(folder, name);
   before(() => {
@@ -15,7 +15,7 @@ describe("which file a name means", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  it("is told by links, and for a file that is not there yet by its path", () => {
+  it("follows links, and is the path for a file that does not exist yet", () => {
     linkSync(at("1"), at("hard"));
     symlinkSync(at("1"), at("soft"));
     for (const name of ["hard", "soft"]) assert.equal(identity(at(name)), identity(at("1")), name);
@@ -23,7 +23,7 @@ describe("which file a name means", () => {
     assert.equal(identity(relative(".", at("new"))), at("new"));
   });
 
-  it("is told by all 64 bits of Windows' numbers of files", async () => {
+  it("uses all 64 bits of file ids on Windows", async () => {
     const numbered = (path: string, options?: { bigint?: boolean }) => {
       const info = statSync(folder, { bigint: true });
       const ino = 2n ** 60n + BigInt(basename(path));

@@ -27,7 +27,7 @@ function optionsOf(id: string, set: string[] = [], env: NodeJS.ProcessEnv = {}) 
 }
 
 describe("a pipeline file", () => {
-  it("gives options with units converted, defaults filled in, and paths beside the file", () => {
+  it("is loaded with units converted, defaults filled in, and paths relative to the file", () => {
     assert.deepEqual(optionsOf("door"), { path: resolve("/base/door.mp4"), from: 90_000 });
     assert.deepEqual(optionsOf("halve"), { size: { width: 640, height: 360 }, fps: 5 });
     assert.deepEqual(optionsOf("find"), { minSize: { unit: "%", value: 8 }, every: 1, engine: "haar" });
@@ -35,7 +35,7 @@ describe("a pipeline file", () => {
     assert.deepEqual(optionsOf("lines"), { path: resolve("/base/out.jsonl"), rotate: 10_000_000 });
   });
 
-  it("is overridden by --set, by number, by id, by type, and in mappings that it leaves out", () => {
+  it("is overridden by --set by index, by id, by type, and in mappings it does not have", () => {
     assert.equal(optionsOf("door", ["sources.0.path=/b.mp4"]).path, resolve("/b.mp4"));
     assert.equal(optionsOf("door", ["sources.door.path=-"]).path, "-");
     assert.equal(optionsOf("find", ["operators.find.every=5"]).every, 5);
@@ -45,7 +45,7 @@ describe("a pipeline file", () => {
     assert.equal(optionsOf("find", ["operators.find.every=5", "operators.find.every=6"]).every, 6);
   });
 
-  it("gets a sink more, or only its options where it has one", () => {
+  it("gets an extra sink, or only its options if it already has one", () => {
     const sinksOf = (text: string, options: Record<string, unknown>) =>
       parsePipeline(text, "/", {
         registry: components,
@@ -60,7 +60,7 @@ describe("a pipeline file", () => {
     assert.throws(() => sinksOf(TEXT, { port: "x" }), /^ConfigError: --screen: screen: /);
   });
 
-  it("gets an operator that it lacks, and one more of a sink that it has", () => {
+  it("gets a missing operator, and a second sink of a type it already has", () => {
     const nodesOf = (text: string) =>
       parsePipeline(text, "/", {
         registry: components,
@@ -77,7 +77,7 @@ describe("a pipeline file", () => {
     assert.deepEqual(nodesOf(silent).slice(-2)[0], "tell");
   });
 
-  it("takes paths of the file from its folder, and those of --set from where that was given", () => {
+  it("resolves paths against its folder, and those of --set against the working directory", () => {
     const paths = (...set: string[]) => {
       const { nodes } = parsePipeline(TEXT, resolve("/base"), {
         registry: components,
@@ -92,11 +92,11 @@ describe("a pipeline file", () => {
     assert.deepEqual(paths("sources.0={ type: clip, path: c.mp4 }"), [resolve("/here/c.mp4"), ...rest]);
   });
 
-  it("takes variables in --set, too", () => {
+  it("allows variables in --set", () => {
     assert.equal(optionsOf("find", ["operators.find.every=${EVERY}"], { EVERY: "7" }).every, 7);
   });
 
-  it("keeps a number as a text where a text is wanted", () => {
+  it("keeps a number as a string where a string is expected", () => {
     const plan = parsePipeline(
       TEXT.replace("type: clip, path: door.mp4, from: 90s", 'type: camera, url: "${URL}"'),
       "/",
@@ -127,7 +127,7 @@ describe("variables", () => {
   const fail = (message: string): never => assert.fail(message);
   const name = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,8}$/);
 
-  it("leave a text without any as it is", () => {
+  it("leave a text without variables unchanged", () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         fc.pre(!text.includes("${"));
@@ -136,7 +136,7 @@ describe("variables", () => {
     );
   });
 
-  it("give their value between what stands around them", () => {
+  it("are replaced within the surrounding text", () => {
     const plain = fc.string().filter((text) => !text.includes("$"));
     fc.assert(
       fc.property(plain, name, fc.string({ minLength: 1 }), plain, (before, key, value, after) => {
@@ -146,7 +146,7 @@ describe("variables", () => {
     );
   });
 
-  it("give their default when empty or not set, and never what `$${` guards", () => {
+  it("use their default when empty or not set, and are not expanded after `$${`", () => {
     fc.assert(
       fc.property(name, fc.stringMatching(/^[a-z][a-z/.:]{0,8}$/), (key, fallback) => {
         assert.equal(expand(`\${${key}:-${fallback}}`, { [key]: "" }, fail), fallback);
@@ -155,7 +155,7 @@ describe("variables", () => {
     );
   });
 
-  it("standing alone become numbers that read back as they were written, and booleans", () => {
+  it("become booleans, or numbers that print as they were written, if they stand alone", () => {
     fc.assert(
       fc.property(fc.integer(), (number) => {
         assert.equal(expand("${N}", { N: String(number) }, fail), number);
@@ -180,7 +180,7 @@ describe("places", () => {
     ),
   })).node;
 
-  it("of every value begin where it is written", () => {
+  it("point to where each value is written", () => {
     fc.assert(
       fc.property(fc.dictionary(key, tree, { minKeys: 1, maxKeys: 4 }), (value) => {
         const text = JSON.stringify(value, null, 2);

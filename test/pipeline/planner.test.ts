@@ -11,7 +11,7 @@ const plan = (sources: string, operators: string, sinks: string) =>
       registry: components,
     },
   );
-/** Each component with what it takes, in the order of the plan. */
+/** Each component with its inputs, in plan order. */
 const edges = (...parts: Parameters<typeof plan>) =>
   plan(...parts).nodes.map(({ id, from }) => `${id}<-${from.join("+")}`);
 
@@ -34,7 +34,7 @@ describe("the planner", () => {
     ]);
   });
 
-  it("gives all sources to the first operator, with an id for each", () => {
+  it("connects all sources to the first operator, and gives each an id", () => {
     assert.deepEqual(
       edges(
         `${CLIP}, ${CLIP}, { id: clip-2, type: camera, url: a }`,
@@ -45,7 +45,7 @@ describe("the planner", () => {
     );
   });
 
-  it("gives the ends of all chains to a sink, and to each sink", () => {
+  it("connects the ends of all chains to every sink", () => {
     assert.deepEqual(edges(...TWO_MODELS).slice(-1), ["lines<-ea+eb"]);
     assert.deepEqual(
       edges(CLIP, "{ type: find }, { type: tell }", `${LINES}, { type: lines, path: more }`).slice(-2),
@@ -53,7 +53,7 @@ describe("the planner", () => {
     );
   });
 
-  it("gives a sink of another kind the last operator that fits it", () => {
+  it("connects a sink of another kind to the last operator of that kind", () => {
     const nodes = edges(
       CLIP,
       "{ type: find }, { type: settle }, { type: tell }",
@@ -62,7 +62,7 @@ describe("the planner", () => {
     assert.deepEqual(nodes.slice(-2), ["film<-settle", "lines<-tell"]);
   });
 
-  it("gives a sink that takes events also those, where there are any", () => {
+  it("also connects events to a sink that takes them, if there are any", () => {
     const screen = "{ type: screen }";
     assert.deepEqual(edges(CLIP, "{ type: find }, { type: settle }, { type: tell }", screen).slice(-1), [
       "screen<-settle+tell",
@@ -74,16 +74,16 @@ describe("the planner", () => {
     );
     assert.throws(
       () => plan(CLIP, "{ type: halve }", screen),
-      /sink `screen` takes faces, but `halve` gives frames: put `find` between them/,
+      /sink `screen` takes faces, but `halve` gives frames; put `find` between them/,
     );
   });
 
-  it("orders by what takes what, not by the file", () => {
+  it("orders by dependencies, not by position in the file", () => {
     const nodes = edges(CLIP, "{ type: tell, from: late }, { id: late, type: find, from: clip }", LINES);
     assert.deepEqual(nodes, ["clip<-", "late<-clip", "tell<-late", "lines<-tell"]);
   });
 
-  it("asks for colour from the sources of what draws, and only from them", () => {
+  it("requests colour only from sources of components that draw", () => {
     const { colour } = plan(
       `{ id: a, type: clip, path: a }, { id: b, type: clip, path: b }`,
       "{ id: fa, type: find, from: a }, { id: fb, type: find, from: b }, { id: t, type: tell, from: [fb] }",
@@ -92,7 +92,7 @@ describe("the planner", () => {
     assert.deepEqual([...colour], ["a"]);
   });
 
-  it("knows after which components nothing looks at pixels", () => {
+  it("finds the components after which nothing reads pixels", () => {
     const blind = components.map((c) =>
       c.role === "operator" && ["settle", "tell"].includes(c.type) ? { ...c, ignoresPixels: true } : c,
     );
@@ -111,12 +111,12 @@ describe("the planner", () => {
     );
   });
 
-  it("refuses an operator without what it needs before it", () => {
+  it("rejects an operator without the operators it needs before it", () => {
     const strict = components.map((c) => (c.type === "tell" ? { ...c, needs: ["settle"] } : c));
     const text = `version: 1\nsources: [${CLIP}]\noperators:\n- { type: find }\n- { type: tell }\nsinks: [${LINES}]\n`;
     assert.throws(() => parsePipeline(text, "/", { registry: strict }), {
       message:
-        "<pipeline>:5:3: `tell` needs a `settle` operator somewhere before it: add `- { type: settle }`",
+        "<pipeline>:5:3: `tell` needs a `settle` operator somewhere before it; add `- { type: settle }`",
     });
   });
 });

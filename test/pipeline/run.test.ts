@@ -12,7 +12,7 @@ import { eventOf } from "../support/event.js";
 const BYTES = 64;
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** What the sinks of one run were given, as `source:sequence`, by sink id. */
+/** Items received by the sinks of one run, as `source:sequence`, by sink id. */
 const received = new Map<string, string[]>();
 /** What happened, in order. */
 const happened: string[] = [];
@@ -164,7 +164,7 @@ describe("a run", () => {
     hold = undefined;
   });
 
-  it("brings every frame of every recording to the sink, in order for each, and all slots come back", async () => {
+  it("delivers every frame of every recording to the sink in order, and gets all slots back", async () => {
     const summary = await run(
       "{ id: a, type: count, frames: 500 }, { id: b, type: count, frames: 300 }",
       "{ type: pass }",
@@ -184,7 +184,7 @@ describe("a run", () => {
     for (const { seconds = 0 } of summary.sources) assert(0 < seconds && seconds <= summary.seconds);
   });
 
-  it("gives each taker of a shared flow every frame, and a lease of its own", async () => {
+  it("gives each consumer of a shared flow every frame with its own lease", async () => {
     const summary = await run(
       "{ id: a, type: count, frames: 200 }",
       "{ id: p, type: pass }, { id: q, type: pass, from: p }, { id: r, type: pass, from: p }",
@@ -196,7 +196,7 @@ describe("a run", () => {
     assert.equal(of("u", "a").length, 400);
   });
 
-  it("goes on with the other sources when one fails, and has failed all the same", async () => {
+  it("continues with the other sources when one fails, but still fails in the end", async () => {
     const summary = await run(
       "{ id: a, type: count, frames: 100, failAt: 7 }, { id: b, type: count, frames: 100 }",
       "{ type: pass }",
@@ -207,7 +207,7 @@ describe("a run", () => {
     assert.deepEqual(of("s", "b"), numbers("b", 100));
   });
 
-  it("ends when an operator fails; what sinks were given is written", async () => {
+  it("ends when an operator fails, and writes what the sinks have received", async () => {
     const summary = await run(
       "{ id: a, type: count }",
       "{ type: pass, failAt: 50 }",
@@ -217,7 +217,7 @@ describe("a run", () => {
     assert.deepEqual(of("s", "a"), numbers("a", 50));
   });
 
-  it("stops when a sink fails: counts what it did not write, and the others get all that was read", async () => {
+  it("stops when a sink fails, counts what was not written, and writes everything read to the others", async () => {
     const summary = await run(
       "{ id: a, type: count }",
       "{ type: pass }",
@@ -232,7 +232,7 @@ describe("a run", () => {
     ]);
   });
 
-  it("tells of a frame that was not given back", async () => {
+  it("reports a frame that was not returned", async () => {
     const summary = await run(
       "{ id: a, type: count, frames: 20 }",
       "{ type: pass, leakAt: 3 }",
@@ -240,11 +240,11 @@ describe("a run", () => {
     );
     assert.match(
       messages(summary).join(),
-      /source a: 1 of \d+ frame slots were not given back: each must be passed on or released once/,
+      /source a: 1 of \d+ frame slots were not returned; an operator must pass on or release each frame exactly once/,
     );
   });
 
-  it("tells of a frame that was given back twice, once, and the process goes on", async () => {
+  it("reports once a frame that was returned twice, without ending the process", async () => {
     for (const holder of ["", ", { type: hold }"]) {
       const summary = await run(
         "{ id: a, type: count, frames: 6 }",
@@ -258,7 +258,7 @@ describe("a run", () => {
     }
   });
 
-  it("says after ten seconds that no slot comes back, once", async () => {
+  it("reports once, after ten seconds, that no slot is returned", async () => {
     const clock = performance.now;
     const warned: string[] = [];
     const abort = new AbortController();
@@ -285,11 +285,11 @@ describe("a run", () => {
     assert.equal(warned.length, 1);
     assert.match(
       warned.join(),
-      /^source a: nothing has moved for 10 s, and all \d+ frame slots are held: a sink takes very long, or an operator/,
+      /^source a: no progress for 10 s with all \d+ frame slots in use; a sink is very slow, or an operator/,
     );
   });
 
-  it("stopped, finishes what is under way: as many written as read", async () => {
+  it("finishes frames in progress when stopped, so that as many are written as read", async () => {
     const stop = new AbortController();
     const ending = run("{ id: a, type: count }", "{ type: pass }", "{ id: s, type: keep-frames }", {
       stop: stop.signal,
@@ -301,14 +301,14 @@ describe("a run", () => {
     assert.equal(summary.sinks[0]?.lost, 0);
   });
 
-  it("lets go of the signals it was given: they may outlive many runs", async () => {
+  it("removes its listeners from the given signals, which may outlive many runs", async () => {
     const [stop, abort] = [new AbortController(), new AbortController()];
     const signals = { stop: stop.signal, abort: abort.signal };
     await run("{ id: a, type: count, frames: 3 }", "{ type: pass }", "{ type: keep-frames }", signals);
     for (const { signal } of [stop, abort]) assert.deepEqual(getEventListeners(signal, "abort"), []);
   });
 
-  it("of many sources brings no warning of Node's", async () => {
+  it("causes no Node warning with many sources", async () => {
     const warned: Error[] = [];
     const note = (warning: Error) => warned.push(warning);
     process.on("warning", note);
@@ -322,7 +322,7 @@ describe("a run", () => {
     assert.deepEqual(warned, []);
   });
 
-  it("holds a recording back while a sink stands still, and loses nothing once it goes on", async () => {
+  it("pauses a recording while a sink is stalled, and loses nothing when it resumes", async () => {
     let goOn = () => {};
     hold = new Promise((resolve) => {
       goOn = resolve;
@@ -348,7 +348,7 @@ describe("a run", () => {
     assert.equal(received.get("s")?.length, 5000);
   });
 
-  it("aborted, ends although a sink hangs, and counts what that sink did not get", async () => {
+  it("ends when aborted even if a sink hangs, and counts what that sink did not get", async () => {
     hold = new Promise(() => {});
     const abort = new AbortController();
     const ending = run("{ id: a, type: count }", "{ type: tell }", "{ id: s, type: keep-events }", {
@@ -361,7 +361,7 @@ describe("a run", () => {
     assert.ok((summary.sinks[0]?.lost ?? 0) > 0);
   });
 
-  it("closes what was opened, last first, also when a later component cannot be built", async () => {
+  it("closes what was opened in reverse order, even if a later component cannot be built", async () => {
     await run(
       "{ type: count, frames: 1 }",
       "{ id: p, type: pass }, { id: q, type: pass }",

@@ -12,12 +12,12 @@ import { registry } from "#src/registry.js";
 const folder = fileURLToPath(new URL("../../pipelines/", import.meta.url));
 const files = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
 const validate = new Ajv({ allErrors: true, strict: false }).compile(pipelineSchema(registry));
-/** A value for every variable that a shipped pipeline leaves to the user. */
+/** Values for the variables that shipped pipelines leave to the user. */
 const env = { DOOR_URL: "rtsp://user:secret@127.0.0.1/1", HALL_URL: "rtsp://127.0.0.1/2" };
 
-describe("pipelines that ship", () => {
+describe("shipped pipelines", () => {
   for (const name of files) {
-    it(`${name} is fine, for the loader and for editors`, async () => {
+    it(`${name} is valid for the loader and for editors`, async () => {
       await loadPipeline(`${folder}${name}`, { env });
       const text = readFileSync(`${folder}${name}`, "utf8");
       assert(validate(parse(text)), JSON.stringify(validate.errors));
@@ -30,7 +30,7 @@ describe("pipelines that ship", () => {
 
 describe("every component", () => {
   for (const component of registry) {
-    it(`${component.type}: its example is one of it, and every option is described`, () => {
+    it(`${component.type} has a valid example and describes every option`, () => {
       const items = parse(component.example) as Record<string, unknown>[];
       assert(Array.isArray(items) && items.length > 0);
       for (const { type, id: _, ...options } of items) {
@@ -42,14 +42,14 @@ describe("every component", () => {
     });
   }
 
-  it("has a type of its own", () => {
+  it("has a unique type", () => {
     const types = registry.map(({ type }) => type);
     assert.deepEqual(types, [...new Set(types)]);
   });
 });
 
 describe("the editors' schema", () => {
-  it("refuses what the loader refuses, and takes variables anywhere", () => {
+  it("rejects what the loader rejects, and allows variables anywhere", () => {
     const pipeline = (operator: object) => ({
       version: 1,
       sources: [{ type: "file", path: "a.mp4" }],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { SinkError } from "#src/errors.js";
 import { SinkRunner } from "#src/pipeline/sink-runner.js";
 
-/** A sink whose writes end when the test says so. */
+/** A sink whose writes complete when the test says so. */
 function manual() {
   const taken: number[] = [];
   const ends: { resolve: () => void; reject: (error: Error) => void }[] = [];
@@ -20,7 +20,7 @@ function manual() {
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("the runner of a sink", () => {
-  it("gives it one item at a time, in order, and returns each lease once", async () => {
+  it("writes one item at a time, in order, and returns each lease once", async () => {
     const sink = manual();
     const done: number[] = [];
     const runner = new SinkRunner<number>(
@@ -39,7 +39,7 @@ describe("the runner of a sink", () => {
     assert.deepEqual([sink.taken, done, runner.written, runner.lost], [[1, 2, 3], [1, 2, 3], 3, 0]);
   });
 
-  it("lets sources go once what waits is given up, although the sink hangs", async () => {
+  it("releases waiting sources once the backlog is discarded, even if the sink hangs", async () => {
     const runner = new SinkRunner<number>(
       "s",
       manual(),
@@ -53,7 +53,7 @@ describe("the runner of a sink", () => {
     assert.equal(runner.lost, 1099);
   });
 
-  it("holds sources back above 1024 items that wait, until fewer than half of that wait", async () => {
+  it("pauses sources above 1024 waiting items, until fewer than half of them are left", async () => {
     const sink = manual();
     const runner = new SinkRunner<number>(
       "s",
@@ -79,7 +79,7 @@ describe("the runner of a sink", () => {
     assert.equal(eased, true);
   });
 
-  it("after a failure takes nothing more, counts what is lost, returns every lease, and says so once", async () => {
+  it("accepts nothing after a failure, counts what is lost, returns every lease, and reports it once", async () => {
     const sink = manual();
     const done: number[] = [];
     const failures: SinkError[] = [];
@@ -102,7 +102,7 @@ describe("the runner of a sink", () => {
     assert.ok(failures[0] instanceof SinkError);
   });
 
-  it("turns a failure to close into an error of the run", async () => {
+  it("reports a failure to close as an error of the run", async () => {
     const failures: SinkError[] = [];
     const close = () => {
       throw new Error("cannot flush");

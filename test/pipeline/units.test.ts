@@ -13,7 +13,7 @@ import { Rate } from "#src/pipeline/units.js";
 const amount = fc.integer({ min: 0, max: 100_000 });
 
 describe("units", () => {
-  it("durations are milliseconds", () => {
+  it("convert durations to milliseconds", () => {
     fc.assert(
       fc.property(amount, (n) => {
         assert.equal(parseDuration(n), n);
@@ -27,7 +27,7 @@ describe("units", () => {
     assert.equal(parseDuration("1.5s"), 1500);
   });
 
-  it("lengths are pixels, or a share of the smaller side", () => {
+  it("convert lengths to pixels or a share of the smaller side", () => {
     fc.assert(
       fc.property(amount, (n) => {
         assert.deepEqual(parseLength(`${n}px`), parseLength(n));
@@ -39,7 +39,7 @@ describe("units", () => {
     assert.equal(pixelsOf({ unit: "px", value: 80 }, 1920, 1080), 80);
   });
 
-  it("sizes, bytes and rates", () => {
+  it("convert sizes, bytes and rates", () => {
     assert.deepEqual(parseSize("1280x720"), { width: 1280, height: 720 });
     assert.equal(parseBytes("10MB"), 10_000_000);
     assert.equal(parseBytes("1GiB"), 2 ** 30);
@@ -51,7 +51,7 @@ describe("units", () => {
     for (const text of ["0", "0.0", "0/1", "5/0", "15/"]) assert.doesNotMatch(text, rate);
   });
 
-  it("what is none is refused", () => {
+  it("are rejected if invalid", () => {
     for (const parse of [parseDuration, parseLength, parseSize, parseBytes, parseRate])
       for (const wrong of [
         "",

@@ -15,7 +15,7 @@ async function rows(events: readonly Partial<Seen["data"]>[], onLeftOut?: () => 
 }
 
 describe("events as CSV", () => {
-  it("has a row an event, with the probabilities that the first one names", async () => {
+  it("has one row per event, with the probabilities of the first one as columns", async () => {
     const [one, two] = await rows([{}, { probabilities: { neutral: 1, other: 0 }, label: "neutral" }]);
     assert.deepEqual(one, {
       time: "1970-01-01T00:00:00.000Z",
@@ -36,14 +36,14 @@ describe("events as CSV", () => {
     assert.deepEqual(await rows([]), []);
   });
 
-  it("tells of each event with probabilities that have no column", async () => {
+  it("reports each event with probabilities that have no column", async () => {
     let leftOut = 0;
     const other = { probabilities: { happy: 0.5, contempt: 0.5 } };
     await rows([{}, other, { probabilities: { happy: 1 } }, other], () => leftOut++);
     assert.equal(leftOut, 2);
   });
 
-  it("gives any text back as it was, but for what a spreadsheet would run", async () => {
+  it("preserves any text, except for what a spreadsheet would execute", async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: "binary" }), async (camera) => {
         const [row] = await rows([{ camera }]);

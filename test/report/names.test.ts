@@ -5,13 +5,13 @@ import { namesOf } from "#src/report/names.js";
 const named = (...paths: string[]) => namesOf(paths.map((path) => ({ name: path, from: path })));
 
 describe("names of inputs", () => {
-  it("are those of the files, without their endings", () => {
+  it("are the file names without extensions", () => {
     assert.deepEqual(named("out/lobby.jsonl", "/tmp/hall.jsonl.gz", "a.b"), ["lobby", "hall", "a.b"]);
     assert.deepEqual(namesOf([{ name: "standard input", from: Readable.from([]) }]), ["standard input"]);
     assert.deepEqual(named(), []);
   });
 
-  it("have as much of the path as tells them apart", () => {
+  it("include as much of the path as distinguishes them", () => {
     assert.deepEqual(named("mon/door.jsonl", "tue/door.jsonl", "tue/hall.jsonl"), [
       "mon/door",
       "tue/door",

@@ -14,7 +14,7 @@ import { eventOf } from "../support/event.js";
 const HEADING = { title: "Expression report", broken: 0 };
 const HOSTILE = `"'><script>document.title="run"</script><img src=x onerror="document.title='run'">&amp;\``;
 
-/** A face that is happy, then neutral, before each of the cameras. */
+/** A face that is happy, then neutral, in front of each camera. */
 function summaryOf(cameras: readonly string[], change: Partial<Seen["data"]> = {}): Summary {
   const summary = new Summary("media", ["lobby"]);
   const add = (mediaTimeMs: number, data: Partial<Seen["data"]>) =>
@@ -32,7 +32,7 @@ function summaryOf(cameras: readonly string[], change: Partial<Seen["data"]> = {
 }
 
 describe("the report", () => {
-  it("says what was seen, for how long, and what it may be used for", () => {
+  it("shows what was seen, for how long, and what it may be used for", () => {
     const summary = summaryOf(["door"], { purpose: "a study", retention: "30d" });
     const html = htmlOf(summary, { ...HEADING, broken: 2 });
     for (const part of [
@@ -42,7 +42,7 @@ describe("the report", () => {
       "<dd>a study</dd>",
       "<dd>30d</dd>",
       "<dd>m 1</dd>",
-      "<b>2</b><span>lines passed over</span>",
+      "<b>2</b><span>lines skipped</span>",
       'title="happy to neutral: 1"',
       "#3, 0:00.0 to 0:08.0: 8.0 s in view; happy 75.0 %, neutral 25.0 %",
     ])
@@ -54,17 +54,17 @@ describe("the report", () => {
     assert.match(markdown, /Purpose: a study\./);
   });
 
-  it("shows a bounded number of events, tracks and cameras, and says so", () => {
+  it("shows a limited number of events, tracks and cameras, and says so", () => {
     const summary = summaryOf(Array.from({ length: 120 }, (_, n) => `camera ${n}`));
     const html = htmlOf(summary, HEADING);
-    assert.match(html, /The first and the last 100 of 360;/);
-    assert.match(html, /The 40 that were longest in view, of 120;/);
-    assert.match(html, /The 12 busiest of 120 cameras\./);
+    assert.match(html, /Showing the first and last 100 of 360 events;/);
+    assert.match(html, /Showing the 40 tracks that were longest in view, of 120;/);
+    assert.match(html, /Showing the 12 busiest of 120 cameras\./);
     assert.equal(html.match(/<td class="at">/g)?.length, 200);
     assert.equal(html.match(/<figure>/g)?.length, 12);
   });
 
-  it("counts faces where none was in view for any time, as in pictures, and says so", () => {
+  it("counts faces if none was in view for any time, as in still images, and says so", () => {
     const summary = new Summary("media", ["photos"]);
     for (const [n, label] of ["neutral", "happy", "happy", "happy"].entries()) {
       const data = { ...eventOf(n).data, track: n + 1, kind: "sample" as const, label };
@@ -81,7 +81,7 @@ describe("the report", () => {
     assert.match(markdown, /^\| happy \| 3 \| 75\.0 % \|$/m);
   });
 
-  it("has no element and no attribute that a name could have made", () => {
+  it("has no element or attribute injected by a name", () => {
     const tags = (html: string) => html.match(/<[^>]*>/g)?.map((tag) => tag.replace(/"[^"]*"/g, '""'));
     const harmless = tags(htmlOf(summaryOf(["a", "b"]), HEADING));
     const name = fc.oneof(fc.string({ unit: "binary" }), fc.constant(HOSTILE));
@@ -107,7 +107,7 @@ describe("the report", () => {
     assert(harmless && harmless.length > 100);
   });
 
-  it("is written where there is one moment, or times at the edge of what can be told", () => {
+  it("is written for a single moment, and for times at the limits of the range", () => {
     for (const times of [[0], [-8.64e15, 8.64e15], [5, 6]])
       for (const clock of ["wall", "media"] as const) {
         const summary = new Summary(clock);
@@ -117,7 +117,7 @@ describe("the report", () => {
         assert.doesNotMatch(html, /NaN|undefined|Infinity/);
         assert((html.match(/<div class="axis">(.*?)<\/div>/)?.[1]?.match(/<span/g)?.length ?? 0) <= 12);
       }
-    assert.match(htmlOf(new Summary("wall"), HEADING), /There is no event in it/);
+    assert.match(htmlOf(new Summary("wall"), HEADING), /There are no events/);
   });
 });
 
@@ -134,7 +134,7 @@ describe("the report in Chromium", function () {
     if (folder) rmSync(folder, { recursive: true, force: true });
   });
 
-  it("opens without a complaint, runs nothing that stands in it, and fits a phone in either theme", async () => {
+  it("opens without errors, runs no scripts, and fits a phone in either theme", async () => {
     const path = join(folder, "report.html");
     const summary = summaryOf([HOSTILE, "x".repeat(200)], { purpose: HOSTILE, retention: HOSTILE });
     writeFileSync(path, htmlOf(summary, { title: HOSTILE, broken: 1 }));

@@ -10,7 +10,7 @@ import { eventOf } from "../support/event.js";
 
 const lineOf = (n: number) => JSON.stringify(eventOf(n, { camera: "Tür, 門" }));
 
-/** Media times of what was read, and the places and reasons of what was not. */
+/** Media times of the events read, and places and reasons of the lines skipped. */
 async function read(...inputs: (string | Readable)[]) {
   const named = inputs.map((from, i) => ({ name: `input${i}`, from }));
   const broken: string[] = [];
@@ -30,7 +30,7 @@ describe("reading events", () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("gives the same events however the bytes come, characters cut in two included", async () => {
+  it("yields the same events however the bytes are chunked, even within characters", async () => {
     const bytes = Buffer.from(`${lineOf(1)}\n\n${lineOf(2)}\r\n${lineOf(3)}`);
     await fc.assert(
       fc.asyncProperty(
@@ -47,7 +47,7 @@ describe("reading events", () => {
     );
   });
 
-  it("names a last line that was cut short, and what else is no event, and reads on", async () => {
+  it("reports a truncated last line and other lines that are not events, and continues", async () => {
     const odd = (change: object) =>
       JSON.stringify({ ...eventOf(1), data: { ...eventOf(1).data, ...change } });
     const lines = [
@@ -66,32 +66,32 @@ describe("reading events", () => {
     const { times, broken } = await read(stream(lines.join("\n")));
     assert.deepEqual(times, [40, 80]);
     assert.deepEqual(broken, [
-      "input0:2: no emotion event: it has no `data`",
-      "input0:3: no emotion event: it has no `data`",
+      "input0:2: not an emotion event: `data` is missing",
+      "input0:3: not an emotion event: `data` is missing",
       "input0:4: `data.confidence` is not between 0 and 1",
-      "input0:5: `data.pipeline` is no text",
-      "input0:6: `data.kind` is none of appeared, changed, sample, left",
-      "input0:7: `data.box` is no box",
-      "input0:8: `data.mediaTimeMs` is no time",
-      "input0:9: `time` is no date",
-      "input0:11: not JSON (cut short?)",
+      "input0:5: `data.pipeline` is not a string",
+      "input0:6: `data.kind` is not one of appeared, changed, sample, left",
+      "input0:7: `data.box` is not a box",
+      "input0:8: `data.mediaTimeMs` is not a time",
+      "input0:9: `time` is not a date",
+      "input0:11: not JSON (truncated?)",
     ]);
   });
 
-  it("passes over the mark that editors of Windows put before the first line", async () => {
+  it("skips the byte order mark that Windows editors write", async () => {
     const marked = Buffer.from(`\uFEFF${lineOf(1)}\n${lineOf(2)}\n`);
     const { times, broken } = await read(stream(marked), stream(marked.subarray(0, 2), marked.subarray(2)));
     assert.deepEqual([times, broken], [[40, 80, 40, 80], []]);
   });
 
-  it("does not keep a line without an end", async () => {
+  it("does not buffer an endless line", async () => {
     const endless = Array.from({ length: 40 }, () => Buffer.alloc(1 << 17, "x"));
     const { times, broken } = await read(stream(`${lineOf(1)}\n`, ...endless, `\n${lineOf(2)}\n`));
     assert.deepEqual(times, [40, 80]);
     assert.deepEqual(broken, ["input0:2: longer than 1048576 characters"]);
   });
 
-  it("reads several inputs in order, gzip's too, and ends when told to", async () => {
+  it("reads several inputs in order, including gzip, and stops when told to", async () => {
     const [plain, zipped] = [join(folder, "a.jsonl"), join(folder, "b.jsonl.gz")];
     writeFileSync(plain, `${lineOf(1)}\n`);
     writeFileSync(zipped, gzipSync(`${lineOf(2)}\n`));
@@ -107,10 +107,10 @@ describe("reading events", () => {
     assert.equal(events, 1);
   });
 
-  it("says which input cannot be read on", async () => {
+  it("reports which input can no longer be read", async () => {
     const path = join(folder, "broken.jsonl.gz");
     const whole = gzipSync(Array.from({ length: 100 }, (_, i) => lineOf(i)).join("\n"));
     writeFileSync(path, whole.subarray(0, whole.length - 20));
-    await assert.rejects(read(path), { code: "EVENTS_READ", message: /^input0: cannot be read on: / });
+    await assert.rejects(read(path), { code: "EVENTS_READ", message: /^input0: reading failed: / });
   });
 });

@@ -5,7 +5,7 @@ import { eventOf } from "../support/event.js";
 
 const DAY_MS = Date.parse("2026-01-01T00:00:00Z");
 
-/** An event of a recording whose run began at midnight. */
+/** An event of a recording whose run started at midnight. */
 function seen(mediaTimeMs: number, data: Partial<Seen["data"]> = {}, more: Partial<Seen> = {}): Seen {
   return {
     input: 0,
@@ -25,7 +25,7 @@ const byLabel = (summary: Summary) =>
   Object.fromEntries(summary.labels.map((label, i) => [label, summary.shares().amounts[i] ?? 0]));
 
 describe("the summary of events", () => {
-  it("counts a label until the track's next event, and the changes between", () => {
+  it("counts a label until the track's next event, and changes between labels", () => {
     const summary = summaryOf([
       seen(0, { kind: "appeared", label: "happy" }),
       seen(1000, { kind: "sample", label: "happy" }),
@@ -39,7 +39,7 @@ describe("the summary of events", () => {
     assert.equal(summary.cameras[0]?.totalMs, 4000);
   });
 
-  it("does not hold a face over the gap between two runs in one file", () => {
+  it("does not extend a face across the gap between two runs in one file", () => {
     const summary = summaryOf([
       seen(0, { kind: "appeared" }),
       seen(1000, { kind: "sample" }), // killed here
@@ -49,7 +49,7 @@ describe("the summary of events", () => {
     assert.deepEqual([summary.tracks, byLabel(summary).happy], [2, 2000]);
   });
 
-  it("does not hold a face over the gap between two runs that wrote samples only", () => {
+  it("does not extend a face across the gap between two runs that only wrote samples", () => {
     const run = (atMs: number, label: string) =>
       [0, 5000, 10_000].map((ms) => seen(ms, { kind: "sample", label }, { timeMs: atMs + ms }));
     const events = [...run(DAY_MS, "happy"), ...run(DAY_MS + 7_200_000, "neutral")];
@@ -61,13 +61,13 @@ describe("the summary of events", () => {
     }
   });
 
-  it("tells runs apart that began soon after one another, by media time that begins anew", () => {
+  it("distinguishes runs started shortly after one another by media time that starts over", () => {
     const run = (atMs: number) => [0, 2000].map((ms) => seen(ms, { kind: "sample" }, { timeMs: atMs + ms }));
     const summary = summaryOf([...run(DAY_MS), ...run(DAY_MS + 3000)], ["a"], "wall");
     assert.deepEqual([summary.tracks, byLabel(summary).happy], [2, 4000]);
   });
 
-  it("follows a track of a camera whose pictures come late, and drift from its clock", () => {
+  it("follows a track of a camera whose frames are late and drift from its clock", () => {
     const late = [0, 0, 4000, 200, 900, 1800, 2700, 3600, 4500, 5400];
     const events = late.map((ms, i) =>
       seen(i * 1000, { kind: "sample" }, { timeMs: DAY_MS + i * 1000 + ms }),
@@ -76,7 +76,7 @@ describe("the summary of events", () => {
     assert.deepEqual([summary.tracks, summary.inViewMs], [1, 14_400]);
   });
 
-  it("tells recordings apart that are worked on at once, be their cameras called alike", () => {
+  it("distinguishes recordings processed in parallel, even if their cameras have the same name", () => {
     for (const apartMs of [400, 5000]) {
       const events = (["appeared", "sample", "sample", "left"] as const).flatMap((kind, i) => [
         seen(i * 1000, { kind, label: "happy" }),
@@ -90,13 +90,13 @@ describe("the summary of events", () => {
     }
   });
 
-  it("does not count twice what a message tells that came twice", () => {
+  it("does not count a duplicate message twice", () => {
     const events = [seen(0, { kind: "appeared" }), seen(1000), seen(2000, { kind: "left" })];
     const summary = summaryOf(events.flatMap((event) => [event, event]));
     assert.equal(summary.inViewMs, 2000);
   });
 
-  it("tells pipelines apart, and names them where their cameras are called alike", () => {
+  it("distinguishes pipelines, and names them if their cameras have the same name", () => {
     const both = (pipeline: string, camera: string) => [
       seen(0, { pipeline, camera, kind: "sample" }),
       seen(1000, { pipeline, camera, kind: "sample" }),
@@ -110,7 +110,7 @@ describe("the summary of events", () => {
     assert.deepEqual([summary.tracks, summary.inViewMs], [3, 3000]);
   });
 
-  it("follows a track from one file of a rotated run into the next, but not into another run's", () => {
+  it("follows a track into the next file of a rotated run, but not into that of another run", () => {
     const first = [seen(0, { kind: "appeared" }), seen(1000, { kind: "sample" })];
     const second = (atMs: number) => [
       seen(2000, { kind: "sample" }, { input: 1, timeMs: atMs + 2000 }),
@@ -122,7 +122,7 @@ describe("the summary of events", () => {
     assert.deepEqual([other.tracks, byLabel(other).happy], [2, 2000]);
   });
 
-  it("takes the files of a recording that was rotated for one camera, called as without the others", () => {
+  it("treats rotated files of a recording as one camera, named as if it were alone", () => {
     const events = [
       seen(0, { kind: "appeared", label: "happy" }),
       seen(10_000, { kind: "changed", label: "neutral" }),
@@ -139,7 +139,7 @@ describe("the summary of events", () => {
     assert.deepEqual([summary.changes[0]?.[1], summary.changes[1]?.[0]], [1, 1]);
   });
 
-  it("tells the cameras of several recordings apart by the names of their files", () => {
+  it("distinguishes the cameras of several recordings by file name", () => {
     for (const laterMs of [300, 60_000]) {
       const later = seen(0, {}, { input: 1, timeMs: DAY_MS + laterMs });
       const summary = summaryOf([seen(0), seen(1000), later], ["lobby", "hall"]);
@@ -150,7 +150,7 @@ describe("the summary of events", () => {
     }
   });
 
-  it("finds the tracks longest in view, whenever they come and whether or not they left", () => {
+  it("finds the tracks longest in view, whenever they appear and whether or not they have left", () => {
     const events: Seen[] = [];
     const stay = (track: number, fromMs: number, ms: number) =>
       events.push(
@@ -158,7 +158,7 @@ describe("the summary of events", () => {
         seen(fromMs + ms, { track, kind: "sample" }),
         seen(fromMs + ms, { track, kind: track % 2 ? "left" : "sample" }),
       );
-    // Also those that come just when others are sorted out.
+    // Including those that appear just when others are discarded.
     const long = [1, 200, 400, 401, 402, 602, 803, 1000];
     for (let n = 1; n <= 1000; n++) stay(n, n * 1000, long.includes(n) ? 60_000 + n : n / 1000);
     const tracks = summaryOf(events).longestTracks();
@@ -169,7 +169,7 @@ describe("the summary of events", () => {
     );
   });
 
-  it("shows the first and the last events by time, not by line", () => {
+  it("shows the first and last events by time, not by line", () => {
     const times = (fromMs: number) => Array.from({ length: 1500 }, (_, i) => fromMs + i);
     const summary = summaryOf(
       [...times(5000), ...times(0), ...times(9000)].map((ms) => seen(ms)),
@@ -180,7 +180,7 @@ describe("the summary of events", () => {
     assert.deepEqual(shown, [...times(0).slice(0, 100), ...times(9000).slice(-100)]);
   });
 
-  it("counts faces where none was in view for any time, as in pictures", () => {
+  it("counts faces if none was in view for any time, as in still images", () => {
     const labels = ["neutral", "happy", "happy", "happy"];
     const pictures = labels.map((label, n) => seen(n * 40, { track: n + 1, kind: "sample", label }));
     const summary = summaryOf(pictures);
@@ -189,7 +189,7 @@ describe("the summary of events", () => {
     assert.equal(summaryOf([...pictures, seen(200, { track: 4 })]).shares().of, "time");
   });
 
-  it("covers the cells where a face was, and knows the shape of the picture", () => {
+  it("covers the cells where a face was, and knows the frame's aspect ratio", () => {
     const box = { x: 0, y: 0, width: 100, height: 50 };
     const relativeBox = { x: 0, y: 0, width: 0.5, height: 0.5 };
     const summary = summaryOf([seen(0, { box, relativeBox }), seen(1000, { kind: "left" })]);
@@ -199,7 +199,7 @@ describe("the summary of events", () => {
     assert.equal(camera?.heat.at(-1), 0);
   });
 
-  it("takes the recording's clock where there is one, else the time of day", async () => {
+  it("uses the recording's clock if there is one, else the time of day", async () => {
     const clockFor = async (times: readonly { mediaTimeMs: number; timeMs: number }[]) => {
       async function* events() {
         for (const { mediaTimeMs, timeMs } of times) yield [seen(mediaTimeMs, {}, { timeMs })];
@@ -218,7 +218,7 @@ describe("the summary of events", () => {
     assert.equal(await clockFor([]), "wall");
   });
 
-  it("stays small whatever comes: labels, cameras, tracks and names without end", () => {
+  it("stays small with any number of labels, cameras, tracks and names", () => {
     const summary = new Summary("wall");
     for (let n = 0; n < 20_000; n++)
       summary.add(

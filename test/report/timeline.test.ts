@@ -11,7 +11,7 @@ const span = fc
   .map(([label, fromMs, ms]) => ({ label, fromMs, toMs: fromMs + ms }));
 
 describe("a timeline of buckets", () => {
-  it("keeps the time of every label, in no more buckets than it may have, whatever is added", () => {
+  it("keeps the time of every label within its maximum number of buckets, whatever is added", () => {
     fc.assert(
       fc.property(fc.array(span, { minLength: 1, maxLength: 30 }), (spans) => {
         const timeline = new Timeline(20, 125);
@@ -32,7 +32,7 @@ describe("a timeline of buckets", () => {
     );
   });
 
-  it("puts time where it was: buckets lie in order and hold no more than their width of one span", () => {
+  it("puts time in the right place: buckets are in order and contain at most their width of a span", () => {
     fc.assert(
       fc.property(span, ({ label, fromMs, toMs }) => {
         const timeline = new Timeline(20, 125);
@@ -47,7 +47,7 @@ describe("a timeline of buckets", () => {
     );
   });
 
-  it("ignores a span that ends before it begins", () => {
+  it("ignores a span that ends before it starts", () => {
     const timeline = new Timeline();
     timeline.add(0, 10, 10);
     timeline.add(0, 10, 5);

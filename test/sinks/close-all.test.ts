@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { closeAll } from "#src/sinks/close-all.js";
 
 describe("the files of a sink", () => {
-  it("are all closed, also after one that fails, which is told", async () => {
+  it("are all closed even if one fails, which is reported", async () => {
     const closed: [string, boolean][] = [];
     const file = (name: string, error?: Error) => ({
       close: async (whole: boolean) => {

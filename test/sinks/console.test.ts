@@ -5,7 +5,7 @@ import { testContext } from "../support/context.js";
 import { eventOf } from "../support/event.js";
 
 describe("console", () => {
-  /** What it prints of these events, not on a terminal. */
+  /** Its output for these events, not on a terminal. */
   async function printed(...events: EmotionEvent[]): Promise<string[]> {
     const lines: string[] = [];
     const { stdout } = process;
@@ -23,7 +23,7 @@ describe("console", () => {
     return lines;
   }
 
-  it("prints one line an event: when, who, what", async () => {
+  it("prints one line per event: when, who, what", async () => {
     const left = eventOf(91_000, { kind: "left", sinceMs: 91_000 * 40 - 1500 });
     assert.deepEqual(await printed(eventOf(312), left), [
       "  0:12.480  door #3       changed   happy     87 %\n",
@@ -37,7 +37,7 @@ describe("console", () => {
     assert.doesNotMatch(line.trimEnd(), /\p{Cc}/u);
   });
 
-  it("has columns that fit the longest label of the model, within bounds", async () => {
+  it("fits its columns to the longest label of the model, within bounds", async () => {
     const lines = async (longest: string) => {
       const probabilities = { happy: 0.874, [longest]: 0.126 };
       return printed(eventOf(1, { probabilities }), eventOf(2, { probabilities, label: longest }));

@@ -27,26 +27,26 @@ describe("a file of lines", () => {
   }
   const text = () => readFileSync(path, "utf8");
 
-  it("makes its folder, and appends to what an earlier run wrote", async () => {
+  it("creates its folder and appends to an existing file", async () => {
     await append(['{"n":1}', '{"n":2}']);
     await append(['{"n":3}']);
     assert.equal(text(), '{"n":1}\n{"n":2}\n{"n":3}\n');
   });
 
-  it("has every line in the file before the next is given to it", async () => {
+  it("has each line in the file before accepting the next", async () => {
     const file = await LineFile.open("jsonl", path, { fsync: "never" });
     void file.append(bytesOf('{"n":1}'));
     assert.equal(text(), '{"n":1}\n');
     await file.close();
   });
 
-  it("writes the same with fsync", async () => {
+  it("writes the same content with fsync", async () => {
     await append(['{"n":1}'], { fsync: "always" });
     await append(['{"n":2}'], { fsync: "interval" });
     assert.equal(text(), '{"n":1}\n{"n":2}\n');
   });
 
-  it("wherever an earlier run was cut off, keeps its whole lines, and only whole lines follow", async () => {
+  it("keeps all complete lines wherever an earlier run was cut off, and appends only complete lines", async () => {
     const earlier = `{"n":1}\n{"text":"${"é".repeat(40_000)}"}\n{"n":3}\n`;
     const bytes = Buffer.from(earlier);
     await append([]);
@@ -65,7 +65,7 @@ describe("a file of lines", () => {
     );
   });
 
-  it("cuts off a torn line on Windows, which does not let the handle that appends do it", async () => {
+  it("removes an incomplete line on Windows, which cannot truncate through an appending handle", async () => {
     await append(['{"n":1}']);
     appendFileSync(path, '{"n":');
     const handle = await open(path);
@@ -81,14 +81,14 @@ describe("a file of lines", () => {
     assert.equal(text(), '{"n":1}\n{"n":2}\n');
   });
 
-  it("ends a last line that lacks only its line end", async () => {
+  it("terminates a last line that only lacks its newline", async () => {
     await append([]);
     appendFileSync(path, '{"n":1}');
     await append(['{"n":2}']);
     assert.equal(text(), '{"n":1}\n{"n":2}\n');
   });
 
-  it("rotates before a size is passed, and loses and doubles no line", async () => {
+  it("rotates before exceeding a size, without losing or duplicating lines", async () => {
     const lines = Array.from({ length: 50 }, (_, n) => JSON.stringify({ n }));
     await append(lines, { maxBytes: 64 });
     const names = readdirSync(join(folder, "a", "b"));
@@ -102,7 +102,7 @@ describe("a file of lines", () => {
     );
   });
 
-  it("writes a line longer than a whole file may be", async () => {
+  it("writes a line longer than the size limit", async () => {
     const long = JSON.stringify({ text: "x".repeat(200) });
     await append(['{"n":1}', long, '{"n":2}'], { maxBytes: 64 });
     assert.equal(text(), '{"n":2}\n');
@@ -115,7 +115,7 @@ describe("a file of lines", () => {
     assert.equal(readdirSync(join(folder, "a", "b")).length, 2);
   });
 
-  it("says which sink cannot write where, and why", async () => {
+  it("reports which sink cannot write where, and why", async () => {
     writeFileSync(join(folder, "plain"), "");
     await assert.rejects(
       LineFile.open("log", join(folder, "plain", "x.jsonl"), { fsync: "never" }),
@@ -124,7 +124,7 @@ describe("a file of lines", () => {
     await assert.rejects(LineFile.open("log", folder, { fsync: "never" }), /it is a folder/);
   });
 
-  it("says on Windows that another program has the file open", async () => {
+  it("reports on Windows that another program has the file open", async () => {
     const reason = (code: string) => diskReason(Object.assign(new Error("busy or not permitted"), { code }));
     for (const code of ["EBUSY", "EPERM"]) {
       assert.match(
@@ -135,7 +135,7 @@ describe("a file of lines", () => {
     }
   });
 
-  it("says that the disk is full", async function () {
+  it("reports that the disk is full", async function () {
     if (process.platform !== "linux") this.skip(); // needs /dev/full
     const file = await LineFile.open("log", "/dev/full", { fsync: "never" });
     assert.throws(() => file.append(bytesOf("{}")), /log: \/dev\/full cannot be written: the disk is full/);

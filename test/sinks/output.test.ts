@@ -3,14 +3,17 @@ import { openOutput } from "#src/sinks/output.js";
 
 describe("standard output", () => {
   for (const code of ["EPIPE", "EOF"])
-    it(`says that its reader has gone (${code}; EOF on Windows)`, () => {
+    it(`reports that the reader closed the pipe (${code}; EOF on Windows)`, () => {
       const output = openOutput("out");
       process.stdout.emit("error", Object.assign(new Error(`write ${code}`), { code }));
-      assert.throws(() => output.write("x"), /^SinkError: out: the reader of standard output has gone$/);
+      assert.throws(
+        () => output.write("x"),
+        /^SinkError: out: the reader of standard output closed the pipe$/,
+      );
       output.close();
     });
 
-  it("is listened to no longer than a write waits", async () => {
+  it("has listeners only while a write is waiting", async () => {
     const { stdout } = process;
     const { write } = stdout;
     const counts = () => ["drain", "close", "error"].map((event) => stdout.listenerCount(event));

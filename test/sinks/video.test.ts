@@ -48,7 +48,7 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     return { errors: errors.map(({ message }) => message), logged, written: sinks[0]?.written };
   }
 
-  /** The input changed by `args`, and what came out of it. */
+  /** The input changed by `args`, and the resulting output. */
   async function both(name: string, args: string[], output = `out-${name}`) {
     const input = await make(join(folder, name), "-i", man, "-map", "0", ...args);
     const { errors, logged } = await through(name, output);
@@ -56,7 +56,7 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     return { before: probe(input), after: probe(join(folder, output)), logged };
   }
 
-  it("has the input's pictures, times, length, sound, chapters and tags", async () => {
+  it("has the input's frames, times, duration, audio, chapters and tags", async () => {
     const { errors, written } = await through("man.mp4", "copy.mp4");
     assert.deepEqual(errors, []);
     const [before, after] = [probe(man), probe(join(folder, "copy.mp4"))];
@@ -93,7 +93,7 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     assert.equal(after.durationSeconds, before.durationSeconds);
   });
 
-  it("keeps 29.97 pictures a second and the colour tags", async () => {
+  it("keeps 29.97 fps and the colour tags", async () => {
     const tags = "range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709";
     const args = ["-vf", `fps=30000/1001,setparams=${tags}`, "-preset", "ultrafast", "-c:a", "copy"];
     const { before, after } = await both("ntsc.mp4", args);
@@ -105,7 +105,7 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     }
   });
 
-  it("keeps full-range pictures what they are", async () => {
+  it("keeps full-range video as it is", async () => {
     const { before, after } = await both("full.mp4", [
       "-pix_fmt",
       "yuvj420p",
@@ -119,7 +119,7 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     await alike("full.mp4", "out-full.mp4");
   });
 
-  it("makes 8 bits of 10, says so, and keeps the picture", async () => {
+  it("converts 10 bits to 8, says so, and keeps the image", async () => {
     const args = [
       "-pix_fmt",
       "yuv420p10le",
@@ -135,7 +135,7 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     assert.equal(after.video.pix_fmt, "yuv420p");
     assert.deepEqual(after.times, before.times);
     assert(
-      logged.some((line) => /^warn .*has 10 bits a sample, .* gets 8/.test(line)),
+      logged.some((line) => /^warn .*has 10 bits per sample; .* will have 8/.test(line)),
       logged.join("\n"),
     );
     await alike("ten.mp4", "out-ten.mp4");
@@ -148,10 +148,10 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     assert.deepEqual(errors, []);
     const { video, times } = probe(join(folder, "upright.mp4"));
     assert.deepEqual([video.width, video.height, times.length], [300, 400, 75]);
-    await alike("portrait.mp4", "upright.mp4"); // as ffmpeg shows them, which obeys the tag
+    await alike("portrait.mp4", "upright.mp4"); // as shown by ffmpeg, which applies the tag
   });
 
-  it("keeps the shape of pixels", async () => {
+  it("keeps the pixel aspect ratio", async () => {
     const { before, after } = await both("wide.mp4", [
       "-vf",
       "setsar=4/3",
@@ -164,7 +164,7 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     assert.equal(after.video.sample_aspect_ratio, "4:3");
   });
 
-  it("takes a recording that begins at any time, in step with its sound", async () => {
+  it("keeps audio in sync in a recording that starts at any time", async () => {
     const { before, after } = await both("stream.ts", ["-preset", "ultrafast", "-c:a", "copy"], "stream.mkv");
     const start = Number(before.times[0]) - Number(before.sound[0]?.split(" ")[0]);
     const begin = Number(after.times[0]) - Number(after.sound[0]?.split(" ")[0]);
@@ -173,7 +173,7 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     assert.equal(after.sound.length, before.sound.length);
   });
 
-  it("keeps subtitles, whatever container they are in", async () => {
+  it("keeps subtitles in any container", async () => {
     const srt = join(folder, "said.srt");
     writeFileSync(srt, "1\n00:00:00,500 --> 00:00:01,500\nGood day\n\n");
     const said = (name: string) =>
@@ -197,7 +197,7 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     assert.equal(said("said-out.mp4")[0]?.tags?.language, "eng");
   });
 
-  it("keeps attachments, but none where faces are hidden: they may be pictures", async () => {
+  it("keeps attachments, except if faces are hidden, since they may be images", async () => {
     const font = join(folder, "font.ttf");
     writeFileSync(font, "no font, but nobody looks");
     await make(
@@ -212,7 +212,7 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     assert.deepEqual([attached("attached.mkv"), attached("kept.mkv"), attached("hidden.mkv")], [1, 1, 0]);
   });
 
-  it("cuts sound and chapters where the source begins and ends", async () => {
+  it("trims audio and chapters to the part the source reads", async () => {
     const { errors } = await through("man.mp4", "part-of-it.mp4", ", from: 1s, to: 2s");
     assert.deepEqual(errors, []);
     const { times, durationSeconds, sound, chapters } = probe(join(folder, "part-of-it.mp4"));
@@ -220,10 +220,10 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     assert.equal(Number(times[0]), 0);
     assert(Math.abs(durationSeconds - 1) < 0.06, `${durationSeconds} s`);
     assert(sound.length >= 41 && sound.length <= 46, String(sound.length));
-    assert.equal(chapters.at(-1), "0.000000 1.000000 Two"); // ffmpeg may leave the other one with no length
+    assert.equal(chapters.at(-1), "0.000000 1.000000 Two"); // ffmpeg may keep the other one with a duration of zero
   });
 
-  it("makes odd sizes even", async () => {
+  it("pads odd sizes to even ones", async () => {
     await make(
       join(folder, "odd.mkv"),
       "-i",
@@ -241,7 +241,7 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     assert.deepEqual([video.width, video.height], [322, 242]);
   });
 
-  it("has its name only once it is whole, and a run that follows replaces what another left", async () => {
+  it("gets its final name only once complete, and replaces leftovers of an earlier run", async () => {
     writeFileSync(join(folder, "new.part.mp4"), "left by a run that was killed");
     const { errors } = await through("man.mp4", "new.mp4");
     assert.deepEqual(errors, []);
@@ -252,7 +252,7 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     );
   });
 
-  it("is not there when the run was stopped: the part that was done is, and can be played", async () => {
+  it("is left as a playable .part file when the run is stopped", async () => {
     const plan = parsePipeline(
       `version: 1
 sources: [{ type: file, path: ${RECORDING} }]
@@ -278,10 +278,10 @@ sinks: [{ type: video, path: stopped.mp4 }]`,
     assert(!existsSync(join(folder, "stopped.mp4")));
     const { times } = probe(join(folder, "stopped.part.mp4"));
     assert(times.length >= 1, String(times.length));
-    assert(logged.some((line) => /not whole; what was done, .* is in .*stopped\.part\.mp4/.test(line)));
+    assert(logged.some((line) => /incomplete; the finished part, .* is in .*stopped\.part\.mp4/.test(line)));
   });
 
-  it("says in one line what is wrong with a name or an encoder", async () => {
+  it("reports a wrong name or encoder in one line", async () => {
     await assert.rejects(through("man.mp4", "a.avi"), /must end in \.mp4, \.m4v, \.mov, \.mkv/);
     await assert.rejects(
       through("man.mp4", "a.mp4", "", ", codec: libx263"),
@@ -291,17 +291,17 @@ sinks: [{ type: video, path: stopped.mp4 }]`,
     assert.match(errors.join(), /man\.mp4\/a\.mp4 cannot be written/);
   });
 
-  it("does not tell of a part where none could be written", async function () {
-    if (process.platform !== "linux") this.skip(); // only there is a folder that takes nothing from root either
+  it("does not mention a .part file if none could be written", async function () {
+    if (process.platform !== "linux") this.skip(); // only Linux has a folder that not even root can write to
     const { errors, logged } = await through("man.mp4", "/proc/a.mp4");
     assert.match(errors.join(), /^.*: \/proc\/a\.mp4 cannot be written: .*$/);
     assert.deepEqual(
-      logged.filter((line) => line.includes("not whole")),
+      logged.filter((line) => line.includes("is incomplete")),
       [],
     );
   });
 
-  /** The same picture but for what encoding loses: mean difference of at most 3 of 255. */
+  /** Asserts the same image except for encoding losses: a mean difference of at most 3 of 255. */
   async function alike(a: string, b: string) {
     const [one, two] = await Promise.all([a, b].map((name) => pictureAt(join(folder, name), 1)));
     assert(one && two && one.length === two.length && one.length > 0);

@@ -57,7 +57,7 @@ describe("the live page in Chromium", function () {
     }
   });
 
-  /** Starts a run with a page and gives the page's address. */
+  /** Starts a run with a page and returns the page's address. */
   async function run(at = "127.0.0.1:0") {
     const file = join(folder, "p.yaml");
     writeFileSync(
@@ -95,7 +95,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
   const isLive = (page: Page) => page.waitForSelector("#status[data-state=live]");
   const shownIn = (page: Page) =>
     page.locator("#cameras figure").first().getAttribute("data-frame").then(Number);
-  /** Waits until pictures newer than now have come. */
+  /** Waits until pictures newer than now have arrived. */
   async function moves(page: Page): Promise<void> {
     const before = await page.locator("#cameras figure[data-frame]").first().getAttribute("data-frame");
     await page.waitForFunction(
@@ -104,7 +104,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     );
   }
 
-  it("shows a face's box where the detector put it, its label, and a timeline that moves", async () => {
+  it("shows a face's box where the detector found it, its label, and a moving timeline", async () => {
     const { url } = await run();
     const { page, complaints } = await chrome.open(url);
     await isLive(page);
@@ -125,7 +125,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     assert(seen, `no event of frame ${frame}`);
     const { relativeBox: box, label } = seen.data;
     const [colour = ""] = coloursOf([label]);
-    // Where each side's middle should be, the canvas has the label's colour; in the box's middle it has not.
+    // The canvas has the label's colour in the middle of each side of the box, but not in its centre.
     const found = await page.evaluate(
       ({ box, wanted }) => {
         const canvas = document.querySelector("canvas");
@@ -175,7 +175,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     await page.keyboard.press("Space");
     await isLive(page);
     while ((await picture()) === still) await new Promise((resolve) => setTimeout(resolve, 50));
-    // The rate is that between two figures, which come once a second.
+    // The rate is computed between two figures, which arrive once a second.
     await page.waitForFunction(
       () => Number.parseInt(document.querySelector("#figures dd")?.textContent || "0", 10) > 0,
     );
@@ -183,7 +183,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     assert.deepEqual(complaints, []);
   });
 
-  it("comes back by itself when the server was killed and starts again", async () => {
+  it("reconnects by itself when the server was killed and restarts", async () => {
     const first = await run();
     const { page } = await chrome.open(first.url);
     await isLive(page);
@@ -196,7 +196,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     await page.waitForSelector("#faces li b");
   });
 
-  /** A page without a run behind it: a face goes to and fro before each of the cameras. */
+  /** A page without a real run: a face moves back and forth in front of each camera. */
   async function feed({ token, cameras = ["man"], fps = 12, listen = "127.0.0.1:0", first = 1 }: Feed = {}) {
     const { context, pool, logged } = testContext({ id: "web", slots: 2 });
     const [source] = context.stats.sources;
@@ -238,7 +238,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     return { url, end, lose };
   }
 
-  it("shows the pictures of the next run, which are numbered anew", async () => {
+  it("shows the pictures of the next run, whose numbers start over", async () => {
     const before = await feed({ first: 100_000 });
     const { page } = await chrome.open(before.url);
     await isLive(page);
@@ -250,7 +250,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     assert((await shownIn(page)) < 100_000);
   });
 
-  it("keeps what it froze while it is paused, also when the line is lost and comes back", async () => {
+  it("keeps its content while paused, even if the connection is lost and restored", async () => {
     const line = await lineTo(new URL((await feed()).url));
     const { page } = await chrome.open(line.url);
     await isLive(page);
@@ -268,7 +268,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     const frozen = await shown();
     const again = page.waitForEvent("websocket").then((socket) => socket.waitForEvent("framesent"));
     line.cut();
-    await again; // the page has heard hello
+    await again; // the page has received hello
     assert.deepEqual(await shown(), frozen);
     await page.keyboard.press("Space");
     await isLive(page);
@@ -276,7 +276,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     await page.waitForSelector("#events li");
   });
 
-  it("opens one line, also where the network comes back while it signs in", async () => {
+  it("opens a single connection, even if the network returns while it signs in", async () => {
     const { url } = await feed();
     const { page } = await chrome.open(url);
     await isLive(page);
@@ -301,7 +301,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     assert.equal(sockets, 1);
   });
 
-  it("gets no pictures in a tab that was opened in the background, until it is looked at", async () => {
+  it("gets no pictures in a background tab until it is visible", async () => {
     const { url } = await feed();
     const { page } = await chrome.open(url);
     await page.addInitScript(() => {
@@ -324,7 +324,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     await moves(page);
   });
 
-  it("says that a run has ended, and keeps what it showed", async () => {
+  it("shows that a run has ended, and keeps its content", async () => {
     const { url, end } = await feed();
     const { page } = await chrome.open(url);
     await page.waitForSelector("#charts .row");
@@ -333,7 +333,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     assert(await page.locator("#charts .row").first().isVisible());
   });
 
-  it("has nobody in view of a camera whose line is lost", async () => {
+  it("shows nobody in view of a disconnected camera", async () => {
     const { url, lose } = await feed();
     const { page } = await chrome.open(url);
     await page.waitForSelector("#faces > li");
@@ -351,22 +351,22 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     for (const { complaints } of pages) assert.deepEqual(complaints, []);
   });
 
-  it("gives a page on a slow line fewer pictures, and the others theirs", async () => {
+  it("sends fewer pictures to a page on a slow connection, without slowing others", async () => {
     const { url } = await feed();
     const line = await lineTo(new URL(url));
     const slow = await chrome.open(line.url);
     const quick = await chrome.open(url);
     await Promise.all([slow, quick].map(({ page }) => moves(page)));
-    line.limit(3 * 1024); // less than a busy machine's browser takes, too
+    line.limit(3 * 1024); // less than a browser can read even on a busy machine
     const [slowly, quickly] = [await pictures(slow.page), await pictures(quick.page)];
     while ((await quickly()) < 24) await new Promise((resolve) => setTimeout(resolve, 50));
     const [few, many] = [await slowly(), await quickly()];
-    assert(few <= many / 2, `${few} pictures on the slow line, ${many} on the other`);
+    assert(few <= many / 2, `${few} pictures on the slow connection, ${many} on the other`);
     line.limit(Number.POSITIVE_INFINITY);
     await moves(slow.page);
   });
 
-  it("asks for the token where there is one: a wrong one is refused, the right one does not stay in the address", async () => {
+  it("asks for the token if there is one, rejects a wrong one, and removes the right one from the address", async () => {
     const { url } = await feed({ token: TOKEN });
     const typed = await chrome.open(url);
     const field = typed.page.getByLabel("Token", { exact: true });
@@ -375,20 +375,20 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     await typed.page.keyboard.press("Escape");
     await field.fill("something else");
     await field.press("Enter");
-    await typed.page.getByText("That is not the token.").waitFor();
+    await typed.page.getByText("Wrong token.").waitFor();
     assert.equal(await typed.page.locator("#cameras figure").count(), 0);
     await field.fill(TOKEN);
     await field.press("Enter");
     await isLive(typed.page);
     await typed.page.reload();
-    await isLive(typed.page); // the cookie does it
+    await isLive(typed.page); // thanks to the cookie
 
     const linked = await chrome.open(`${url}#token=${encodeURIComponent(TOKEN)}`);
     await isLive(linked.page);
     assert.equal(linked.page.url(), url);
   });
 
-  it("takes any token from the address, written as it is or in escapes", async () => {
+  it("accepts any token in the address, literal or escaped", async () => {
     const token = "a+b/c== & d, 100 % sure";
     const { url } = await feed({ token });
     for (const written of [token, encodeURIComponent(token)]) {
@@ -400,7 +400,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     }
   });
 
-  it("is neither read nor framed by a page of another origin", async () => {
+  it("can be neither read nor framed by a page of another origin", async () => {
     const { url } = await feed();
     const other = createServer((_, response) => {
       response.setHeader("Content-Type", "text/html");
@@ -433,7 +433,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     assert.equal(await frame?.locator("#status").count(), 0);
   });
 
-  it("is used with the keyboard alone, in either theme, on a phone, with several cameras", async () => {
+  it("can be used with only the keyboard, in either theme, on a phone, with several cameras", async () => {
     const { url } = await feed({ cameras: ["man", "other"] });
     const { page, complaints } = await chrome.open(url, {
       viewport: { width: 360, height: 740 },
@@ -453,9 +453,9 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     await page.keyboard.press("w");
     assert.equal(await page.locator("#spans [aria-pressed=true]").textContent(), "5 min");
     await page.keyboard.press("?");
-    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
     await page.keyboard.press("Escape");
-    for (const name of ["Pause", "Dark colours", "Keys", "Show man large", "5 min"])
+    for (const name of ["Pause", "Dark theme", "Keyboard shortcuts", "Enlarge man", "5 min"])
       await page.getByRole("button", { name, exact: true }).waitFor();
     await page.getByRole("img", { name: /^#1 man, expressions over time; now \w+ \d+ %/ }).waitFor();
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -463,7 +463,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     assert.deepEqual(complaints, []);
   });
 
-  /** Counts the pictures that a page shows from now on. */
+  /** Counts the pictures a page shows from now on. */
   async function pictures(page: Page): Promise<() => Promise<number>> {
     await page.evaluate(() => {
       const figure = document.querySelector("#cameras figure");
@@ -474,11 +474,11 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     return async () => Number((await page.locator("body").getAttribute("data-shown")) ?? 0);
   }
 
-  /** The same page through a line that can be made to let only so many bytes of its stream a second through. */
+  /** The same page through a connection that can be throttled to a number of bytes per second. */
   async function lineTo(url: URL): Promise<{
     url: string;
     limit(bytesPerSecond: number): void;
-    /** Ends every connection there is; others can come. */
+    /** Closes all connections; new ones are possible. */
     cut(): void;
   }> {
     const sockets = new Set<Socket>();

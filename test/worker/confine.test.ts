@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parsePipeline } from "#src/pipeline/load.js";
 import { confine } from "#src/worker/confine.js";
 
-describe("what a job may touch", () => {
+describe("a job's pipeline", () => {
   let root: string;
   let folder: string;
   before(() => {
@@ -16,7 +16,7 @@ describe("what a job may touch", () => {
   });
   after(() => rmSync(root, { recursive: true, force: true }));
 
-  /** Why a job with this source and sink is refused, if it is. */
+  /** Why a job with this source and sink is rejected, if it is. */
   function refusal(source: object, sink: object = { type: "console" }): string | undefined {
     const operators = ["detect", "track", "classify", "events"].map((type) =>
       type === "events" ? { type, on: "change" } : { type },
@@ -32,20 +32,20 @@ describe("what a job may touch", () => {
   }
   const file = (path: string) => ({ type: "file", path });
 
-  it("is read in its folder and in those given, links followed", () => {
+  it("may read in its folder and in the given ones, with links resolved", () => {
     for (const path of ["a.mp4", "../given/a.mp4", "https://camera/a.mp4", "https://camera/a.m3u8"])
       assert.equal(refusal(file(path)), undefined, path);
     for (const path of ["../others/a.mp4", "link/a.mp4", "/etc/passwd", "file:///etc/passwd", "-"])
-      assert.match(refusal(file(path)) ?? "", /only in|nothing else|not to be had/, path);
+      assert.match(refusal(file(path)) ?? "", /may only|not available/, path);
   });
 
-  it("is no playlist, which names files wherever they lie", () => {
+  it("may not read playlists, which can refer to any file", () => {
     for (const type of ["file", "test"])
       for (const path of ["a.m3u8", "a.MPD", "../given/a.ffconcat"])
-        assert.match(refusal({ type, path }) ?? "", /a playlist names other files/, path);
+        assert.match(refusal({ type, path }) ?? "", /a playlist refers to other files/, path);
   });
 
-  it("is written in its folder alone, while a sink's login may be read where sources are", () => {
+  it("may only write to its folder, while a sink's login may be read wherever sources are", () => {
     const nats = { type: "nats", stream: { name: "EMOTION" } };
     const given = join(root, "given");
     assert.equal(refusal(file("a.mp4"), { type: "jsonl", path: "a.jsonl" }), undefined);
@@ -53,15 +53,15 @@ describe("what a job may touch", () => {
     assert.equal(refusal(file("a.mp4"), { ...nats, tls: { ca: join(given, "ca.pem") } }), undefined);
     assert.match(
       refusal(file("a.mp4"), { type: "jsonl", path: join(given, "a.jsonl") }) ?? "",
-      /write only in/,
+      /may only write to/,
     );
     assert.match(
       refusal(file("a.mp4"), { ...nats, spool: { path: join(given, "s") } }) ?? "",
-      /write only in/,
+      /may only write to/,
     );
     assert.match(
       refusal(file("a.mp4"), { ...nats, creds: join(root, "others/u.creds") }) ?? "",
-      /read only in/,
+      /may only read from/,
     );
   });
 });

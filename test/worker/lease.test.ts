@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Lease } from "#src/worker/lease.js";
 
 describe("a lease", () => {
-  it("is over at its end also where the timer is early by its clock", async () => {
+  it("expires at its end even if the timer fires early by its clock", async () => {
     let now = 0;
     const over = new Promise<number>((resolve) => {
       new Lease(
@@ -11,14 +11,14 @@ describe("a lease", () => {
         () => now,
       ).holdUntil(20);
     });
-    await sleep(60); // the timer has fired, though its clock has not moved
+    await sleep(60); // the timer has fired, but its clock has not moved
     now = 19.9;
     await sleep(60);
     now = 20;
     assert.equal(await over, 20);
   });
 
-  it("is not over while it is put off, nor once it has ended", async () => {
+  it("does not expire while it is extended, nor once it has ended", async () => {
     let now = 0;
     let over = 0;
     const lease = new Lease(

@@ -5,20 +5,20 @@ const settings = { maxLoad: 0.8, maxDropped: 0.1 };
 const settled = (dropped = 0) => ({ ageMs: 60_000, dropped });
 const young = (dropped = 0) => ({ ageMs: 1000, dropped });
 
-describe("room for one more job", () => {
-  it("is there until as much CPU is used as is allowed", () => {
+describe("room for another job", () => {
+  it("exists until the allowed CPU share is used", () => {
     const room = new Room(settings, 2);
     assert.equal(room.forOneMore(0.79, [settled()]), true);
     assert.equal(room.forOneMore(0.8, [settled()]), false);
   });
 
-  it("is there for a first job, however busy others keep the machine", () => {
+  it("exists for a first job, however busy other programs keep the machine", () => {
     const room = new Room(settings, 2);
     assert.equal(room.forOneMore(1, []), true);
     assert.equal(room.forOneMore(1, [young()]), false);
   });
 
-  it("counts jobs that have not shown yet what they need: what the others need each, at first a quarter of a core", () => {
+  it("assumes that young jobs need as much as the others each, or initially a quarter of a core", () => {
     const room = new Room(settings, 2);
     assert.equal(room.forOneMore(0.4, [young(), young(), young()]), true); // 0.4 + 3 * 0.125
     assert.equal(room.forOneMore(0.5, [young(), young(), young()]), false);
@@ -26,13 +26,13 @@ describe("room for one more job", () => {
     assert.equal(room.forOneMore(0.4, [settled(), settled(), young()]), true); // 0.4 + 0.2
   });
 
-  it("is not there while a camera drops its frames, however idle the machine looks", () => {
+  it("does not exist while a camera drops frames, however idle the machine looks", () => {
     const room = new Room(settings, 8);
     assert.equal(room.forOneMore(0.2, [settled(), settled(0.11)]), false);
     assert.equal(room.forOneMore(0.2, [settled(), young(0.5)]), true, "at its start every camera drops");
   });
 
-  it("is too little once frames were dropped for 30 s without a break, and again 30 s later", () => {
+  it("is exceeded once frames were dropped for 30 s without a break, and again 30 s later", () => {
     const room = new Room(settings, 2);
     const at = (seconds: number, dropped: number) => room.tooFull([settled(dropped)], seconds * 1000);
     assert.deepEqual([at(0, 0.2), at(29, 0.2), at(29.5, 0), at(30, 0.2), at(59, 0.2)], Array(5).fill(false));
@@ -41,7 +41,7 @@ describe("room for one more job", () => {
 });
 
 describe("the load of a machine", () => {
-  it("is the share of the time between two looks that was used, the last look weighing half", () => {
+  it("is the CPU share in use between two samples, the last one weighing half", () => {
     const looks = [
       { used: 100, whole: 1000 },
       { used: 180, whole: 1100 },
@@ -52,7 +52,7 @@ describe("the load of a machine", () => {
     assert.deepEqual([meter.sample(), meter.sample(), meter.sample()], [0.4, 0.2, 0.2]);
   });
 
-  it("is a share on this machine", () => {
+  it("is between 0 and 1 on this machine", () => {
     const meter = new LoadMeter();
     const load = meter.sample();
     assert(load >= 0 && load <= 1, String(load));

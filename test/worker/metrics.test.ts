@@ -4,7 +4,7 @@ import { WORKER_FAMILIES } from "#src/worker/index.js";
 import { parseExposition } from "../support/exposition.js";
 
 describe("metrics of a worker", () => {
-  it("count every way in which a job may leave, from 0 on: an alert does not see a counter that begins at 1", () => {
+  it("count every outcome of a job from 0, since alerts do not see a counter that starts at 1", () => {
     const left = [{ kind: "camera", outcome: "set aside", count: 2 }] as const;
     const figures = { jobs: [], left, load: 0, waiting: {}, trouble: undefined };
     const counts = parseExposition(exposition(WORKER_FAMILIES, figures)).filter(

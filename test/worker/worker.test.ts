@@ -25,7 +25,7 @@ const OPERATORS = `
   - { type: classify, threads: 1 }
   - { type: events, on: sample, interval: 100ms }`;
 
-/** Looks at each frame, so that it takes seconds and can be interrupted. */
+/** Searches every frame, so that it takes seconds and can be interrupted. */
 const recording = (
   sink = "{ type: jsonl, path: rec.jsonl }",
   source = "path: face.mp4, to: 20s",
@@ -65,7 +65,7 @@ describe("pipeline worker", function () {
     rmSync(root, { recursive: true, force: true });
   });
 
-  /** A worker with a folder of its own, so that one sees which worker wrote what. */
+  /** A worker with its own folder, to see which worker wrote what. */
   function startWorker(
     name: string,
     flags: readonly string[] = [],
@@ -85,7 +85,7 @@ describe("pipeline worker", function () {
   const who = (id: string) => () =>
     `${id}; the workers said:\n${workers.map(({ said }) => said).join("\n--\n")}`;
 
-  it("shares six cameras between two; one is killed: the other watches them all, none twice at once", async () => {
+  it("shares six cameras between two workers; if one is killed, the other watches all, none twice at a time", async () => {
     const cameras = ["c1", "c2", "c3", "c4", "c5", "c6"];
     for (const id of cameras) await queue.submit(id, { ...CAMERA, set: [`sources.0.id=${id}`] });
     const [a, b] = [startWorker("a"), startWorker("b")];
@@ -106,10 +106,10 @@ describe("pipeline worker", function () {
     }
     const { tries, failures, reason } = await jobOf(lost[0] ?? "");
     assert.deepEqual([tries, failures], [2, 1]);
-    assert.equal(reason, "worker a was lost while it had the job");
+    assert.equal(reason, "worker a was lost while running the job");
   });
 
-  it("halted for longer than its lease, it ends its cameras by itself; awake again, it leaves them to the other", async () => {
+  it("stops its cameras when suspended for longer than its lease, and leaves them to the other on waking", async () => {
     await queue.submit("door", CAMERA);
     const a = startWorker("a");
     await until(who("a watches"), () => eventTimes(a, "door").length > 0);
@@ -131,7 +131,7 @@ describe("pipeline worker", function () {
     assert.equal((await jobOf("door")).worker, "b");
   });
 
-  it("stopped, it hands its camera over at once, which counts as no failure, and exits with 0", async () => {
+  it("hands over its camera at once when stopped, without counting a failure, and exits with 0", async () => {
     await queue.submit("door", CAMERA);
     const a = startWorker("a");
     await until(who("a watches"), () => eventTimes(a, "door").length > 0);
@@ -145,7 +145,7 @@ describe("pipeline worker", function () {
     assert.deepEqual([failures, reason, worker], [0, undefined, "b"]);
   });
 
-  it("a camera that is cancelled is watched no more, and can be submitted again", async () => {
+  it("stops watching a cancelled camera, which can be submitted again", async () => {
     await queue.submit("door", CAMERA);
     const a = startWorker("a");
     await until(who("a watches"), () => eventTimes(a, "door").length > 0);
@@ -161,7 +161,7 @@ describe("pipeline worker", function () {
     assert.equal((await jobOf("door")).tries, 1);
   });
 
-  it("a recording whose worker is killed is done again: one whole output, with the same ids as an undisturbed run", async () => {
+  it("redoes a recording whose worker was killed: one complete output with the ids of an undisturbed run", async () => {
     const shared = mkdtempSync(join(root, "shared-"));
     const lines = () => readFileSync(join(shared, "rec.jsonl"), "utf8").split("\n").slice(0, -1);
     const ids = () => lines().map((line) => (JSON.parse(line) as EmotionEvent).id);
@@ -174,7 +174,7 @@ describe("pipeline worker", function () {
     writeFileSync(join(shared, "rec.jsonl"), "an earlier result\n");
 
     const published = async () => {
-      const stored = await storedMessages(server.port, "EMOTION").catch(() => []); // the stream is not there yet
+      const stored = await storedMessages(server.port, "EMOTION").catch(() => []); // the stream does not exist yet
       return stored.map(({ data }) => (JSON.parse(data) as EmotionEvent).id);
     };
     const stream = `{ type: nats, url: "${server.url}", stream: { name: EMOTION, create: true } }`;
@@ -192,7 +192,7 @@ describe("pipeline worker", function () {
     assert.deepEqual(await queue.waiting("recording"), { waiting: 0, held: 0 });
   });
 
-  it("sets a job aside that fails every time, with the reason; retry tries it again", async () => {
+  it("sets aside a job that fails every time, with the reason, until it is retried", async () => {
     await queue.submit("broken", recording(undefined, "path: nothing.mp4"));
     const a = startWorker("a", ["--tries", "2"]);
     await until(who("set aside"), async () => (await jobOf("broken")).state === "failed");
@@ -205,7 +205,7 @@ describe("pipeline worker", function () {
     await until(who("done"), async () => (await jobOf("broken")).state === "done");
   });
 
-  it("refuses at once what would leave its folder, and what is no pipeline", async () => {
+  it("rejects at once jobs that would leave its folder, and invalid pipelines", async () => {
     await queue.submit("out", recording("{ type: jsonl, path: ../rec.jsonl }"));
     await queue.submit("in", recording(undefined, "path: /etc/passwd"));
     await queue.submit(
@@ -215,9 +215,9 @@ describe("pipeline worker", function () {
     await queue.submit("wrong", { ...recording(), yaml: "version: 1" });
     const a = startWorker("a");
     for (const [id, said] of [
-      ["out", /^rec\.yaml:\d+:\d+: jsonl: .*rec\.jsonl: this worker lets jobs write only in /],
-      ["in", /file: \/etc\/passwd: this worker lets jobs read only in /],
-      ["port", /web: a job cannot open a port of its worker/],
+      ["out", /^rec\.yaml:\d+:\d+: jsonl: .*rec\.jsonl: on this worker, jobs may only write to /],
+      ["in", /file: \/etc\/passwd: on this worker, jobs may only read from /],
+      ["port", /web: a job cannot open a port on its worker/],
       ["wrong", /rec\.yaml:1:1: `sources` is missing/],
     ] as const) {
       const job = await until(who(`${id} is refused`), async () => {
@@ -231,7 +231,7 @@ describe("pipeline worker", function () {
     assert(!existsSync(join(a.folder, "..", "rec.jsonl")));
   });
 
-  it("is not ready while JetStream is off, and says why; makes a queue anew that the server has lost", async () => {
+  it("is not ready while JetStream is disabled, says why, and recreates a queue the server has lost", async () => {
     const a = startWorker("a", ["--metrics", "0"]);
     const url = await until(who("a is there"), () => /metrics at (\S+)\/metrics/.exec(a.said)?.[1]);
     const readiness = async () => (await (await fetch(`${url}/readyz`)).text()).trim();
@@ -249,12 +249,12 @@ describe("pipeline worker", function () {
     rmSync(join(server.folder, "js"), { recursive: true });
     await server.restart();
     await until(who("a is ready again"), async () => (await readiness()) === "ready");
-    assert.equal(a.said.split("queue had vanished from the server and is made again").length, 2);
+    assert.equal(a.said.split("queue was missing on the server and has been recreated").length, 2);
     await queue.submit("door", CAMERA);
     await until(who("a watches"), () => eventTimes(a, "door").length > 0);
   });
 
-  it("two cameras of one pipeline have spools of their own", async () => {
+  it("gives two cameras of one pipeline separate spools", async () => {
     const yaml = `version: 1
 sources: [{ type: test, size: 160x120, fps: 5 }]
 operators:${OPERATORS}
@@ -273,7 +273,7 @@ sinks: [{ type: nats, url: "${server.url}", stream: { name: EMOTION, create: tru
     assert.deepEqual(readdirSync(join(folder, ".spool")).sort(), ["c1", "c2"]);
   });
 
-  it("goes on with its cameras while the server is away for less than the ack wait", async () => {
+  it("keeps watching its cameras while the server is away for less than the ack wait", async () => {
     await queue.submit("door", CAMERA);
     const a = startWorker("a");
     await until(who("a watches"), () => eventTimes(a, "door").length > 0);

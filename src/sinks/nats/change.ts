@@ -1,4 +1,4 @@
-/** Lets others wait until something has changed. */
+/** Lets others wait for a change. */
 export class Change {
   readonly #waiting = new Set<() => void>();
 

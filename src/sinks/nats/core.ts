@@ -14,41 +14,41 @@ import type { Delivery } from "./delivery.js";
 import { Link, type LinkOwner } from "./link.js";
 
 export interface CoreSettings {
-  /** The sink's, for messages. */
+  /** The sink's id, for messages. */
   readonly id: string;
   readonly nats: NatsOptions;
   readonly name: string;
   readonly subject: SubjectTemplate;
   readonly mode: ContentMode;
-  /** Most bytes that are not known to have reached the server. */
+  /** Maximum number of bytes not known to have reached the server. */
   readonly bufferBytes: number;
-  /** Whether a full buffer gives up its oldest events; else `take` waits. */
+  /** Whether a full buffer drops its oldest events; otherwise `take` waits. */
   readonly dropsOldest: boolean;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
 
-/** At the end: how long we wait for a server that confirms nothing. */
+/** How long `close` waits for a server that confirms nothing. */
 const DRAIN_MS = 5000;
-/** A server that confirms nothing for so long is given up for a new connection. */
+/** How long a server may confirm nothing before we reconnect. */
 const CONFIRM_MS = 5000;
 
 /**
- * Events to whoever listens now: at most once. While the server is away they wait in memory; what it has not confirmed
- * when a connection breaks may be lost, and is counted.
+ * Delivers events at most once, to current subscribers. While the server is away, events wait in memory; those not
+ * confirmed when a connection breaks may be lost, and are counted.
  */
 export class CoreDelivery implements Delivery, LinkOwner {
   readonly meanwhile = "events wait in memory";
   readonly #settings: CoreSettings;
   readonly #link: Link;
   readonly #pieces = new Pieces();
-  /** Messages as they will be sent. */
+  /** Encoded messages. */
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   #nats: Nats | undefined;
-  /** Sent on this connection, and not known to have arrived. */
+  /** Sent on this connection, but not known to have arrived. */
   #open = { events: 0, bytes: 0 };
-  /** Of those, sent since the server was last asked. */
+  /** Of those, sent since the server was last asked to confirm. */
   #unasked = { events: 0, bytes: 0 };
   #sending = false;
   #failure: SinkError | undefined;
@@ -75,7 +75,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
     const message = { subject: subject.of(event), event, mode };
     const frame = this.#pieces.take((to, at) => putMessage(to, at, message));
     if (this.#nats && !this.#fits(this.#nats, frame)) throw this.#failure;
-    if (this.#bytes >= bufferBytes) this.#sendQueued(); // first, that as little as can be is dropped
+    if (this.#bytes >= bufferBytes) this.#sendQueued(); // first, so that as little as possible is dropped
     if (this.#bytes < bufferBytes) return this.#put(frame);
     this.#sayFull();
     if (!this.#settings.dropsOldest) return this.#room().then(() => this.#put(frame));
@@ -97,7 +97,8 @@ export class CoreDelivery implements Delivery, LinkOwner {
     const failed = this.#failure;
     const left = () => this.#queue.length + this.#open.events;
     this.#sendQueued();
-    if (this.#queue.length > 0 && !failed) log.info(`${id}: waiting for the server to take ${left()} events`);
+    if (this.#queue.length > 0 && !failed)
+      log.info(`${id}: waiting for the server to accept ${left()} events`);
     let least = left();
     for (let since = performance.now(); left() > 0 && !signal.aborted && !this.#failure; ) {
       const waitMs = since + DRAIN_MS - performance.now();
@@ -113,9 +114,9 @@ export class CoreDelivery implements Delivery, LinkOwner {
     if (lost > 0)
       throw new SinkError(
         "SINK_UNSENT",
-        `${id}: ${lost} events are lost, for the server did not take them (${this.#link.trouble ?? "it does not answer"}); \`stream\` would keep them`,
+        `${id}: ${lost} events lost because the server did not accept them (${this.#link.trouble ?? "no answer"}); use \`stream\` to keep them`,
       );
-    if (this.#failure && !failed) throw this.#failure; // `take` could not tell of it any more
+    if (this.#failure && !failed) throw this.#failure; // `take` could no longer report it
   }
 
   async opened(nats: Nats): Promise<void> {
@@ -131,7 +132,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
     if (this.#open.events > 0) {
       this.#unconfirmed += this.#open.events;
       this.#settings.log.warn(
-        `${this.#settings.id}: ${this.#open.events} events may be lost: they were under way when the connection broke`,
+        `${this.#settings.id}: ${this.#open.events} events may be lost; they were in flight when the connection broke`,
       );
     }
     this.#open = { events: 0, bytes: 0 };
@@ -151,12 +152,12 @@ export class CoreDelivery implements Delivery, LinkOwner {
     return this.#queuedBytes + this.#open.bytes;
   }
 
-  /** Half of the buffer may be under way; the rest waits here, where a server that hangs leaves it to be dropped. */
+  /** Only half of the buffer may be in flight; the rest stays here, where it can be dropped if the server hangs. */
   get #mayBeOpen(): number {
     return this.#settings.bufferBytes / 2;
   }
 
-  /** What lies in one piece of memory is sent as one: once the piece is full, or soon. */
+  /** Messages in one piece of memory are sent together, once the piece is full or soon after. */
   #put(frame: Buffer): void {
     if (this.#queue.at(-1)?.buffer !== frame.buffer) this.#sendQueued();
     this.#queue.push(frame);
@@ -179,7 +180,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
       const { events, bytes } = this.#next();
       if (events === 0) break;
       if (!this.#nats.send(bytes)) {
-        this.#nats = undefined; // of which `lost` will tell
+        this.#nats = undefined; // `lost` will report it
         return;
       }
       this.#queue.splice(0, events);
@@ -192,7 +193,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
     this.#ask();
   }
 
-  /** The oldest messages that wait, as far as they lie one behind the other in memory and may be under way. */
+  /** The oldest waiting messages that are contiguous in memory and may be in flight. */
   #next(): { events: number; bytes: Buffer } {
     const [first = Buffer.alloc(0)] = this.#queue;
     const most = this.#mayBeOpen - this.#open.bytes;
@@ -206,7 +207,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
     return { events, bytes: Buffer.from(first.buffer, first.byteOffset, length) };
   }
 
-  /** Whether the server takes a message of that size; where it does not, the run ends. */
+  /** Whether the server accepts a message of that size; if not, the run fails. */
   #fits(nats: Nats, frame: Buffer): boolean {
     try {
       nats.checkSize(frame);
@@ -218,7 +219,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
     }
   }
 
-  /** Asks whether what was sent so far has arrived: the answer comes after it, in order. */
+  /** Asks whether everything sent so far has arrived; the answer follows it in order. */
   #ask(): void {
     const nats = this.#nats;
     const { events, bytes } = this.#unasked;
@@ -234,7 +235,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
         if (this.#queue.length > 0) this.#sendQueued();
         this.#change.tell();
       },
-      () => clearTimeout(late), // the connection has ended, and `lost` has counted
+      () => clearTimeout(late), // the connection has ended, and `lost` has counted the events
     );
   }
 
@@ -244,7 +245,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
       if (signal.aborted)
         throw new SinkError(
           "SINK_WRITE",
-          `${id}: ended while the buffer was full (${this.#link.trouble ?? "slow server"})`,
+          `${id}: stopped while the buffer was full (${this.#link.trouble ?? "slow server"})`,
         );
       await this.#change.wait(1000);
       if (this.#failure) throw this.#failure;
@@ -255,7 +256,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
     const { id, log, bufferBytes, dropsOldest } = this.#settings;
     if (!this.#fullSaid)
       log.warn(
-        `${id}: the buffer is full (${bufferBytes} bytes): ${dropsOldest ? "its oldest events are dropped" : "the sources wait"}`,
+        `${id}: the buffer is full (${bufferBytes} bytes); ${dropsOldest ? "dropping the oldest events" : "the sources wait"}`,
       );
     this.#fullSaid = true;
   }

@@ -30,11 +30,11 @@ const Options = Type.Object({
         path: Type.Optional(
           Path({
             description:
-              "Its folder, used by this sink alone. Default: `.spool/<pipeline>.<id>`, or `.spool/<job>/<pipeline>.<id>` in a worker's job.",
+              "Its folder, used only by this sink. Default: `.spool/<pipeline>.<id>`, or `.spool/<job>/<pipeline>.<id>` in a worker's job.",
             examples: ["out/spool"],
           }),
         ),
-        size: Type.Optional(Bytes({ default: "256MB", description: "Most disk space it takes." })),
+        size: Type.Optional(Bytes({ default: "256MB", description: "Maximum disk space." })),
       },
       {
         default: {},
@@ -56,11 +56,11 @@ const Options = Type.Object({
 export const nats = sink({
   type: "nats",
   summary: "Publishes events on NATS: to whoever listens, or into a JetStream stream.",
-  description: `**With \`stream\`** (JetStream) an event is first written to the spool on disk, then sent, and leaves the spool when the server has acknowledged it. Delivery is at least once if the server, the network or this process fails (but not if this machine loses power), and exactly once as long as the stream's duplicate window is longer than the outage. Events of the same face keep their order. A run that ends with events left to send exits with 1 and says how many; the next run sends them first.
+  description: `**With \`stream\`** (JetStream) an event is first written to the spool on disk, then sent, and leaves the spool when the server has acknowledged it. Delivery is at least once if the server, the network or this process fails (but not if this machine loses power), and exactly once as long as the stream's duplicate window is longer than the outage. Events of the same face keep their order. A run that ends with unsent events exits with 1 and reports how many; the next run sends them first.
 
 **Without \`stream\`** (core NATS) an event reaches whoever is listening at that moment, at most once; while the server is away, \`buffer\` holds it.
 
-If the server is away at the start, the run waits for it. A wrong login, an invalid certificate, or a stream with other limits or subjects stops the run with a one-line error. Every message is a CloudEvent with \`Nats-Msg-Id\` (the event's stable id); subscribers find the rest in \`docs/nats.md\` and \`schema/asyncapi.json\`.`,
+If the server is away at the start, the run waits for it. A wrong login, an invalid certificate, or a stream with different limits or subjects stops the run with a one-line error. Every message is a CloudEvent with \`Nats-Msg-Id\` (the event's stable id); for subscribers, see \`docs/nats.md\` and \`schema/asyncapi.json\`.`,
   takes: "events",
   options: Options,
   example: `- type: nats
@@ -75,7 +75,7 @@ If the server is away at the start, the run waits for it. A wrong login, an inva
     ) ??
     ((tls?.cert === undefined) === (tls?.key === undefined)
       ? undefined
-      : { option: "tls", message: "`cert` and `key` go together; one of them is missing" }),
+      : { option: "tls", message: "`cert` and `key` must be given together; one of them is missing" }),
   build: async (options, context) => {
     const { subject = SUBJECT, format = "structured", stream, spool, buffer = 8e6 } = options;
     const { id, pipeline, stateDir, log, signal, stats } = context;
@@ -89,7 +89,7 @@ If the server is away at the start, the run waits for it. A wrong login, an inva
       log,
       signal,
     };
-    // The client is loaded only by runs that have this sink.
+    // Only runs with this sink load the client.
     const delivery = stream
       ? await (await import("./jetstream.js")).JetStreamDelivery.open({
           ...common,

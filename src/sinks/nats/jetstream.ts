@@ -22,36 +22,36 @@ import { Link, type LinkOwner } from "./link.js";
 import { Spool } from "./spool.js";
 
 export interface JetStreamSettings {
-  /** The sink's, for messages. */
+  /** The sink's id, for messages. */
   readonly id: string;
   readonly nats: NatsOptions;
-  /** What the server's monitoring shows. */
+  /** Connection name shown in the server's monitoring. */
   readonly name: string;
   readonly stream: StreamOptions;
   readonly subject: SubjectTemplate;
   readonly mode: ContentMode;
   readonly spool: { readonly path: string; readonly maxBytes: number };
-  /** Whether a full spool gives up its oldest events; else `take` waits. */
+  /** Whether a full spool drops its oldest events; otherwise `take` waits. */
   readonly dropsOldest: boolean;
   readonly log: Log;
-  /** Aborted when everything must end at once. */
+  /** Aborted to stop at once. */
   readonly signal: AbortSignal;
 }
 
-/** Events sent and not acknowledged, at most. */
+/** Maximum number of events sent but not acknowledged. */
 const WINDOW = 1024;
-/** A server that has acknowledged nothing for so long, though events are under way, is given up for a new connection. */
+/** How long a server may acknowledge nothing, with events in flight, before we reconnect. */
 const ACK_MS = 5000;
-/** At the end: how long we wait for a server that acknowledges nothing. */
+/** How long `close` waits for a server that acknowledges nothing. */
 const DRAIN_MS = 5000;
 const RETRY_MS = { first: 250, longest: 5000 };
-/** JetStream's code for a message that is larger than its stream allows. */
+/** JetStream's error code for a message larger than the stream allows. */
 const TOO_LARGE = 10054;
 
-/** What the server answers itself where no stream listens to a subject: it was deleted, or JetStream stops. */
+/** The server's own reply if no stream holds the subject: it was deleted, or JetStream is stopping. */
 const NO_STREAM = 503;
 
-/** An event under way. */
+/** An event in flight. */
 interface Entry {
   readonly number: number;
   readonly track: string;
@@ -59,12 +59,12 @@ interface Entry {
 }
 
 /**
- * Events into a JetStream stream: first into the spool, then to the server, and out of the spool once it has
- * acknowledged them. An event that the server has already is known by its id.
+ * Delivers events to a JetStream stream: first to the spool, then to the server, and out of the spool once
+ * acknowledged. The server recognises an event it already has by its id.
  *
- * The order of a track is kept: what is under way goes over one connection, in order, and after its end all of it
- * again. Where a stream may refuse one event and take the next (it refuses when it is full, or a cluster changes its
- * leader), a track has one event under way at a time.
+ * The order within a track is kept: events in flight are sent over one connection in order, and all of them again
+ * after it ends. If a stream may refuse one event and accept the next (because it is full, or a cluster changes its
+ * leader), each track has only one event in flight.
  */
 export class JetStreamDelivery implements Delivery, LinkOwner {
   readonly meanwhile: string;
@@ -72,13 +72,13 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
   readonly #spool: Spool;
   readonly #link: Link;
   readonly #pieces = new Pieces();
-  /** Under way, in the order of their numbers. */
+  /** Events in flight, in order of their numbers. */
   readonly #window = new Map<number, Entry>();
-  /** Where a track has one event under way: those that wait behind it, itself first. */
+  /** For tracks limited to one event in flight: that event, followed by those waiting. */
   readonly #tracks = new Map<string, Entry[]>();
   #strict = false;
   #publish: ((entry: Entry) => void) | undefined;
-  /** Why the stream takes nothing now; then events are held back, or one of them is tried. */
+  /** Why the stream currently refuses events; they are then held back, or one of them is tried. */
   #refusal: string | undefined;
   #retryMs = RETRY_MS.first;
   #retry: NodeJS.Timeout | undefined;
@@ -102,12 +102,11 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     settings.signal.addEventListener("abort", this.#change.tell);
   }
 
-  /** Opens the spool and the connection; what an earlier run has left in the spool is sent first. */
+  /** Opens the spool and the connection; events left in the spool by an earlier run are sent first. */
   static async open(settings: JetStreamSettings): Promise<JetStreamDelivery> {
     const { id, log, spool: where } = settings;
     const spool = await Spool.open(id, where.path, where);
-    if (spool.damagedBytes > 0)
-      log.warn(`${id}: ${where.path}: ${spool.damagedBytes} damaged bytes are passed over`);
+    if (spool.damagedBytes > 0) log.warn(`${id}: ${where.path}: skipped ${spool.damagedBytes} damaged bytes`);
     const left = spool.end - spool.first;
     if (left > 0) log.info(`${id}: ${where.path}: sending ${left} events of an earlier run`);
     const delivery = new JetStreamDelivery(settings, spool);
@@ -126,7 +125,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     if (this.#spool.hasRoom(json)) return this.#append(event, json);
     if (!this.#fullSaid)
       this.#settings.log.warn(
-        `${this.#settings.id}: the spool is full (${this.#settings.spool.maxBytes} bytes): ${this.#settings.dropsOldest ? "its oldest events are dropped" : "the sources wait"}`,
+        `${this.#settings.id}: the spool is full (${this.#settings.spool.maxBytes} bytes); ${this.#settings.dropsOldest ? "dropping the oldest events" : "the sources wait"}`,
       );
     this.#fullSaid = true;
     if (!this.#settings.dropsOldest) return this.#room(json).then(() => this.#append(event, json));
@@ -145,7 +144,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
   async close(): Promise<void> {
     const { id, log, spool, signal } = this.#settings;
     let left = this.#left();
-    if (left > 0 && !this.#failure) log.info(`${id}: waiting for the server to take ${left} events`);
+    if (left > 0 && !this.#failure) log.info(`${id}: waiting for the server to accept ${left} events`);
     for (let since = performance.now(); left > 0 && !signal.aborted && !this.#failure; ) {
       const waitMs = since + DRAIN_MS - performance.now();
       if (waitMs <= 0) break;
@@ -154,12 +153,12 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
       left = this.#left();
     }
     left = this.#left();
-    const why = this.#refusal ?? this.#link.trouble ?? "it acknowledges nothing";
+    const why = this.#refusal ?? this.#link.trouble ?? "no acknowledgements";
     await this.#end();
     if (left > 0)
       throw new SinkError(
         "SINK_UNSENT",
-        `${id}: ${left} events are not sent but kept in ${spool.path} (${why}); the next run sends them`,
+        `${id}: ${left} events not sent (${why}); they are kept in ${spool.path}, and the next run sends them`,
       );
   }
 
@@ -179,7 +178,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
       const sent = { ...message, reply: `${inbox}${number}` };
       const frame = this.#pieces.take((to, at) => putMessage(to, at, sent));
       nats.checkSize(frame);
-      nats.send(frame); // where the connection has just ended, all is sent again over the next one
+      nats.send(frame); // if the connection has just ended, everything is sent again over the next one
     };
     this.#publish = publish;
     this.#begin();
@@ -225,7 +224,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     return entry;
   }
 
-  /** Reads what follows from the spool into the window. */
+  /** Reads the next events from the spool into the window. */
   #fill(): Entry[] {
     const read: Entry[] = [];
     while (this.#window.size < WINDOW) {
@@ -238,7 +237,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     return read;
   }
 
-  /** Sends an event, or has it wait behind another of its track. */
+  /** Sends an event, or queues it behind another of its track. */
   #place(entry: Entry): void {
     if (this.#strict) {
       const queue = this.#tracks.get(entry.track);
@@ -251,7 +250,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     this.#send(entry);
   }
 
-  /** An event is no longer under way: the next of its track may go. */
+  /** Removes an event from those in flight, so that the next of its track can be sent. */
   #leave(entry: Entry): void {
     const queue = this.#tracks.get(entry.track);
     if (!queue) return;
@@ -308,19 +307,19 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
 
   #tooLarge({ message: { event, json } }: Entry): void {
     const { id, stream } = this.#settings;
-    const what = `event ${event.id} (${json.length} bytes) is larger than stream ${stream.name} takes`;
-    this.#fail(new SinkError("SINK_WRITE", `${id}: ${what}: raise its max_msg_size`));
+    const what = `event ${event.id} (${json.length} bytes) is larger than stream ${stream.name} allows`;
+    this.#fail(new SinkError("SINK_WRITE", `${id}: ${what}; raise its max_msg_size`));
   }
 
-  /** The stream does not take an event: all wait a while, then the first of them is tried. */
+  /** The stream refused an event: all wait a while, then the first one is tried. */
   #refused(description: string): void {
     if (this.#state !== "sending" && this.#state !== "trying") return;
     const { id, log, stream } = this.#settings;
-    const why = `stream ${stream.name} takes nothing: ${description}`;
-    if (this.#refusal !== why) log.warn(`${id}: ${why}; ${this.meanwhile}; trying again`);
+    const why = `stream ${stream.name} refuses events: ${description}`;
+    if (this.#refusal !== why) log.warn(`${id}: ${why}; ${this.meanwhile}; retrying`);
     this.#refusal = why;
     this.#state = "refused";
-    this.#strict = true; // it may refuse again, and take the next
+    this.#strict = true; // it may refuse another event and accept the one after it
     this.#retry = setTimeout(() => {
       this.#state = "trying";
       this.#progressAt = performance.now();
@@ -333,13 +332,13 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
 
   #takenAgain(): void {
     const { id, log, stream } = this.#settings;
-    log.info(`${id}: stream ${stream.name} takes events again`);
+    log.info(`${id}: stream ${stream.name} accepts events again`);
     this.#refusal = undefined;
     this.#retryMs = RETRY_MS.first;
     this.#begin();
   }
 
-  /** Notes in the spool what is delivered, once for all acknowledgements of this turn. */
+  /** Records deliveries in the spool, once for all acknowledgements of this turn. */
   #note(): void {
     if (this.#noting) return;
     this.#noting = true;
@@ -371,7 +370,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
       if (signal.aborted)
         throw new SinkError(
           "SINK_WRITE",
-          `${id}: ended while the spool was full (${this.#link.trouble ?? this.#refusal ?? "slow server"})`,
+          `${id}: stopped while the spool was full (${this.#link.trouble ?? this.#refusal ?? "slow server"})`,
         );
       await this.#change.wait(1000);
       if (this.#failure) throw this.#failure;
@@ -400,7 +399,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
   }
 }
 
-/** Whether a stream may refuse one event and take the next one. */
+/** Whether a stream may refuse one event and accept the next. */
 function mayRefuseOne({ num_replicas, discard }: StreamInfo["config"]): boolean {
   return num_replicas > 1 || discard === "new";
 }
@@ -412,7 +411,7 @@ interface Refusal {
 
 function readAnswer(message: Msg): { readonly error?: Refusal; readonly duplicate?: boolean } {
   if (message.headers?.code === NO_STREAM)
-    return { error: { code: NO_STREAM, description: `no stream takes its events any more` } };
+    return { error: { code: NO_STREAM, description: `no stream holds its subject any more` } };
   const answer = message.json<{ error?: { err_code?: number; description?: string }; duplicate?: boolean }>();
   if (!answer.error) return { duplicate: answer.duplicate === true };
   return { error: { code: answer.error.err_code ?? 0, description: answer.error.description ?? "unknown" } };

@@ -7,24 +7,24 @@ const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;
 const CLOSE_MS = 200;
 
-/** What a link tells its owner. */
+/** Callbacks from a link to its owner. */
 export interface LinkOwner {
-  /** A connection is open. Until this resolves nothing else is told; when it rejects the connection is given up. */
+  /** A connection is open. Other callbacks wait until this resolves; if it rejects, the connection is abandoned. */
   opened(nats: Nats): Promise<void>;
-  /** That connection has ended. */
+  /** The connection has ended. */
   lost(): void;
-  /** The server complains about something that was sent. */
+  /** The server rejected something that was sent. */
   complaint(message: string, error: Error): void;
-  /** What happens to events meanwhile, e.g. `events wait in out/spool`. */
+  /** What happens to events in the meantime, e.g. `events wait in out/spool`. */
   readonly meanwhile: string;
 }
 
 /**
- * One connection at a time, for ever. Each is a new one: the client's own way to reconnect may send what was published
- * while it was away before its owner can send again what came earlier, and so change the order.
+ * Keeps one connection open at all times. Always reconnects with a new client: the client's own reconnection may send
+ * what was published in the meantime before the owner can resend earlier events, which would change the order.
  */
 export class Link {
-  /** Why there is no connection now. */
+  /** Why there is currently no connection. */
   trouble: string | undefined;
   readonly #id: string;
   readonly #options: NatsOptions;
@@ -44,7 +44,7 @@ export class Link {
     this.#owner = owner;
   }
 
-  /** Connects. A server that is not there is waited for; rejects with whatever else is wrong. */
+  /** Connects; waits for a server that is not available, and rejects on any other error. */
   async open(): Promise<void> {
     try {
       await this.#connect();
@@ -55,7 +55,7 @@ export class Link {
     this.#kept = this.#keep();
   }
 
-  /** Gives up the present connection, for a new one. */
+  /** Replaces the current connection with a new one. */
   drop(why: string): void {
     this.trouble = `${this.#nats?.shown ?? "NATS"}: ${why}`;
     void this.#nats?.connection.close();
@@ -64,7 +64,7 @@ export class Link {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#nats?.close();
-    // A try to connect to a server that hangs goes on for a while; it closes what comes of it.
+    // An attempt to connect to a hanging server continues for a while; it then closes its own connection.
     await Promise.race([this.#kept, sleep(CLOSE_MS, undefined, { ref: false })]);
   }
 
@@ -107,9 +107,9 @@ export class Link {
     }
   }
 
-  /** Says what keeps us from the server, once until that changes. */
+  /** Logs why the server is unavailable, once per reason. */
   #complain(what: string): void {
-    if (this.#said !== what) this.#log.warn(`${this.#id}: ${what}; ${this.#owner.meanwhile}; trying again`);
+    if (this.#said !== what) this.#log.warn(`${this.#id}: ${what}; ${this.#owner.meanwhile}; retrying`);
     this.#said = what;
     this.trouble = what;
   }

@@ -4,15 +4,15 @@ import { platform } from "node:os";
 import { diskReason } from "../../disk.js";
 import { SinkError } from "../../errors.js";
 
-// Node has no call for it: open(2)'s flag on macOS, and libuv's on Windows, that lock what is opened.
+// Node has no locking API; these are flags that lock the opened file: open(2)'s on macOS and libuv's on Windows.
 const EXCLUSIVE: Partial<Record<NodeJS.Platform, number>> = {
   darwin: 0x20 | constants.O_NONBLOCK,
   win32: 0x10000000,
 };
 
 /**
- * Takes a file for this process alone and returns what gives it back. The lock is the system's and ends with the
- * process, whatever ends it. Throws `SinkError` when another process has it.
+ * Locks a file for this process and returns a function that unlocks it. The system releases the lock when the process
+ * ends, however it ends. Throws `SinkError` if another process holds it.
  */
 export function lockFile(id: string, path: string): () => void {
   let file: number;
@@ -24,7 +24,7 @@ export function lockFile(id: string, path: string): () => void {
     throw new SinkError("SINK_OPEN", `${id}: ${path} cannot be written: ${diskReason(cause)}`, { cause });
   }
   if (!(platform() in EXCLUSIVE)) {
-    // flock(2) locks the open file, not the process that called: the child's lock stays with our descriptor.
+    // flock(2) locks the open file description, so the child's lock stays with our descriptor.
     const { status, error } = spawnSync("flock", ["-n", "3"], {
       stdio: ["ignore", "ignore", "ignore", file],
     });
@@ -32,7 +32,7 @@ export function lockFile(id: string, path: string): () => void {
     if (error)
       throw new SinkError(
         "SINK_OPEN",
-        `${id}: the spool needs the program \`flock\` (util-linux): ${error.message}`,
+        `${id}: the spool needs the program \`flock\`; install util-linux (${error.message})`,
       );
     if (status !== 0) throw taken(id, path);
   }
@@ -42,7 +42,7 @@ export function lockFile(id: string, path: string): () => void {
 function taken(id: string, path: string, cause?: unknown): SinkError {
   return new SinkError(
     "SINK_LOCKED",
-    `${id}: another process uses ${path}; give each pipeline a \`spool.path\` of its own`,
+    `${id}: another process uses ${path}; give each pipeline its own \`spool.path\``,
     { cause },
   );
 }

@@ -11,27 +11,27 @@ import {
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 
-/** Before each record: its length and the CRC-32 of its bytes, little-endian. */
+/** Size of a record's header: its length and the CRC-32 of its bytes, little-endian. */
 const HEAD = 8;
 const CHUNK = 256 * 1024;
 const EXTENSION = ".spool";
 
-/** The number of the first record of a segment by its file's name; undefined for other files. */
+/** The number of a segment's first record, from its file name; undefined for other files. */
 export function firstOf(name: string): number | undefined {
   const digits = /^(\d{16})\.spool$/.exec(name)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** One file of records, appended and read by offset. */
+/** An append-only file of records, read by offset. */
 export class Segment {
-  /** Number of its first record. */
+  /** Number of the first record. */
   readonly first: number;
   readonly path: string;
-  /** Records in it. */
+  /** Number of records. */
   count = 0;
-  /** Bytes of whole records. */
+  /** Bytes of complete records. */
   bytes = 0;
-  /** Bytes of records whose check sum is wrong, and of what was cut off at the end. */
+  /** Bytes of records with a wrong checksum, and bytes truncated at the end. */
   damagedBytes = 0;
   readonly #file: number;
   #chunk = Buffer.alloc(0);
@@ -47,7 +47,7 @@ export class Segment {
     return new Segment(folder, first, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC);
   }
 
-  /** Opens an existing one, counts its records, and cuts off what follows the last. */
+  /** Opens an existing segment, counts its records, and truncates it after the last. */
   static open(folder: string, first: number): Segment {
     const segment = new Segment(folder, first, constants.O_RDWR);
     const size = fstatSync(segment.#file).size;
@@ -68,12 +68,12 @@ export class Segment {
     return this.first + this.count;
   }
 
-  /** Bytes that a record takes here. */
+  /** Bytes a record takes up in a segment. */
   static sizeOf(record: Uint8Array): number {
     return HEAD + record.length;
   }
 
-  /** Appends one record with one system call. After a failure the segment ends where it did. */
+  /** Appends a record with one system call. After a failure, the segment is unchanged. */
   append(record: Uint8Array): void {
     const bytes = Buffer.allocUnsafe(HEAD + record.length);
     bytes.writeUInt32LE(record.length, 0);
@@ -92,7 +92,7 @@ export class Segment {
   }
 
   /**
-   * The record at an offset, undefined where its check sum is wrong, and the offset of the one after it.
+   * The record at an offset (undefined if its checksum is wrong), and the offset of the next one.
    */
   read(offset: number): { readonly record: Buffer | undefined; readonly next: number } {
     const length = this.#lengthAt(offset) ?? 0;
@@ -101,7 +101,7 @@ export class Segment {
     return { record: record && crc32(record) === sum ? record : undefined, next: offset + HEAD + length };
   }
 
-  /** Cuts off what follows the last whole record. */
+  /** Truncates the segment after its last complete record. */
   repair(): void {
     ftruncateSync(this.#file, this.bytes);
     this.#chunk = Buffer.alloc(0);
@@ -116,7 +116,7 @@ export class Segment {
     unlinkSync(this.path);
   }
 
-  /** Length of the record at an offset; undefined where none begins that could be whole. */
+  /** Length of the record at an offset; undefined if no complete record can start there. */
   #lengthAt(offset: number): number | undefined {
     const length = this.#bytesAt(offset, HEAD)?.readUInt32LE(0) ?? 0;
     return length > 0 && offset + HEAD + length <= this.bytes ? length : undefined;

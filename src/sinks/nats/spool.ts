@@ -8,11 +8,11 @@ import { lockFile } from "./lock.js";
 import { firstOf, Segment } from "./segment.js";
 
 export interface SpoolOptions {
-  /** Most bytes on the disk. */
+  /** Maximum number of bytes on disk. */
   readonly maxBytes: number;
 }
 
-/** A segment is a part of the whole, so that room is given back, and the oldest dropped, in small steps. */
+/** Number of segments a full spool has, so that space is freed, and old records dropped, in small steps. */
 const SEGMENTS = 16;
 const LARGEST_SEGMENT = 8 * 2 ** 20;
 
@@ -23,11 +23,11 @@ export interface SpoolRecord {
 }
 
 /**
- * Records on disk that wait to be delivered, numbered in the order of `append`. A record that `append` has taken is
- * with the system: it survives the end of this process, whatever ends it, though not a power cut.
+ * Records on disk waiting to be delivered, numbered in the order of `append`. Once `append` returns, the operating
+ * system has the record: it survives the end of this process, however it ends, but not a power failure.
  */
 export class Spool {
-  /** Bytes of damage found at the start, and passed over; a write that was cut off leaves a few. */
+  /** Damaged bytes found at the start and skipped; an interrupted write leaves a few. */
   readonly damagedBytes: number;
   readonly #id: string;
   readonly #folder: string;
@@ -37,9 +37,9 @@ export class Spool {
   readonly #segments: Segment[];
   readonly #cursor: number;
   #bytes = 0;
-  /** First record that is not delivered. */
+  /** Number of the first undelivered record. */
   #first: number;
-  /** Where `next` reads: a segment and an offset in it. */
+  /** Read position of `next`: a segment and an offset in it. */
   #reading: { segment: Segment | undefined; offset: number; number: number } = {
     segment: undefined,
     offset: 0,
@@ -65,7 +65,7 @@ export class Spool {
     this.rewind();
   }
 
-  /** Opens the spool in a folder, which it makes; throws `SinkError` when it cannot, or another process has it. */
+  /** Opens the spool, creating its folder; throws `SinkError` if that fails or another process uses it. */
   static async open(id: string, folder: string, options: SpoolOptions): Promise<Spool> {
     try {
       await mkdir(folder, { recursive: true });
@@ -78,31 +78,31 @@ export class Spool {
     }
   }
 
-  /** Number of the first record that is not delivered. */
+  /** Number of the first undelivered record. */
   get first(): number {
     return this.#first;
   }
 
-  /** Number that the next record gets. */
+  /** Number the next appended record will get. */
   get end(): number {
     return Math.max(this.#segments.at(-1)?.end ?? 1, this.#first);
   }
 
-  /** Number of the record that `next` gives. */
+  /** Number of the record `next` will return. */
   get position(): number {
     return Math.max(this.#reading.number, this.#first);
   }
 
-  /** Whether a record has room. One that is larger than the whole spool has, once all others are delivered. */
+  /** Whether a record fits. One larger than the whole spool fits once all others are delivered. */
   hasRoom(record: Uint8Array): boolean {
     return this.#first === this.end || this.#bytes + Segment.sizeOf(record) <= this.#maxBytes;
   }
 
-  /** Takes a record and gives its number. Throws `SinkError` when the disk does not. */
+  /** Stores a record and returns its number. Throws `SinkError` if writing fails. */
   append(record: Uint8Array): number {
     try {
       let last = this.#segments.at(-1);
-      // After a power cut the cursor may be ahead of what the last segment kept: numbers delivered are not given again.
+      // After a power failure, the cursor may be ahead of the last segment; delivered numbers must not be reused.
       if (!last || last.bytes >= this.#segmentBytes || last.end < this.#first) {
         last = Segment.create(this.#folder, this.end);
         this.#segments.push(last);
@@ -119,14 +119,14 @@ export class Spool {
     }
   }
 
-  /** The next record in order; undefined when all have been read. */
+  /** The next record in order; undefined once all have been read. */
   next(): SpoolRecord | undefined {
     if (!this.#reading.segment) this.#seek(this.#reading.number);
     const at = this.#reading;
     for (;;) {
       if (!at.segment) return undefined;
       if (at.number < at.segment.end) {
-        at.number = Math.max(at.number, at.segment.first); // numbers that damage has left out
+        at.number = Math.max(at.number, at.segment.first); // numbers lost to damage
         const { record: bytes, next } = at.segment.read(at.offset);
         at.offset = next;
         const number = at.number++;
@@ -139,13 +139,13 @@ export class Spool {
     }
   }
 
-  /** `next` will give what comes after the newest record: the caller has that one still at hand. */
+  /** Moves `next` past the newest record, which the caller still has in memory. */
   skip(): void {
     const segment = this.#segments.at(-1);
     if (segment) this.#reading = { segment, offset: segment.bytes, number: segment.end };
   }
 
-  /** `next` begins again at the first record that is not delivered. */
+  /** Moves `next` back to the first undelivered record. */
   rewind(): void {
     this.#seek(this.#first);
   }
@@ -157,7 +157,7 @@ export class Spool {
     this.#reading = at;
   }
 
-  /** All records before `number` are delivered: notes it on the disk, and gives back the room of whole segments. */
+  /** Records on disk that all records before `number` are delivered, and deletes segments without others. */
   delivered(number: number): void {
     if (number <= this.#first) return;
     this.#first = number;
@@ -165,7 +165,7 @@ export class Spool {
     this.#prune();
   }
 
-  /** Gives up the oldest segment. Returns the number of the first record that is left. */
+  /** Drops the oldest segment. Returns the number of the first remaining record. */
   dropOldest(): number {
     const oldest = this.#segments[0];
     if (oldest) this.delivered(oldest.end);
@@ -181,8 +181,8 @@ export class Spool {
   }
 
   /**
-   * Removes segments of which all is delivered; a last one that is not full stays, or each event would make a file. The
-   * number that comes next is not lost with the files: the cursor holds it.
+   * Deletes fully delivered segments, except a last one that is not full, or each event would create a file. The next
+   * number survives in the cursor.
    */
   #prune(keep = 1): void {
     for (let oldest = this.#segments[0]; oldest && oldest.end <= this.#first; oldest = this.#segments[0]) {
@@ -202,7 +202,7 @@ export class Spool {
     writeSync(this.#cursor, bytes, 0, 12, 0);
   }
 
-  /** What was delivered by an earlier process; everything counts as not delivered where that is not known. */
+  /** Reads what an earlier process delivered; if unknown, everything counts as undelivered. */
   #readCursor(): number {
     const bytes = Buffer.alloc(12);
     if (readSync(this.#cursor, bytes, 0, 12, 0) < 12) return 1;

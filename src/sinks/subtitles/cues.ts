@@ -1,21 +1,21 @@
 import type { Colour } from "../../events/palette.js";
 import type { Box } from "../../media/frame.js";
 
-/** A face as it is shown for a while. */
+/** A face's label as shown for a while. */
 export interface Cue {
   /** Milliseconds from the recording's start. */
   readonly fromMs: number;
   readonly toMs: number;
-  /** `#3 happy 87 %`: its track, its expression, and how sure the model was, on average over the cue. */
+  /** `#3 happy 87 %`: track, expression, and the model's average confidence during the cue. */
   readonly text: string;
-  /** Absent where the face has no expression. */
+  /** Absent if the face has no expression. */
   readonly colour?: Colour;
-  /** Where it was at the beginning and at the end, pixels. */
+  /** Positions at the start and at the end, pixels. */
   readonly from: Box;
   readonly to: Box;
 }
 
-/** A face in one picture, as cues tell of it. */
+/** A face in one frame. */
 export interface Sighting {
   readonly track: number;
   readonly box: Box;
@@ -26,28 +26,28 @@ export interface Sighting {
 }
 
 export interface CueOptions {
-  /** A face that has moved by so much of its width begins a new cue. */
+  /** A face that has moved by this fraction of its width starts a new cue. */
   readonly move: number;
-  /** No cue is longer: who jumps into a recording soon sees it. */
+  /** Longest cue, so that a player sees it soon after seeking. */
   readonly longestMs: number;
 }
 
-/** A face that is not found for so long is still shown where it was. */
+/** How long a face that is no longer found is still shown. */
 const GAP_MS = 250;
-/** A last picture that no other follows is shown so long. */
+/** Duration of the last frame. */
 const LAST_MS = 40;
 
 interface Open {
   readonly first: Sighting;
   last: Sighting;
   readonly fromMs: number;
-  /** When it was first missed; absent while it is seen. */
+  /** When it was first missing; absent while it is seen. */
   missedMs?: number;
   sum: number;
   count: number;
 }
 
-/** Makes cues of the faces in one picture after another. Cues come out by the time at which they begin. */
+/** Turns the faces of successive frames into cues, ordered by start time. */
 export class CueMaker {
   readonly #options: CueOptions;
   readonly #open = new Map<number, Open>();
@@ -58,7 +58,7 @@ export class CueMaker {
     this.#options = options;
   }
 
-  /** The next picture's faces. Gives the cues that are ready. */
+  /** Adds the next frame's faces; returns the cues that are finished. */
   add(atMs: number, faces: readonly Sighting[]): Cue[] {
     this.#lastMs = atMs;
     for (const face of faces) this.#see(face, atMs);
@@ -71,7 +71,7 @@ export class CueMaker {
     return this.#ready(Math.min(...[...this.#open.values()].map(({ fromMs }) => fromMs)));
   }
 
-  /** Nothing follows. Gives the rest. */
+  /** Returns the remaining cues. */
   end(): Cue[] {
     for (const [track, open] of this.#open)
       this.#finish(track, open, open.missedMs ?? this.#lastMs + LAST_MS);
@@ -119,7 +119,7 @@ export class CueMaker {
   }
 }
 
-/** By how much a box's sides have moved, at most. */
+/** The largest movement of any side of a box. */
 function distance(a: Box, b: Box): number {
   return Math.max(
     Math.abs(a.x - b.x),
@@ -129,15 +129,15 @@ function distance(a: Box, b: Box): number {
   );
 }
 
-/** All faces at once, for subtitles that have no places: nothing overlaps. */
+/** All faces at a time, for subtitles without positions; lines do not overlap. */
 export interface Line {
   readonly fromMs: number;
   readonly toMs: number;
-  /** One a face, from left to right. */
+  /** One per face, from left to right. */
   readonly texts: readonly string[];
 }
 
-/** Makes lines of cues that come by the time at which they begin. */
+/** Turns cues, ordered by start time, into lines. */
 export class Flattener {
   #active: Cue[] = [];
   #fromMs = Number.NEGATIVE_INFINITY;

@@ -1,34 +1,34 @@
 import { type Cue, type CueOptions, Flattener, type Line } from "./cues.js";
 
-/** The size of the pictures, pixels. */
+/** Size of the frames, pixels. */
 export interface Size {
   readonly width: number;
   readonly height: number;
 }
 
-/** A kind of subtitles: its text, bit by bit. */
+/** A subtitle format, written piece by piece. */
 export interface Format {
   readonly cues: CueOptions;
   head(size: Size): string;
-  /** What a finished cue adds. */
+  /** The text added by a finished cue. */
   add(cue: Cue, size: Size): string;
   end(): string;
 }
 
-/** The format that a file's ending stands for, with the dot. */
+/** Formats by file extension, with the dot. */
 export const FORMATS: Readonly<Record<string, () => Format>> = {
   ".vtt": webVtt,
   ".srt": subRip,
   ".ass": ass,
 };
 
-/** WebVTT (W3C): a cue stands above its face. */
+/** WebVTT (W3C): places each cue above its face. */
 function webVtt(): Format {
   return {
     cues: { move: 0.25, longestMs: 5000 },
     head: () => "WEBVTT\n",
     add: ({ fromMs, toMs, from, text }, { width, height }) => {
-      // Above the box where there is room for a line, else below it.
+      // Above the box if there is room for a line, else below it.
       const above = from.y >= 0.08 * height;
       const line = above ? from.y / height - 0.07 : (from.y + from.height) / height + 0.01;
       const place = `line:${percent(Math.min(line, 0.92))} position:${percent(from.x / width)} align:start`;
@@ -46,7 +46,7 @@ function markup(text: string): string {
   return text.replace(/[&<>]/g, (mark) => `&#${mark.charCodeAt(0)};`).replace(/\s+/g, " ");
 }
 
-/** SubRip: it knows no places, so all faces stand below one another, from left to right. */
+/** SubRip: has no positions, so faces are stacked in order from left to right. */
 function subRip(): Format {
   const flattener = new Flattener();
   let number = 0;

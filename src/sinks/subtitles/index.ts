@@ -18,7 +18,7 @@ import { checkFields, isWhole, ownPath, partName } from "../part-file.js";
 import { type Cue, CueMaker, type Sighting } from "./cues.js";
 import { FORMATS, type Format, type Size } from "./formats.js";
 
-/** The format that a file's name asks for. Throws `ConfigError` where there is none. */
+/** The format for a file name. Throws `ConfigError` if there is none. */
 function formatOf(path: string): () => Format {
   const format = FORMATS[extname(path).toLowerCase()];
   if (!format)
@@ -29,12 +29,12 @@ function formatOf(path: string): () => Format {
   return format;
 }
 
-/** Writes what is known of faces as subtitles. */
+/** Writes faces and their expressions as subtitles. */
 export const subtitles = sink({
   type: "subtitles",
   summary: "Writes the expressions of faces as subtitles.",
   description:
-    "`.vtt` (WebVTT) puts each label above its face, `.ass` draws boxes and labels that move with it, `.srt` lists the faces from left to right. A cue gives the model's average confidence while it lasts. Times count from the recording's start, as in players. The file is called `<name>.part.<ending>` while it is written, and takes its final name once the whole recording is in it.",
+    "`.vtt` (WebVTT) puts each label above its face, `.ass` draws boxes and labels that move with it, `.srt` lists the faces from left to right. A cue gives the model's average confidence while it lasts. Times count from the recording's start, as in players. The file is called `<name>.part.<extension>` while it is written, and takes its final name once it covers the whole recording.",
   takes: "faces",
   options: Type.Object({
     path: Path({
@@ -101,7 +101,7 @@ class SubtitleFile {
 
   static async open(path: string, frame: Frame, format: Format, context: RunContext): Promise<SubtitleFile> {
     const source = context.stats.sources.find(({ id }) => id === frame.source);
-    if (!source) throw new SinkError("SUBTITLES_SOURCE", `${context.id}: there is no source ${frame.source}`);
+    if (!source) throw new SinkError("SUBTITLES_SOURCE", `${context.id}: unknown source ${frame.source}`);
     try {
       await mkdir(dirname(path), { recursive: true });
     } catch (cause) {
@@ -120,12 +120,12 @@ class SubtitleFile {
   async close(whole: boolean): Promise<void> {
     await this.#put(this.#cues.end());
     this.#stream.end(this.#format.end());
-    await finished(this.#stream).catch(() => {}); // told below
+    await finished(this.#stream).catch(() => {}); // reported below
     this.#check();
     if (isWhole(whole, this.#source)) await renameOver(partName(this.path), this.path);
     else
       this.#context.log.warn(
-        `${this.#context.id}: ${this.path} is not whole; what was done is in ${partName(this.path)}`,
+        `${this.#context.id}: ${this.path} is incomplete; the finished part is in ${partName(this.path)}`,
       );
   }
 
@@ -133,7 +133,7 @@ class SubtitleFile {
     if (track === undefined)
       throw new SinkError(
         "SUBTITLES_NEED_TRACK",
-        `${this.#context.id}: faces have no number; put a \`track\` operator before it`,
+        `${this.#context.id}: faces have no track number; put a \`track\` operator before it`,
       );
     if (label === undefined || !model) return { track, box };
     const name = model.labels[label];

@@ -5,15 +5,14 @@ import { hostname } from "node:os";
 /** How long a browser stays signed in. */
 const SESSION_MS = 12 * 3_600_000;
 
-/** True for addresses that only this machine can reach. */
+/** True for addresses that can only be reached from this machine. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 /**
- * True for a `Host` header under which this server may be asked. A page elsewhere can point a name of its own at this
- * address (DNS rebinding) and would then be of the same origin; it cannot do so with a bare address, nor with names
- * that are ours.
+ * True for a `Host` header that this server accepts. Another site can point its own name at this address (DNS
+ * rebinding) and would then share our origin; it cannot do so with a bare address, nor with our own names.
  */
 export function hostAllowed(header: string | undefined, names: readonly string[]): boolean {
   const name = hostName(header);
@@ -27,7 +26,7 @@ function hostName(header: string | undefined): string | undefined {
   return (match?.[1] ?? match?.[2])?.toLowerCase();
 }
 
-/** True where the request comes from this server's own page, or from no page at all (a program sends no `Origin`). */
+/** True if the request comes from this server's own page, or from no page (programs send no `Origin`). */
 export function originAllowed(origin: string | undefined, host: string | undefined): boolean {
   if (origin === undefined) return true;
   try {
@@ -38,13 +37,13 @@ export function originAllowed(origin: string | undefined, host: string | undefin
 }
 
 /**
- * The token and the cookies it buys. A cookie is its end and a signature by the token, so that it stays good when the
- * server starts again with the same token, and nothing has to be kept.
+ * Checks the token and issues cookies for it. A cookie is its expiry time signed with the token, so it stays valid when
+ * the server restarts with the same token, and nothing needs to be stored.
  */
 export class Access {
   readonly #token: string | undefined;
 
-  /** @param token nothing: everybody who reaches the server may look */
+  /** @param token undefined: anyone who can reach the server may see the page */
   constructor(token: string | undefined) {
     this.#token = token;
   }
@@ -61,16 +60,16 @@ export class Access {
   }
 
   cookieName(port: number): string {
-    return `ekspresi-${port}`; // cookies are not told apart by port
+    return `ekspresi-${port}`; // cookies are not separated by port
   }
 
-  /** A fresh cookie's value. */
+  /** The value of a new cookie. */
   issue(nowMs: number): string {
     const end = nowMs + SESSION_MS;
     return `${end}.${this.#sign(`session ${end}`)}`;
   }
 
-  /** True where a `Cookie` header holds a cookie of ours that is still good, or none is needed. */
+  /** True if a `Cookie` header has a valid cookie of ours, or none is needed. */
   allows(cookies: string | undefined, port: number, nowMs: number): boolean {
     if (this.open) return true;
     const prefix = `${this.cookieName(port)}=`;

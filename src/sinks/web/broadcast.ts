@@ -16,17 +16,17 @@ import {
 } from "./protocol.js";
 import { Viewer } from "./viewer.js";
 
-/** Points and events are sent so often. */
+/** Interval at which points and events are sent. */
 const TELL_MS = 100;
-/** Figures are sent so often. */
+/** Interval at which figures are sent. */
 const FIGURES_MS = 1000;
-/** What is too old is forgotten so often, also while no page comes. */
+/** Interval at which old entries are discarded, even without any page. */
 const TRIM_MS = 10_000;
 const PING_MS = 15_000;
-/** How long a page is given to take the goodbye. */
+/** How long a page has to receive the goodbye. */
 const GOODBYE_MS = 200;
 
-/** Gives every page what comes, and keeps the last minutes for those who come later. Never waits for a page. */
+/** Sends everything to every page, and keeps the last minutes for pages opened later. Never waits for a page. */
 export class Broadcast {
   readonly #options: { readonly fps: number; readonly maxSide: number; readonly quality: number };
   readonly #context: RunContext;
@@ -34,18 +34,18 @@ export class Broadcast {
   readonly #run = randomUUID();
   readonly #viewers = new Set<Viewer>();
   readonly #timers: NodeJS.Timeout[];
-  /** The newest frame that came this far, by source. */
+  /** The newest frame that arrived here, by source. */
   readonly #newest = new Map<string, { readonly latencyMs: number; readonly mediaTimeMs: number }>();
-  /** When the next picture of a source may be made, by source; `performance.now()`. */
+  /** When the next picture may be made, by source; `performance.now()`. */
   readonly #nextMs = new Map<string, number>();
   #points: Point[] = [];
   #events: ListedEvent[] = [];
   #labels = 0;
-  /** Sources of which a picture is being made or waits for its turn. */
+  /** Sources with a picture being made or waiting for its turn. */
   readonly #making = new Set<string>();
-  /** Settles when the pictures begun so far have been sent. */
+  /** Settles when all pictures started so far have been sent. */
   #made: Promise<void> = Promise.resolve();
-  /** Pixels of pictures that have been sent, for those to come. */
+  /** Pixel buffers of sent pictures, for reuse. */
   readonly #spare: Uint8Array[] = [];
 
   constructor(options: WebOptions, context: RunContext) {
@@ -73,10 +73,10 @@ export class Broadcast {
       this.#viewers.delete(viewer);
       if (viewer.missed > 0)
         this.#context.log.debug(
-          `${this.#context.id}: a page missed ${viewer.missed} pictures on a slow line`,
+          `${this.#context.id}: a page missed ${viewer.missed} frames due to a slow connection`,
         );
     });
-    this.#tell(); // the others' points are in the history that the new page gets
+    this.#tell(); // points not sent yet are in the history the new page gets
     this.#history.trim();
     viewer.tell({
       type: "hello",
@@ -128,10 +128,10 @@ export class Broadcast {
     const { frame } = item;
     const { source } = frame;
     const { fps, maxSide, quality } = this.#options;
-    // Counted from when it was due: from now, a camera of 25 frames a second would be shown at 8 instead of 12.
+    // Relative to when it was due: relative to now, a camera with 25 fps would be shown at 8 fps instead of 12.
     const due = this.#nextMs.get(source) ?? 0;
     this.#nextMs.set(source, Math.max(due + 1000 / fps, performance.now()));
-    // What is needed of the frame is taken now: its slot goes back at once, however long the encoder takes.
+    // Copies what is needed of the frame now, so that its slot is returned at once, however long encoding takes.
     const range = this.#context.stats.sources.find(({ id }) => id === source)?.video?.colour.range ?? "tv";
     const small = shrink(frame, maxSide, this.#spare.pop(), range);
     const head = {
@@ -143,8 +143,8 @@ export class Broadcast {
       faces: this.#history.seen(item),
     };
     this.#tellLabels();
-    // One after the other: at most one core is busy with pictures, and each camera waits with one at most, so that
-    // those whose frames come first do not take the turns of the others.
+    // One at a time, so that pictures use at most one core; each camera has at most one waiting, so that cameras
+    // whose frames come first do not take the turns of others.
     this.#making.add(source);
     this.#made = this.#made
       .then(() => encode(small, quality))
@@ -153,7 +153,7 @@ export class Broadcast {
         for (const viewer of this.#viewers) viewer.show(camera, message);
       })
       .catch((error: unknown) =>
-        this.#context.log.warn(`${this.#context.id}: a picture could not be encoded: ${String(error)}`),
+        this.#context.log.warn(`${this.#context.id}: a frame could not be encoded: ${String(error)}`),
       )
       .finally(() => {
         this.#making.delete(source);
@@ -169,7 +169,7 @@ export class Broadcast {
     this.#events = [];
   }
 
-  /** Labels are known once a face has been classified; whoever gets one's number must know its name. */
+  /** Labels only become known with classified faces; pages must know a label's name before its number. */
   #tellLabels(): void {
     const { labels } = this.#history;
     if (labels.length === this.#labels) return;

@@ -4,24 +4,24 @@ import type { ListedEvent, Point, SeenFace } from "./protocol.js";
 
 /** Media time between two points of a face's timeline, ms. */
 const POINT_MS = 100;
-/** Points kept at most, whatever time they span: about 50 bytes each on the wire. */
+/** Maximum number of points kept, whatever time they span: about 50 bytes each on the wire. */
 const MAX_POINTS = 20_000;
-/** Events kept for those who come later. */
+/** Events kept for pages opened later. */
 const MAX_EVENTS = 200;
 
-/** What happened in the last minutes, for pages that come later. Bounded in time and in number. */
+/** What happened in the last minutes, for pages opened later. Bounded in time and number. */
 export class History {
   readonly labels: string[] = [];
   readonly #spanMs: number;
   #points: Point[] = [];
   #events: ListedEvent[] = [];
-  /** Media time of the newest frame, by a camera's index, which points name, and by its id, which events name. */
+  /** Media time of the newest frame, by camera index (used by points) and by camera id (used by events). */
   readonly #nowMs = new Map<number | string, number>();
   /** Media time of the last point, by camera and track. */
   readonly #lastMs = new Map<string, number>();
   readonly #indices = new WeakMap<readonly string[], number[]>();
 
-  /** @param spanMs how far back in media time a page sees */
+  /** @param spanMs how far back a page can see, in media time */
   constructor(spanMs: number) {
     this.#spanMs = spanMs;
   }
@@ -34,7 +34,7 @@ export class History {
     return this.#events;
   }
 
-  /** Notes the faces of a frame; gives the points that are new. */
+  /** Adds the faces of a frame; returns the new points. */
   addFaces({ frame, faces }: FaceFrame, camera: number): Point[] {
     const fresh: Point[] = [];
     this.#nowMs.set(camera, frame.mediaTimeMs).set(frame.source, frame.mediaTimeMs);
@@ -64,7 +64,7 @@ export class History {
     return listed;
   }
 
-  /** The faces of a frame as a picture's head tells them. */
+  /** The faces of a frame, for a picture's head. */
   seen({ faces }: FaceFrame): SeenFace[] {
     return faces.map(({ box, track, label, model, smoothed, probabilities }) => {
       const index = label === undefined || !model ? undefined : this.#indicesOf(model.labels)[label];
@@ -78,7 +78,7 @@ export class History {
     });
   }
 
-  /** Forgets what is too old, by the time of each camera, whether or not it sees anybody. Called now and then. */
+  /** Discards old entries by each camera's own time, whether or not it sees anybody. Called periodically. */
   trim(): void {
     const recent = (camera: number | string, atMs: number) =>
       (this.#nowMs.get(camera) ?? atMs) - atMs <= this.#spanMs;
@@ -88,7 +88,7 @@ export class History {
     for (const key of this.#lastMs.keys()) if (!kept.has(key)) this.#lastMs.delete(key);
   }
 
-  /** Where a model's labels stand in ours; unknown ones are added. */
+  /** Indices of a model's labels in our list; adds unknown ones. */
   #indicesOf(labels: readonly string[]): number[] {
     let indices = this.#indices.get(labels);
     if (!indices) {

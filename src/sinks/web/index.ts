@@ -23,7 +23,7 @@ const Options = Type.Object({
     Type.String({
       minLength: 16,
       description:
-        "Secret needed to see the page: open `http://<address>/#token=<token>`, or type it in. At least 16 characters, with no white space around them; in the link write `%` as `%25`.",
+        "Secret needed to see the page: open `http://<address>/#token=<token>`, or type it in. At least 16 characters, without leading or trailing white space; in the link, write `%` as `%25`.",
       // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of pipeline files
       examples: ["${WEB_TOKEN}"],
     }),
@@ -31,7 +31,7 @@ const Options = Type.Object({
   hosts: Type.Optional(
     Type.Array(Type.String({ minLength: 1, description: "A name, without port." }), {
       description:
-        "Host names under which browsers may request the page, besides bare addresses, `localhost` and the machine's own name. Required behind a proxy.",
+        "Host names under which browsers may request the page, in addition to bare addresses, `localhost` and the machine's own name. Required behind a proxy.",
     }),
   ),
   fps: Type.Optional(
@@ -39,7 +39,8 @@ const Options = Type.Object({
       exclusiveMinimum: 0,
       maximum: 60,
       default: 12,
-      description: "Most pictures sent per second and camera. None are made while nobody is watching.",
+      description:
+        "Maximum number of frames sent per second and camera. None are encoded while nobody is watching.",
     }),
   ),
   maxSide: Type.Optional(
@@ -48,17 +49,17 @@ const Options = Type.Object({
       maximum: 4096,
       default: 960,
       description:
-        "Longest side of the pictures sent, in pixels. Frames are scaled down by a whole number until they fit.",
+        "Longest side of the frames sent, in pixels. Frames are scaled down by an integer factor to fit.",
     }),
   ),
   quality: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 100, default: 75, description: "JPEG quality of the pictures." }),
+    Type.Integer({ minimum: 1, maximum: 100, default: 75, description: "JPEG quality of the frames." }),
   ),
   history: Type.Optional(
     Duration({
       default: "5m",
       description:
-        "How much of timelines and events a page opened later still sees, in media time. Anything older is forgotten.",
+        "How far back a page opened later can see timelines and events, in media time. Anything older is discarded.",
     }),
   ),
 });
@@ -70,8 +71,8 @@ export const web = sink({
   type: "web",
   summary: "Shows the run in a browser: video with boxes, timelines, events.",
   description: [
-    "Serves one page, which reconnects by itself. Pictures are only made while somebody is watching, are sent as JPEG together with the boxes of the same frame, and are not stored; behind a `blur` operator they are blurred. A slow browser gets fewer pictures; neither the run nor other browsers wait for it.",
-    "There is no encryption: on an untrusted network put a TLS proxy in front of it, and name the proxy in `hosts`.",
+    "Serves a page, which reconnects by itself. Frames are only encoded while somebody is watching, are sent as JPEG together with their boxes, and are not stored; behind a `blur` operator they are blurred. A slow browser gets fewer frames; neither the run nor other browsers wait for it.",
+    "There is no encryption: on an untrusted network, put a TLS proxy in front of it, and add the proxy's name to `hosts`.",
     "`pipeline run ... --web [host:port]` adds this sink to any pipeline.",
   ].join("\n\n"),
   takes: "faces",
@@ -85,7 +86,7 @@ export const web = sink({
     const { hosts = [] } = options;
     const address = addressOf(options);
     const token = tokenOf(options);
-    // Only runs that have this sink load the server and the encoder.
+    // Only runs with this sink load the server and the encoder.
     const [{ Broadcast }, { PageServer }] = await Promise.all([
       import("./broadcast.js"),
       import("./server.js"),
@@ -116,18 +117,18 @@ export const web = sink({
   },
 });
 
-/** What is asked of a browser. Throws `ConfigError` where it has spaces around it, which do not survive typing. */
+/** The token. Throws `ConfigError` if it has surrounding white space, which is lost when it is typed in. */
 function tokenOf({ token }: WebOptions): string | undefined {
   if (token === token?.trim()) return token;
-  throw new ConfigError("WEB_TOKEN", "a token cannot begin or end with white space; take it away");
+  throw new ConfigError("WEB_TOKEN", "a token cannot start or end with white space; remove it");
 }
 
-/** Where to listen. Throws `ConfigError` where that cannot be, or not without a token. */
+/** Where to listen. Throws `ConfigError` if the address is invalid, or needs a token. */
 function addressOf({ listen = LISTEN, token }: WebOptions): Address {
   const at = listen.lastIndexOf(":");
   const host = listen.slice(0, at).replace(/^\[|\]$/g, "");
   const port = Number(listen.slice(at + 1));
-  if (port > 65535) throw new ConfigError("WEB_LISTEN", `${listen}: a port is at most 65535`);
+  if (port > 65535) throw new ConfigError("WEB_LISTEN", `${listen}: the port must be at most 65535`);
   if (!isLoopback(host) && token === undefined)
     throw new ConfigError(
       "WEB_TOKEN",

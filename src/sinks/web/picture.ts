@@ -1,27 +1,27 @@
 import sharp from "sharp";
 import type { Frame } from "../../media/frame.js";
 
-/** Pixels to encode: RGB, row-major, 3 bytes a pixel. */
+/** Pixels to encode: RGB, row-major, 3 bytes per pixel. */
 export interface Shrunk {
   readonly width: number;
   readonly height: number;
   readonly rgb: Uint8Array;
 }
 
-/** By how much both sides are divided so that neither is longer than `maxSide`. */
+/** Integer by which both sides are divided so that neither exceeds `maxSide`. */
 function divisorOf(frame: Frame, maxSide: number): number {
   return Math.max(1, Math.ceil(Math.max(frame.width, frame.height) / maxSide));
 }
 
-/** BT.601 in 8 bits of fraction, by the range of the samples. */
+/** BT.601 coefficients with 8 fractional bits, by sample range. */
 const RANGES = {
   tv: { scale: 298, black: 16, red: 409, greenByBlue: 100, greenByRed: 208, blue: 516 },
   pc: { scale: 256, black: 0, red: 359, greenByBlue: 88, greenByRed: 183, blue: 454 },
 } as const;
 
 /**
- * A frame shrunk by a whole number, each pixel the mean of the square it comes from, as RGB (BT.601). `into` is used
- * again where it is large enough.
+ * Scales a frame down by an integer factor, each pixel the mean of its source square, as RGB (BT.601). Reuses `into`
+ * if it is large enough.
  */
 export function shrink(
   frame: Frame,
@@ -57,7 +57,7 @@ export function shrink(
   return { width, height, rgb };
 }
 
-/** Mean of a square of `side` pixels from `at` on. */
+/** Mean of a square of `side` pixels starting at `at`. */
 function meanOf(pixels: Uint8Array, at: number, stride: number, side: number): number {
   if (side === 1) return pixels[at] ?? 0;
   let sum = 0;
@@ -69,7 +69,7 @@ function clamp(value: number): number {
   return Math.min(255, Math.max(0, value));
 }
 
-/** The picture as JPEG; nothing of the source but its pixels is in it. */
+/** Encodes the picture as JPEG, without any metadata of the source. */
 export function encode({ width, height, rgb }: Shrunk, quality: number): Promise<Uint8Array> {
   return sharp(rgb.subarray(0, width * height * 3), { raw: { width, height, channels: 3 } })
     .jpeg({ quality, mozjpeg: false })

@@ -1,26 +1,26 @@
 import type { SourceState } from "../../pipeline/context.js";
 
-// What the page and its server say to each other over the WebSocket. Text messages are JSON; pictures are binary.
+// The protocol between page and server over the WebSocket. Text messages are JSON; pictures are binary.
 
-/** Bumped when a message changes; a page of another version reloads itself. */
+/** Incremented when a message changes; a page with another version reloads itself. */
 export const PROTOCOL = 1;
 
 /**
- * One face at one time, for timelines: camera (index), track, media time (ms, whole), label (index; -1: none), then one
- * probability a label in thousandths. Shorter than the labels where the model that gave it knows fewer.
+ * One face at one time, for timelines: camera (index), track, media time (integer ms), label (index; -1: none), then
+ * one probability per label in thousandths. Has fewer probabilities if the face's model has fewer labels.
  */
 export type Point = readonly number[];
 
 export interface CameraFigures {
   readonly state: SourceState;
-  /** Frames read, dropped ones included. */
+  /** Frames read, including dropped ones. */
   readonly decoded: number;
   readonly dropped: number;
   readonly reconnects: number;
   /** Media time of the newest frame that came through the pipeline. */
   readonly mediaTimeMs: number;
   readonly durationMs?: number;
-  /** From that frame's last byte until it came here, ms. */
+  /** From receiving that frame's last byte until its arrival here, ms. */
   readonly latencyMs: number;
 }
 
@@ -38,7 +38,7 @@ export interface ListedEvent {
 
 export type ServerMessage =
   | {
-      /** The first message: who speaks, and what happened in the last minutes. */
+      /** The first message: the run, and what happened in the last minutes. */
       readonly type: "hello";
       readonly protocol: number;
       readonly pipeline: string;
@@ -58,17 +58,17 @@ export type ServerMessage =
       readonly cameras: readonly CameraFigures[];
       readonly faces: number;
       readonly events: number;
-      /** Frames that are somewhere in the pipeline now. */
+      /** Frames currently in the pipeline. */
       readonly queue: number;
       readonly viewers: number;
     }
-  /** The run is over; the server goes. */
+  /** The run is over and the server stops. */
   | { readonly type: "end" };
 
 export type PageMessage =
-  /** Whether this page wants pictures: not while it is paused or hidden, nor before it has said so. */
+  /** Whether this page wants pictures: not while paused or hidden, and not before this message. */
   | { readonly type: "watch"; readonly pictures: boolean }
-  /** A picture of this camera (index) has been drawn, so another may come. */
+  /** A picture of this camera (index) has been drawn, so another may be sent. */
   | { readonly type: "drawn"; readonly camera: number };
 
 /** A face in a picture. The box is in pixels of the source frame. */
@@ -80,7 +80,7 @@ export interface SeenFace {
   readonly confidence?: number;
 }
 
-/** What stands before the JPEG in a binary message. */
+/** Header of the JPEG in a binary message. */
 export interface PictureHead {
   /** Index into `hello.cameras`. */
   readonly camera: number;
@@ -92,7 +92,7 @@ export interface PictureHead {
   readonly faces: readonly SeenFace[];
 }
 
-/** A binary message: length of the head (4 bytes, big-endian), the head as JSON, the JPEG. */
+/** Builds a binary message: length of the head (4 bytes, big-endian), the head as JSON, the JPEG. */
 export function packPicture(head: PictureHead, jpeg: Uint8Array): Uint8Array {
   const json = new TextEncoder().encode(JSON.stringify(head));
   const message = new Uint8Array(4 + json.length + jpeg.length);

@@ -17,13 +17,13 @@ export interface ServerOptions {
   /** The sink's id, for errors. */
   readonly id: string;
   readonly listen: Address;
-  /** Asked of everybody, where there is one. */
+  /** Required of every visitor, if set. */
   readonly token: string | undefined;
-  /** Names besides its own addresses under which the page may be asked for. */
+  /** Host names, in addition to its own addresses, under which the page may be requested. */
   readonly hosts: readonly string[];
-  /** Called with each page that comes. */
+  /** Called for each page that connects. */
   readonly opened: (socket: WebSocket) => void;
-  /** Pages now. */
+  /** Number of connected pages. */
   readonly pages: () => number;
 }
 
@@ -35,10 +35,10 @@ const FILES: Readonly<Record<string, { readonly name: string; readonly type: str
   "/icon.svg": { name: "icon.svg", type: "image/svg+xml" },
 };
 const MAX_PAGES = 64;
-/** A page says little: whether it watches, and what it has drawn. */
+/** Pages only send short messages: whether they watch, and what they have drawn. */
 const MAX_MESSAGE = 1024;
 
-/** Serves the page, and its WebSocket at `/stream`, to those who may see them. */
+/** Serves the page, and its WebSocket at `/stream`, to authorised visitors. */
 export class PageServer {
   readonly #options: ServerOptions;
   readonly #access: Access;
@@ -61,7 +61,7 @@ export class PageServer {
     );
   }
 
-  /** Listens. Throws `SinkError` where the address cannot be had or the page was not built. */
+  /** Starts listening. Throws `SinkError` if the address is unavailable or the page was not built. */
   static async open(options: ServerOptions): Promise<PageServer> {
     const { id } = options;
     const files = new Map<string, Buffer>();
@@ -70,7 +70,7 @@ export class PageServer {
         path,
         await readFile(new URL(name, FOLDER)).catch((cause: unknown) => {
           const folder = fileURLToPath(FOLDER);
-          throw new SinkError("SINK_OPEN", `${id}: the page is not in ${folder}; run npm run build`, {
+          throw new SinkError("SINK_OPEN", `${id}: the page is missing in ${folder}; run \`npm run build\``, {
             cause,
           });
         }),
@@ -80,14 +80,14 @@ export class PageServer {
     return server;
   }
 
-  /** Where a browser on this machine finds the page. */
+  /** The page's URL for a browser on this machine. */
   get url(): string {
     const { host } = this.#options.listen;
     const name = host === "0.0.0.0" || host === "::" ? "localhost" : host;
     return `http://${hostPort(name, this.#port)}/`;
   }
 
-  /** Takes no more pages and ends the connections there are. */
+  /** Accepts no more pages and closes existing connections. */
   async close(): Promise<void> {
     for (const socket of this.#sockets.clients) socket.terminate();
     await new Promise<void>((resolve) => {
@@ -101,7 +101,7 @@ export class PageServer {
     return new Promise((resolve, reject) => {
       this.#http.once("error", (cause: NodeJS.ErrnoException) => {
         const where = hostPort(listen.host, listen.port);
-        const message = `${id}: ${where} cannot be listened on: ${listenReason(cause)}`;
+        const message = `${id}: cannot listen on ${where}: ${listenReason(cause)}`;
         reject(new SinkError("SINK_OPEN", message, { cause }));
       });
       this.#http.listen({ host: listen.host, port: listen.port }, () => {
@@ -115,25 +115,27 @@ export class PageServer {
     const { host } = request.headers;
     secure(response, host);
     if (!hostAllowed(host, this.#options.hosts))
-      return end(response, 421, "this server does not go by that name; see `hosts` in the sink's options");
+      return end(response, 421, "unknown host name; add it to `hosts` in the sink's options");
     const path = request.url?.split("?")[0] ?? "/";
     if (path === "/session") return this.#session(request, response);
     const file = FILES[path];
     const body = this.#files.get(path);
-    if (!file || !body) return end(response, 404, "not here");
-    if (request.method !== "GET" && request.method !== "HEAD") return end(response, 405, "GET only");
+    if (!file || !body) return end(response, 404, "not found");
+    if (request.method !== "GET" && request.method !== "HEAD")
+      return end(response, 405, "only GET is allowed");
     response.setHeader("Content-Type", file.type);
     response.setHeader("Content-Length", body.length);
     response.end(request.method === "HEAD" ? undefined : body);
   }
 
-  /** GET: whether this browser is signed in. POST with the token as its body: signs it in. */
+  /** GET: is this browser signed in? POST with the token as body: signs it in. */
   async #session(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { headers } = request;
-    if (!originAllowed(headers.origin, headers.host)) return end(response, 403, "not from another page");
+    if (!originAllowed(headers.origin, headers.host))
+      return end(response, 403, "requests from other origins are not allowed");
     if (request.method === "GET")
       return end(response, this.#access.allows(headers.cookie, this.#port, Date.now()) ? 204 : 401, "");
-    if (request.method !== "POST") return end(response, 405, "GET or POST");
+    if (request.method !== "POST") return end(response, 405, "only GET and POST are allowed");
     const token = await bodyOf(request);
     if (token === undefined || !this.#access.tokenIs(token.trim())) return end(response, 401, "wrong token");
     const cookie = [
@@ -151,7 +153,7 @@ export class PageServer {
     socket.on("error", () => socket.destroy());
     const { host, origin, cookie } = request.headers;
     const refuse = (status: string) =>
-      // Not only our half: `http` knows nothing of upgraded connections any more and would wait for them at the end.
+      // Close both halves: `http` no longer tracks upgraded connections and would wait for them when closing.
       socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
         socket.destroy(),
       );
@@ -164,9 +166,9 @@ export class PageServer {
   }
 }
 
-/** The headers of every answer: nothing but our own files, no frame around us, no reader elsewhere. */
+/** Security headers of every response: only our own files, no framing, no other readers. */
 function secure(response: ServerResponse, host: string | undefined): void {
-  // Older Safari does not count WebSockets as 'self'. `host` is checked before a page is sent.
+  // Older Safari versions do not include WebSockets in 'self'. `host` is checked before a page is sent.
   const sockets = /^[\w.:[\]-]+$/.test(host ?? "") ? ` ws://${host} wss://${host}` : "";
   const policy = [
     "default-src 'none'",
@@ -195,7 +197,7 @@ function end(response: ServerResponse, status: number, text: string): void {
   response.end(text ? `${text}\n` : undefined);
 }
 
-/** A short body, or nothing where it is longer or breaks off. */
+/** A short body; undefined if it is too long or incomplete. */
 async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
   let text = "";
   try {

@@ -1,25 +1,25 @@
 import { WebSocket } from "ws";
 import type { PageMessage, ServerMessage } from "./protocol.js";
 
-/** Pictures of one camera that may be under way to a page. Two keep the line busy and the picture fresh. */
+/** Pictures of one camera that may be in flight to a page. Two keep the connection busy and latency low. */
 const PICTURES_UNDER_WAY = 2;
-/** Bytes waiting for a page above which it gets no pictures. */
+/** Number of buffered bytes above which a page gets no pictures. */
 const SLOW_BYTES = 512 * 1024;
-/** Bytes waiting above which it is sent away; it comes back by itself, and gets what it missed. */
+/** Number of buffered bytes above which a page is disconnected; it reconnects by itself and gets what it missed. */
 const STUCK_BYTES = 8 * 2 ** 20;
 
-/** One page. Whatever its line is like, nothing here waits for it. */
+/** One page. Nothing here waits for it, however slow its connection. */
 export class Viewer {
-  /** Pictures it did not get because its line was full. */
+  /** Pictures it missed because its connection was too slow. */
   missed = 0;
   readonly #socket: WebSocket;
   /** Pictures sent and not yet drawn, by camera. */
   readonly #underWay = new Map<number, number>();
-  /** It says so first: one that opens in a hidden tab gets no picture. */
+  /** False until the page says otherwise: one opened in a hidden tab gets no pictures. */
   #watching = false;
   #alive = true;
 
-  /** @param gone called once, when the page has gone */
+  /** @param gone called once, when the page has disconnected */
   constructor(socket: WebSocket, gone: () => void) {
     this.#socket = socket;
     socket.on("close", gone);
@@ -32,12 +32,12 @@ export class Viewer {
     });
   }
 
-  /** True where it wants pictures at all: open, and neither paused nor hidden. */
+  /** True if it wants pictures: open, and neither paused nor hidden. */
   get watching(): boolean {
     return this.#watching && this.#socket.readyState === WebSocket.OPEN;
   }
 
-  /** True where it could take a picture of this camera now. */
+  /** True if it can take a picture of this camera now. */
   ready(camera: number): boolean {
     return (
       this.watching &&
@@ -46,7 +46,7 @@ export class Viewer {
     );
   }
 
-  /** Sends a picture, unless its line is full by now. */
+  /** Sends a picture, unless the connection has become too slow. */
   show(camera: number, message: Uint8Array): void {
     if (!this.watching) return;
     if (!this.ready(camera)) {
@@ -63,7 +63,7 @@ export class Viewer {
     else this.#socket.send(typeof message === "string" ? message : JSON.stringify(message));
   }
 
-  /** Sends a ping; a page that did not answer the last one has gone. */
+  /** Sends a ping; disconnects a page that did not answer the last one. */
   ping(): void {
     if (!this.#alive) {
       this.#socket.terminate();
@@ -73,7 +73,7 @@ export class Viewer {
     this.#socket.ping();
   }
 
-  /** Says goodbye. */
+  /** Closes the connection with a goodbye. */
   close(): void {
     this.#socket.close(1001);
   }
@@ -88,7 +88,7 @@ export class Viewer {
     try {
       message = JSON.parse(text) as PageMessage;
     } catch {
-      this.#socket.close(1003); // no page of ours
+      this.#socket.close(1003); // not one of our pages
       return;
     }
     if (message?.type === "watch") this.#watching = message.pictures === true;

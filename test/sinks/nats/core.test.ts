@@ -37,7 +37,7 @@ describe("the nats sink without a stream", function () {
     sinks.push(sink);
     return { sink, logged };
   }
-  /** Numbers of the events that come from now on. */
+  /** Numbers of the events received from now on. */
   async function listening(): Promise<number[]> {
     const frames: number[] = [];
     connection = await connect({ port: server.port, reconnectTimeWait: 20, maxReconnectAttempts: -1 });
@@ -50,7 +50,7 @@ describe("the nats sink without a stream", function () {
   async function write(sink: Sink<EmotionEvent>, from: number, to: number): Promise<void> {
     for (let n = from; n < to; n++) await sink.write(eventOf(n));
   }
-  /** How many messages the server has taken of clients. */
+  /** How many messages the server has received from clients. */
   async function received(): Promise<number> {
     const { in_msgs } = (await (await fetch(`http://127.0.0.1:${monitoring}/varz`)).json()) as {
       in_msgs: number;
@@ -59,7 +59,7 @@ describe("the nats sink without a stream", function () {
   }
   const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
-  it("gives every event in order to who listens", async () => {
+  it("delivers every event in order to subscribers", async () => {
     const frames = await listening();
     const { sink } = await opened();
     await write(sink, 0, 5000);
@@ -69,19 +69,19 @@ describe("the nats sink without a stream", function () {
     assert.deepEqual(sink.figures?.(), { waiting: 0, dropped: 0, unconfirmed: 0 });
   });
 
-  it("holds in memory what comes while the server is away at the start, and sends it when it is there", async () => {
+  it("keeps events in memory while the server is away at the start, and sends them once it is available", async () => {
     await server.stop();
     const { sink, logged } = await opened();
     await write(sink, 0, 200);
     assert.equal(sink.figures?.().waiting, 200);
-    assert.match(logged[0] ?? "", /^warn nats: .*connection refused.*; events wait in memory; trying again$/);
+    assert.match(logged[0] ?? "", /^warn nats: .*connection refused.*; events wait in memory; retrying$/);
     await server.restart();
     await sink.close(true);
     assert.deepEqual(sink.figures?.(), { waiting: 0, dropped: 0, unconfirmed: 0 });
     assert.equal(await received(), 200);
   });
 
-  it("when the buffer is full has a recording wait, and a camera drop its oldest events, counted", async () => {
+  it("pauses a recording when the buffer is full, but drops and counts a camera's oldest events", async () => {
     await server.stop();
     const recording = await opened({ buffer: 20_000 });
     let written = 0;
@@ -89,7 +89,7 @@ describe("the nats sink without a stream", function () {
       for (; written < 100; written++) await recording.sink.write(eventOf(written));
     })();
     await until("the buffer is full", () =>
-      recording.logged.some((line) => /buffer is full .*: the sources wait$/.test(line)),
+      recording.logged.some((line) => /buffer is full .*; the sources wait$/.test(line)),
     );
     const before = written;
     await sleep(50);
@@ -105,14 +105,14 @@ describe("the nats sink without a stream", function () {
     assert.equal(recording.sink.figures?.().dropped, 0);
   });
 
-  it("never has a camera wait for a server that hangs", async () => {
+  it("never makes a camera wait for a hanging server", async () => {
     const { sink, logged } = await opened({ buffer: 200_000 }, { live: true });
     server.pause();
     for (let n = 0; n < 2000; n++) {
       assert.equal(sink.write(eventOf(n)), undefined, `event ${n}`);
       if (n % 100 === 0) await new Promise(setImmediate);
     }
-    assert(logged.some((line) => /buffer is full .*: its oldest events are dropped$/.test(line)));
+    assert(logged.some((line) => /buffer is full .*; dropping the oldest events$/.test(line)));
     const { dropped = 0 } = sink.figures?.() ?? {};
     assert(dropped > 1000, String(dropped));
     server.resume();
@@ -120,7 +120,7 @@ describe("the nats sink without a stream", function () {
     assert.equal(sink.figures?.().waiting, 0);
   });
 
-  it("has at most half of its buffer under way, so that a camera's newest events are kept", async () => {
+  it("has at most half of its buffer in flight, so that a camera's newest events are kept", async () => {
     const { sink } = await opened({ buffer: 20_000 }, { live: true });
     server.pause();
     for (let n = 0; n < 200; n++) void sink.write(eventOf(n)); // more than the buffer holds, in one turn
@@ -131,7 +131,7 @@ describe("the nats sink without a stream", function () {
     await sink.close(true);
   });
 
-  it("goes on after a kill of the server, in order, and counts what may be lost", async () => {
+  it("continues in order after the server was killed, and counts what may be lost", async () => {
     const frames = await listening();
     const { sink, logged } = await opened();
     await write(sink, 0, 500);
@@ -158,7 +158,7 @@ describe("the nats sink without a stream", function () {
     assert.deepEqual(frames.slice(-500), numbers(1000, 1500));
   });
 
-  it("at its end says how many events are lost with a server that is away", async () => {
+  it("reports at its end how many events are lost if the server is away", async () => {
     const { sink, logged } = await opened();
     await server.stop();
     await until("it has noticed", () =>
@@ -168,11 +168,11 @@ describe("the nats sink without a stream", function () {
     await assert.rejects(Promise.resolve(sink.close(true)), {
       code: "SINK_UNSENT",
       message:
-        /^nats: 10 events are lost, for the server did not take them \(.*\); `stream` would keep them$/,
+        /^nats: 10 events lost because the server did not accept them \(.*\); use `stream` to keep them$/,
     });
   });
 
-  it("stops with one line where the login may not publish, and at an event that the server finds too large", async () => {
+  it("stops with a one-line error if publishing is not permitted, or an event is too large for the server", async () => {
     await server.remove();
     server = await NatsServer.start({
       config: `authorization { users: [{ user: me, password: pw, permissions: { publish: deny } }] }`,
@@ -184,7 +184,7 @@ describe("the nats sink without a stream", function () {
         await sleep(10);
         await forbidden.sink.write(eventOf(2));
       }
-    }, /^SinkError: nats: .*this login may not: Permissions Violation for Publish to "emotion\.door\.3"$/);
+    }, /^SinkError: nats: .*this login lacks permission: Permissions Violation for Publish to "emotion\.door\.3"$/);
     await Promise.resolve(forbidden.sink.close(false)).catch(() => {});
 
     await server.remove();

@@ -10,7 +10,7 @@ describe("the nats sink through kills, halts and restarts of server and process"
 
   // `scripts/nats-faults.ts` does the same in 50 rounds of 10,000 events, with halts of up to 7 s.
   for (const seed of [1, 2])
-    it(`loses nothing, doubles nothing and keeps the order of tracks (seed ${seed})`, async () => {
+    it(`loses nothing, duplicates nothing and keeps the order within tracks (seed ${seed})`, async () => {
       const figures = await faultRound({ seed, events: 1500, longestHaltMs: 500 });
       const { stored, lost, doubled, misplaced, faults } = figures;
       assert.deepEqual(

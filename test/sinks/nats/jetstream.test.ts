@@ -81,7 +81,7 @@ describe("the nats sink with a stream", function () {
     assert.deepEqual(sink.figures?.(), { waiting: 0, dropped: 0, duplicates: 0 });
   });
 
-  it("in binary mode has the data as payload and the attributes in ce- headers", async () => {
+  it("sends the data as payload and the attributes as ce- headers in binary mode", async () => {
     const { sink } = await opened({ format: "binary" });
     await sink.write({ ...eventOf(1), subject: "door/3 %é" });
     await sink.close(true);
@@ -99,7 +99,7 @@ describe("the nats sink with a stream", function () {
     assert.deepEqual(JSON.parse(message?.data ?? ""), eventOf(1).data);
   });
 
-  it("stores an event that is written again only once", async () => {
+  it("stores an event only once if it is written again", async () => {
     for (let run = 0; run < 2; run++) {
       const { sink } = await opened();
       await write(sink, 0, 50);
@@ -113,7 +113,7 @@ describe("the nats sink with a stream", function () {
     ["killed with SIGKILL", (s: NatsServer) => s.kill()],
     ["stopped with SIGTERM", (s: NatsServer) => s.stop()],
   ] as const)
-    it(`loses and doubles nothing, and keeps the order of tracks, through a server that is ${name}`, async () => {
+    it(`loses and duplicates nothing, and keeps the order within tracks, if the server is ${name}`, async () => {
       const { sink, logged } = await opened();
       for (let round = 0; round < 3; round++) {
         await write(sink, round * 1000, round * 1000 + 500);
@@ -124,17 +124,17 @@ describe("the nats sink with a stream", function () {
       }
       await sink.close(true);
       await assertAll(0, 3000);
-      assert(logged.some((line) => /^warn nats: .*; events wait in .*spool; trying again$/.test(line)));
+      assert(logged.some((line) => /^warn nats: .*; events wait in .*spool; retrying$/.test(line)));
       assert(logged.some((line) => line === `info nats: ${server.url}: connected`));
     });
 
-  it("goes on with a server that hung, over a new connection", async () => {
+  it("continues over a new connection with a server that was hanging", async () => {
     const { sink } = await opened();
     await write(sink, 0, 300);
     server.pause();
     for (let n = 300; n < 600; n++)
       assert.equal(sink.write(eventOf(n, { track: 1 + (n % 3) })), undefined, "no frame waits for it");
-    await sleep(6500); // until it is given up
+    await sleep(6500); // until we reconnect
     server.resume();
     await write(sink, 600, 900);
     await sink.close(true);
@@ -147,21 +147,21 @@ describe("the nats sink with a stream", function () {
     await write(sink, 0, 100);
     assert.match(
       logged[0] ?? "",
-      /^warn nats: nats:\/\/.*: connection refused; .*; events wait in .*; trying again$/,
+      /^warn nats: nats:\/\/.*: connection refused; .*; events wait in .*; retrying$/,
     );
     await server.restart();
     await sink.close(true);
     await assertAll(0, 100);
   });
 
-  it("at its end says how many events it keeps, and sends them first the next time", async () => {
+  it("reports at its end how many events it keeps, and sends them first the next time", async () => {
     const { sink } = await opened();
     await server.stop();
     await write(sink, 0, 100);
     await assert.rejects(Promise.resolve(sink.close(true)), {
       code: "SINK_UNSENT",
       message: new RegExp(
-        `^nats: 100 events are not sent but kept in ${folder}/spool \\(.*refused.*\\); the next run`,
+        `^nats: 100 events not sent \\(.*refused.*\\); they are kept in ${folder}/spool, and the next run`,
       ),
     });
     await server.restart();
@@ -172,7 +172,7 @@ describe("the nats sink with a stream", function () {
     await assertAll(0, 200);
   });
 
-  it("when the spool is full has a recording wait until the server is back", async () => {
+  it("pauses a recording while the spool is full, until the server is back", async () => {
     const { sink, logged } = await opened({ spool: { path: join(folder, "spool"), size: 20_000 } });
     await server.stop();
     let written = 0;
@@ -183,7 +183,7 @@ describe("the nats sink with a stream", function () {
       }
     })();
     await until(() =>
-      logged.some((line) => /the spool is full \(20000 bytes\): the sources wait/.test(line)),
+      logged.some((line) => /the spool is full \(20000 bytes\); the sources wait/.test(line)),
     );
     const before = written;
     await sleep(50);
@@ -195,14 +195,14 @@ describe("the nats sink with a stream", function () {
     await assertAll(0, 100);
   });
 
-  it("when the spool is full drops a camera's oldest events, and counts them", async () => {
+  it("drops and counts a camera's oldest events when the spool is full", async () => {
     const { sink, logged } = await opened(
       { spool: { path: join(folder, "spool"), size: 20_000 } },
       { live: true },
     );
     await server.stop();
     await write(sink, 0, 100);
-    assert(logged.some((line) => /its oldest events are dropped/.test(line)));
+    assert(logged.some((line) => /dropping the oldest events/.test(line)));
     const { dropped = 0, waiting = 0 } = sink.figures?.() ?? {};
     assert(dropped > 50, String(dropped));
     assert.equal(dropped + waiting, 100);
@@ -211,19 +211,19 @@ describe("the nats sink with a stream", function () {
     await assertAll(dropped, 100);
   });
 
-  it("holds events back while the stream is full, and says so once", async () => {
+  it("holds events back while the stream is full, and reports it once", async () => {
     const { sink, logged } = await opened({
       stream: { name: "EMOTION", create: true, maxMessages: 50, whenFull: "refuse" },
     });
     await write(sink, 0, 80);
     await until(() =>
-      logged.some((line) => /stream EMOTION takes nothing: maximum messages exceeded; /.test(line)),
+      logged.some((line) => /stream EMOTION refuses events: maximum messages exceeded; /.test(line)),
     );
     const connection = await connect({ port: server.port });
     const manager = await jetstreamManager(connection);
-    await sleep(700); // through some tries
+    await sleep(700); // for some retries
     assert.equal((await manager.streams.info("EMOTION")).state.messages, 50);
-    assert.equal(logged.filter((line) => /takes nothing/.test(line)).length, 1);
+    assert.equal(logged.filter((line) => /refuses events/.test(line)).length, 1);
     const first = await stored();
     await manager.streams.purge("EMOTION");
     await connection.close();
@@ -239,7 +239,7 @@ describe("the nats sink with a stream", function () {
     }
   });
 
-  it("makes its stream again when it was deleted", async () => {
+  it("recreates its stream if it was deleted", async () => {
     const { sink, logged } = await opened();
     await write(sink, 0, 10);
     await until(() => sink.figures?.().waiting === 0);
@@ -249,10 +249,10 @@ describe("the nats sink with a stream", function () {
     await write(sink, 10, 20);
     await sink.close(true);
     await assertAll(10, 20);
-    assert(logged.some((line) => /no stream takes its events any more/.test(line)));
+    assert(logged.some((line) => /no stream holds its subject any more/.test(line)));
   });
 
-  it("makes the stream that was asked for", async () => {
+  it("creates the stream as configured", async () => {
     const { sink } = await opened({
       subject: "people.{pipeline}.x-{source}.{track}.{label}",
       stream: {
@@ -286,30 +286,30 @@ describe("the nats sink with a stream", function () {
     );
   });
 
-  it("tells in one line of a stream that does not fit, and changes nothing", async () => {
+  it("reports a stream that does not match in one line, and changes nothing", async () => {
     const connection = await connect({ port: server.port });
     const manager = await jetstreamManager(connection);
     await manager.streams.add({ name: "EMOTION", subjects: ["emotion.>"], max_age: 86_400e9, max_msgs: 10 });
     const before = (await manager.streams.info("EMOTION")).config;
     const wrong: [Partial<Options>, RegExp][] = [
-      [{ stream: { name: "NONE" } }, /stream NONE does not exist; make it, or say `create: true`$/],
+      [{ stream: { name: "NONE" } }, /stream NONE does not exist; create it, or set `create: true`$/],
       [
         { stream: { name: "OTHER", create: true } },
-        /stream OTHER cannot be made: another stream \(EMOTION\) already takes emotion\.\*\.\*$/,
+        /stream OTHER cannot be created: another stream \(EMOTION\) already accepts emotion\.\*\.\*$/,
       ],
       [
         { stream: { name: "EMOTION", create: true, maxAge: 7 * 86_400_000, maxMessages: 20, replicas: 1 } },
-        /stream EMOTION exists with other limits and is not changed: maxAge is 1d, not 7d, maxMessages is 10, not 20; /,
+        /stream EMOTION exists with different limits and is not changed: maxAge is 1d, not 7d, maxMessages is 10, not 20; /,
       ],
       [
         { stream: { name: "EMOTION" }, subject: "people.{track}" },
-        /stream EMOTION takes emotion\.>, not people\.\*$/,
+        /stream EMOTION accepts emotion\.>, not people\.\*$/,
       ],
       [
         { subject: "emotion..{track}" },
-        /^`subject` is "emotion\.\.\{track\}": a part between its dots is empty$/,
+        /^`subject` is "emotion\.\.\{track\}": it has an empty token; put text between the dots$/,
       ],
-      [{ subject: "emotion.{person}" }, /there is no field \{person\}; allowed: \{pipeline\}, \{source\}, /],
+      [{ subject: "emotion.{person}" }, /unknown field \{person\}; allowed: \{pipeline\}, \{source\}, /],
     ];
     for (const [options, line] of wrong)
       await assert.rejects(opened(options), (error: Error) => {
@@ -323,7 +323,7 @@ describe("the nats sink with a stream", function () {
     await sink.close(true);
   });
 
-  it("stops with one line where the login may not publish", async () => {
+  it("stops with a one-line error if publishing is not permitted", async () => {
     await server.remove();
     server = await NatsServer.start({
       config: `authorization { users: [{ user: me, password: pw, permissions: { publish: ["$JS.API.>"], subscribe: ">" } }] }`,
@@ -341,12 +341,12 @@ describe("the nats sink with a stream", function () {
     }
     assert.match(
       failure,
-      /^nats: .*this login may not: Permissions Violation for Publish to "emotion\.door\.3"$/,
+      /^nats: .*this login lacks permission: Permissions Violation for Publish to "emotion\.door\.3"$/,
     );
-    await assert.rejects(Promise.resolve(sink.close(true)), /events are not sent but kept in/);
+    await assert.rejects(Promise.resolve(sink.close(true)), /events not sent/);
   });
 
-  it("stops with one line at an event that is larger than the stream takes", async () => {
+  it("stops with a one-line error at an event larger than the stream allows", async () => {
     const connection = await connect({ port: server.port });
     await (await jetstreamManager(connection)).streams.add({
       name: "EMOTION",
@@ -359,7 +359,7 @@ describe("the nats sink with a stream", function () {
     await assert.rejects(Promise.resolve(sink.close(true)));
     await assert.rejects(
       async () => sink.write(eventOf(2)),
-      /larger than stream EMOTION takes: raise its max_msg_size$/,
+      /larger than stream EMOTION allows; raise its max_msg_size$/,
     );
   });
 });

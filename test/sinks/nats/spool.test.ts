@@ -39,7 +39,7 @@ describe("the spool", () => {
       .filter((name) => name.endsWith(".spool"))
       .sort();
 
-  it("gives records in order, again after a new start, without those that were delivered", async () => {
+  it("returns records in order, even after a restart, without delivered ones", async () => {
     const first = await open();
     for (let n = 1; n < 200; n++) assert.equal(first.append(recordOf(n)), n);
     assert.deepEqual(readAll(first), expected(1, 200));
@@ -54,7 +54,7 @@ describe("the spool", () => {
     second.close();
   });
 
-  it("counts on after everything was delivered, and leaves no records behind", async () => {
+  it("continues numbering after everything was delivered, and leaves no records behind", async () => {
     const first = await open();
     for (let n = 1; n < 10; n++) first.append(recordOf(n));
     first.delivered(10);
@@ -66,7 +66,7 @@ describe("the spool", () => {
     second.close();
   });
 
-  it("begins again, after all was delivered, with what comes then", async () => {
+  it("continues with new records after everything was delivered", async () => {
     const spool = await open();
     spool.append(recordOf(1));
     assert.deepEqual(readAll(spool), expected(1, 2));
@@ -77,7 +77,7 @@ describe("the spool", () => {
     spool.close();
   });
 
-  it("behaves like a list, whatever is done to it", async () => {
+  it("behaves like a list under any sequence of operations", async () => {
     const step = fc.oneof(
       {
         weight: 6,
@@ -139,7 +139,7 @@ describe("the spool", () => {
     );
   });
 
-  it("is full at its size, gives room back, and takes what is larger than itself once it is empty", async () => {
+  it("is full at its size, frees space, and accepts a record larger than itself once empty", async () => {
     const spool = await open(4096);
     let n = 1;
     while (spool.hasRoom(recordOf(n))) spool.append(recordOf(n++));
@@ -154,7 +154,7 @@ describe("the spool", () => {
     spool.close();
   });
 
-  it("cuts off a record that was written in part", async () => {
+  it("removes a partially written record", async () => {
     const first = await open();
     for (let n = 1; n < 5; n++) first.append(recordOf(n));
     first.close();
@@ -173,7 +173,7 @@ describe("the spool", () => {
     }
   });
 
-  it("passes over a record whose bytes have changed, counts it, and gives all others", async () => {
+  it("skips and counts a record whose bytes have changed, and returns all others", async () => {
     const first = await open();
     for (let n = 1; n < 300; n++) first.append(recordOf(n));
     first.close();
@@ -189,7 +189,7 @@ describe("the spool", () => {
     spool.close();
   });
 
-  it("begins at the oldest record where what was delivered is not known", async () => {
+  it("starts at the oldest record if it is unknown what was delivered", async () => {
     const first = await open();
     for (let n = 1; n < 5; n++) first.append(recordOf(n));
     first.delivered(3);
@@ -200,20 +200,20 @@ describe("the spool", () => {
     spool.close();
   });
 
-  it("gives no number twice where a power cut left it fewer records than were delivered", async () => {
+  it("uses no number twice if a power failure left fewer records than were delivered", async () => {
     const first = await open();
     for (let n = 1; n < 11; n++) first.append(recordOf(n));
     first.delivered(6);
     first.close();
     const path = join(folder, segments()[0] ?? "");
-    truncateSync(path, 8 + readFileSync(path).readUInt32LE(0)); // the first record alone is left
+    truncateSync(path, 8 + readFileSync(path).readUInt32LE(0)); // only the first record is left
     const spool = await open();
     assert.equal(spool.append(recordOf(6)), 6);
     assert.deepEqual(readAll(spool), expected(6, 7));
     spool.close();
   });
 
-  it("is for one process; the lock of one that was killed is free", async () => {
+  it("is locked by one process, and unlocked if that is killed", async () => {
     const spool = await open();
     const child = () =>
       spawn(process.execPath, ["--input-type=module", "-e", CHILD, folder], {
@@ -225,7 +225,7 @@ describe("the spool", () => {
     const refused = child();
     assert.equal(
       await said(refused),
-      `nats: another process uses ${join(folder, "lock")}; give each pipeline a \`spool.path\` of its own`,
+      `nats: another process uses ${join(folder, "lock")}; give each pipeline its own \`spool.path\``,
     );
     await once(refused, "exit");
     spool.close();
@@ -237,7 +237,7 @@ describe("the spool", () => {
     (await open()).close();
   });
 
-  it("tells of a folder that cannot be", async () => {
+  it("reports an unusable folder", async () => {
     const file = join(folder, "file");
     writeFileSync(file, "");
     await assert.rejects(Spool.open("nats", join(file, "spool"), { maxBytes: SIZE }), {

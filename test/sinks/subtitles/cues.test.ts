@@ -9,7 +9,7 @@ function sighting(track: number, more: Partial<Sighting> = {}): Sighting {
   return { track, box: { x: 0, y: 0, width: 100, height: 100 }, label: "happy", confidence: 0.8, ...more };
 }
 
-/** Cues of pictures 40 ms apart. */
+/** Cues of frames 40 ms apart. */
 function cuesOf(pictures: readonly (readonly Sighting[])[], options = OPTIONS): Cue[] {
   const maker = new CueMaker(options);
   return [...pictures.flatMap((faces, i) => maker.add(i * 40, faces)), ...maker.end()];
@@ -17,7 +17,7 @@ function cuesOf(pictures: readonly (readonly Sighting[])[], options = OPTIONS): 
 
 const times = (cues: readonly Cue[]) => cues.map(({ fromMs, toMs, text }) => `${fromMs}-${toMs} ${text}`);
 
-/** Which of up to three faces is seen in each picture, as what, and how far to the right. */
+/** Which of up to three faces is seen in each frame, with which label, and how far to the right. */
 const anyPictures = fc.array(
   fc
     .uniqueArray(
@@ -37,25 +37,25 @@ const anyPictures = fc.array(
 );
 
 describe("cues", () => {
-  it("last while a face has its label, and tell its average confidence", () => {
+  it("last while a face has its label, and show its average confidence", () => {
     const happy = [0.6, 0.8, 1].map((confidence) => [sighting(1, { confidence })]);
     const sad = [[sighting(1, { label: "sad", confidence: 0.5 })]];
     assert.deepEqual(times(cuesOf([...happy, ...sad])), ["0-120 #1 happy 80 %", "120-160 #1 sad 50 %"]);
   });
 
-  it("bridge a few pictures without the face, and no more", () => {
+  it("bridge a few frames without the face, but no more", () => {
     const gap = (n: number) => [[sighting(1)], ...Array.from({ length: n }, () => []), [sighting(1)]];
     assert.deepEqual(times(cuesOf(gap(5))), ["0-280 #1 happy 80 %"]);
     assert.deepEqual(times(cuesOf(gap(10))), ["0-40 #1 happy 80 %", "440-480 #1 happy 80 %"]);
   });
 
-  it("begin anew when the face has moved, and when they are long", () => {
+  it("restart when the face has moved, and when they are long", () => {
     const at = (x: number) => [sighting(1, { box: { x, y: 0, width: 100, height: 100 } })];
     assert.equal(cuesOf([at(0), at(10), at(20), at(30), at(40)]).length, 2);
     assert.equal(cuesOf(Array.from({ length: 60 }, () => at(0))).length, 3);
   });
 
-  it("of one face never overlap, come by their beginnings, and show every face that was seen", () => {
+  it("never overlap for one face, are ordered by start, and show every face that was seen", () => {
     fc.assert(
       fc.property(anyPictures, (pictures) => {
         const cues = cuesOf(pictures);
@@ -81,7 +81,7 @@ describe("cues", () => {
     );
   });
 
-  it("flattened lie one behind another and still show every face, from left to right", () => {
+  it("follow one another when flattened, and still show every face from left to right", () => {
     fc.assert(
       fc.property(anyPictures, (pictures) => {
         const cues = cuesOf(pictures);

@@ -22,7 +22,7 @@ describe("the subtitles sink", () => {
   const face = (track: number, label: number, x: number, more: Partial<Face> = {}) =>
     faceAt(x, 24, 16, { track, label, model: MODEL, smoothed: Float32Array.of(0.75, 0.25), ...more });
 
-  /** A second of two faces, the left one happy; the other changes its label after half of it. */
+  /** One second of two faces: the left one happy, the other changing its label halfway. */
   async function write(name: string, ending?: "end" | "stopped", source = "test") {
     const { context, pool, logged } = testContext();
     const [stats] = context.stats.sources;
@@ -83,7 +83,7 @@ describe("the subtitles sink", () => {
     assert.equal(lines.at(-2)?.split("}").at(-1), "#2 <b>  fs99 --> & sad 25 %");
   });
 
-  it("writes what ffmpeg reads with the same times", async function () {
+  it("writes files that ffmpeg reads with the same times", async function () {
     if (!hasFfprobe) this.skip(); // ffprobe is not installed
     for (const [name, expected] of [
       ["a.vtt", ["0.000000,0.480000", "0.000000,1.000000", "0.480000,0.520000"]],
@@ -96,16 +96,19 @@ describe("the subtitles sink", () => {
     }
   });
 
-  it("has its name only once the recording was read to its end", async () => {
+  it("gets its final name only once the whole recording was read", async () => {
     const stopped = await write("a.vtt", "stopped");
     assert.deepEqual(readdirSync(folder), ["a.part.vtt"]);
     assert.match(stopped.text("a.part.vtt"), /#1 happy/);
-    assert.match(stopped.logged.join(), /warn .*a\.vtt is not whole; what was done is in .*a\.part\.vtt/);
+    assert.match(
+      stopped.logged.join(),
+      /warn .*a\.vtt is incomplete; the finished part is in .*a\.part\.vtt/,
+    );
     await write("a.vtt", "end");
     assert.deepEqual(readdirSync(folder), ["a.vtt"]);
   });
 
-  it("says in one line what is wrong with a name, with the faces, or with two sources", async () => {
+  it("reports in one line a wrong name, faces without tracks, or two sources", async () => {
     const { context, pool } = testContext();
     assert.throws(
       () => subtitles.build({ path: "a.txt" }, context),
@@ -113,10 +116,13 @@ describe("the subtitles sink", () => {
     );
     const sink = await subtitles.build({ path: join(folder, "b.vtt") }, context);
     const without = facesOf(frameOf(pool, 0), [faceAt(20, 20)]);
-    await assert.rejects(async () => sink.write(without), /faces have no number; put a `track` operator/);
+    await assert.rejects(
+      async () => sink.write(without),
+      /faces have no track number; put a `track` operator/,
+    );
     without.frame.release();
     const other = facesOf(frameOf(pool, 0, { source: "other" }), []);
-    await assert.rejects(async () => sink.write(other), /put \{source\} into its name|no source other/);
+    await assert.rejects(async () => sink.write(other), /add \{source\} to its name|unknown source other/);
     other.frame.release();
     await sink.close(false);
     writeFileSync(join(folder, "file"), "");

@@ -4,14 +4,14 @@ import { Access, hostAllowed, isLoopback, originAllowed } from "#src/sinks/web/a
 
 const TOKEN = "a token of enough letters";
 
-describe("who may see the page", () => {
-  it("addresses that only this machine reaches need no token", () => {
+describe("access to the page", () => {
+  it("needs no token on addresses that only this machine can reach", () => {
     for (const host of ["127.0.0.1", "127.8.9.1", "localhost", "::1"]) assert(isLoopback(host), host);
     for (const host of ["0.0.0.0", "::", "192.168.1.4", "127.0.0.1.evil.example", "door"])
       assert(!isLoopback(host), host);
   });
 
-  it("is asked for by address, by its machine's name or a name it was given, not by a name of somebody else's", () => {
+  it("is granted by address, the machine's name or a configured name, but not under a foreign name", () => {
     for (const host of [
       "127.0.0.1:8088",
       "192.168.1.4",
@@ -32,7 +32,7 @@ describe("who may see the page", () => {
       assert(!hostAllowed(host, ["door.example"]), host);
   });
 
-  it("is read by itself and by programs, not by other pages", () => {
+  it("is granted to the page itself and to programs, not to other pages", () => {
     assert(originAllowed(undefined, "127.0.0.1:8088"));
     assert(originAllowed("http://127.0.0.1:8088", "127.0.0.1:8088"));
     assert(originAllowed("https://door.example", "door.example"));
@@ -46,7 +46,7 @@ describe("who may see the page", () => {
       assert(!originAllowed(origin, "127.0.0.1:8088"), origin);
   });
 
-  it("takes the right token only", () => {
+  it("accepts only the right token", () => {
     const access = new Access(TOKEN);
     assert(access.tokenIs(TOKEN));
     for (const wrong of ["", TOKEN.slice(1), `${TOKEN} `, TOKEN.toUpperCase()])
@@ -54,7 +54,7 @@ describe("who may see the page", () => {
     assert(!new Access(undefined).tokenIs(""));
   });
 
-  it("gives a cookie that is good for hours, for its port, and for another server with the same token", () => {
+  it("issues a cookie valid for hours, for its port, and for another server with the same token", () => {
     const access = new Access(TOKEN);
     const now = Date.UTC(2026, 0, 1);
     const cookies = `other=1; ekspresi-8088=${access.issue(now)}`;
@@ -67,7 +67,7 @@ describe("who may see the page", () => {
     assert(!cookies.includes(TOKEN));
   });
 
-  it("does not take a cookie whose end was moved", () => {
+  it("rejects a cookie with a modified expiry time", () => {
     const access = new Access(TOKEN);
     const now = Date.UTC(2026, 0, 1);
     const [end, signature] = access.issue(now).split(".");
@@ -76,7 +76,7 @@ describe("who may see the page", () => {
     assert(!access.allows("ekspresi-1=", 1, now));
   });
 
-  it("lets everybody in where there is no token", () => {
+  it("lets everybody in without a token", () => {
     assert(new Access(undefined).allows(undefined, 8088, 0));
   });
 });

@@ -18,7 +18,7 @@ const face = (track: number, more: Partial<Face> = {}) =>
 
 describe("the page's history", () => {
   const { pool } = testContext({ slots: 1 });
-  /** Adds one frame's faces and gives its slot back. */
+  /** Adds one frame's faces and returns its slot. */
   function add(history: History, mediaTimeMs: number, faces: Face[], camera = 0) {
     const frame = frameOf(pool, 0, { mediaTimeMs });
     const points = history.addFaces(facesOf(frame, faces), camera);
@@ -26,7 +26,7 @@ describe("the page's history", () => {
     return points;
   }
 
-  it("takes ten points a second of each face, smoothed, in thousandths", () => {
+  it("keeps ten points per second of each face, smoothed, in thousandths", () => {
     const history = new History(60_000);
     const points = Array.from({ length: 26 }, (_, i) => add(history, i * 40, [face(1), face(2)])).flat();
     assert.deepEqual(points[0], [0, 1, 0, 0, 600, 400]);
@@ -34,7 +34,7 @@ describe("the page's history", () => {
     assert.deepEqual(times, [0, 120, 240, 360, 480, 600, 720, 840, 960]);
   });
 
-  it("gives labels of several models one list", () => {
+  it("merges labels of several models into one list", () => {
     const history = new History(60_000);
     add(history, 0, [face(1)]);
     const other = { name: "n", version: "1", labels: ["sad", "bored"] };
@@ -43,12 +43,12 @@ describe("the page's history", () => {
     assert.deepEqual(point, [0, 2, 0, 2, 0, 600, 400]);
   });
 
-  it("has points of faces that were not classified, and none of faces that are not followed", () => {
+  it("has points of unclassified faces, but none of untracked faces", () => {
     const history = new History(60_000);
     assert.deepEqual(add(history, 0, [faceAt(9, 9, 5, { track: 4 }), faceAt(9, 9, 5)]), [[0, 4, 0, -1]]);
   });
 
-  it("forgets what is older than its span, of each camera by its own time", () => {
+  it("discards what is older than its span, by each camera's own time", () => {
     const history = new History(1000);
     for (let atMs = 0; atMs <= 5000; atMs += 100) add(history, atMs, [face(1)]);
     add(history, 100, [face(1)], 1);
@@ -59,7 +59,7 @@ describe("the page's history", () => {
     );
   });
 
-  it("forgets faces and events that are older than its span while nobody is in view", () => {
+  it("discards faces and events older than its span even while nobody is in view", () => {
     const history = new History(1000);
     add(history, 0, [face(1)]);
     history.addEvent(eventOf(0, { camera: "test", mediaTimeMs: 0 }));
@@ -74,7 +74,7 @@ describe("the page's history", () => {
     );
   });
 
-  it("is bounded in number, whatever its span", () => {
+  it("is limited in number, whatever its span", () => {
     const history = new History(Number.POSITIVE_INFINITY);
     const crowd = Array.from({ length: 100 }, (_, i) => face(i + 1));
     for (let i = 0; i < 400; i++) add(history, i * 100, crowd);
@@ -84,7 +84,7 @@ describe("the page's history", () => {
     assert.equal(history.events.at(-1)?.id, "event-999");
   });
 
-  it("starts a face again where media time went back", () => {
+  it("restarts a face if media time goes back", () => {
     const history = new History(60_000);
     add(history, 50_000, [face(1)]);
     assert.equal(add(history, 0, [face(1)]).length, 1);

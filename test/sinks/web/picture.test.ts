@@ -4,7 +4,7 @@ import { Frame, frameBytes, type PixelFormat } from "#src/media/frame.js";
 import { encode, shrink } from "#src/sinks/web/picture.js";
 import { testContext } from "../../support/context.js";
 
-/** A frame whose planes are filled by `at(x, y)`, which gives Y, U and V. */
+/** A frame with planes filled by `at(x, y)`, which returns Y, U and V. */
 function frameOf(
   width: number,
   height: number,
@@ -30,7 +30,7 @@ function frameOf(
 }
 
 describe("the page's pictures", () => {
-  it("are divided by a whole number until they fit, also portrait and odd ones", () => {
+  it("are scaled down by an integer to fit, including portrait and odd sizes", () => {
     for (const [width, height, side, wanted] of [
       [1920, 1080, 960, [960, 540]],
       [1080, 1920, 960, [540, 960]],
@@ -79,7 +79,7 @@ describe("the page's pictures", () => {
     }
   });
 
-  it("have black and white where the samples use all 8 bits", () => {
+  it("map full-range samples to black and white", () => {
     for (const [luma, value] of [
       [0, 0],
       [16, 16],
@@ -91,7 +91,7 @@ describe("the page's pictures", () => {
     }
   });
 
-  it("take the mean of what they shrink, and each pixel from its place", () => {
+  it("average the pixels they merge, each from its own place", () => {
     const checks = shrink(
       frameOf(16, 8, "gray", (x, y) => [(x + y) % 2 ? 16 : 235]),
       8,
@@ -110,7 +110,7 @@ describe("the page's pictures", () => {
     }
   });
 
-  it("use a buffer again, and become JPEG", async () => {
+  it("reuse a buffer, and are encoded as JPEG", async () => {
     const into = new Uint8Array(10_000);
     const small = shrink(
       frameOf(32, 24, "yuv420p", (x) => [16 + 6 * x, 100, 150]),

@@ -17,7 +17,7 @@ const MODEL = { name: "m", version: "1", labels: ["happy", "sad"] };
 type Headers = Record<string, string>;
 type Message<T extends ServerMessage["type"]> = Extract<ServerMessage, { type: T }>;
 
-/** A page that keeps what it is told. */
+/** A page that records what it receives. */
 class Page {
   readonly socket: WebSocket;
   readonly told: ServerMessage[] = [];
@@ -42,7 +42,7 @@ class Page {
     this.socket.send(JSON.stringify(message));
   }
 
-  /** Resolves when the server has taken all that was said. */
+  /** Resolves when the server has received everything sent. */
   async said(): Promise<void> {
     this.socket.ping();
     await once(this.socket, "pong");
@@ -85,7 +85,7 @@ describe("the web sink", () => {
       await opened.said();
       return opened;
     };
-    /** One frame with one face goes through. */
+    /** Sends one frame with one face. */
     const frame = async (sequence: number, source = "test") => {
       const item = facesOf(frameOf(test.pool, sequence, { source }), [
         faceAt(32, 24, 20, { track: 3, label: 0, model: MODEL, probabilities: Float32Array.of(0.9, 0.1) }),
@@ -96,7 +96,7 @@ describe("the web sink", () => {
     return { ...test, sink, url, page, frame };
   }
 
-  it("sends the picture with the faces of the same frame", async () => {
+  it("sends each picture with the faces of the same frame", async () => {
     const { page, frame } = await start();
     const { pictures } = await page();
     await frame(7);
@@ -114,7 +114,7 @@ describe("the web sink", () => {
     assert.deepEqual([width, height], [64, 48]);
   });
 
-  it("tells labels before anything that needs them, then points, events and figures", async () => {
+  it("sends labels before anything that needs them, then points, events and figures", async () => {
     const { page, frame, sink } = await start();
     const { told } = await page();
     await frame(1);
@@ -130,7 +130,7 @@ describe("the web sink", () => {
     await until(() => told.filter(({ type }) => type === "figures").length > 1);
   });
 
-  it("tells a page that comes late what happened", async () => {
+  it("sends a page that connects later what happened", async () => {
     const { page, frame, sink } = await start();
     for (let i = 0; i < 20; i++) await frame(i * 3);
     await sink.write(eventOf(5));
@@ -141,7 +141,7 @@ describe("the web sink", () => {
     assert.deepEqual(late?.cameras, [{ id: "test", live: false }]);
   });
 
-  it("makes no pictures while nobody looks: nobody there, paused, not yet heard of, or with pictures not yet drawn", async () => {
+  it("makes no pictures without pages, or while they are paused, have not asked, or have undrawn pictures", async () => {
     const { page, frame, url } = await start();
     await frame(0);
     const paused = await page({ pictures: false });
@@ -163,7 +163,7 @@ describe("the web sink", () => {
     }
   });
 
-  it("does not wait for a page that reads nothing, and loses nothing of what others get", async () => {
+  it("does not wait for a page that reads nothing, and loses nothing for others", async () => {
     const { page, frame, url } = await start({ history: 3_600_000 });
     const stuck = connect({ host: "127.0.0.1", port: Number(new URL(url).port) });
     closing.push(() => void stuck.destroy());
@@ -182,7 +182,7 @@ describe("the web sink", () => {
     assert(quick.pictures.length > 5, `${quick.pictures.length} pictures`);
   });
 
-  it("gives each camera its turn, also where their frames come together", async () => {
+  it("gives each camera its turn, even if their frames arrive together", async () => {
     const cameras = ["first", "second", "third"];
     const { page, frame } = await start({}, cameras);
     const { pictures } = await page();
@@ -194,7 +194,7 @@ describe("the web sink", () => {
     await until(() => of(1) >= 10 && of(2) >= 10);
   });
 
-  it("sends a page away that no longer answers, and keeps those that do", async () => {
+  it("disconnects a page that no longer answers, and keeps those that do", async () => {
     mock.timers.enable({ apis: ["setInterval"] });
     closing.push(() => mock.timers.reset());
     const { page, url } = await start();
@@ -211,7 +211,7 @@ describe("the web sink", () => {
     await there.said();
   });
 
-  it("ends its pages with a goodbye, and lets the process end", async () => {
+  it("says goodbye to its pages, and lets the process end", async () => {
     const { page, sink } = await start();
     const { told, socket } = await page();
     const closed = once(socket, "close");
@@ -221,10 +221,10 @@ describe("the web sink", () => {
     closing.splice(0);
   });
 
-  it("waits at its end for nobody whose connection it refused", async () => {
+  it("does not wait when closing for rejected connections", async () => {
     const { url, sink } = await start();
     const { hostname, port } = new URL(url);
-    const client = connect(Number(port), hostname); // keeps its half open for ever
+    const client = connect(Number(port), hostname); // keeps its half open forever
     client.on("error", () => {});
     client.write(
       `GET /nowhere HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n`,
@@ -237,23 +237,23 @@ describe("the web sink", () => {
     client.destroy();
   });
 
-  it("is one line of error where its address is taken, is none of this machine's, needs a token, or has one with spaces around it", async () => {
+  it("fails in one line if its address is in use, not local, needs a token, or has one with surrounding spaces", async () => {
     const { url } = await start();
     const listen = new URL(url).host;
     await assert.rejects(start({ listen }), {
       name: "SinkError",
-      message: new RegExp(`test: ${listen} .*another port`),
+      message: new RegExp(`test: cannot listen on ${listen}: .*another port`),
     });
     await assert.rejects(start({ listen: "192.0.2.1:0", token: TOKEN }), /this machine has no such address/);
     await assert.rejects(start({ listen: "0.0.0.0:0" }), { name: "ConfigError", message: /needs a token/ });
     for (const token of [` ${TOKEN}`, `${TOKEN}\n`])
       await assert.rejects(start({ token }), {
         name: "ConfigError",
-        message: /begin or end with white space/,
+        message: /start or end with white space/,
       });
   });
 
-  it("sends its own files only, under a strict policy", async () => {
+  it("serves only its own files, with a strict policy", async () => {
     const { url } = await start();
     const page = await fetch(url);
     assert.equal(page.status, 200);
@@ -273,7 +273,7 @@ describe("the web sink", () => {
     return error.message;
   };
 
-  it("refuses other pages' scripts and names that are not its own", async () => {
+  it("rejects scripts of other pages and foreign host names", async () => {
     const { url } = await start();
     assert.match(await refusal(url, { Origin: "http://evil.example" }), /403/);
     assert.match(await refusal(url, { Origin: "null" }), /403/);
@@ -281,7 +281,7 @@ describe("the web sink", () => {
     assert.equal((await fetch(`${url}session`, { headers: { Origin: "http://evil.example" } })).status, 403);
   });
 
-  it("lets in who knows the token, and nobody else", async () => {
+  it("lets in only those who know the token", async () => {
     const { url, page } = await start({ token: TOKEN });
     assert.equal((await fetch(`${url}session`)).status, 401);
     assert.match(await refusal(url, {}), /401/);
@@ -298,7 +298,7 @@ describe("the web sink", () => {
     assert.equal(told[0]?.type, "hello");
   });
 
-  it("survives what no page would send", async () => {
+  it("survives anything no page would send", async () => {
     const { url, page } = await start();
     const odd = await page();
     odd.say({ type: "drawn", camera: 99 });

@@ -5,16 +5,16 @@ import { WebSocket, WebSocketServer } from "ws";
 import { Viewer } from "#src/sinks/web/viewer.js";
 
 const MIB = 2 ** 20;
-/** More than the system takes for a page that reads nothing, and than any limit here. */
+/** More than the system buffers for a page that reads nothing, and above any limit here. */
 const MOST = 64;
 
-describe("a page whose line is full", () => {
+describe("a page on a congested connection", () => {
   const closing: (() => void)[] = [];
   afterEach(() => {
     for (const close of closing.splice(0).reverse()) close();
   });
 
-  /** A viewer of a page that wants pictures and then reads nothing more. */
+  /** A viewer of a page that asks for pictures and then stops reading. */
   async function stuck() {
     const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
     closing.push(() => server.close());
@@ -34,9 +34,9 @@ describe("a page whose line is full", () => {
     return { viewer, gone: () => gone };
   }
 
-  it("gets no more pictures, and stays", async () => {
+  it("gets no more pictures, but stays connected", async () => {
     const { viewer, gone } = await stuck();
-    // Each of another camera, so that none waits for one that has not been drawn.
+    // Each from another camera, so that none waits for one to be drawn.
     let camera = 0;
     while (camera < MOST && viewer.ready(camera)) {
       viewer.show(camera++, new Uint8Array(MIB));
@@ -48,7 +48,7 @@ describe("a page whose line is full", () => {
     assert(!gone());
   });
 
-  it("is sent away when it takes no messages either", async () => {
+  it("is disconnected if it does not read messages either", async () => {
     const { viewer, gone } = await stuck();
     const text = "x".repeat(MIB);
     for (let i = 0; i < MOST && !gone(); i++) {
