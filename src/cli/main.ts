@@ -25,23 +25,24 @@ import * as train from "./train.js";
 import * as validate from "./validate.js";
 import * as worker from "./worker.js";
 
+/** In the order of the help. */
 const VERBS = [
   run,
   annotate,
-  events,
   report,
+  events,
   validate,
   graph,
-  evaluate,
-  models,
   schema,
-  doctor,
-  completion,
   train,
+  evaluate,
   sweep,
+  models,
   worker,
   submit,
   jobs,
+  doctor,
+  completion,
 ];
 
 /** Exit codes: 0 success, 1 a run failed, 2 the configuration or usage is wrong. */
