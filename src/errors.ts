@@ -1,6 +1,6 @@
 /**
  * Base of every error that a user may see. The message is one line in the form
- * *what, where, what was expected, what to do*; it never holds a secret.
+ * *what, where, what was expected, what to do*; it never contains secrets.
  */
 export class EkspresiError extends Error {
   /** Stable, machine-readable, e.g. `SOURCE_OPEN`. */

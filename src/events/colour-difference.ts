@@ -35,8 +35,8 @@ const TO_LAB: Matrix = [
 ];
 
 /**
- * Perceived difference of two colours for whoever sees the least: with all cones, or without one kind. 0 to about 1;
- * below 0.02 it is hardly visible.
+ * Perceived difference of two colours, the least over all kinds of colour vision: with all cones, or without one kind.
+ * 0 to about 1; below 0.02 it is hardly visible.
  */
 export function difference(a: Colour, b: Colour): number {
   const [seenA, seenB] = [seen(a), seen(b)];

@@ -134,7 +134,7 @@ describe("over a network that is cut and slow", function () {
     assert.equal(times(a).at(-1), last);
   });
 
-  it("a recording whose models run elsewhere goes on with its own when the line to them is cut", async () => {
+  it("continues a recording with the local model when the connection to remote inference is cut", async () => {
     const at = (engine: string, out: string) => {
       const yaml = join(folder, `${out}.yaml`);
       writeFileSync(
@@ -162,7 +162,7 @@ sinks: [{ type: jsonl, path: ${out}.jsonl }]
     const a = startWorker("a", ["--inference"]);
     await until(
       () => a.said,
-      () => a.said.includes("runs fer2013-small"),
+      () => a.said.includes("running fer2013-small"),
     );
     const remote = run("pipeline", at(`, engine: nats, nats: { url: "${urlFor("pipeline")}" }`, "remote"));
     await until(

@@ -128,7 +128,7 @@ describe("a connection to NATS", () => {
       [{ nkey: "/none.nk" }, /^NATS_FILE NATS: nkey: \/none\.nk: no such file$/],
       [{ nkey: damaged }, /^NATS_LOGIN NATS: nkey: .*damaged is not an nkey seed/],
       [{ creds: damaged }, /^NATS_LOGIN NATS: creds: .*damaged is not a credentials file/],
-      [{ tls: { cert: damaged } }, /^NATS_TLS .*go together/],
+      [{ tls: { cert: damaged } }, /^NATS_TLS .*must be given together/],
       [{ tls: { ca: "/none.pem" } }, /^NATS_FILE NATS: tls\.ca: \/none\.pem: no such file$/],
       [
         { url: "http://me:hunter2@host" },

@@ -52,13 +52,13 @@ const Options = Type.Object({
   ),
 });
 
-/** Publishes events on NATS: to whoever listens, or into a JetStream stream. */
+/** Publishes events on NATS: to current subscribers, or to a JetStream stream. */
 export const nats = sink({
   type: "nats",
-  summary: "Publishes events on NATS: to whoever listens, or into a JetStream stream.",
+  summary: "Publishes events on NATS: to current subscribers, or to a JetStream stream.",
   description: `**With \`stream\`** (JetStream) an event is first written to the spool on disk, then sent, and leaves the spool when the server has acknowledged it. Delivery is at least once if the server, the network or this process fails (but not if this machine loses power), and exactly once as long as the stream's duplicate window is longer than the outage. Events of the same face keep their order. A run that ends with unsent events exits with 1 and reports how many; the next run sends them first.
 
-**Without \`stream\`** (core NATS) an event reaches whoever is listening at that moment, at most once; while the server is away, \`buffer\` holds it.
+**Without \`stream\`** (core NATS) an event reaches the subscribers of that moment, at most once; while the server is away, it waits in \`buffer\`.
 
 If the server is away at the start, the run waits for it. A wrong login, an invalid certificate, or a stream with different limits or subjects stops the run with a one-line error. Every message is a CloudEvent with \`Nats-Msg-Id\` (the event's stable id); for subscribers, see \`docs/nats.md\` and \`schema/asyncapi.json\`.`,
   takes: "events",
