@@ -38,14 +38,14 @@ export function register(program: Command): void {
     .command("evaluate")
     .description("Measures a model's accuracy on labelled faces.")
     .argument("<model>", "name of a shipped model, or path of a model's folder")
-    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of images per class")
+    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of pictures per class")
     .option(
       "--split <name>",
       "split to measure on (repeatable; default: all except training splits)",
       collect,
       [],
     )
-    .option("--flip", "averages the predictions for each image and its mirror image")
+    .option("--flip", "averages the predictions for each picture and its mirror image")
     .option("--name <name>", "name of the data set in the report and the card (default: the file name)")
     .option("--json <file>", "writes all figures as JSON")
     .option("--html <file>", "writes a report as a self-contained page")
@@ -108,12 +108,12 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   if (rows.length === 0)
     throw new DataError(
       "DATA_FEW",
-      `${flags.data}: no images in ${splits.join(", ")}; choose another split with --split (${dataset.splits.join(", ")}), or add images`,
+      `${flags.data}: no pictures in ${splits.join(", ")}; choose another split with --split (${dataset.splits.join(", ")}), or add pictures`,
     );
   const seen = splits.filter((name) => isNamed(name, options.training));
   if (seen.length > 0)
     log.warn(
-      `${seen.join(", ")}: models are trained on this split; these figures say nothing about new images`,
+      `${seen.join(", ")}: models are trained on this split; these figures say nothing about new pictures`,
     );
   const engine = await openEngine(model, {
     engine: flags.engine,
@@ -148,7 +148,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
 
 const REFRESH_MS = 200;
 
-/** Shows the number of finished images, redrawn in place; only on a terminal. */
+/** Shows the number of finished pictures, redrawn in place; only on a terminal. */
 async function progressOf(pictures: number, wanted: boolean) {
   const draw = await redrawn();
   const columns = wanted ? errorColumns() : undefined;
@@ -161,7 +161,7 @@ async function progressOf(pictures: number, wanted: boolean) {
       drawnMs = nowMs;
       const left = clock(((nowMs - beganMs) * (pictures - done)) / done);
       const line = (width: number) =>
-        `${bar(done / pictures, width)}  ${done} of ${plural(pictures, "image")}  ${left} left`;
+        `${bar(done / pictures, width)}  ${done} of ${plural(pictures, "picture")}  ${left} left`;
       draw(fitting(columns, BAR_WIDTHS.map(line)));
     },
     end: () => {
@@ -202,7 +202,7 @@ function splitsOf(all: readonly string[], asked: readonly string[], training: re
 function table(evaluation: Evaluation, split: string, provider: string): string {
   const percent = (value: number) => `${(value * 100).toFixed(2)} %`.padStart(9);
   const lines = [
-    `${plural(evaluation.images, "image")} of ${split}, run on ${provider}`,
+    `${plural(evaluation.images, "picture")} of ${split}, run on ${provider}`,
     ...(
       [
         ["accuracy", evaluation.accuracy],
@@ -215,7 +215,7 @@ function table(evaluation: Evaluation, split: string, provider: string): string 
       ] as const
     ).map(([name, value]) => `${name.padEnd(18)}${percent(value)}`),
     "",
-    `${"".padEnd(12)}  images  precision    recall        F1`,
+    `${"".padEnd(12)}pictures  precision    recall        F1`,
     ...evaluation.classes.map(
       ({ label, count, precision, recall, f1 }) =>
         `${label.padEnd(12)}${String(count).padStart(8)}  ${percent(precision)} ${percent(recall)} ${percent(f1)}`,

@@ -62,7 +62,7 @@ function trainingLines({ training }: ModelCard): string[] {
 function measuredLine({ dataset, split, flip, precision, images, ...figures }: CardMetrics): string {
   const how = `${flip ? " with mirror image" : ""}${precision === "int8" ? " in 8 bits" : ""}`;
   const { accuracy, macroF1, ece } = figures;
-  return `measured    ${dataset} ${split}${how}: accuracy ${percent(accuracy, 2)}, macro F1 ${percent(macroF1, 2)}, calibration error ${percent(ece, 1)}, ${count(images)} images`;
+  return `measured    ${dataset} ${split}${how}: accuracy ${percent(accuracy, 2)}, macro F1 ${percent(macroF1, 2)}, calibration error ${percent(ece, 1)}, ${count(images)} pictures`;
 }
 
 /** Floating-point figures say nothing about the file that is used by default. */

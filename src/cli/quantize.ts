@@ -18,14 +18,14 @@ export function register(models: Command, which: string): void {
   models
     .command("quantize")
     .description(
-      "Adds an 8-bit file (ONNX QDQ) to a model, calibrated on training images, for `classify: { precision: int8 }`.",
+      "Adds an 8-bit file (ONNX QDQ) to a model, calibrated on training pictures, for `classify: { precision: int8 }`.",
     )
     .argument("<model>", which)
-    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of images per class")
+    .requiredOption("--data <path>", "FER-2013's CSV, or a folder with one folder of pictures per class")
     .requiredOption("-o, --out <folder>", "folder to write to; may be the model's own")
     .option(
       "--pictures <n>",
-      "number of training images to calibrate on, spread evenly over the data set",
+      "number of training pictures to calibrate on, spread evenly over the data set",
       "512",
     )
     .option("--force", FORCE_HELP)
@@ -56,7 +56,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   await checkModelOut(model, flags.out, flags.force ?? false);
   const { card } = model;
   const bytes = await modelFile(model, "onnx");
-  const { options } = measuredData(flags.data, card); // not on the images the model is measured on
+  const { options } = measuredData(flags.data, card); // not on the pictures the model is measured on
   const dataset = await readDataset(
     options,
     createLog({ quiet: false, json: false, around: (say) => say() }),
@@ -65,7 +65,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   if (rows.length === 0)
     throw new ConfigError(
       "PICTURES",
-      `${flags.data}: no training images (${options.training.join(", ")}) found; the data set has ${dataset.splits.join(", ")}`,
+      `${flags.data}: no training pictures (${options.training.join(", ")}) found; the data set has ${dataset.splits.join(", ")}`,
     );
   const graph = readGraph(bytes, `model ${card.name}`);
   const small = await quantize(
@@ -82,7 +82,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
     { path: FILE, kind: "onnx-int8", bytes: small },
   ]);
   process.stdout.write(
-    `${flags.out}: ${FILE}, ${percent(small.length / bytes.length)} of the model's size, calibrated on ${plural(rows.length, "image")}\n`,
+    `${flags.out}: ${FILE}, ${percent(small.length / bytes.length)} of the model's size, calibrated on ${plural(rows.length, "picture")}\n`,
   );
 }
 

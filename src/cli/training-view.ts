@@ -19,9 +19,9 @@ export class TrainingView {
     this.#draw = draw;
   }
 
-  /** The teacher has labelled `done` images; training starts after the last. */
+  /** The teacher has labelled `done` pictures; training starts after the last. */
   taught(done: number, of: number): void {
-    this.#show((width) => `running the teacher  ${bar(done / of, width)}  ${done} of ${of} images`);
+    this.#show((width) => `running the teacher  ${bar(done / of, width)}  ${done} of ${of} pictures`);
   }
 
   step({ epoch, epochs, batch, batches, loss, accuracy, imagesPerSecond }: StepReport): void {

@@ -31,7 +31,7 @@ describe("pipeline evaluate", function () {
     const written = ["--json", json, "--html", html, "--history", at("history.jsonl")];
     const { code, out, err } = await evaluate("fer2013-small", "faces.csv", ...written);
     assert.equal(code, 0, err);
-    assert.match(out, /^14 images of PublicTest, run on onnx cpu\n/);
+    assert.match(out, /^14 pictures of PublicTest, run on onnx cpu\n/);
     assert.equal((JSON.parse(await readFile(json, "utf8")) as { images: number }).images, 14);
     assert.match(await readFile(html, "utf8"), /<polyline/);
   });
@@ -42,15 +42,15 @@ describe("pipeline evaluate", function () {
       card.training = { recipe: { data: { path: "classes", validation: 0.4 } } };
     });
     const own = await evaluate(model, "classes/");
-    assert.match(own.out, /^8 images of validation, /, own.err);
+    assert.match(own.out, /^8 pictures of validation, /, own.err);
     assert.match(own.err, /\nclasses: split by the recipe in the model's card\n/);
     await rename(at("classes"), at("others"));
     const other = await evaluate(model, "others");
-    assert.match(other.out, /^4 images of validation, /, other.err);
+    assert.match(other.out, /^4 pictures of validation, /, other.err);
     assert.match(other.err, /\nothers: split by the defaults; the model's card records no training on it\n/);
   });
 
-  it("refuses to measure without images, and leaves the card unchanged", async () => {
+  it("refuses to measure without pictures, and leaves the card unchanged", async () => {
     await writeFaces(at("few"), ["left", "right"], 1);
     const model = await writeTinyModel(at("tiny"));
     const { code, out, err } = await evaluate(model, "few", "--card", "-q");
@@ -58,14 +58,14 @@ describe("pipeline evaluate", function () {
     assert.equal(out, "");
     assert.match(
       err,
-      /few: no images in validation; choose another split with --split \(training, validation\), [^\n]+\n$/,
+      /few: no pictures in validation; choose another split with --split \(training, validation\), [^\n]+\n$/,
     );
     assert.deepEqual((await loadModel(model, ".")).card.metrics, []);
   });
 
   it("accepts a split's name in upper or lower case", async () => {
     const { out, err } = await evaluate("fer2013-small", "faces.csv", "--split", "public_test");
-    assert.match(out, /^14 images of PublicTest, /, err);
+    assert.match(out, /^14 pictures of PublicTest, /, err);
   });
 
   for (const [what, args, says] of [

@@ -72,13 +72,13 @@ describe("pipeline models", function () {
     const out = join(folder, "small");
     const made = await pipeline("models", "quantize", "fer2013-small", "--data", data, "-o", out);
     assert.equal(made.code, 0, made.err);
-    assert.match(made.out, /model\.int8\.onnx, 2\d % of the model's size, calibrated on 30 images/);
+    assert.match(made.out, /model\.int8\.onnx, 2\d % of the model's size, calibrated on 30 pictures/);
     assert.match(
       (await pipeline("models", "check", out)).out,
       /ok, 2 files, runs on onnx cpu; onnx cpu, 8 bits\n$/,
     );
     const measured = await pipeline("evaluate", out, "--data", data, "--precision", "int8", "--card");
-    assert.match(measured.out, /10 images of PublicTest, run on onnx cpu, 8 bits/);
+    assert.match(measured.out, /10 pictures of PublicTest, run on onnx cpu, 8 bits/);
     const card = JSON.parse(await readFile(join(out, "card.json"), "utf8")) as ModelCard;
     assert.equal(card.metrics.at(-1)?.precision, "int8");
     const none = await pipeline(
