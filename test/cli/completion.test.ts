@@ -110,6 +110,7 @@ describe("completion", () => {
       assert.deepEqual(offers("models", ""), ["check", "export", "list", "quantize", "show"]);
       assert.deepEqual(offers("models", "show", ""), [
         "fer2013-small",
+        "fer2013-study",
         "hall *.mp4",
         "hall two.mp4",
         "lobby.mp4",
@@ -118,8 +119,8 @@ describe("completion", () => {
       assert.deepEqual(offers("models", "show", "./ru"), ["runs"]);
       assert.deepEqual(offers("models", "export", "runs", "--format", "t"), ["tfjs"]);
       assert.deepEqual(offers("models", "quantize", "runs", "--data", "lob"), ["lobby.mp4"]);
-      assert.deepEqual(offers("evaluate", "fer"), ["fer2013-small"]);
-      assert.deepEqual(offers("annotate", "lobby.mp4", "--model", "fer"), ["fer2013-small"]);
+      assert.deepEqual(offers("evaluate", "fer"), ["fer2013-small", "fer2013-study"]);
+      assert.deepEqual(offers("annotate", "lobby.mp4", "--model", "fer"), ["fer2013-small", "fer2013-study"]);
       assert.deepEqual(offers("submit", "recording", "lob"), ["lobby.mp4"]);
       assert.deepEqual(offers("submit", "recording", "x", "--pipeline", "lob"), ["lobby.mp4"]);
       assert.deepEqual(offers("jobs", "--creds", "lob"), ["lobby.mp4"]);

@@ -120,7 +120,7 @@ describe("pipeline evaluate", function () {
   it("exits with 2 if the model or data is missing, and leaves nothing behind", async () => {
     const model = await evaluate("nosuch", "faces.csv");
     assert.equal(model.code, 2);
-    assert.match(model.err, /^model nosuch: not found; use fer2013-small, or [^\n]*\n$/);
+    assert.match(model.err, /^model nosuch: not found; use fer2013-small, fer2013-study, or [^\n]*\n$/);
     const data = await evaluate("fer2013-small", "nosuch.csv", "--html", at("none/report.html"));
     assert.equal(data.code, 2);
     assert.match(data.err, /nosuch\.csv: no such file or folder; give a CSV file or a folder of classes\n$/);

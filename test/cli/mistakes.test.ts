@@ -17,7 +17,7 @@ const MISTAKES: [
   [
     "an unknown model",
     { classify: "model: fer2013-smal" },
-    /^p\.yaml:5:\d+: classify: model fer2013-smal: not found; use fer2013-small, or the path of /,
+    /^p\.yaml:5:\d+: classify: model fer2013-smal: not found; use fer2013-small, fer2013-study, or the path of /,
   ],
   [
     "a folder that is not a model",

@@ -162,7 +162,7 @@ describe("pipeline models", function () {
     const damaged = await writeTinyModel(join(folder, "tiny"), undefined, (card) => {
       card.files = (card.files as object[]).map((file) => ({ ...file, bytes: 7 }));
     });
-    const none = /^model nosuch: not found; use fer2013-small, or [^\n]*\n/;
+    const none = /^model nosuch: not found; use fer2013-small, fer2013-study, or [^\n]*\n/;
     for (const [args, code, says] of [
       [["show", "nosuch"], 2, none],
       [["check", "nosuch"], 2, none],

@@ -44,7 +44,7 @@ describe("a recipe's paths", () => {
     await writeFile(wrong, "name: mine\nfrom: fer2013-smal\ndata: { path: faces }\n");
     await assert.rejects(loadRecipe(wrong, []), {
       name: "ConfigError",
-      message: /^.*wrong\.yaml:2:7: model fer2013-smal: not found; use fer2013-small, or /,
+      message: /^.*wrong\.yaml:2:7: model fer2013-smal: not found; use fer2013-small, fer2013-study, or /,
     });
     await writeFile(wrong, "name: mine\nteacher: { model: large }\ndata: { path: faces }\n");
     await assert.rejects(loadRecipe(wrong, []), /wrong\.yaml:2:19: model large: not found/);

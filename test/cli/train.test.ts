@@ -73,7 +73,7 @@ describe("pipeline train", function () {
     [
       "a model to begin from that is not there",
       ["--set", "from=nosuch"],
-      /^--set from: model nosuch: not found; use fer2013-small, or the path /,
+      /^--set from: model nosuch: not found; use fer2013-small, fer2013-study, or the path /,
     ],
     ["a folder to begin from that is no model", ["--set", "from=./nosuch"], /nosuch: folder not found; /],
     [
