@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Observable } from "rxjs";
 import { cores } from "../cores.js";
 import { messageOf, SourceError } from "../errors.js";
+import { plural } from "../text.js";
 import { MOST_TIMER_MS } from "../timer.js";
 import { type MediaClock, recordingClock } from "./clock.js";
 import { endProcess, type Ffmpeg, type FfmpegProcess, findFfmpeg, spawnFfmpeg } from "./ffmpeg.js";
@@ -346,7 +347,7 @@ class Session {
     if (code !== 0)
       throw new SourceError(
         frames === 0 ? "SOURCE_OPEN" : "SOURCE_FAILED",
-        `${who}: ${frames === 0 ? "cannot be played" : `failed after ${frames} frames`}: ${reason ?? `ffmpeg ended with code ${code}`}`,
+        `${who}: ${frames === 0 ? "cannot be played" : `failed after ${plural(frames, "frame")}`}: ${reason ?? `ffmpeg ended with code ${code}`}`,
       );
     if (frames === 0 && !live)
       throw new SourceError(
@@ -356,7 +357,7 @@ class Session {
     const { damage } = this.#stderr;
     if (damage !== undefined && !live)
       this.#context.log.warn(
-        `${who}: damaged or truncated; ${frames} frames were read, the last at ${(this.#context.source.mediaTimeMs / 1000).toFixed(3)} s: ${damage}`,
+        `${who}: damaged or truncated; ${plural(frames, "frame")} read, the last at ${(this.#context.source.mediaTimeMs / 1000).toFixed(3)} s: ${damage}`,
       );
   }
 }
