@@ -90,32 +90,23 @@ export function parseYaml(text: string, file: string): YamlFile {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const faults = [...document.errors, ...document.warnings].map(({ pos, code, message }) => ({
-    at: pos[0],
-    message: plain(code, message),
-  }));
-  faults.push(...doubleKeys(document));
-  if (faults.some(({ message }) => message.startsWith("Maximum call stack")))
-    throw new ConfigError("CONFIG_SYNTAX", `${file}: nested too deeply for a configuration file`);
+  const faults = faultsOf(document, file);
   const bare = faults.find(({ at }) => text.slice(at - 1, at + 1) === "${");
   if (bare) {
     const name = /^[^}\n]*\}?/.exec(text.slice(bare.at))?.[0] ?? "";
     const message = `a variable within { } or [ ] must be quoted: "$${name}"`;
     throw problemsError([{ place: placeAt(bare.at - 1), message }]); // further errors are consequences
   }
-  if (countAliases(document) > MAX_ALIASES_IN_ALL) throw tooManyAliases(file, MAX_ALIASES_IN_ALL);
-  if (faults.length === 0) faults.push(...aliasFaults(document));
-  const places = new Set<number>();
-  const first = faults.filter(({ at }) => !places.has(at) && places.add(at));
-  if (first.length > 0)
+  if (faults.length > 0)
     throw problemsError(
-      first.slice(0, MAX_FAULTS).map(({ at, message }) => ({ place: placeAt(at), message })),
+      faults.slice(0, MAX_FAULTS).map(({ at, message }) => ({ place: placeAt(at), message })),
     );
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (cause) {
-    throw tooManyAliases(file, MAX_ALIASES, cause);
+    const why = `aliases (\`*name\`) expand to more than ${MAX_ALIASES} values; write them out, or use fewer`;
+    throw new ConfigError("CONFIG_SYNTAX", `${file}: ${why}`, { cause });
   }
   const root = document.contents;
   return {
@@ -126,20 +117,41 @@ export function parseYaml(text: string, file: string): YamlFile {
   };
 }
 
-function tooManyAliases(file: string, most: number, cause?: unknown): ConfigError {
-  const why = `aliases (\`*name\`) expand to more than ${most} values; write them out, or use fewer`;
-  return new ConfigError("CONFIG_SYNTAX", `${file}: ${why}`, { cause });
+interface Fault {
+  /** Offset in the text. */
+  readonly at: number;
+  readonly message: string;
+}
+
+/** What is wrong with the syntax, once for each place. Throws `ConfigError` where that is the file as a whole. */
+function faultsOf(document: Document.Parsed, file: string): Fault[] {
+  const fail = (why: string): never => {
+    throw new ConfigError("CONFIG_SYNTAX", `${file}: ${why}`);
+  };
+  const faults: Fault[] = [...document.errors, ...document.warnings].map(({ pos, code, message }) => ({
+    at: pos[0],
+    message: plain(code, message),
+  }));
+  faults.push(...doubleKeys(document));
+  if (faults.some(({ message }) => message.startsWith("Maximum call stack")))
+    fail("nested too deeply for a configuration file");
+  // Before `aliasFaults`, which looks for the anchor of each.
+  if (countAliases(document) > MAX_ALIASES_IN_ALL)
+    fail(`more than ${count(MAX_ALIASES_IN_ALL)} aliases (\`*name\`); write the values out`);
+  if (faults.length === 0) faults.push(...aliasFaults(document));
+  const places = new Set<number>();
+  return faults.filter(({ at }) => !places.has(at) && places.add(at));
 }
 
 function countAliases(document: Document.Parsed): number {
-  let count = 0;
-  visit(document, { Alias: () => void count++ });
-  return count;
+  let aliases = 0;
+  visit(document, { Alias: () => void aliases++ });
+  return aliases;
 }
 
 /** Duplicate keys within a mapping. */
-function doubleKeys(document: Document.Parsed): { at: number; message: string }[] {
-  const faults: { at: number; message: string }[] = [];
+function doubleKeys(document: Document.Parsed): Fault[] {
+  const faults: Fault[] = [];
   visit(document, {
     Map(_, { items }) {
       const seen = new Set<unknown>();
@@ -155,8 +167,8 @@ function doubleKeys(document: Document.Parsed): { at: number; message: string }[
 }
 
 /** Unresolved aliases, and aliases within the value they refer to, which would never end. */
-function aliasFaults(document: Document.Parsed): { at: number; message: string }[] {
-  const faults: { at: number; message: string }[] = [];
+function aliasFaults(document: Document.Parsed): Fault[] {
+  const faults: Fault[] = [];
   visit(document, {
     Alias(_, alias) {
       const at = alias.range?.[0] ?? 0;

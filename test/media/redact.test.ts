@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { redact } from "#src/media/redact.js";
+import { cpuMs } from "../support/cpu-time.js";
 
 describe("what is hidden in addresses", () => {
   it("is the password, and nothing else", () => {
@@ -21,9 +22,8 @@ describe("what is hidden in addresses", () => {
 
   it("is found quickly in any text", () => {
     for (const part of ["a", "a://b:c", "nats://a", "?pass", "a:b"]) {
-      const begunMs = performance.now();
-      redact(part.repeat(100_000 / part.length));
-      assert.ok(performance.now() - begunMs < 5000, part);
+      const spentMs = cpuMs(() => redact(part.repeat(100_000 / part.length)));
+      assert.ok(spentMs < 5000, `${part}: ${spentMs} ms`);
     }
   });
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { ConfigError } from "#src/errors.js";
 import { loadPipeline, parsePipeline } from "#src/pipeline/load.js";
 import { components } from "../support/components.js";
+import { cpuMs } from "../support/cpu-time.js";
 
 function errorsOf(text: string, set: string[] = [], env: NodeJS.ProcessEnv = {}): string[] {
   try {
@@ -53,7 +54,7 @@ const CASES: [name: string, text: string, expected: string[]][] = [
   [
     "thousands of aliases",
     `version: &a 1\nsources: [${"*a,".repeat(50_000)}]\n`,
-    ["<pipeline>: aliases (`*name`) expand to more than 1000 values; write them out, or use fewer"],
+    ["<pipeline>: more than 1,000 aliases (`*name`); write the values out"],
   ],
   [
     "nested duplicate keys",
@@ -347,9 +348,8 @@ describe("errors of a pipeline file", () => {
 
   it("refuse a large file in moments, however many there are", () => {
     for (const text of [`{${",,".repeat(50_000)}}`, "a:\n".repeat(80_000), "%x\n".repeat(80_000)]) {
-      const begunMs = performance.now();
-      assert.equal(errorsOf(text).length, 10);
-      assert.ok(performance.now() - begunMs < 5000, text.slice(0, 10));
+      const spentMs = cpuMs(() => assert.equal(errorsOf(text).length, 10));
+      assert.ok(spentMs < 5000, `${text.slice(0, 10)}: ${spentMs} ms`);
     }
   });
 
