@@ -26,6 +26,7 @@ const controls = new Controls({
   pause: (paused) => {
     connection?.watch(!paused && !document.hidden);
     if (!paused && behind) connection?.reopen();
+    if (paused) refresh(); // the picture may be newer than the last refresh
     tellLine();
   },
   themed: () => {

@@ -81,6 +81,10 @@ describe("pipeline worker", function () {
     assert(job, `job ${id}`);
     return job;
   };
+  const queueIsEmpty = async () => {
+    const { waiting, held } = await queue.waiting("recording");
+    return waiting + held === 0;
+  };
   const lastOf = (times: readonly number[]) => times.at(-1) ?? Number.NEGATIVE_INFINITY;
   const who = (id: string) => () =>
     `${id}; the workers said:\n${workers.map(({ said }) => said).join("\n--\n")}`;
@@ -189,7 +193,7 @@ describe("pipeline worker", function () {
     assert.deepEqual(await published(), expected, "none is lost, none is there twice");
     assert.deepEqual(pieces(), []);
     assert.equal((await jobOf("rec")).tries, 2);
-    assert.deepEqual(await queue.waiting("recording"), { waiting: 0, held: 0 });
+    await until(who("the queue is empty"), queueIsEmpty); // a job's state is stored before its message is settled
   });
 
   it("sets aside a job that fails every time, with the reason, until it is retried", async () => {
@@ -199,7 +203,7 @@ describe("pipeline worker", function () {
     const { tries, failures, reason } = await jobOf("broken");
     assert.deepEqual([tries, failures], [2, 2]);
     assert.match(reason ?? "", /nothing\.mp4: no such file; check `path`$/);
-    assert.deepEqual(await queue.waiting("recording"), { waiting: 0, held: 0 });
+    await until(who("the queue is empty"), queueIsEmpty); // a job's state is stored before its message is settled
     copyFileSync(RECORDING, join(a.folder, "nothing.mp4"));
     await queue.retry("broken");
     await until(who("done"), async () => (await jobOf("broken")).state === "done");

@@ -55,7 +55,7 @@ export class Broadcast {
     this.#history = new History(history);
     this.#timers = [
       setInterval(() => this.#tell(), TELL_MS),
-      setInterval(() => this.#send(this.#figures()), FIGURES_MS),
+      setInterval(() => this.#tellFigures(), FIGURES_MS),
       setInterval(() => this.#history.trim(), TRIM_MS),
       setInterval(() => {
         for (const viewer of this.#viewers) viewer.ping();
@@ -107,8 +107,7 @@ export class Broadcast {
 
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    this.#tell();
-    this.#send(this.#figures());
+    this.#tellFigures();
     this.#send({ type: "end" });
     if (this.#viewers.size === 0) return;
     for (const viewer of this.#viewers) viewer.close();
@@ -142,7 +141,6 @@ export class Broadcast {
       height: frame.height,
       faces: this.#history.seen(item),
     };
-    this.#tellLabels();
     // One at a time, so that pictures use at most one core; each camera has at most one waiting, so that cameras
     // whose frames come first do not take the turns of others.
     this.#making.add(source);
@@ -150,6 +148,7 @@ export class Broadcast {
       .then(() => encode(small, quality))
       .then((jpeg) => {
         const message = packPicture(head, jpeg);
+        this.#tell();
         for (const viewer of this.#viewers) viewer.show(camera, message);
       })
       .catch((error: unknown) =>
@@ -161,12 +160,21 @@ export class Broadcast {
       });
   }
 
+  /**
+   * Sends what pages have not been told yet. Goes ahead of everything with a newer media time: a page takes a face
+   * without points up to that time for one that has left, and a recording may run many times faster than it plays.
+   */
   #tell(): void {
     this.#tellLabels();
     if (this.#points.length > 0) this.#send({ type: "points", points: this.#points });
     if (this.#events.length > 0) this.#send({ type: "events", events: this.#events });
     this.#points = [];
     this.#events = [];
+  }
+
+  #tellFigures(): void {
+    this.#tell();
+    this.#send(this.#figures());
   }
 
   /** Labels only become known with classified faces; pages must know a label's name before its number. */

@@ -130,6 +130,21 @@ describe("the web sink", () => {
     await until(() => told.filter(({ type }) => type === "figures").length > 1);
   });
 
+  it("sends the points of a frame before its picture, so that nobody in it seems to have left", async () => {
+    const { page, frame } = await start();
+    const { told, pictures, socket } = await page();
+    const known: number[] = [];
+    socket.on("message", (_, isBinary) => {
+      if (isBinary) known.push(told.filter(({ type }) => type === "points").length);
+    });
+    for (let i = 1; i <= 3; i++) {
+      await frame(i * 3);
+      await until(() => pictures.length === i);
+      await new Promise((resolve) => setTimeout(resolve, 20)); // the next picture is due
+    }
+    assert.deepEqual(known, [1, 2, 3]);
+  });
+
   it("sends a page that connects later what happened", async () => {
     const { page, frame, sink } = await start();
     for (let i = 0; i < 20; i++) await frame(i * 3);
