@@ -1,5 +1,5 @@
 import { readdir, stat } from "node:fs/promises";
-import { join, normalize, sep } from "node:path";
+import nodePath, { join, type PlatformPath } from "node:path";
 
 /** True for a path that contains `*`, `?`, `[...]` or `{a,b}`. */
 export function isGlob(path: string): boolean {
@@ -8,20 +8,40 @@ export function isGlob(path: string): boolean {
 
 /**
  * Files that match a pattern, in no particular order. `*` and `?` stay within a name, `**` is any number of folders,
- * `[a-z]` is one character, `{jpg,png}` is one of several. A leading dot must be matched explicitly. Rejects if the
- * folder that the pattern starts with cannot be read, or if the pattern is invalid.
+ * `[a-z]` is one character, `{jpg,png}` is one of several. A leading dot must be matched explicitly. Upper and lower
+ * case are the same on Windows and macOS, as in most of their file systems. Rejects if the folder that the pattern starts
+ * with cannot be read, or if the pattern is invalid.
  */
 export async function filesOf(given: string): Promise<string[]> {
-  const pattern = normalize(given); // like the names compared with it
-  const parts = pattern.split(sep === "\\" ? /[\\/]/ : "/");
-  const fixed = parts.slice(0, -1).findIndex(isGlob);
-  const folder = parts.slice(0, fixed < 0 ? -1 : fixed).join(sep) || (pattern.startsWith("/") ? "/" : ".");
-  const expression = matcher(pattern.split(sep).join("/"));
-  const entries = await readdir(folder, { recursive: fixed >= 0, withFileTypes: true });
+  const { folder, deep, pattern } = patternOf(given);
+  const expression = matcher(pattern);
+  const entries = await readdir(folder, { recursive: deep, withFileTypes: true });
   return entries
     .filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => expression.test(path.split(sep).join("/")));
+    .filter((path) => expression.test(comparable(path)));
+}
+
+/** The folder to list, whether its subfolders too, and the pattern in the form of `comparable`. */
+export function patternOf(
+  given: string,
+  path: PlatformPath = nodePath,
+): { folder: string; deep: boolean; pattern: string } {
+  const pattern = path.normalize(given); // like the names compared with it
+  const { root } = path.parse(pattern); // `C:\` on Windows, where `C:` is another folder
+  const folders = pattern.slice(root.length).split(path.sep).slice(0, -1);
+  const first = folders.findIndex(isGlob);
+  const fixed = first < 0 ? folders : folders.slice(0, first);
+  return {
+    folder: root + fixed.join(path.sep) || ".",
+    deep: first >= 0,
+    pattern: comparable(pattern, path),
+  };
+}
+
+/** With slashes, and with accents as one character each: macOS may store a letter and its accent as two. */
+function comparable(name: string, { sep }: PlatformPath = nodePath): string {
+  return name.split(sep).join("/").normalize();
 }
 
 /**
@@ -58,7 +78,7 @@ function matcher(pattern: string): RegExp {
     else text += rest.charAt(0).replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
   }
   try {
-    return new RegExp(`^${text}$`);
+    return new RegExp(`^${text}$`, ["win32", "darwin"].includes(process.platform) ? "i" : "");
   } catch {
     throw new Error(`"${pattern}" is not a valid pattern: check its brackets and braces`);
   }
