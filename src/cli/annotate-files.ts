@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { basename, dirname, extname, join, resolve } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { ConfigError } from "../errors.js";
 import { CONTAINERS, muxerOf } from "../media/containers.js";
 import { namedFiles } from "../media/glob.js";
@@ -50,12 +50,12 @@ export async function jobsOf(names: readonly string[], flags: FileFlags): Promis
     for (const file of [job.output, ...Object.values(job.beside)]) {
       if (identity(file) === identity(input))
         throw usage(`${input}: the annotated recording would overwrite its input; choose another output`);
-      const other = taken.get(resolve(file));
+      const other = taken.get(identity(file));
       if (other !== undefined)
         throw usage(
           `${other} and ${input} would both be written to ${file}; rename one or annotate them separately`,
         );
-      taken.set(resolve(file), input);
+      taken.set(identity(file), input);
     }
     jobs.push(job);
   }

@@ -1,12 +1,13 @@
 import { createWriteStream } from "node:fs";
 import { mkdir, rm, stat } from "node:fs/promises";
-import { dirname, extname, resolve } from "node:path";
+import { dirname, extname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Command, Option } from "commander";
 import { diskReason } from "../disk.js";
 import { ConfigError, SinkError } from "../errors.js";
 import { namedFiles } from "../media/glob.js";
+import { identity } from "../pipeline/identity.js";
 import { renameOver } from "../replace-file.js";
 import type { Clock, Input } from "../report/index.js";
 import { count, plural } from "../text.js";
@@ -123,7 +124,7 @@ async function inputsOf(names: readonly string[], output: string | undefined): P
 }
 
 async function fileOf(path: string, output: string | undefined): Promise<SizedInput> {
-  if (output !== undefined && resolve(path) === resolve(output))
+  if (output !== undefined && identity(path) === identity(output))
     throw usage(`${path}: the report would overwrite its input; choose another output`);
   const info = await stat(path).catch(() => undefined);
   if (!info) throw usage(`${path}: no such file`);

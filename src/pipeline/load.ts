@@ -202,14 +202,15 @@ class Checker {
     for (const { id, place, component, options } of entries) {
       const path = component.type === "console" ? "-" : options.path;
       if (component.role === "sink" && typeof path === "string") {
-        const other = written.get(path);
+        const target = path === "-" ? path : identity(path);
+        const other = written.get(target);
         if (other)
           this.#problems.push({
             place,
             message: `\`${other}\` already writes to ${path === "-" ? "standard output" : path}; remove one of them, or give it another \`path\``,
           });
-        written.set(path, id);
-        const input = path === "-" ? undefined : read.get(identity(path));
+        written.set(target, id);
+        const input = read.get(target);
         if (input)
           this.#problems.push({
             place,

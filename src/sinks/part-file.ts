@@ -1,6 +1,7 @@
 import { extname } from "node:path";
 import { ConfigError, SinkError } from "../errors.js";
 import type { SourceStats } from "../pipeline/context.js";
+import { identity } from "../pipeline/identity.js";
 
 /** Name of a file in progress: `lobby.part.mp4`. */
 export function partName(path: string): string {
@@ -23,7 +24,7 @@ export function ownPath(
 ): string {
   const own = path.replaceAll("{source}", source);
   for (const other of taken)
-    if (other.path === own)
+    if (identity(other.path) === identity(own))
       throw new SinkError(
         "SINK_SOURCES",
         `${id}: several sources would write to ${path}; add {source} to its name, or select one source with \`from\``,

@@ -14,8 +14,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { jobsOf } from "#src/cli/annotate-files.js";
 import type { EmotionEvent } from "#src/events/event.js";
 import { findFfmpeg } from "#src/media/ffmpeg.js";
+import { onMachine } from "../support/machine.js";
 import { RECORDING } from "../support/pictures.js";
 import { hasFfprobe, make, probe } from "../support/probe.js";
 import { tinyOnnx, tinyWeights, writeTinyModel } from "../support/tiny-model.js";
@@ -192,6 +194,17 @@ describe("pipeline annotate", function () {
     assert.equal(code, 1);
     assert.match(stderr, /2 of 3 failed:\n {2}bad\.mp4: .*\n {2}no\ufffdthing\.mp4: .*no such file/);
     assert.deepEqual(readdirSync(join(folder, "out")), ["man.mp4"]);
+  });
+
+  it("refuses two recordings whose results differ only in case on Windows and macOS", async () => {
+    const jobs = (platform: NodeJS.Platform) =>
+      onMachine({ platform }, () => jobsOf(["day/door.mp4", "night/Door.mp4"], { outDir: "seen" }));
+    for (const platform of ["win32", "darwin"] as const)
+      await assert.rejects(
+        jobs(platform),
+        /^ConfigError: day\/door\.mp4 and night\/Door\.mp4 would both be written to/,
+      );
+    assert.equal((await jobs("linux")).length, 2);
   });
 
   it("reports wrong usage and exits with 2", async () => {

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -124,12 +125,14 @@ describe("pipeline report", function () {
   });
 
   it("reports wrong usage in one line and exits with 2", async () => {
+    linkSync(join(folder, "lobby.jsonl"), join(folder, "LOBBY.jsonl")); // as on a case-insensitive file system
     for (const [args, message] of [
       [["nothing.jsonl"], /nothing\.jsonl: no such file/],
       [["*.log"], /\*\.log: no file matches/],
       [["."], /it is a folder; give '\.\/\*\.jsonl' for the files in it/],
       [["lobby.jsonl", "-o", "a.pdf"], /a\.pdf: unknown extension; use \.html, \.md or \.csv/],
       [["lobby.jsonl", "-o", "lobby.jsonl", "--format", "md"], /the report would overwrite its input/],
+      [["lobby.jsonl", "-o", "LOBBY.jsonl", "--format", "md"], /the report would overwrite its input/],
       [["-", "-"], /standard input can only be read once/],
     ] as const) {
       const { code, stderr } = await report(args);

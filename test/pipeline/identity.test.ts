@@ -3,7 +3,7 @@ import { linkSync, mkdtempSync, rmSync, type Stats, statSync, symlinkSync, write
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { identity } from "#src/pipeline/identity.js";
-import { withFiles } from "../support/machine.js";
+import { onMachine, withFiles } from "../support/machine.js";
 
 describe("the identity of a file", () => {
   let folder: string;
@@ -20,7 +20,16 @@ describe("the identity of a file", () => {
     symlinkSync(at("1"), at("soft"));
     for (const name of ["hard", "soft"]) assert.equal(identity(at(name)), identity(at("1")), name);
     assert.notEqual(identity(at("1")), identity(at("2")));
-    assert.equal(identity(relative(".", at("new"))), at("new"));
+    assert.equal(identity(relative(".", at("new"))), identity(at("new")));
+  });
+
+  it("ignores the case of a file that does not exist yet on Windows and macOS only", async () => {
+    const alike = (platform: NodeJS.Platform) =>
+      onMachine({ platform }, () => identity(at("new")) === identity(at("NEW")));
+    assert.deepEqual(
+      [await alike("win32"), await alike("darwin"), await alike("linux")],
+      [true, true, false],
+    );
   });
 
   it("uses all 64 bits of file ids on Windows", async () => {
