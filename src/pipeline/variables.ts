@@ -1,11 +1,11 @@
 import type { Problem, YamlFile, YamlPath } from "./yaml.js";
 
-const VARIABLE = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-((?:[^}\\]|\\.)*))?\}|\$\{[^}]*\}?/g;
+const VARIABLE = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-((?:\\}|[^}])*))?\}|\$\{[^}]*\}?/g;
 const NUMBER = /^-?\d+(\.\d+)?$/;
 
 /**
- * Replaces `${NAME}` and `${NAME:-default}` in every string of a value; `$${` is a literal `${`. A string that consists
- * of a single variable becomes a number or a boolean if it looks like one.
+ * Replaces `${NAME}` and `${NAME:-default}` in every string of a value; `$${` is a literal `${`, and `\}` a `}` in
+ * a default. A string that consists of a single variable becomes a number or a boolean if it looks like one.
  */
 export function substitute(
   yaml: YamlFile,
@@ -40,7 +40,7 @@ export function expand(text: string, env: NodeJS.ProcessEnv, complain: (message:
       );
       return match;
     }
-    const value = env[name] || fallback?.replace(/\\(.)/g, "$1");
+    const value = env[name] || fallback?.replaceAll("\\}", "}");
     if (value === undefined) {
       complain(`the variable ${name} is not set; set it, or give a default: \${${name}:-...}`);
       return "";

@@ -64,7 +64,7 @@ export async function readYaml(file: string, wanted = "a pipeline file"): Promis
 
 /** Finds a shipped file by its path in a clone, as docs and help give it; elsewhere that path does not exist. */
 function shippedAs(file: string): string | undefined {
-  if (!/^(pipelines|recipes)\/[\w-]+\.yaml$/.test(file)) return undefined;
+  if (!/^(pipelines|recipes)[\\/][\w-]+\.yaml$/.test(file)) return undefined;
   const path = fileURLToPath(new URL(`../../${file}`, import.meta.url));
   return existsSync(path) ? `the shipped one is ${relative(process.cwd(), path)}` : undefined;
 }
@@ -214,6 +214,8 @@ function plain(code: string, message: string): string {
       return "a key cannot start here; indent it like its neighbours, and quote strings that contain `: `";
     case "BAD_INDENT":
       return "this line's indentation matches nothing above it; align it with its neighbours";
+    case "BAD_DQ_ESCAPE":
+      return "a backslash within double quotes must begin an escape sequence; put a Windows path in single quotes, or write it with /";
     case "BAD_SCALAR_START":
       return `a value cannot start with ${first.at(-1)}; put the string in quotes`;
     case "MISSING_CHAR":

@@ -175,6 +175,10 @@ sinks: [{ ${sink ?? "type: console"} }]
         ["run", "pipelines/webcam.yaml"],
         /^pipelines\/webcam\.yaml: no such file; the shipped one is \.\.\/.*\/pipelines\/webcam\.yaml$/m,
       ],
+      [
+        ["run", "pipelines\\webcam.yaml"],
+        /^pipelines\\webcam\.yaml: no such file; the shipped one is \.\.\/.*\/pipelines\/webcam\.yaml$/m,
+      ],
       [["help", "rnu"], /^pipeline: unknown command `rnu`; did you mean `run`\?/],
       [["help", "models", "chek"], /^models: unknown command `chek`; did you mean `check`\?/],
       [["models", "chek"], /^models: unknown command `chek`; did you mean `check`\?/],

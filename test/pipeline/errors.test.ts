@@ -7,6 +7,7 @@ import { ConfigError } from "#src/errors.js";
 import { loadPipeline, parsePipeline } from "#src/pipeline/load.js";
 import { components } from "../support/components.js";
 import { cpuMs } from "../support/cpu-time.js";
+import { onMachine } from "../support/machine.js";
 
 function errorsOf(text: string, set: string[] = [], env: NodeJS.ProcessEnv = {}): string[] {
   try {
@@ -100,6 +101,13 @@ const CASES: [name: string, text: string, expected: string[]][] = [
     "a quote that is not closed",
     'name: "lobby\nversion: 1\n',
     ["3:1: a quoted string is not closed before this; add the closing quote"],
+  ],
+  [
+    "a Windows path within double quotes",
+    'name: "C:\\Rec"\n',
+    [
+      "1:10: a backslash within double quotes must begin an escape sequence; put a Windows path in single quotes, or write it with /",
+    ],
   ],
   ["a key without a value", "version: 1\nname\n", ["2:1: this key has no value; write `key: value`"]],
   [
@@ -344,6 +352,15 @@ describe("errors of a pipeline file", () => {
     assert.match(line, /^2:32: camera: `url` is \{"a":"rtsp:\/\/me:\*\*\*@host\/1"\}; it must be a string$/);
     const [set = ""] = errorsOf(around("- { type: find }"), ["sources.9.url=rtsp://me:hunter2@host/1"]);
     assert.doesNotMatch(set, /hunter2/);
+  });
+
+  it("find two sinks whose files differ only in case on Windows and macOS", async () => {
+    const text = `${HEAD}operators: [{ type: find }, { type: tell }]\nsinks: [{ type: lines, path: a }, { type: lines, id: b, path: A }]\n`;
+    for (const platform of ["win32", "darwin"] as const)
+      assert.deepEqual(await onMachine({ platform }, () => errorsOf(text)), [
+        "4:35: `lines` already writes to /base/A; remove one of them, or give it another `path`",
+      ]);
+    assert.deepEqual(await onMachine({ platform: "linux" }, () => errorsOf(text)), []);
   });
 
   it("refuse a large file in moments, however many there are", () => {

@@ -35,6 +35,11 @@ describe("a pipeline file", () => {
     assert.deepEqual(optionsOf("lines"), { path: resolve("/base/out.jsonl"), rotate: 10_000_000 });
   });
 
+  it("may have a byte order mark and the line ends of Windows", () => {
+    const plan = (text: string) => parsePipeline(text, resolve("/base"), { registry: components, env: {} });
+    assert.deepEqual(plan(`\uFEFF${TEXT.replaceAll("\n", "\r\n")}`), plan(TEXT));
+  });
+
   it("is overridden by --set by index, by id, by type, and in mappings it does not have", () => {
     assert.equal(optionsOf("door", ["sources.0.path=/b.mp4"]).path, resolve("/b.mp4"));
     assert.equal(optionsOf("door", ["sources.door.path=-"]).path, "-");
@@ -153,6 +158,12 @@ describe("variables", () => {
         assert.equal(expand(`$\${${key}}`, { [key]: "secret" }, fail), `\${${key}}`);
       }),
     );
+  });
+
+  it("take a Windows path as their default, and a `}` after a backslash", () => {
+    for (const path of ["C:\\rec\\new.mp4", "\\\\nas\\rec\\x.mp4", "C:\\rec\\"])
+      assert.equal(expand(`\${V:-${path}}`, {}, fail), path);
+    assert.equal(expand("${V:-{a,b\\}.mp4}", {}, fail), "{a,b}.mp4");
   });
 
   it("become booleans, or numbers that print as they were written, if they stand alone", () => {
