@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
+import { StringDecoder } from "node:string_decoder";
 import { createGunzip } from "node:zlib";
 import { DataError, messageOf } from "../errors.js";
 import type { EmotionData } from "../events/event.js";
@@ -87,15 +88,16 @@ async function* linesOf(
   const raw = file ?? (from as Readable);
   const text = typeof from === "string" && from.endsWith(".gz") ? raw.pipe(createGunzip()) : raw;
   if (text !== raw) raw.once("error", (error: Error) => text.destroy(error));
-  text.setEncoding("utf8");
   const stop = () => text.destroy();
   signal?.addEventListener("abort", stop);
   let told = 0;
   let rest = "";
   let tooLong = false;
+  let decoder: StringDecoder | undefined;
   try {
-    for await (const chunk of text) {
-      const lines: (string | undefined)[] = (rest + chunk).split("\n");
+    for await (const chunk of text as AsyncIterable<Buffer>) {
+      decoder ??= decoderOf(chunk);
+      const lines: (string | undefined)[] = (rest + decoder.write(chunk)).split("\n");
       rest = lines.pop() ?? "";
       if (tooLong && lines.length > 0) {
         lines[0] = undefined;
@@ -109,6 +111,7 @@ async function* linesOf(
       if (file) onBytes?.(file.bytesRead - told);
       told = file?.bytesRead ?? 0;
     }
+    rest += decoder?.end() ?? "";
     if (tooLong) yield [undefined];
     else if (rest !== "") yield [rest];
   } catch (cause) {
@@ -118,6 +121,11 @@ async function* linesOf(
     signal?.removeEventListener("abort", stop);
     raw.destroy();
   }
+}
+
+/** For UTF-8, or for what Windows PowerShell 5 makes of it with `>`. */
+function decoderOf(start: Buffer): StringDecoder {
+  return new StringDecoder(start[0] === 0xff && start[1] === 0xfe ? "utf16le" : "utf8");
 }
 
 const KINDS = ["appeared", "changed", "sample", "left"];

@@ -84,6 +84,12 @@ describe("reading events", () => {
     assert.deepEqual([times, broken], [[40, 80, 40, 80], []]);
   });
 
+  it("reads what Windows PowerShell wrote in UTF-16", async () => {
+    const text = Buffer.from(`\uFEFF${lineOf(1)}\r\n${lineOf(2)}\r\n`, "utf16le");
+    const { times, broken } = await read(stream(text.subarray(0, 101), text.subarray(101)));
+    assert.deepEqual([times, broken], [[40, 80], []]);
+  });
+
   it("does not buffer an endless line", async () => {
     const endless = Array.from({ length: 40 }, () => Buffer.alloc(1 << 17, "x"));
     const { times, broken } = await read(stream(`${lineOf(1)}\n`, ...endless, `\n${lineOf(2)}\n`));
