@@ -159,7 +159,14 @@ async function login(options: NatsOptions, addresses: readonly Address[]): Promi
         nkeyAuthenticator(Buffer.from(seed.toString("utf8").trim())),
       ),
     };
-  if (creds !== undefined) return { authenticator: await fromFile("creds", creds, credsAuthenticator) };
+  if (creds !== undefined)
+    return {
+      authenticator: await fromFile(
+        "creds",
+        creds,
+        (content) => credsAuthenticator(Buffer.from(content.toString("utf8").replaceAll("\r\n", "\n"))), // as it expects them
+      ),
+    };
   return {};
 }
 

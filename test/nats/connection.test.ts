@@ -114,6 +114,8 @@ describe("a connection to NATS", () => {
     writeFileSync(file, creds);
     const run = await served({ config, jetstream: false });
     assert.equal(await failure({ url: run.url, creds: file }), "connected");
+    writeFileSync(file, creds.replaceAll("\n", "\r\n"));
+    assert.equal(await failure({ url: run.url, creds: file }), "connected");
     const foreign = join(folder, "foreign.creds");
     writeFileSync(foreign, natsOperator().creds);
     assert.match(await failure({ url: run.url, creds: foreign }), /NATS_LOGIN .* login rejected \(creds\)/);
