@@ -1,5 +1,5 @@
 import { type ChildProcess, type ChildProcessByStdio, execFile, spawn } from "node:child_process";
-import { access, chmod, constants } from "node:fs/promises";
+import { access, chmod, constants, stat } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
@@ -62,14 +62,19 @@ async function which(name: string): Promise<string | undefined> {
   const suffix = process.platform === "win32" ? ".exe" : "";
   for (const folder of (process.env.PATH ?? "").split(delimiter)) {
     const path = join(folder, name + suffix);
-    try {
-      await access(path, constants.X_OK);
-      return path;
-    } catch {
-      // not here
-    }
+    if (await isProgram(path)) return path;
   }
   return undefined;
+}
+
+/** Whether it can be run; folders of that name, such as `/opt/ffmpeg`, cannot. */
+async function isProgram(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** The package's install script does this, but not everybody lets npm run install scripts. */

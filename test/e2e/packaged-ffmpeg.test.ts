@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -55,6 +55,12 @@ sinks: [{ type: jsonl, path: ${name}.jsonl }]
 
   it("is told that the package's ffmpeg is used", async () => {
     assert.match(await pipeline(["doctor"], { PATH: "" }), /ffmpeg: .*ffmpeg-installer.*from package/);
+  });
+
+  it("does not take a folder called ffmpeg for one", async () => {
+    const opt = join(folder, "opt");
+    mkdirSync(join(opt, "ffmpeg"), { recursive: true });
+    assert.match(await pipeline(["doctor"], { PATH: opt }), /ffmpeg: .*ffmpeg-installer.*from package/);
   });
 
   it("is told where the package's ffmpeg may not be run, and not that there is none", async () => {
