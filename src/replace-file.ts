@@ -21,14 +21,19 @@ const TRIES_MS = [10, 20, 50, 100, 200, 500, 1000, 1000];
  * briefly has one of the files open, so it is retried for three seconds.
  */
 export async function renameOver(from: string, to: string): Promise<void> {
-  const waits = process.platform === "win32" ? TRIES_MS : [];
-  for (const waitMs of waits) {
+  for (const waitMs of TRIES_MS) {
     try {
       return await rename(from, to);
     } catch (error) {
-      if (!["EPERM", "EACCES", "EBUSY"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      if (!isHeld(error)) throw error;
       await wait(waitMs);
     }
   }
   await rename(from, to);
+}
+
+/** Whether a file could not be renamed or deleted because, as on Windows, another program may have it open. */
+export function isHeld(error: unknown): boolean {
+  const { code = "" } = error as NodeJS.ErrnoException;
+  return process.platform === "win32" && ["EPERM", "EACCES", "EBUSY"].includes(code);
 }

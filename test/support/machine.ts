@@ -21,7 +21,9 @@ export async function withFiles<T>(
   {
     promises,
     ...calls
-  }: { readonly promises?: Partial<typeof fs.promises> } & Partial<Pick<typeof fs, "statSync">>,
+  }: { readonly promises?: Partial<typeof fs.promises> } & Partial<
+    Pick<typeof fs, "statSync" | "unlinkSync">
+  >,
   act: () => T | Promise<T>,
 ): Promise<T> {
   const own = [{ ...fs }, { ...fs.promises }] as const;
@@ -32,7 +34,7 @@ export async function withFiles<T>(
     return await act();
   } finally {
     Object.assign(fs.promises, own[1]);
-    Object.assign(fs, { statSync: own[0].statSync });
+    Object.assign(fs, { statSync: own[0].statSync, unlinkSync: own[0].unlinkSync });
     syncBuiltinESMExports();
   }
 }

@@ -1,5 +1,6 @@
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { open, readFile, rm } from "node:fs/promises";
 import { ConfigError, ModelError, messageOf } from "../../errors.js";
+import { renameOver } from "../../replace-file.js";
 import { written } from "../written.js";
 import type { Plateau } from "./schedule.js";
 
@@ -55,7 +56,7 @@ async function replaceSynced(file: string, content: Uint8Array): Promise<void> {
     } finally {
       await handle.close();
     }
-    await rename(beside, file);
+    await renameOver(beside, file);
   } catch (error) {
     // On a full disk, half a checkpoint would only waste space.
     await rm(beside, { force: true });

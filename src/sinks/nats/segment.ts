@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
+import { isHeld } from "../../replace-file.js";
 
 /** Size of a record's header: its length and the CRC-32 of its bytes, little-endian. */
 const HEAD = 8;
@@ -111,9 +112,14 @@ export class Segment {
     closeSync(this.#file);
   }
 
+  /** Deletes the file, which must be fully delivered. If another program holds it, the next start will delete it. */
   remove(): void {
     this.close();
-    unlinkSync(this.path);
+    try {
+      unlinkSync(this.path);
+    } catch (error) {
+      if (!isHeld(error)) throw error;
+    }
   }
 
   /** Length of the record at an offset; undefined if no complete record can start there. */

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { Spool } from "#src/sinks/nats/spool.js";
+import { onMachine, withFiles } from "../../support/machine.js";
 
 const SIZE = 64 * 1024;
 const recordOf = (n: number) => Buffer.from(`record ${n} ${"x".repeat(n % 50)}`);
@@ -52,6 +53,25 @@ describe("the spool", () => {
     second.rewind();
     assert.deepEqual(readAll(second), expected(120, 201));
     second.close();
+  });
+
+  it("leaves a file that another program holds on Windows to the next start", async () => {
+    const spool = await open();
+    for (let n = 1; n < 10; n++) spool.append(recordOf(n));
+    const unlinkSync = () => {
+      throw Object.assign(new Error("EBUSY"), { code: "EBUSY" });
+    };
+    await withFiles({ unlinkSync }, () =>
+      onMachine({ platform: "win32" }, () => {
+        spool.delivered(10);
+        spool.close();
+      }),
+    );
+    assert.equal(segments().length, 1);
+    const next = await open();
+    assert.deepEqual([next.first, next.end, readAll(next)], [10, 10, []]);
+    next.close();
+    assert.deepEqual(segments(), []);
   });
 
   it("continues numbering after everything was delivered, and leaves no records behind", async () => {
