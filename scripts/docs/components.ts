@@ -35,7 +35,8 @@ Keys: \`version\` (1), \`name\` (default: the file's name), \`purpose\` and \`re
 graph: one component may feed several, and several may feed one. Cycles are not allowed, and every output must be used.
 
 **Variables.** \`\${NAME}\` is replaced by the environment variable; \`\${NAME:-value}\` gives a default if it is empty or
-not set; \`$\${\` is a literal \`\${\`. A value that consists of one variable may become a number, \`true\` or \`false\`.
+not set, in which \`\\}\` is a literal \`}\`; \`$\${\` is a literal \`\${\`. A value that consists of one variable may become a
+number, \`true\` or \`false\`.
 
 **Overrides.** \`--set sources.0.path=lobby.mp4\`, or by id \`--set sources.door.path=lobby.mp4\`. The value is read as YAML.
 
