@@ -26,7 +26,7 @@ export async function checkOnnx(): Promise<Check> {
       required: true,
       state: "missing",
       detail: messageOf(error),
-      help: "on supported platforms: npm install onnxruntime-node; Windows also needs Microsoft's Visual C++ runtime",
+      help: "on supported platforms: npm install onnxruntime-node",
     };
   }
 }

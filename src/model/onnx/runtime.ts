@@ -19,8 +19,15 @@ function load(): typeof onnxruntime {
     const [why = ""] = messageOf(cause).split("\n", 1);
     throw new ConfigError(
       "ONNXRUNTIME_MISSING",
-      `onnxruntime cannot be loaded on ${process.platform} ${process.arch} (${why}); it is built for Linux with glibc, macOS 14 and newer on Apple silicon, and Windows; elsewhere, run \`npm install @tensorflow/tfjs-core @tensorflow/tfjs-layers @tensorflow/tfjs-backend-wasm\` and set \`engine: tfjs\` on \`classify\``,
+      `onnxruntime cannot be loaded on ${process.platform} ${process.arch} (${why}); ${remedy()}`,
       { cause },
     );
   }
+}
+
+function remedy(): string {
+  // What it says itself is that a module could not be found, but not which.
+  if (process.platform === "win32")
+    return `it needs Microsoft's Visual C++ runtime: \`winget install Microsoft.VCRedist.2015+.${process.arch}\``;
+  return "it is built for Linux with glibc, macOS 14 and newer on Apple silicon, and Windows; elsewhere, run `npm install @tensorflow/tfjs-core @tensorflow/tfjs-layers @tensorflow/tfjs-backend-wasm` and set `engine: tfjs` on `classify`";
 }

@@ -21,7 +21,7 @@ const MACHINES = {
     };`,
 };
 
-describe("on a machine that onnxruntime is not built for", function () {
+describe("on a machine where onnxruntime does not load", function () {
   this.timeout(60_000);
   let folder: string;
   before(() => {
@@ -48,6 +48,20 @@ sinks: [{ type: jsonl, path: ${engine}.jsonl }]
     );
     return file;
   }
+
+  it("the runtime that Windows lacks is named", () => {
+    const windows = `
+      Object.defineProperty(process, "platform", { value: "win32" });
+      Object.defineProperty(process, "arch", { value: "x64" });
+      process.dlopen = () => {
+        throw Object.assign(new Error("The specified module could not be found."), { code: "ERR_DLOPEN_FAILED" });
+      };`;
+    const { stdout } = pipeline(windows, ["doctor"]);
+    assert.match(
+      stdout,
+      /onnxruntime cannot be loaded on win32 x64 \(The specified module .*\); it needs Microsoft's Visual C\+\+ runtime: `winget install Microsoft\.VCRedist\.2015\+\.x64`$/m,
+    );
+  });
 
   for (const [name, machine] of Object.entries(MACHINES)) {
     it(`doctor says so (${name})`, () => {
