@@ -368,7 +368,7 @@ describe("errors of a pipeline file", () => {
       const spentMs = cpuMs(() => assert.equal(errorsOf(text).length, 10));
       assert.ok(spentMs < 5000, `${text.slice(0, 10)}: ${spentMs} ms`);
     }
-  });
+  }).timeout(60_000);
 
   it("name files that cannot be read", async () => {
     const folder = await mkdtemp(join(tmpdir(), "ekspresi-"));

@@ -202,11 +202,11 @@ describe("the web sink", () => {
     const { page, frame } = await start({}, cameras);
     const { pictures } = await page();
     const of = (camera: number) => pictures.filter(({ head }) => head.camera === camera).length;
-    for (let i = 0; of(0) < 12; i++) {
+    for (let i = 0; cameras.some((_, camera) => of(camera) < 10); i++) {
       for (const camera of cameras) await frame(i, camera);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    await until(() => of(1) >= 10 && of(2) >= 10);
+    assert.ok(of(0) < 30, `${of(0)}, ${of(1)} and ${of(2)} pictures`);
   });
 
   it("disconnects a page that no longer answers, and keeps those that do", async () => {
