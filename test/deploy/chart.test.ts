@@ -252,10 +252,10 @@ describe("deploy/helm/ekspresi", function () {
   it("tells after installation how to go on, and what is open", () => {
     assert.match(
       chart.notes(),
-      /port-forward svc\/demo-nats 4222.*asks for no login.*\/data is each pod's own/s,
+      /port-forward svc\/demo-nats 4222.*has no logins.*Each pod has its own \/data/s,
     );
     const quiet = chart.notes(ALL);
-    assert.doesNotMatch(quiet, /asks for no login|each pod's own/);
+    assert.doesNotMatch(quiet, /has no logins|its own \/data/);
   });
 
   describe("KEDA's scaler", () => {
