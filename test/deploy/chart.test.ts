@@ -77,7 +77,11 @@ const ALL = {
     threads: 2,
     resources: { limits: { "nvidia.com/gpu": 1 } },
   },
-  metrics: { annotations: true, podMonitor: { enabled: true, labels: { release: "prometheus" } } },
+  metrics: {
+    annotations: true,
+    podMonitor: { enabled: true, labels: { release: "prometheus" } },
+    prometheusRule: { enabled: true, labels: { release: "prometheus" } },
+  },
 };
 const NATS_ELSEWHERE = { nats: { enabled: false }, connection: { url: "tls://nats.example:4222" } };
 const VARIANTS: Record<string, object> = {
@@ -126,6 +130,7 @@ describe("deploy/helm/ekspresi", function () {
       "PersistentVolumeClaim",
       "PodDisruptionBudget",
       "PodMonitor",
+      "PrometheusRule",
       "ScaledObject",
       "ServiceAccount",
     ]);
@@ -143,6 +148,11 @@ describe("deploy/helm/ekspresi", function () {
       typeErrors([{ ...deployment, spec: { ...spec, replicas: "1" } }]),
       /'string' is not assignable/,
     );
+  });
+
+  it("creates the alerts of alerts.yaml, their placeholders untouched", () => {
+    const [rule] = ofKind<Manifest & { spec: unknown }>("PrometheusRule", ALL);
+    assert.deepEqual(rule?.spec, parse(text("alerts.yaml")));
   });
 
   it("runs commands that there are", () => {
