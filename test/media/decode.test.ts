@@ -186,6 +186,47 @@ describe("decoding", function () {
     }
   });
 
+  it("drops a camera's frames while a sink is behind, and counts them", async () => {
+    const { context, pool, close } = testContext({ live: true });
+    const ready = () => new Promise<void>(() => {});
+    const input = { before: ["-t", "1"], url: RECORDING, name: "camera", live: true };
+    const frames = decode(input, { ...context, ready });
+    assert.deepEqual(await lastValueFrom(frames.pipe(toArray())), []);
+    await close();
+    assert.deepEqual([context.source.decoded, context.source.dropped], [25, 25]);
+    assert.equal(pool.free, pool.slots);
+  });
+
+  it("waits with a recording's frame while a sink is behind", async () => {
+    const { context, close } = testContext();
+    let [asked, goOn] = [() => {}, () => {}];
+    const behind = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const eased = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const ready = () => {
+      asked();
+      return eased;
+    };
+    const input = { before: ["-t", "1"], url: RECORDING, name: "recording", live: false };
+    let count = 0;
+    const frames = decode(input, { ...context, ready }).pipe(
+      map((frame) => {
+        frame.release();
+        return ++count;
+      }),
+    );
+    const last = lastValueFrom(frames);
+    await behind;
+    for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(count, 0);
+    goOn();
+    assert.equal(await last, 25);
+    await close();
+  });
+
   it("continues time across joined streams whose times start over", async () => {
     const pictures = await read(await joined("again.ts", "0"));
     assert.equal(pictures.length, 50);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { getEventListeners } from "node:events";
+import { getEventListeners, once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { mock } from "node:test";
 import { firstValueFrom, lastValueFrom, type Observable, take, tap, toArray } from "rxjs";
 import { EkspresiError } from "#src/errors.js";
@@ -86,6 +87,34 @@ describe("a live source", function () {
       [0, 0.1],
     ] as const)
       assert.deepEqual(await waits(1, (context) => rtsp.open({ url, maxBackoff }, context)), [seconds]);
+  });
+
+  it("is not taken for stalled if the limits are longer than a timer can be", async () => {
+    const { context, close, logged } = testContext({ live: true });
+    const input = { before: [], url: RECORDING, name: "camera", openMs: 2 ** 40, stallMs: 2 ** 40 };
+    const frames = live(input, context, soon).pipe(
+      tap((frame: Frame) => frame.release()),
+      take(5),
+      toArray(),
+    );
+    assert.equal((await firstValueFrom(frames)).length, 5);
+    await close();
+    assert.deepEqual(logged, []);
+  });
+
+  it("is tried again if it accepts a connection and then says nothing", async () => {
+    const silent = createServer((socket) => socket.on("error", () => {})).listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const { port } = silent.address() as AddressInfo;
+    const { context, stop, close, logged } = testContext({ live: true });
+    const camera = rtsp.open({ url: `rtsp://127.0.0.1:${port}/1`, openTimeout: 300 }, context);
+    const ended = lastValueFrom(camera, { defaultValue: undefined });
+    while (context.source.reconnects === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    stop();
+    await ended;
+    await close();
+    silent.close();
+    assert.match(logged[0] ?? "", /: no frame for 0\.3 s; trying again in/);
   });
 
   it("is not retried if there is no memory for its frames", async () => {
