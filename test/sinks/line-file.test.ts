@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
-import fs, { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mock } from "node:test";
@@ -9,7 +16,7 @@ import fc from "fast-check";
 import { diskReason } from "#src/disk.js";
 import { SinkError } from "#src/errors.js";
 import { LineFile, type LineFileOptions } from "#src/sinks/line-file.js";
-import { onMachine } from "../support/machine.js";
+import { onMachine, withFiles } from "../support/machine.js";
 
 const bytesOf = (line: string) => Buffer.from(`${line}\n`);
 
@@ -42,22 +49,6 @@ describe("a file of lines", () => {
     await file.close();
   });
 
-  /** Runs something with other calls of the file system than Node's own. */
-  async function withCalls(
-    calls: Partial<Pick<typeof fs, "fsyncSync" | "writeSync">>,
-    act: () => Promise<void>,
-  ) {
-    const { fsyncSync, writeSync } = fs;
-    Object.assign(fs, calls);
-    syncBuiltinESMExports();
-    try {
-      await act();
-    } finally {
-      Object.assign(fs, { fsyncSync, writeSync });
-      syncBuiltinESMExports();
-    }
-  }
-
   for (const [fsync, wanted] of [
     ["never", [0, 0, 0, 0]],
     ["interval", [0, 1, 1, 2]],
@@ -68,7 +59,7 @@ describe("a file of lines", () => {
       let synced = 0;
       const fsyncSync = () => void synced++;
       try {
-        await withCalls({ fsyncSync }, async () => {
+        await withFiles({ fsyncSync }, async () => {
           const file = await LineFile.open("jsonl", path, { fsync });
           for (const [i, passedMs] of [999, 1, 999, 1].entries()) {
             mock.timers.tick(passedMs);
@@ -85,9 +76,9 @@ describe("a file of lines", () => {
   it("leaves only complete lines when the disk fills up in the middle of one", async () => {
     const file = await LineFile.open("log", path, { fsync: "never" });
     await file.append(bytesOf('{"n":1}'));
-    const real = fs.writeSync;
+    const real = writeSync;
     const half = (fd: number, bytes: Uint8Array) => real(fd, bytes.subarray(0, 4));
-    await withCalls({ writeSync: half as typeof fs.writeSync }, async () => {
+    await withFiles({ writeSync: half as typeof writeSync }, async () => {
       assert.throws(() => file.append(bytesOf('{"n":2}')), /cannot be written: the disk is full/);
     });
     await file.close(); // after the truncation, which was requested before
