@@ -132,7 +132,7 @@ describe("the job queue", function () {
 
   it("does not count a worker lost because the server was away", async () => {
     await submit("a");
-    await queue.claim((await queue.next("camera", 1000)) ?? assert.fail("no job"), "first", 1);
+    await queue.claim((await queue.next("camera", 10_000)) ?? assert.fail("no job"), "first", 1);
     await server.stop();
     await sleep(1500);
     await server.restart();
