@@ -54,6 +54,18 @@ describe("the job queue", function () {
     }
   });
 
+  it("refuses to submit or remove a job that waits or runs, and to retry one that runs", async () => {
+    await submit("a");
+    await assert.rejects(submit("a"), { code: "JOB_EXISTS", message: /^job a is queued; cancel it first/ });
+    await assert.rejects(queue.remove("a"), { code: "JOB_RUNNING", message: /^job a is queued/ });
+    assert.deepEqual(await taken(), ["a"]);
+    const running = /^job a is running on worker; cancel it first/;
+    await assert.rejects(submit("a"), { code: "JOB_EXISTS", message: running });
+    await assert.rejects(queue.retry("a"), { code: "JOB_RUNNING", message: running });
+    await assert.rejects(queue.remove("a"), { code: "JOB_RUNNING", message: running });
+    assert.deepEqual(await queue.waiting("camera"), { waiting: 0, held: 1 });
+  });
+
   it("skips an entry stored under another job's id, and delivers the others", async () => {
     await submit("a");
     const store = await new Kvm(nats.connection).open("EKSPRESI_JOBS");

@@ -209,6 +209,7 @@ describe("the spool", () => {
     for (const damaged of [bytes.subarray(0, 5), bytes.with(1, 1)]) {
       writeFileSync(cursor, damaged);
       const spool = await open();
+      assert.deepEqual([spool.first, spool.end], [oldest, 300]);
       assert.deepEqual(readAll(spool), expected(oldest, 300));
       spool.close();
     }
