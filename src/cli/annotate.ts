@@ -17,6 +17,7 @@ import { foundAt, markOf, setMark } from "./annotate-mark.js";
 import { AnnotateProgress } from "./annotate-progress.js";
 import { collect } from "./collect.js";
 import { clock } from "./format.js";
+import type { ShowFlags } from "./run-shown.js";
 import { Signals } from "./signals.js";
 import { found } from "./summary.js";
 import { errorColumns, printable } from "./terminal.js";
@@ -96,33 +97,35 @@ Examples:
   $ pipeline annotate recordings/*.mp4 --out-dir annotated
   $ pipeline annotate lobby.mp4 --set operators.detect.every=5 --set operators.annotate.text=4%`,
     )
-    .action(async (names: string[], flags: Flags) => {
-      const jobs = await jobsOf(names, flags);
-      checkNames(jobs);
-      if (flags.soft) checkSoft(flags);
-      const signals = new Signals();
-      const failed: string[] = [];
-      const progress = new AnnotateProgress(jobs);
-      try {
-        for (const job of jobs) {
-          if (signals.stop.aborted) break;
-          const reason = await annotate(job, progress, flags, signals);
-          if (reason !== undefined) failed.push(`${job.input}: ${reason}`);
-        }
-      } finally {
-        signals.end();
-      }
-      if (signals.stop.aborted) {
-        process.exitCode = 130;
-        if (signals.abort.aborted) process.exit();
-      } else if (failed.length > 0) {
-        process.exitCode = 1;
-        if (jobs.length > 1)
-          process.stderr.write(
-            printable(`${failed.length} of ${jobs.length} failed:\n  ${failed.join("\n  ")}\n`),
-          );
-      }
-    });
+    .action(action);
+}
+
+async function action(names: string[], flags: Flags): Promise<void> {
+  const jobs = await jobsOf(names, flags);
+  checkNames(jobs);
+  if (flags.soft) checkSoft(flags);
+  const signals = new Signals();
+  const failed: string[] = [];
+  const progress = new AnnotateProgress(jobs);
+  try {
+    for (const job of jobs) {
+      if (signals.stop.aborted) break;
+      const reason = await annotate(job, progress, flags, signals);
+      if (reason !== undefined) failed.push(`${job.input}: ${reason}`);
+    }
+  } finally {
+    signals.end();
+  }
+  if (signals.stop.aborted) {
+    process.exitCode = 130;
+    if (signals.abort.aborted) process.exit();
+  } else if (failed.length > 0) {
+    process.exitCode = 1;
+    if (jobs.length > 1)
+      process.stderr.write(
+        printable(`${failed.length} of ${jobs.length} failed:\n  ${failed.join("\n  ")}\n`),
+      );
+  }
 }
 
 function checkNames(jobs: readonly Job[]): void {
@@ -173,28 +176,45 @@ async function annotate(
   if (there === "other")
     say(`${input}: ${output} was made with other settings or from another input; making it again`);
   else if (position && errorColumns() === undefined) say(input);
-  const [{ runShown }, plan] = await Promise.all([import("./run-shown.js"), planOf(job, flags)]);
+  const plan = await planOf(job, flags);
   try {
-    await rm(eventsPart(job), { force: true }); // leftovers of another run would be appended to
     const heading = position === "" ? {} : { heading: (view: RunView) => progress.heading(view) };
-    const summary = await runShown(plan, { ...flags, ...heading }, signals);
-    const [error] = summary.errors;
+    const summary = await make(job, { plan, mark }, { ...flags, ...heading }, signals);
+    const [error] = summary?.errors ?? [];
     if (error) return error.message;
-    if (signals.stop.aborted) return undefined;
-    if (flags.soft) await addTrack(job, summary, signals.abort);
-    await nameBeside(job);
-    await setMark(job, mark);
-    say(doneLine(job, summary));
+    if (summary) say(doneLine(job, summary));
     return undefined;
   } catch (error) {
     // A configuration error hits every recording, unless it concerns only this one's output files.
     if (error instanceof ConfigError && !(error.cause instanceof SinkError))
-      throw flags.codec !== undefined && error.code === "CODEC_UNKNOWN" && error.cause instanceof ConfigError
-        ? new ConfigError(error.code, `--codec: ${error.cause.message}`)
-        : error;
+      throw flags.codec === undefined ? error : blamedOnCodec(error);
     process.stderr.write(printable(`error: ${messageOf(error)}\n`));
     return messageOf(error);
   }
+}
+
+/** Runs the plan, then names and marks what it made. Returns undefined if it was stopped. */
+async function make(
+  job: Job,
+  { plan, mark }: { readonly plan: Plan; readonly mark: string },
+  flags: Flags & ShowFlags,
+  signals: Signals,
+): Promise<RunSummary | undefined> {
+  const { runShown } = await import("./run-shown.js");
+  await rm(eventsPart(job), { force: true }); // leftovers of another run would be appended to
+  const summary = await runShown(plan, flags, signals);
+  if (summary.errors.length > 0) return summary;
+  if (signals.stop.aborted) return undefined;
+  if (flags.soft) await addTrack(job, summary, signals.abort);
+  await nameBeside(job);
+  await setMark(job, mark);
+  return summary;
+}
+
+function blamedOnCodec(error: ConfigError): ConfigError {
+  return error.code === "CODEC_UNKNOWN" && error.cause instanceof ConfigError
+    ? new ConfigError(error.code, `--codec: ${error.cause.message}`)
+    : error;
 }
 
 function doneLine({ input, output, beside }: Job, summary: RunSummary): string {

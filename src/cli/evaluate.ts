@@ -3,8 +3,10 @@ import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
 import { diskReason } from "../disk.js";
 import { ConfigError, DataError, readReason, SinkError } from "../errors.js";
+import type { ModelCard } from "../model/card.js";
 import { isNamed } from "../model/data/split-names.js";
 import type { Evaluation } from "../model/evaluation/index.js";
+import type { Log } from "../pipeline/context.js";
 import { replaceFile } from "../replace-file.js";
 import { plural } from "../text.js";
 import { BAR_WIDTHS, bar } from "./bar.js";
@@ -83,38 +85,17 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   const threads = threadsOf(flags.threads);
   const { loadModel } = await import("../model/load.js");
   const { openEngine } = await import("../model/engine/index.js");
-  const { measuredData, readDataset, rowsOf } = await import("../model/data/index.js");
   const { cardMetrics, evaluate, readHistory, report, writeMetrics } = await import(
     "../model/evaluation/index.js"
   );
 
   const log = createLog({ quiet: flags.quiet ?? false, json: false, around: (say) => say() });
   const model = await loadModel(nameOrPath, process.cwd());
-  const { options, asTrained } = measuredData(flags.data, model.card);
   const history = flags.history
     ? readHistory(await historyText(flags.history), `--history ${flags.history}`)
     : [];
-  if (flags.json) await checkFile("--json", flags.json);
-  if (flags.html) await checkFile("--html", flags.html);
-  if (flags.card) await checkFile("--card", join(model.folder, "card.json"), "remove --card");
-  const dataset = await readDataset(options, log);
-  log.info(
-    asTrained
-      ? `${dataset.name}: split by the recipe in the model's card`
-      : `${dataset.name}: split by the defaults; the model's card records no training on it`,
-  );
-  const splits = splitsOf(dataset.splits, flags.split, options.training);
-  const rows = rowsOf(dataset, splits);
-  if (rows.length === 0)
-    throw new DataError(
-      "DATA_FEW",
-      `${flags.data}: no pictures in ${splits.join(", ")}; choose another split with --split (${dataset.splits.join(", ")}), or add pictures`,
-    );
-  const seen = splits.filter((name) => isNamed(name, options.training));
-  if (seen.length > 0)
-    log.warn(
-      `${seen.join(", ")}: models are trained on this split; these figures say nothing about new pictures`,
-    );
+  await checkOutputs(flags, model.folder);
+  const { dataset, splits, rows } = await picturesOf(flags, model.card, log);
   const engine = await openEngine(model, {
     engine: flags.engine,
     provider: flags.provider,
@@ -144,6 +125,37 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   } finally {
     await engine.close();
   }
+}
+
+/** The pictures to measure on. Throws `DataError` if there are none. */
+async function picturesOf({ data, split }: Flags, card: ModelCard, log: Log) {
+  const { measuredData, readDataset, rowsOf } = await import("../model/data/index.js");
+  const { options, asTrained } = measuredData(data, card);
+  const dataset = await readDataset(options, log);
+  log.info(
+    asTrained
+      ? `${dataset.name}: split by the recipe in the model's card`
+      : `${dataset.name}: split by the defaults; the model's card records no training on it`,
+  );
+  const splits = splitsOf(dataset.splits, split, options.training);
+  const rows = rowsOf(dataset, splits);
+  if (rows.length === 0)
+    throw new DataError(
+      "DATA_FEW",
+      `${data}: no pictures in ${splits.join(", ")}; choose another split with --split (${dataset.splits.join(", ")}), or add pictures`,
+    );
+  const seen = splits.filter((name) => isNamed(name, options.training));
+  if (seen.length > 0)
+    log.warn(
+      `${seen.join(", ")}: models are trained on this split; these figures say nothing about new pictures`,
+    );
+  return { dataset, splits, rows };
+}
+
+async function checkOutputs({ json, html, card }: Flags, modelFolder: string): Promise<void> {
+  if (json) await checkFile("--json", json);
+  if (html) await checkFile("--html", html);
+  if (card) await checkFile("--card", join(modelFolder, "card.json"), "remove --card");
 }
 
 const REFRESH_MS = 200;

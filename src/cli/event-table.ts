@@ -29,10 +29,10 @@ export function lineOf({ time, data }: EmotionEvent): string {
   const lasted = kind === "left" ? `after ${((mediaTimeMs - sinceMs) / 1000).toFixed(1)} s` : "";
   return [
     pc.dim(localTime(new Date(time)).padEnd(TIME ?? 0)),
-    printable(camera).padEnd(CAMERA ?? 0),
+    oneLine(camera).padEnd(CAMERA ?? 0),
     String(track).padEnd(FACE ?? 0),
     kind.padEnd(KIND ?? 0),
-    paint(label, printable(label).padEnd(EXPRESSION ?? 0)),
+    paint(label, oneLine(label).padEnd(EXPRESSION ?? 0)),
     `${Math.round(confidence * 100)} %`.padStart(SURE ?? 0),
     pc.dim(lasted),
   ]
@@ -46,7 +46,7 @@ export function jsonLine(event: EmotionEvent): string {
 }
 
 /** Untrusted text, limited to one line and made safe for a terminal. */
-export function printable(text: string): string {
+export function oneLine(text: string): string {
   const safe = harmless(text);
   return safe.length > 200 ? `${safe.slice(0, 200)}…` : safe;
 }

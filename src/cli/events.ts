@@ -5,7 +5,7 @@ import type { EmotionData, EmotionEvent } from "../events/index.js";
 import { parseDuration } from "../pipeline/quantities.js";
 import { count, plural } from "../text.js";
 import { collect } from "./collect.js";
-import { header, jsonLine, lineOf, printable } from "./event-table.js";
+import { header, jsonLine, lineOf, oneLine } from "./event-table.js";
 import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
 import { Signals } from "./signals.js";
 import { percent, whole } from "./values.js";
@@ -118,7 +118,7 @@ async function read(subject: string, flags: Flags, stopped: AbortSignal): Promis
       try {
         event = readEvent(message);
       } catch (error) {
-        if (++odd <= NAMED) say(`${printable(message.subject)}: skipped: ${printable(messageOf(error))}`);
+        if (++odd <= NAMED) say(`${oneLine(message.subject)}: skipped: ${oneLine(messageOf(error))}`);
         if (odd === NAMED) say("further messages that are not emotion events are only counted");
         continue;
       }

@@ -11,7 +11,7 @@ import { renameOver } from "../replace-file.js";
 import type { Clock, Input } from "../report/index.js";
 import { count, plural } from "../text.js";
 import { bar } from "./bar.js";
-import { printable } from "./event-table.js";
+import { oneLine } from "./event-table.js";
 import { clock } from "./format.js";
 import { type Redrawn, redrawn } from "./redrawn.js";
 import { Signals } from "./signals.js";
@@ -245,7 +245,7 @@ class Progress {
   broken(place: string, why: string): void {
     if (++this.odd > NAMED) return;
     const further = this.odd === NAMED ? "\nfurther lines that are not events are only counted" : "";
-    const text = `${printable(place)}: skipped: ${why}${further}`;
+    const text = `${oneLine(place)}: skipped: ${why}${further}`;
     if (this.events > 0) this.#tell(text);
     else this.#held.push(text);
     this.#first ||= ` (the first: ${why})`;

@@ -1,3 +1,6 @@
+/** What the first signal does to a training run. */
+export const SAVING = "saving after this batch";
+
 /** The first SIGINT or SIGTERM stops cleanly, the second at once. */
 export class Signals {
   readonly #stop = new AbortController();

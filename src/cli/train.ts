@@ -6,7 +6,9 @@ import type { TrainResult } from "../model/training/index.js";
 import { plural } from "../text.js";
 import { collect } from "./collect.js";
 import { redrawn } from "./redrawn.js";
+import { SAVING, Signals } from "./signals.js";
 import { TRAINING_THREADS_HELP, threadsOf } from "./threads.js";
+import { TrainingView } from "./training-view.js";
 import { checkFolder } from "./writable.js";
 
 interface Flags {
@@ -53,15 +55,13 @@ Examples:
 
 async function run(file: string, flags: Flags): Promise<void> {
   const threads = threadsOf(flags.threads, Number.POSITIVE_INFINITY);
-  const [{ loadRecipe }, { train }, { readDataset }, { loadModel }, { createLog }, { TrainingView }] =
-    await Promise.all([
-      import("./recipe.js"),
-      import("../model/training/index.js"),
-      import("../model/data/index.js"),
-      import("../model/load.js"),
-      import("./log.js"),
-      import("./training-view.js"),
-    ]);
+  const [{ loadRecipe }, { train }, { readDataset }, { loadModel }, { createLog }] = await Promise.all([
+    import("./recipe.js"),
+    import("../model/training/index.js"),
+    import("../model/data/index.js"),
+    import("../model/load.js"),
+    import("./log.js"),
+  ]);
   const short = (["epochs", "seed"] as const).flatMap((name) =>
     flags[name] === undefined ? [] : [`${name}=${flags[name]}`],
   );
@@ -72,20 +72,15 @@ async function run(file: string, flags: Flags): Promise<void> {
   const view = new TrainingView(!flags.quiet, await redrawn());
   const log = createLog({ quiet: flags.quiet ?? false, json: false, around: (say) => view.above(say) });
   const dataset = await readDataset(recipe.data, log, "raise `data.maxDamaged`");
-  const stop = new AbortController();
-  const onSignal = () => {
-    if (stop.signal.aborted) process.exit(130);
-    log.info("stopping after this batch (press Ctrl-C again to stop at once)");
-    stop.abort();
-  };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  const signals = new Signals(SAVING);
+  signals.say = (message) => log.info(message);
+  signals.abort.addEventListener("abort", () => process.exit(130));
   try {
     const result = await train(recipe, dataset, {
       out,
       threads,
       resume: flags.resume ?? false,
-      signal: stop.signal,
+      signal: signals.stop,
       onTaught: (done, of) => view.taught(done, of),
       onStep: (report) => view.step(report),
       onEpoch: (report) => view.above(() => view.epoch(report, recipe.epochs)),
@@ -94,8 +89,7 @@ async function run(file: string, flags: Flags): Promise<void> {
     log.info(outcome(result, out, recipe.keep));
   } finally {
     view.end();
-    process.off("SIGINT", onSignal);
-    process.off("SIGTERM", onSignal);
+    signals.end();
   }
 }
 

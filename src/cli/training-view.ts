@@ -5,12 +5,14 @@ import type { Redrawn } from "./redrawn.js";
 import { errorColumns, fitting } from "./terminal.js";
 
 const REFRESH_MS = 200;
+/** Without a terminal, an epoch may take minutes with nothing to see. */
+const LOG_MS = 60_000;
 
-/** The figures of a training run: a bar on a terminal, and one line per epoch everywhere. */
+/** The figures of a training run: a bar on a terminal, elsewhere a line per minute; and a line per epoch everywhere. */
 export class TrainingView {
   readonly #wanted: boolean;
   readonly #draw: Redrawn;
-  #drawnMs = 0;
+  #shownMs = performance.now();
   /** Shown above the bar. */
   heading = "";
 
@@ -21,23 +23,30 @@ export class TrainingView {
 
   /** The teacher has labelled `done` pictures; training starts after the last. */
   taught(done: number, of: number): void {
-    this.#show((width) => `running the teacher  ${bar(done / of, width)}  ${done} of ${of} pictures`);
+    this.#show("running the teacher", done / of, `${done} of ${of} pictures`);
   }
 
   step({ epoch, epochs, batch, batches, loss, accuracy, imagesPerSecond }: StepReport): void {
     this.#show(
-      (width) =>
-        `epoch ${epoch}/${epochs}  ${bar(batch / batches, width)}  loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  ${imagesPerSecond.toFixed(0)} images/s`,
+      `epoch ${epoch}/${epochs}`,
+      batch / batches,
+      `loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  ${imagesPerSecond.toFixed(0)} images/s`,
     );
   }
 
-  #show(line: (barWidth: number) => string): void {
+  #show(what: string, done: number, figures: string): void {
     const now = performance.now();
     const columns = errorColumns();
-    if (!this.#wanted || columns === undefined || now - this.#drawnMs < REFRESH_MS) return;
-    this.#drawnMs = now;
+    if (!this.#wanted || now - this.#shownMs < (columns === undefined ? LOG_MS : REFRESH_MS)) return;
+    this.#shownMs = now;
+    if (columns === undefined) {
+      const heading = this.heading ? `${this.heading}  ` : "";
+      process.stderr.write(`${heading}${what}  ${Math.floor(done * 100)} %  ${figures}\n`);
+      return;
+    }
     const heading = this.heading ? `${this.heading}\n` : "";
-    this.#draw(`${heading}${fitting(columns, BAR_WIDTHS.map(line))}`);
+    const lines = BAR_WIDTHS.map((width) => `${what}  ${bar(done, width)}  ${figures}`);
+    this.#draw(`${heading}${fitting(columns, lines)}`);
   }
 
   epoch(report: EpochReport, epochs: number): void {

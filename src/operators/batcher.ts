@@ -1,4 +1,4 @@
-import { Observable, type OperatorFunction } from "rxjs";
+import { Observable, type OperatorFunction, type Subscriber } from "rxjs";
 import type { Face, FaceFrame } from "../media/frame.js";
 import type { Occupancy } from "../pipeline/context.js";
 import { MOST_TIMER_MS } from "../timer.js";
@@ -56,140 +56,169 @@ export function batched(
 ): OperatorFunction<FaceFrame, FaceFrame> {
   return (input) =>
     new Observable<FaceFrame>((subscriber) => {
-      const queues = new Map<string, Entry[]>();
-      /** Faces in the batch being filled. */
-      let filling: Place[] = [];
-      /** Faces that did not fit into it. */
-      const waiting: Place[] = [];
-      let held = 0;
-      let leased = 0;
-      let running = false;
-      let ended = false;
-      let timer: NodeJS.Timeout | undefined;
-
-      const emit = (queue: Entry[]) => {
-        while (queue[0]?.open === 0) {
-          const entry = queue.shift();
-          if (!entry) break;
-          held--;
-          if (entry.leased) leased--;
-          const item = { ...entry.item, faces: entry.faces };
-          if (subscriber.closed) item.frame.release();
-          else subscriber.next(item);
-        }
-        if (ended && held === 0) subscriber.complete();
-      };
-
-      /** Called when the frame's pixels are no longer needed. */
-      const giveBack = (entry: Entry) => {
-        if (!settings.early.has(entry.item.frame.source) || held - leased >= MAX_WITHOUT_SLOT) return;
-        entry.leased = false;
-        leased--;
-        entry.item = { ...entry.item, frame: entry.item.frame.withoutPixels() };
-      };
-
-      const fill = () => {
-        while (filling.length < settings.size) {
-          const place = waiting.shift();
-          const face = place?.entry.faces[place.index];
-          if (!place || !face) break;
-          batch.cut(place.entry.item, face, filling.length);
-          filling.push(place);
-          if (--place.entry.uncut === 0) giveBack(place.entry);
-        }
-      };
-
-      const due = () => {
-        const oldest = filling[0];
-        if (!oldest || running) return false;
-        if (filling.length >= settings.size || ended) return true;
-        if (leased > 0 && occupancy.exhausted && occupancy.leased <= leased) return true;
-        return performance.now() - oldest.sinceMs >= settings.maxWaitMs;
-      };
-
-      const consider = () => {
-        clearTimeout(timer);
-        timer = undefined;
-        const oldest = filling[0];
-        if (subscriber.closed || running || !oldest) return;
-        if (due()) void go();
-        else
-          timer = setTimeout(
-            consider,
-            Math.min(MOST_TIMER_MS, Math.max(1, settings.maxWaitMs - (performance.now() - oldest.sinceMs))),
-          );
-      };
-
-      const go = async () => {
-        running = true;
-        const taken = filling;
-        filling = [];
-        try {
-          const results = batch.run(taken.length);
-          fill();
-          for (const [i, result] of (await results).entries()) {
-            const { entry, index } = taken[i] ?? {};
-            const face = entry?.faces[index ?? 0];
-            if (!entry || index === undefined || !face) continue;
-            entry.faces[index] = { ...face, ...result };
-            entry.open--;
-          }
-        } catch (error) {
-          for (const { entry } of taken) entry.open = 0; // their frames are returned, without a result
-          subscriber.error(error);
-        }
-        running = false;
-        for (const queue of queues.values()) emit(queue);
-        consider();
-      };
-
-      const take = (item: FaceFrame) => {
-        const { source } = item.frame;
-        const queue = queues.get(source) ?? [];
-        queues.set(source, queue);
-        const count = item.faces.length;
-        const entry: Entry = { item, faces: [...item.faces], uncut: count, open: count, leased: true };
-        queue.push(entry);
-        held++;
-        leased++;
-        const sinceMs = performance.now();
-        for (const index of item.faces.keys()) waiting.push({ entry, index, sinceMs });
-        if (count === 0 && queue.length > 1) giveBack(entry);
-        fill();
-        if (count === 0) emit(queue);
-        consider();
-      };
-
-      const stopListening = occupancy.onChange(() => {
-        if (due()) consider();
-      });
+      const batcher = new Batcher(settings, batch, occupancy, subscriber);
+      const stopListening = occupancy.onChange(() => batcher.occupancyChanged());
       const subscription = input.subscribe({
         next: (item) => {
           try {
-            take(item);
+            batcher.take(item);
           } catch (error) {
             subscriber.error(error); // RxJS would let it end the process
           }
         },
         error: (error: unknown) => subscriber.error(error),
-        complete: () => {
-          ended = true;
-          if (held === 0) subscriber.complete();
-          else consider();
-        },
+        complete: () => batcher.end(),
       });
       return () => {
-        clearTimeout(timer);
         stopListening();
         subscription.unsubscribe();
-        // Crops are copies: even if the engine is still working on them, the frames can be returned now.
-        waiting.length = 0;
-        filling = [];
-        for (const queue of queues.values()) {
-          for (const entry of queue.splice(0)) entry.item.frame.release();
-        }
-        held = 0;
-        leased = 0;
+        batcher.close();
       };
     });
+}
+
+class Batcher {
+  readonly #settings: BatchSettings;
+  readonly #batch: FaceBatch;
+  readonly #occupancy: Occupancy;
+  readonly #out: Subscriber<FaceFrame>;
+  /** Frames in source order, by source. */
+  readonly #queues = new Map<string, Entry[]>();
+  /** Faces in the batch being filled. */
+  #filling: Place[] = [];
+  /** Faces that did not fit into it. */
+  readonly #waiting: Place[] = [];
+  /** Frames held here. */
+  #held = 0;
+  /** Frames held here with their slot. */
+  #leased = 0;
+  #running = false;
+  #ended = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(settings: BatchSettings, batch: FaceBatch, occupancy: Occupancy, out: Subscriber<FaceFrame>) {
+    this.#settings = settings;
+    this.#batch = batch;
+    this.#occupancy = occupancy;
+    this.#out = out;
+  }
+
+  take(item: FaceFrame): void {
+    const { source } = item.frame;
+    const queue = this.#queues.get(source) ?? [];
+    this.#queues.set(source, queue);
+    const count = item.faces.length;
+    const entry: Entry = { item, faces: [...item.faces], uncut: count, open: count, leased: true };
+    queue.push(entry);
+    this.#held++;
+    this.#leased++;
+    const sinceMs = performance.now();
+    for (const index of item.faces.keys()) this.#waiting.push({ entry, index, sinceMs });
+    if (count === 0 && queue.length > 1) this.#giveBack(entry);
+    this.#fill();
+    if (count === 0) this.#emit(queue);
+    this.#consider();
+  }
+
+  occupancyChanged(): void {
+    if (this.#due()) this.#consider();
+  }
+
+  /** No more frames come. */
+  end(): void {
+    this.#ended = true;
+    if (this.#held === 0) this.#out.complete();
+    else this.#consider();
+  }
+
+  /** Releases all frames. Crops are copies: the engine may still be working on them. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#waiting.length = 0;
+    this.#filling = [];
+    for (const queue of this.#queues.values())
+      for (const entry of queue.splice(0)) entry.item.frame.release();
+    this.#held = 0;
+    this.#leased = 0;
+  }
+
+  #fill(): void {
+    while (this.#filling.length < this.#settings.size) {
+      const place = this.#waiting.shift();
+      const face = place?.entry.faces[place.index];
+      if (!place || !face) break;
+      this.#batch.cut(place.entry.item, face, this.#filling.length);
+      this.#filling.push(place);
+      if (--place.entry.uncut === 0) this.#giveBack(place.entry);
+    }
+  }
+
+  /** Called when the frame's pixels are no longer needed. */
+  #giveBack(entry: Entry): void {
+    const { source } = entry.item.frame;
+    if (!this.#settings.early.has(source) || this.#held - this.#leased >= MAX_WITHOUT_SLOT) return;
+    entry.leased = false;
+    this.#leased--;
+    entry.item = { ...entry.item, frame: entry.item.frame.withoutPixels() };
+  }
+
+  /** Runs the batch if it is due; otherwise sets the timer for it. */
+  #consider(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const oldest = this.#filling[0];
+    if (this.#out.closed || this.#running || !oldest) return;
+    if (this.#due()) {
+      void this.#run();
+      return;
+    }
+    const waitMs = this.#settings.maxWaitMs - (performance.now() - oldest.sinceMs);
+    this.#timer = setTimeout(() => this.#consider(), Math.min(MOST_TIMER_MS, Math.max(1, waitMs)));
+  }
+
+  #due(): boolean {
+    const oldest = this.#filling[0];
+    if (!oldest || this.#running) return false;
+    if (this.#filling.length >= this.#settings.size || this.#ended) return true;
+    const { exhausted, leased } = this.#occupancy;
+    if (this.#leased > 0 && exhausted && leased <= this.#leased) return true;
+    return performance.now() - oldest.sinceMs >= this.#settings.maxWaitMs;
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    const taken = this.#filling;
+    this.#filling = [];
+    try {
+      const results = this.#batch.run(taken.length);
+      this.#fill();
+      for (const [i, result] of (await results).entries()) if (taken[i]) settle(taken[i], result);
+    } catch (error) {
+      for (const { entry } of taken) entry.open = 0; // their frames are returned, without a result
+      this.#out.error(error);
+    }
+    this.#running = false;
+    for (const queue of this.#queues.values()) this.#emit(queue);
+    this.#consider();
+  }
+
+  #emit(queue: Entry[]): void {
+    while (queue[0]?.open === 0) {
+      const entry = queue.shift();
+      if (!entry) break;
+      this.#held--;
+      if (entry.leased) this.#leased--;
+      const item = { ...entry.item, faces: entry.faces };
+      if (this.#out.closed) item.frame.release();
+      else this.#out.next(item);
+    }
+    if (this.#ended && this.#held === 0) this.#out.complete();
+  }
+}
+
+function settle({ entry, index }: Place, result: Partial<Face>): void {
+  const face = entry.faces[index];
+  if (!face) return;
+  entry.faces[index] = { ...face, ...result };
+  entry.open--;
 }

@@ -1,4 +1,4 @@
-import type { Component, Kind } from "./component.js";
+import type { Component, Kind, SinkComponent } from "./component.js";
 import { hint } from "./nearest.js";
 import type { PlannedNode } from "./plan.js";
 import type { Problem } from "./yaml.js";
@@ -38,64 +38,71 @@ export function planGraph(
   return sorted;
 }
 
+/** The inputs of every component: those it names, or those that the default rules give it. */
 function joinAll(
   entries: readonly Entry[],
   byId: ReadonlyMap<string, Entry>,
   problems: Problem[],
 ): Map<string, readonly string[]> {
   const inputs = new Map<string, readonly string[]>();
-  const sources = entries.filter(({ component }) => component.role === "source").map(({ id }) => id);
-  let above = sources;
-  for (const { id, component, from, place } of entries) {
-    if (component.role === "sink" && from === undefined) continue;
-    if (component.role === "source") {
-      if (from)
-        problems.push({
-          place,
-          message: `source \`${id}\` has \`from\`, but sources have no input; remove it`,
-        });
-      continue;
-    }
-    for (const name of from ?? []) {
-      if (from?.indexOf(name) !== from?.lastIndexOf(name)) {
-        problems.push({ place, message: `\`from\` of \`${id}\` lists \`${name}\` twice; remove one` });
-        break;
-      }
-      const input = byId.get(name);
-      const candidates = [...byId.values()]
-        .filter(({ component: { role } }) => role !== "sink")
-        .map((e) => e.id);
-      if (!input)
-        problems.push({ place, message: `\`from: ${name}\`: unknown id; ${hint(name, candidates)}` });
-      else if (input.component.role === "sink")
-        problems.push({
-          place,
-          message: `\`from: ${name}\` is a sink, which has no output; use the id of a source or operator`,
-        });
-    }
+  let above = entries.filter(({ component }) => component.role === "source").map(({ id }) => id);
+  for (const entry of entries) {
+    const { id, component, from } = entry;
+    checkFrom(entry, byId, problems);
+    if (component.role === "source" || (component.role === "sink" && !from)) continue;
     inputs.set(id, from ?? above);
     if (component.role === "operator") above = [id];
   }
   const taken = new Set([...inputs.values()].flat());
   const ends = entries.filter(({ id, component }) => component.role !== "sink" && !taken.has(id));
   for (const { id, component, from } of entries) {
-    if (component.role !== "sink" || from) continue;
-    const giving = (kind: Kind | undefined): Entry[] => {
-      const fitting = ends.filter(({ component: end }) => givesOf(end) === kind);
-      if (fitting.length > 0) return fitting;
-      const within = entries.findLast(
-        (e) => e.component.role === "operator" && givesOf(e.component) === kind,
-      );
-      return within ? [within] : [];
-    };
-    const main = giving(component.takes);
-    const chosen = main.length > 0 ? [...main, ...(component.also ? giving(component.also) : [])] : ends;
-    inputs.set(
-      id,
-      chosen.map((end) => end.id),
-    );
+    if (component.role === "sink" && !from) inputs.set(id, inputsOfSink(component, ends, entries));
   }
   return inputs;
+}
+
+function checkFrom(
+  { id, component, from, place }: Entry,
+  byId: ReadonlyMap<string, Entry>,
+  problems: Problem[],
+): void {
+  const report = (message: string) => problems.push({ place, message });
+  if (component.role === "source") {
+    if (from) report(`source \`${id}\` has \`from\`, but sources have no input; remove it`);
+    return;
+  }
+  for (const name of from ?? []) {
+    if (from?.indexOf(name) !== from?.lastIndexOf(name)) {
+      report(`\`from\` of \`${id}\` lists \`${name}\` twice; remove one`);
+      return;
+    }
+    const role = byId.get(name)?.component.role;
+    if (role === undefined) {
+      const candidates = [...byId.values()].filter((entry) => entry.component.role !== "sink");
+      const ids = candidates.map((entry) => entry.id);
+      report(`\`from: ${name}\`: unknown id; ${hint(name, ids)}`);
+    } else if (role === "sink")
+      report(`\`from: ${name}\` is a sink, which has no output; use the id of a source or operator`);
+  }
+}
+
+/** What a sink without `from` takes: see `planGraph`. */
+function inputsOfSink(
+  { takes, also }: Pick<SinkComponent, "takes" | "also">,
+  ends: readonly Entry[],
+  entries: readonly Entry[],
+): readonly string[] {
+  const giving = (kind: Kind): readonly Entry[] => {
+    const fitting = ends.filter(({ component }) => givesOf(component) === kind);
+    if (fitting.length > 0) return fitting;
+    const within = entries.findLast(
+      ({ component }) => component.role === "operator" && givesOf(component) === kind,
+    );
+    return within ? [within] : [];
+  };
+  const main = giving(takes);
+  const chosen = main.length > 0 ? [...main, ...(also ? giving(also) : [])] : ends;
+  return chosen.map(({ id }) => id);
 }
 
 function givesOf(component: Component): Kind | undefined {

@@ -19,30 +19,14 @@ export const consoleSink = sink({
     return {
       write: (event) => {
         labelWidth = widened(labelWidth, event);
-        return output.write(`${lineOf(event, process.stdout.isTTY ? COLOURS : PLAIN, labelWidth)}\n`);
+        return output.write(`${lineOf(event, labelWidth)}\n`);
       },
       close: () => output.close(),
     };
   },
 });
 
-type Paint = (text: string) => string;
-interface Palette {
-  readonly dim: Paint;
-  readonly label: Paint;
-  readonly kind: Readonly<Record<EmotionEvent["data"]["kind"], Paint>>;
-}
-const plain: Paint = (text) => text;
-const COLOURS: Palette = {
-  dim: pc.dim,
-  label: pc.bold,
-  kind: { appeared: pc.green, changed: pc.cyan, sample: pc.dim, left: pc.yellow },
-};
-const PLAIN: Palette = {
-  dim: plain,
-  label: plain,
-  kind: { appeared: plain, changed: plain, sample: plain, left: plain },
-};
+const KIND_COLOURS = { appeared: pc.green, changed: pc.cyan, sample: pc.dim, left: pc.yellow };
 
 /** Limits of the label column's width, since custom classes may have names of any length. */
 const LABEL = { least: 8, most: 20 };
@@ -54,15 +38,15 @@ function widened(width: number, { data: { probabilities } }: EmotionEvent): numb
 }
 
 /** `0:12.480  door #3  changed   happy 87 %  (was there since 0:11.200)`. */
-function lineOf({ data }: EmotionEvent, paint: Palette, labelWidth: number): string {
+function lineOf({ data }: EmotionEvent, labelWidth: number): string {
   const { camera, track, kind, label, confidence, mediaTimeMs, sinceMs, picture } = data;
   const share = `${Math.round(confidence * 100)} %`.padStart(5);
-  const lasted = kind === "left" ? paint.dim(`  for ${((mediaTimeMs - sinceMs) / 1000).toFixed(1)} s`) : "";
+  const lasted = kind === "left" ? pc.dim(`  for ${((mediaTimeMs - sinceMs) / 1000).toFixed(1)} s`) : "";
   return [
-    paint.dim(harmless(picture ?? clock(mediaTimeMs)).padStart(10)),
+    pc.dim(harmless(picture ?? clock(mediaTimeMs)).padStart(10)),
     `${camera} #${track}`.padEnd(12),
-    paint.kind[kind](kind.padEnd(8)),
-    `${paint.label(harmless(label).padEnd(labelWidth))} ${share}${lasted}`,
+    KIND_COLOURS[kind](kind.padEnd(8)),
+    `${pc.bold(harmless(label).padEnd(labelWidth))} ${share}${lasted}`,
   ].join("  ");
 }
 

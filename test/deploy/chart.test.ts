@@ -77,7 +77,11 @@ const ALL = {
     threads: 2,
     resources: { limits: { "nvidia.com/gpu": 1 } },
   },
-  metrics: { annotations: true, podMonitor: { enabled: true, labels: { release: "prometheus" } } },
+  metrics: {
+    annotations: true,
+    podMonitor: { enabled: true, labels: { release: "prometheus" } },
+    prometheusRule: { enabled: true, labels: { release: "prometheus" } },
+  },
 };
 const NATS_ELSEWHERE = { nats: { enabled: false }, connection: { url: "tls://nats.example:4222" } };
 const VARIANTS: Record<string, object> = {
@@ -126,6 +130,7 @@ describe("deploy/helm/ekspresi", function () {
       "PersistentVolumeClaim",
       "PodDisruptionBudget",
       "PodMonitor",
+      "PrometheusRule",
       "ScaledObject",
       "ServiceAccount",
     ]);
@@ -143,6 +148,11 @@ describe("deploy/helm/ekspresi", function () {
       typeErrors([{ ...deployment, spec: { ...spec, replicas: "1" } }]),
       /'string' is not assignable/,
     );
+  });
+
+  it("creates the alerts of alerts.yaml, their placeholders untouched", () => {
+    const [rule] = ofKind<Manifest & { spec: unknown }>("PrometheusRule", ALL);
+    assert.deepEqual(rule?.spec, parse(text("alerts.yaml")));
   });
 
   it("runs commands that there are", () => {
@@ -252,10 +262,10 @@ describe("deploy/helm/ekspresi", function () {
   it("tells after installation how to go on, and what is open", () => {
     assert.match(
       chart.notes(),
-      /port-forward svc\/demo-nats 4222.*asks for no login.*\/data is each pod's own/s,
+      /port-forward svc\/demo-nats 4222.*has no logins.*Each pod has its own \/data/s,
     );
     const quiet = chart.notes(ALL);
-    assert.doesNotMatch(quiet, /asks for no login|each pod's own/);
+    assert.doesNotMatch(quiet, /has no logins|its own \/data/);
   });
 
   describe("KEDA's scaler", () => {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { INFERENCE_FAMILIES } from "#src/inference/index.js";
@@ -66,7 +68,7 @@ function checkExpression(where: string, expr: string): void {
 
 describe("what watches a deployment", () => {
   const { panels, templating } = JSON.parse(text("grafana/ekspresi.json")) as Dashboard;
-  const rules = (parse(text("prometheus/alerts.yaml")) as Rules).groups.flatMap(({ rules }) => rules);
+  const rules = (parse(text("helm/ekspresi/alerts.yaml")) as Rules).groups.flatMap(({ rules }) => rules);
 
   it("finds the series of an expression", () => {
     const expr = `histogram_quantile(0.9, sum by (le, run) (rate(a_bucket{run=~"$run"}[5m]))) / on (x) b_total > 1`;
@@ -132,6 +134,11 @@ describe("what watches a deployment", () => {
       console.log("      skipped: promtool is not installed (apt install prometheus)");
       this.skip();
     }
-    execFileSync("promtool", ["check", "config", deploy("prometheus/prometheus.yml")], { stdio: "pipe" });
+    // Side by side, as the containers have them.
+    const folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    for (const file of ["prometheus/prometheus.yml", "helm/ekspresi/alerts.yaml"])
+      copyFileSync(deploy(file), join(folder, basename(file)));
+    execFileSync("promtool", ["check", "config", join(folder, "prometheus.yml")], { stdio: "pipe" });
+    rmSync(folder, { recursive: true });
   });
 });

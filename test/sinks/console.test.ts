@@ -1,23 +1,22 @@
 import assert from "node:assert/strict";
+import { stripVTControlCharacters } from "node:util";
 import type { EmotionEvent } from "#src/events/event.js";
 import { consoleSink } from "#src/sinks/console.js";
 import { testContext } from "../support/context.js";
 import { eventOf } from "../support/event.js";
 
 describe("console", () => {
-  /** Its output for these events, not on a terminal. */
+  /** Its output for these events, without colours. */
   async function printed(...events: EmotionEvent[]): Promise<string[]> {
     const lines: string[] = [];
     const { stdout } = process;
-    const { write, isTTY } = stdout;
+    const { write } = stdout;
     const sink = await consoleSink.build({}, testContext({ id: "console" }).context);
     try {
-      stdout.isTTY = false;
-      stdout.write = (text: string | Uint8Array) => lines.push(String(text)) > 0;
+      stdout.write = (text: string | Uint8Array) => lines.push(stripVTControlCharacters(String(text))) > 0;
       for (const event of events) await sink.write(event);
     } finally {
       stdout.write = write;
-      stdout.isTTY = isTTY;
       await sink.close(true);
     }
     return lines;
@@ -32,7 +31,9 @@ describe("console", () => {
   });
 
   it("keeps each event in its line, and the terminal as it is, whatever a class or a file is called", async () => {
-    const [line = ""] = await printed(eventOf(1, { label: "\u001b[2Jhappy\n", picture: "a\r\u009b31m.jpg" }));
+    const [line = ""] = await printed(
+      eventOf(1, { label: "\u0007\u001b[2Jhappy\n", picture: "a\r\u009b31m.jpg" }),
+    );
     assert.match(line, /^\S+ .*happy.*\n$/);
     assert.doesNotMatch(line.trimEnd(), /\p{Cc}/u);
   });

@@ -45,6 +45,7 @@ func run(chart, release, namespace string, notes bool) error {
 		"Values":       values,
 		"Release":      map[string]interface{}{"Name": release, "Namespace": namespace, "Service": "Helm", "IsInstall": true, "Revision": 1},
 		"Chart":        upperFirst(about),
+		"Files":        Files(chart),
 		"Capabilities": map[string]interface{}{"KubeVersion": map[string]interface{}{"Version": "v1.31.0"}},
 	}
 	files, err := filepath.Glob(filepath.Join(chart, "templates", "*"))
@@ -67,6 +68,14 @@ func run(chart, release, namespace string, notes bool) error {
 		fmt.Printf("---\n# Source: %s\n%s\n", name, strings.ReplaceAll(out.String(), "<no value>", ""))
 	}
 	return nil
+}
+
+// Files of the chart, as templates see them.
+type Files string
+
+func (chart Files) Get(name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(string(chart), name))
+	return string(text), err
 }
 
 // Files as templates, with the functions that Helm adds to Sprig's.

@@ -22,80 +22,87 @@ interface Columns {
   readonly usage: number;
 }
 
-/** Rows read so far; `images` grows by doubling. */
-interface Rows {
-  images: Uint8Array<SharedArrayBuffer>;
-  readonly label: number[];
-  readonly split: number[];
-  readonly ids: string[];
-}
-
 /**
  * Reads FER-2013's CSV: columns `emotion`, `pixels` and `Usage` in any order, spaces around names allowed
  * (`icml_face_data.csv`). Pictures are square, all the size of the first intact one. Ids are `row 12`, counted from 0
  * below the header. Throws `DataError`.
  */
 export async function readCsv(path: string, skipped: Skipped): Promise<FaceDataset> {
-  const rows: Rows = {
-    images: new Uint8Array(new SharedArrayBuffer(0)),
-    label: [],
-    split: [],
-    ids: [],
-  };
-  const splits: string[] = [];
-  const splitOf = new Map<string, number>();
+  const rows = new Rows(path);
   let columns: Columns | undefined;
-  let size = 0;
   let total = 0;
   for await (const line of linesOf(path)) {
     if (!columns) {
       columns = header(line, path);
       continue;
     }
-    const where = `${ROW_ID}${total++}`;
-    const cells = cellsOf(line);
-    const pixels = cells[columns.pixels];
-    size ||= pictureSize(pixels);
-    const at = rows.label.length;
-    const label = Number(text(cells[columns.emotion]) || Number.NaN);
-    if (!Number.isInteger(label) || label < 0 || label >= FER_LABELS.length) {
-      skipped.add(where, `its emotion is not a number from 0 to ${FER_LABELS.length - 1}`);
-      continue;
-    }
-    if (rows.images.length < (at + 1) * size) rows.images = grown(rows.images, (at + 1) * size * 2);
-    const fault = pixels
-      ? size > 0
-        ? parsePixels(pixels, rows.images.subarray(at * size, (at + 1) * size))
-        : `its pixels do not form a square of at least ${LEAST_SIDE}x${LEAST_SIDE}`
-      : "it has no pixels";
-    if (fault) {
-      skipped.add(where, fault);
-      continue;
-    }
-    const usage = columns.usage < 0 ? "all" : text(cells[columns.usage]);
-    if (!usage) {
-      skipped.add(where, "its Usage is empty");
-      continue;
-    }
-    const split = splitOf.get(usage) ?? indexIn(splits, spelling(usage), path);
-    splitOf.set(usage, split);
-    rows.label.push(label);
-    rows.split.push(split);
-    rows.ids.push(where);
+    const id = `${ROW_ID}${total++}`;
+    const fault = rows.add(id, cellsOf(line), columns);
+    if (fault) skipped.add(id, fault);
   }
   skipped.check(total);
-  const side = Math.sqrt(size);
-  return {
-    name: basename(path),
-    labels: FER_LABELS,
-    width: side,
-    height: side,
-    images: rows.images.subarray(0, rows.label.length * size),
-    label: Uint8Array.from(rows.label),
-    splits,
-    split: Uint8Array.from(rows.split),
-    ids: rows.ids,
-  };
+  return rows.dataset();
+}
+
+/** The intact rows read so far. */
+class Rows {
+  readonly #path: string;
+  /** Pixels of a picture; 0: not known yet. */
+  #size = 0;
+  /** Grows by doubling. */
+  #images = new Uint8Array(new SharedArrayBuffer(0));
+  readonly #label: number[] = [];
+  readonly #split: number[] = [];
+  readonly #ids: string[] = [];
+  readonly #splits: string[] = [];
+  /** Index into `#splits`, by what the file calls it. */
+  readonly #splitOf = new Map<string, number>();
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Adds a row, unless it is damaged: then returns what is wrong with it. */
+  add(id: string, cells: readonly Buffer[], { emotion, pixels, usage }: Columns): string | undefined {
+    const label = Number(text(cells[emotion]) || Number.NaN);
+    if (!Number.isInteger(label) || label < 0 || label >= FER_LABELS.length)
+      return `its emotion is not a number from 0 to ${FER_LABELS.length - 1}`;
+    const name = usage < 0 ? "all" : text(cells[usage]);
+    const fault = this.#picture(cells[pixels]) ?? (name ? undefined : "its Usage is empty");
+    if (fault) return fault;
+    const split = this.#splitOf.get(name) ?? indexIn(this.#splits, spelling(name), this.#path);
+    this.#splitOf.set(name, split);
+    this.#label.push(label);
+    this.#split.push(split);
+    this.#ids.push(id);
+    return undefined;
+  }
+
+  dataset(): FaceDataset {
+    const side = Math.sqrt(this.#size);
+    return {
+      name: basename(this.#path),
+      labels: FER_LABELS,
+      width: side,
+      height: side,
+      images: this.#images.subarray(0, this.#label.length * this.#size),
+      label: Uint8Array.from(this.#label),
+      splits: this.#splits,
+      split: Uint8Array.from(this.#split),
+      ids: this.#ids,
+    };
+  }
+
+  /** Reads the next picture behind those of the rows so far. Returns what is wrong with it. */
+  #picture(cell: Buffer | undefined): string | undefined {
+    this.#size ||= pictureSize(cell);
+    if (!cell?.length) return "it has no pixels";
+    if (this.#size === 0) return `its pixels do not form a square of at least ${LEAST_SIDE}x${LEAST_SIDE}`;
+    const from = this.#label.length * this.#size;
+    const to = from + this.#size;
+    if (this.#images.length < to) this.#images = grown(this.#images, 2 * to);
+    return parsePixels(cell, this.#images.subarray(from, to));
+  }
 }
 
 /** FER-2013's own spelling if it is one of its splits, whatever the case. */
