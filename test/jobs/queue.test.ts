@@ -134,10 +134,13 @@ describe("the job queue", function () {
   it("counts a lost worker as a failure of its job, and finally sets the job aside", async () => {
     await submit("a");
     const next = async () => (await queue.next("camera", 10_000)) ?? assert.fail("no job");
-    await queue.claim(await next(), "first", 2);
+    const lost = await queue.claim(await next(), "first", 2);
     await queue.claim(await next(), "second", 2);
-    const { failures, reason } = (await queue.find("a"))?.job ?? assert.fail("no job");
-    assert.deepEqual([failures, reason], [1, "worker first was lost while running the job"]);
+    assert(typeof lost === "object");
+    assert.equal(await queue.renew(lost, {}), undefined, "the first no longer has it");
+    assert.equal(await queue.finish(lost), false);
+    const { tries, failures, reason } = (await queue.find("a"))?.job ?? assert.fail("no job");
+    assert.deepEqual([tries, failures, reason], [2, 1, "worker first was lost while running the job"]);
     assert.equal(await queue.claim(await next(), "third", 2), "set aside");
     assert.equal((await queue.find("a"))?.job.state, "failed");
   });
