@@ -28,3 +28,8 @@ export function plain(text: string): string {
     .replace(/\s+/g, " ")
     .replace(/[\\`*_{}[\]()#+!|~<>&:@]/g, (mark) => `&#${mark.charCodeAt(0)};`);
 }
+
+/** A table that scrolls sideways where there is no room for it, also by keyboard. */
+export function scrollable(table: string, name: string): string {
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${escaped(name)}">${table}</div>`;
+}

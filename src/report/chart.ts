@@ -1,5 +1,5 @@
 import type { Colour } from "../events/palette.js";
-import { count, escaped } from "../text.js";
+import { count, escaped, scrollable } from "../text.js";
 import type { Clock } from "./clock.js";
 import { clockFace, elapsed, moment, percent } from "./format.js";
 import type { Timeline } from "./timeline.js";
@@ -191,5 +191,6 @@ export function changeTable(
     });
     return `<tr><th scope="row">${escaped(label)}</th>${cells.join("")}</tr>`;
   });
-  return `<div class="scroll"><table class="matrix"><thead><tr><th></th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
+  const table = `<table class="matrix"><thead><tr><th scope="col">from \\ to</th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  return scrollable(table, "Changes");
 }

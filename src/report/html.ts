@@ -1,5 +1,5 @@
 import { coloursOf } from "../events/palette.js";
-import { count, escaped, plural } from "../text.js";
+import { count, escaped, plural, scrollable } from "../text.js";
 import { COLUMNS } from "./cameras.js";
 import { type Axis, changeTable, heatMap, type Lane, type Legend, laneChart, shareChart } from "./chart.js";
 import { elapsed, moment, percent } from "./format.js";
@@ -172,6 +172,7 @@ function tableOf(summary: Summary, legend: Legend): string {
           `Showing the first and last ${count(shown.length / 2)} of ${count(summary.events)} events; use <code>--format csv</code> for all.`,
         )
       : "";
-  const head = `<tr><th>time</th>${several ? "<th>camera</th>" : ""}<th>track</th><th></th><th>expression</th><th class="number">confidence</th></tr>`;
-  return `${bound}<div class="scroll"><table class="events"><thead>${head}</thead><tbody>${rows.join("")}</tbody></table></div>`;
+  const head = `<tr><th>time${summary.clock === "wall" ? " (UTC)" : ""}</th>${several ? "<th>camera</th>" : ""}<th>track</th><th>event</th><th>expression</th><th class="number">confidence</th></tr>`;
+  const table = `<table class="events"><thead>${head}</thead><tbody>${rows.join("")}</tbody></table>`;
+  return `${bound}${scrollable(table, "Events")}`;
 }

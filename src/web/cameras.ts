@@ -31,9 +31,11 @@ export class Cameras {
     this.#state = state;
   }
 
-  /** Starts over with the state's cameras. Pictures of remaining cameras are kept, without faces, until new ones arrive. */
+  /** Starts over with the state's cameras. Focus, the enlarged camera, and pictures of remaining cameras are kept, without faces, until new ones arrive. */
   reset(): void {
     const old = this.#views;
+    const large = old[this.#large ?? -1]?.figure.dataset.camera;
+    const focused = old.find(({ button }) => button === document.activeElement)?.figure.dataset.camera;
     this.#resized.disconnect();
     this.#views = this.#state.cameras.map((camera, i) => {
       const view = this.#view(camera, i);
@@ -45,7 +47,9 @@ export class Cameras {
     this.#root.replaceChildren(...this.#views.map(({ figure }) => figure));
     this.#root.dataset.count = String(Math.min(9, this.#views.length));
     for (const { canvas } of this.#views) this.#resized.observe(canvas);
-    this.enlarge(undefined);
+    const now = (id: string | undefined) => this.#state.cameras.findIndex((camera) => camera.id === id);
+    this.enlarge(now(large));
+    this.#views[now(focused)]?.button.focus({ preventScroll: true });
   }
 
   /** Enlarges one camera, or shows all the same size. */

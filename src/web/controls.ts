@@ -19,6 +19,7 @@ const SPANS = [
 export class Controls {
   readonly #actions: Actions;
   readonly #pause = byId<HTMLButtonElement>("pause");
+  readonly #shortcuts = byId<HTMLInputElement>("shortcuts");
   readonly #spans: HTMLButtonElement[];
   paused = false;
   #span = 1;
@@ -48,6 +49,8 @@ export class Controls {
     const target = event.target instanceof Element ? event.target : undefined;
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (target?.matches("input")) return;
+    // Speech input types the letters of what it hears (WCAG 2.1.4).
+    if (!this.#shortcuts.checked && event.key.length === 1) return;
     if (event.key === " " && !target?.matches("button, #events")) this.#setPaused(!this.paused);
     else if (event.key === "t") this.#theme();
     else if (event.key === "w") this.#show((this.#span + 1) % SPANS.length);
@@ -60,8 +63,9 @@ export class Controls {
 
   #setPaused(paused: boolean): void {
     this.paused = paused;
-    this.#pause.setAttribute("aria-pressed", String(paused));
-    this.#pause.setAttribute("aria-label", paused ? "Resume" : "Pause");
+    const name = paused ? "Resume" : "Pause";
+    this.#pause.setAttribute("aria-label", name);
+    this.#pause.title = `${name} (space)`;
     document.documentElement.toggleAttribute("data-paused", paused);
     this.#actions.pause(paused);
   }

@@ -28,6 +28,7 @@ export class Events {
     const fresh = events.slice(0, known < 0 ? SHOWN : known);
     this.#newest = events[0]?.id;
     this.#root.toggleAttribute("data-empty", events.length === 0);
+    this.#root.toggleAttribute("data-several", this.#state.cameras.length > 1);
     if (fresh.length === 0) return;
     if (known < 0) this.#root.replaceChildren();
     this.#root.prepend(...fresh.map((event) => this.#item(event)));
@@ -41,7 +42,7 @@ export class Events {
     const item = element(
       "li",
       { "data-kind": kind },
-      element("time", {}, clock(mediaTimeMs, true)),
+      element("time", { datetime: `PT${(mediaTimeMs / 1000).toFixed(3)}S` }, clock(mediaTimeMs, true)),
       element("span", { class: "who", title: who }, who),
       element("b", {}, label),
       element("span", { class: "detail" }, detail),

@@ -77,7 +77,9 @@ async function show(head: PictureHead, jpeg: Uint8Array<ArrayBuffer>): Promise<v
 /** A run has started, or this page has joined one. */
 function begin(): void {
   document.title = `${state.pipeline} · Ekspresi`;
-  setText(byId("pipeline"), state.pipeline);
+  const heading = byId("pipeline");
+  setText(heading, state.pipeline);
+  heading.title = state.pipeline;
   cameras.reset();
   timelines.reset();
   faces.reset();
@@ -118,7 +120,8 @@ function drawFigures(): void {
   const { totals } = state;
   if (!totals) return;
   const dropped = totals.cameras.reduce((all, camera) => all + camera.dropped, 0);
-  const latency = Math.max(0, ...totals.cameras.map(({ latencyMs }) => latencyMs));
+  const running = totals.cameras.filter(({ decoded }) => decoded > 0);
+  const latency = Math.max(...running.map(({ latencyMs }) => latencyMs));
   const figures: readonly (readonly [name: string, value: string, about: string])[] = [
     [
       "fps",
@@ -127,7 +130,7 @@ function drawFigures(): void {
     ],
     [
       "latency",
-      latency < 1000 ? `${latency} ms` : `${(latency / 1000).toFixed(1)} s`,
+      running.length === 0 ? "–" : latency < 1000 ? `${latency} ms` : `${(latency / 1000).toFixed(1)} s`,
       "from reading a frame to this page's server, slowest camera",
     ],
     ["in view", count(state.present.length), "faces in view now"],

@@ -62,6 +62,7 @@ export class State {
     else if (message.type === "events")
       this.events = [...message.events.toReversed(), ...this.events].slice(0, MAX_EVENTS);
     else if (message.type === "figures") this.#count(message);
+    else for (const camera of this.cameras) camera.fps = 0;
     return false;
   }
 
@@ -111,8 +112,8 @@ export class State {
   }
 
   #count(message: Extract<ServerMessage, { type: "figures" }>): void {
-    const now = performance.now();
-    const elapsed = (now - this.#figuresMs) / 1000;
+    // By the server's clock: two messages may arrive together.
+    const elapsed = (message.atMs - this.#figuresMs) / 1000;
     for (const [i, figures] of message.cameras.entries()) {
       const camera = this.cameras[i];
       if (!camera) continue;
@@ -123,7 +124,7 @@ export class State {
       camera.figures = figures;
       camera.nowMs = Math.max(camera.nowMs, figures.mediaTimeMs);
     }
-    this.#figuresMs = now;
+    this.#figuresMs = message.atMs;
     this.totals = message;
   }
 }

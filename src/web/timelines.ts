@@ -51,6 +51,7 @@ export class Timelines {
     this.#labels = labels;
     const shown = this.#chosen();
     const present = new Set(this.#state.present);
+    const focused = [...this.#rows].find(([, { box }]) => box === document.activeElement)?.[0];
     for (const [key, row] of this.#rows)
       if (!shown.some((track) => track.key === key && present.has(track) === row.present))
         this.#drop(key, row);
@@ -65,6 +66,9 @@ export class Timelines {
     const order = shown.flatMap(({ key }) => this.#rows.get(key)?.root ?? []);
     for (const [i, root] of order.entries())
       if (this.#root.children[i] !== root) this.#root.insertBefore(root, this.#root.children[i] ?? null);
+    // A chart that was made anew or moved has lost it.
+    const box = this.#rows.get(focused ?? "")?.box;
+    if (box && box !== document.activeElement) box.focus({ preventScroll: true });
     this.#root.toggleAttribute("data-empty", order.length === 0);
   }
 
@@ -101,7 +105,7 @@ export class Timelines {
   #row(track: Track, present: boolean): Row {
     const name = element("b");
     const now = element("span", { class: "now" });
-    const box = element("div", { class: "chart", tabindex: "0", role: "img" });
+    const box = element("div", { class: "chart", tabindex: "0", role: "slider" });
     const root = element(
       "article",
       { class: "row", "data-track": track.key },
@@ -113,12 +117,16 @@ export class Timelines {
     const plot = this.#plot(box, track, now, present);
     this.#resized.observe(box);
     box.addEventListener("keydown", (event) => {
-      const step = event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0;
-      if (step === 0) return;
+      const { left = -1 } = plot.cursor;
+      const last = plot.over.clientWidth - 1;
+      const from = left >= 0 ? left : last;
+      const to = { ArrowLeft: from - 8, ArrowRight: from + 8, Home: 0, End: last }[event.key];
+      if (to === undefined) return;
       event.preventDefault();
-      const from =
-        plot.cursor.left !== undefined && plot.cursor.left >= 0 ? plot.cursor.left : plot.over.clientWidth;
-      plot.setCursor({ left: Math.max(0, Math.min(plot.over.clientWidth - 1, from + step * 8)), top: 1 });
+      const at = Math.max(0, Math.min(last, to));
+      plot.setCursor({ left: at, top: 1 });
+      box.setAttribute("aria-valuenow", plot.posToVal(at, "x").toFixed(1));
+      box.setAttribute("aria-valuetext", now.textContent);
     });
     box.addEventListener("blur", () => plot.setCursor({ left: -10, top: -10 }));
     return { present, root, now, plot, box };
@@ -205,10 +213,19 @@ export class Timelines {
       plot.setScale("x", { min: from / 1000, max: nowMs / 1000 });
     });
     if (plot.cursor.left === undefined || plot.cursor.left < 0) setText(now, this.#nowOf(track));
-    box.setAttribute(
-      "aria-label",
-      `${nameOf(track, this.#state)}, expressions over time; now ${this.#nowOf(track) || "unknown"}`,
-    );
+    if (box !== document.activeElement) this.#describe(box, track, from, nowMs);
+  }
+
+  /** For screen readers. Not while the chart has focus: they would read every change aloud. */
+  #describe(box: HTMLElement, track: Track, fromMs: number, nowMs: number): void {
+    const values = {
+      "aria-label": `${nameOf(track, this.#state)}, expressions over time`,
+      "aria-valuemin": (fromMs / 1000).toFixed(1),
+      "aria-valuemax": (nowMs / 1000).toFixed(1),
+      "aria-valuenow": (nowMs / 1000).toFixed(1),
+      "aria-valuetext": `now ${this.#nowOf(track) || "unknown"}`,
+    };
+    for (const [name, value] of Object.entries(values)) box.setAttribute(name, value);
   }
 }
 

@@ -8,6 +8,7 @@ import { htmlOf } from "#src/report/html.js";
 import { markdownOf } from "#src/report/markdown.js";
 import type { Seen } from "#src/report/read.js";
 import { Summary } from "#src/report/summary.js";
+import { barriersIn } from "../support/axe.js";
 import { Chrome } from "../support/chromium.js";
 import { eventOf } from "../support/event.js";
 
@@ -159,9 +160,18 @@ describe("the report in Chromium", function () {
       assert(wide <= 0, `${wide} px wider than the phone`);
       const bars = await page.locator("svg.tall path[fill]").first().boundingBox();
       assert(bars && bars.width > 140 && bars.height > 50, JSON.stringify(bars));
+      assert.deepEqual(await barriersIn(page), []);
       grounds.add(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
       assert.deepEqual(complaints, []);
     }
     assert.equal(grounds.size, 2);
+  });
+
+  it("keeps the colours of its legend in forced colours", async () => {
+    const path = join(folder, "forced.html");
+    writeFileSync(path, htmlOf(summaryOf(["door"]), HEADING));
+    const { page } = await chrome.open(pathToFileURL(path).href, { forcedColors: "active" });
+    const swatch = page.locator(".legend i").first();
+    assert.equal(await swatch.evaluate((i) => getComputedStyle(i).backgroundColor), "rgb(230, 159, 0)");
   });
 });

@@ -12,6 +12,7 @@ import type { EmotionEvent } from "#src/events/event.js";
 import { coloursOf } from "#src/events/palette.js";
 import type { SourceStats } from "#src/pipeline/context.js";
 import { web } from "#src/sinks/web/index.js";
+import { barriersIn } from "../support/axe.js";
 import { Chrome } from "../support/chromium.js";
 import { testContext } from "../support/context.js";
 import { eventOf } from "../support/event.js";
@@ -26,6 +27,7 @@ const TOKEN = "open sesame, sixteen";
 interface Feed {
   token?: string;
   cameras?: string[];
+  labels?: string[];
   fps?: number;
   listen?: string;
   /** The number of the first picture. */
@@ -197,7 +199,14 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
   });
 
   /** A page without a real run: a face moves back and forth in front of each camera. */
-  async function feed({ token, cameras = ["man"], fps = 12, listen = "127.0.0.1:0", first = 1 }: Feed = {}) {
+  async function feed({
+    token,
+    cameras = ["man"],
+    labels = MODEL.labels,
+    fps = 12,
+    listen = "127.0.0.1:0",
+    first = 1,
+  }: Feed = {}) {
     const { context, pool, logged } = testContext({ id: "web", slots: 2 });
     const [source] = context.stats.sources;
     const sources = cameras.map(
@@ -216,14 +225,14 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
         const face = faceAt(x, 60, 40, {
           track: 1,
           label: sequence % 50 < 25 ? 0 : 1,
-          model: MODEL,
+          model: { ...MODEL, labels },
           probabilities: CHANCES,
         });
         const item = facesOf(frameOf(pool, sequence, { source: camera.id, width: 160, height: 120 }), [face]);
         void sink.write(item);
         item.frame.release();
       }
-      void sink.write(eventOf(sequence, { camera: cameras[0] ?? "", track: 1, label: "happy" }));
+      void sink.write(eventOf(sequence, { camera: cameras[0] ?? "", track: 1, label: labels[0] ?? "" }));
     };
     const timer = setInterval(step, 40);
     const end = async () => {
@@ -457,9 +466,120 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     await page.keyboard.press("Escape");
     for (const name of ["Pause", "Dark theme", "Keyboard shortcuts", "Enlarge man", "5 min"])
       await page.getByRole("button", { name, exact: true }).waitFor();
-    await page.getByRole("img", { name: /^#1 man, expressions over time; now \w+ \d+ %/ }).waitFor();
+    const timeline = page.getByRole("slider", { name: "#1 man, expressions over time", exact: true });
+    assert.match((await timeline.getAttribute("aria-valuetext")) ?? "", /^now \w+ \d+ %$/);
+    await timeline.press("End");
+    assert.match((await timeline.getAttribute("aria-valuetext")) ?? "", /^at \d+:\d\d\.\d: happy 70 %/);
+    await page.keyboard.press("Space");
+    await page.getByRole("button", { name: "Resume", exact: true }).waitFor();
+    await page.keyboard.press("Space");
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert(wide <= 0, `${wide} px wider than the phone`);
+    assert.deepEqual(complaints, []);
+  });
+
+  it("has no barrier that axe-core knows of, in either theme, with its dialog open or not", async () => {
+    const { url } = await feed({ cameras: ["man", "other"] });
+    for (const colorScheme of ["light", "dark"] as const) {
+      const { page } = await chrome.open(url, { colorScheme });
+      await page.waitForSelector("#charts .row");
+      await page.waitForSelector("#events li");
+      assert.deepEqual(await barriersIn(page), []);
+      await page.keyboard.press("?");
+      assert.deepEqual(await barriersIn(page), []);
+    }
+  });
+
+  it("has no single-key shortcuts for those who turn them off", async () => {
+    const { url } = await feed({ cameras: ["man", "other"] });
+    const { page } = await chrome.open(url);
+    await page.waitForSelector("#charts .row");
+    await page.keyboard.press("?");
+    await page.getByRole("checkbox", { name: "Use single-key shortcuts" }).uncheck();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+    for (const key of ["t", "2", "w", "?", " "]) await page.keyboard.press(key);
+    assert.equal(await page.locator("html").getAttribute("data-theme"), null);
+    assert.equal(await page.locator("figure[data-large]").count(), 0);
+    assert.equal(await page.locator("#spans [aria-pressed=true]").textContent(), "1 min");
+    assert.equal(await page.locator("dialog[open]").count(), 0);
+    await isLive(page);
+  });
+
+  it("keeps its colours and its signs in forced colours", async () => {
+    const { url } = await feed();
+    const { page } = await chrome.open(url, { forcedColors: "active" });
+    await page.waitForSelector("#legend li");
+    await page.waitForSelector("#faces .bars i");
+    await page.waitForSelector("#events li");
+    const found = await page.evaluate(() => {
+      const ground = (what: string, pseudo?: string) => {
+        const element = document.querySelector(what);
+        return element && getComputedStyle(element, pseudo).backgroundColor;
+      };
+      return {
+        coloured: [ground("#legend i"), ground(".bars i"), ground("#events b", "::before")],
+        signs: [ground("#pause", "::before"), ground("#status", "::before")],
+        canvas: ground("body"),
+        pressed: ground("#spans [aria-pressed=true]"),
+        other: ground("#spans [aria-pressed=false]"),
+      };
+    });
+    const happy = "rgb(230, 159, 0)";
+    assert.deepEqual(found.coloured, [happy, happy, happy]);
+    for (const sign of found.signs) assert.notEqual(sign, found.canvas);
+    assert.notEqual(found.pressed, found.other);
+  });
+
+  it("shows whole the names of cameras and the labels of events, on a phone too", async () => {
+    const camera = "north entrance, second floor";
+    const { url } = await feed({
+      cameras: [camera, "other"],
+      labels: ["mildly amused by the presentation", "sad"],
+    });
+    const { page } = await chrome.open(url);
+    await page.waitForSelector("#events li");
+    const cut = () =>
+      page.evaluate(() =>
+        [...document.querySelectorAll("#events li:first-child > *, figcaption b")]
+          .filter((part) => {
+            const list = part.closest("ol, figure")?.getBoundingClientRect();
+            return (
+              part.scrollWidth > part.clientWidth + 1 ||
+              part.clientWidth === 0 ||
+              part.getBoundingClientRect().right > (list?.right ?? 0)
+            );
+          })
+          .map(({ textContent }) => textContent),
+      );
+    await page.keyboard.press("Space");
+    assert.deepEqual(await cut(), []);
+    await page.setViewportSize({ width: 360, height: 740 });
+    assert.deepEqual(await cut(), []);
+  });
+
+  it("keeps focus and the enlarged camera when it reconnects", async () => {
+    const line = await lineTo(new URL((await feed({ cameras: ["man", "other"] })).url));
+    const { page } = await chrome.open(line.url);
+    await isLive(page);
+    const button = page.getByRole("button", { name: "Enlarge other" });
+    await button.press("Enter");
+    const first = await button.elementHandle();
+    line.cut();
+    await page.waitForFunction((old) => !old?.isConnected, first);
+    assert.equal(await page.locator("figure[data-large]").getAttribute("data-camera"), "other");
+    assert(await button.evaluate((now) => now === document.activeElement));
+  });
+
+  it("keeps focus on the timeline of a face that leaves", async () => {
+    const { url, lose } = await feed();
+    const { page, complaints } = await chrome.open(url);
+    const timeline = page.getByRole("slider");
+    await timeline.focus();
+    const first = await timeline.elementHandle();
+    lose();
+    await page.waitForFunction((old) => !old?.isConnected, first);
+    assert(await timeline.evaluate((now) => now === document.activeElement));
     assert.deepEqual(complaints, []);
   });
 

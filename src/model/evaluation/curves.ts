@@ -98,9 +98,19 @@ export function plot(title: string, lines: readonly Curve[]): string {
   });
   const legend =
     lines.length > 1
-      ? `<div class="legend">${lines.map(({ name }, i) => `<span><i style="background:${COLOURS[i % COLOURS.length] ?? ""}"></i>${name}</span>`).join("")}</div>`
+      ? `<div class="legend">${lines.map(({ name }, i) => `<span><i style="background:${swatch(i)}"></i>${name}</span>`).join("")}</div>`
       : "";
-  return `<figure class="plot"><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title}"><text class="title" x="${LEFT}" y="18">${title}</text>${grid.join("")}<text x="${LEFT}" y="${HEIGHT - 10}">1</text><text x="${WIDTH - RIGHT}" y="${HEIGHT - 10}" text-anchor="end">epoch ${last}</text>${drawn.join("")}</svg>${legend}</figure>`;
+  const ends = lines.map(({ name, points: own }) => `${name} ${Number(own.at(-1)?.value.toPrecision(3))}`);
+  const what = `${title} over ${last} epochs; last values: ${ends.join(", ")}`;
+  return `<figure class="plot"><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${what}"><text class="title" x="${LEFT}" y="18">${title}</text>${grid.join("")}<text x="${LEFT}" y="${HEIGHT - 10}">1</text><text x="${WIDTH - RIGHT}" y="${HEIGHT - 10}" text-anchor="end">epoch ${last}</text>${drawn.join("")}</svg>${legend}</figure>`;
+}
+
+/** The legend's picture of a line: as coloured and as dashed as the line itself. */
+function swatch(line: number): string {
+  const colour = COLOURS[line % COLOURS.length] ?? "";
+  return line < COLOURS.length
+    ? colour
+    : `repeating-linear-gradient(90deg,${colour} 0 5px,transparent 5px 8px)`;
 }
 
 /** Three to six round numbers that span all values. */

@@ -1,5 +1,5 @@
 import sharp from "sharp";
-import { escaped, plural } from "../../text.js";
+import { escaped, plural, scrollable } from "../../text.js";
 import { FER_LABELS } from "../card.js";
 import type { FaceDataset } from "../data/index.js";
 import type { Precision } from "../engine/index.js";
@@ -59,9 +59,11 @@ function headline(evaluation: Evaluation): string {
 function classTable({ classes }: Evaluation): string {
   const rows = classes.map(
     ({ label, count, precision, recall, f1, oneVsRest }) =>
-      `<tr><th>${escaped(label)}</th><td>${count}</td>${[precision, recall, f1, oneVsRest].map((value) => `<td>${percent(value)}</td>`).join("")}</tr>`,
+      `<tr><th scope="row">${escaped(label)}</th><td>${count}</td>${[precision, recall, f1, oneVsRest].map((value) => `<td>${percent(value)}</td>`).join("")}</tr>`,
   );
-  return `<table><thead><tr><th></th><th>pictures</th><th>precision</th><th>recall</th><th>F1</th><th>(TP + TN) / all</th></tr></thead><tbody>${rows.join("")}</tbody></table><p class="note">(TP + TN) / all is the study's accuracy of a class: the share of pictures rightly assigned or rightly not assigned to it. With seven classes it is high for any model, so compare models by accuracy and F1.</p>`;
+  const head = ["class", "pictures", "precision", "recall", "F1", "(TP + TN) / all"];
+  const table = `<table><thead><tr>${head.map((name) => `<th scope="col">${name}</th>`).join("")}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  return `${scrollable(table, "Classes")}<p class="note">(TP + TN) / all is the study's accuracy of a class: the share of pictures rightly assigned or rightly not assigned to it. With seven classes it is high for any model, so compare models by accuracy and F1.</p>`;
 }
 
 function matrices({ labels, confusion }: Evaluation): string {
@@ -81,15 +83,18 @@ function matrix(
   labels: readonly string[],
   percents: readonly (readonly number[])[],
 ): string {
-  const head = labels.map((label) => `<th class="down"><span>${escaped(label)}</span></th>`).join("");
+  const head = labels
+    .map((label) => `<th scope="col" class="down"><span>${escaped(label)}</span></th>`)
+    .join("");
   const rows = percents.map((row, truth) => {
     const cells = row.map((value, c) => {
       const shade = Math.round(Math.sqrt(value / 100) * 85);
       return `<td class="${c === truth ? "right" : "wrong"}" style="--shade:${shade}%">${Math.round(value)}</td>`;
     });
-    return `<tr><th>${escaped(labels[truth] ?? "")}</th>${cells.join("")}</tr>`;
+    return `<tr><th scope="row">${escaped(labels[truth] ?? "")}</th>${cells.join("")}</tr>`;
   });
-  return `<table class="matrix"><caption>${escaped(caption)}</caption><thead><tr><th>true \\ predicted</th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  const table = `<table class="matrix"><caption>${escaped(caption)}</caption><thead><tr><th scope="col">true \\ predicted</th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  return scrollable(table, `Confusion matrix: ${caption}`);
 }
 
 async function mistakes(evaluation: Evaluation, { images, width, height }: FaceDataset): Promise<string> {

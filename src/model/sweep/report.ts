@@ -1,4 +1,4 @@
-import { escaped } from "../../text.js";
+import { escaped, plural, scrollable } from "../../text.js";
 import { plot } from "../evaluation/curves.js";
 import { page, percent } from "../evaluation/page.js";
 import { STUDY_SWEEPS, type StudyRow } from "../evaluation/study.js";
@@ -12,7 +12,7 @@ export function sweepReport(record: SweepRecord): string {
   const done = runs.filter(({ state }) => state !== "running").length;
   const winner = runs.find(({ id }) => id === best);
   return page(title, [
-    `<h1>${escaped(title)}</h1><p class="note">${done} runs, ${finished ? "finished" : "not finished yet"}; judged by ${definition.judge === "loss" ? "validation loss" : "validation accuracy"}. Figures are from the epoch that became each model.</p>`,
+    `<h1>${escaped(title)}</h1><p class="note">${plural(done, "run")}, ${finished ? "finished" : "not finished yet"}; judged by ${definition.judge === "loss" ? "validation loss" : "validation accuracy"}. Figures are from the epoch that became each model.</p>`,
     winner?.kept
       ? `<div class="figures"><div><b>${percent(winner.kept.validationAccuracy)}</b><span>best validation accuracy</span></div><div><b>${escaped(winner.id)}</b><span>${escaped(settingsText(winner.settings))}</span></div></div>`
       : "",
@@ -28,7 +28,9 @@ function settingsText(settings: Settings): string {
     .join(", ");
 }
 
-const FIGURES = "<th>train</th><th>validation</th><th>loss</th><th>validation loss</th>";
+const FIGURES = ["train", "validation", "loss", "validation loss"]
+  .map((name) => `<th scope="col">${name}</th>`)
+  .join("");
 
 /**
  * A sweep that shares fewer values with the study is a different one, and the study's figures would not be comparable.
@@ -51,16 +53,16 @@ function stepSection(step: SweepStep, number: number, runs: readonly RunRecord[]
     const run = own.find(({ settings }) => String(settings[step.vary]) === String(value));
     const row = study?.rows.find((r) => r.value === value);
     const mark = run && run.id === best ? ' class="best"' : "";
-    return `<tr${mark}><th>${escaped(String(value))}</th>${cells(run)}${study ? studyCells(row) : ""}</tr>`;
+    return `<tr${mark}><th scope="row">${escaped(String(value))}</th>${cells(run)}${study ? studyCells(row) : ""}</tr>`;
   });
   const fixed = own[0]
     ? settingsText(Object.fromEntries(Object.entries(own[0].settings).filter(([key]) => key !== step.vary)))
     : "";
   const heads = study
-    ? `<tr><th></th><th colspan="4">this sweep</th><th colspan="4" class="study">the study, Table ${study.table} (losses as printed)</th></tr>`
+    ? `<tr><td></td><th scope="colgroup" colspan="4">this sweep</th><th scope="colgroup" colspan="4" class="study">the study, Table ${study.table} (losses as printed)</th></tr>`
     : "";
-  const table = `<table><thead>${heads}<tr><th>${escaped(step.vary)}</th>${FIGURES}${study ? FIGURES.replaceAll("<th>", '<th class="study">') : ""}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
-  return `<section><h2>${number + 1}. ${escaped(step.vary)}${fixed ? `, with ${escaped(fixed)}` : ""}</h2>${table}${plots(own, ({ settings }) => String(settings[step.vary]))}</section>`;
+  const table = `<table><thead>${heads}<tr><th scope="col">${escaped(step.vary)}</th>${FIGURES}${study ? FIGURES.replaceAll("<th ", '<th class="study" ') : ""}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  return `<section><h2>${number + 1}. ${escaped(step.vary)}${fixed ? `, with ${escaped(fixed)}` : ""}</h2>${scrollable(table, step.vary)}${plots(own, ({ settings }) => String(settings[step.vary]))}</section>`;
 }
 
 function searchSection({ definition, runs, best }: SweepRecord): string {
@@ -69,15 +71,15 @@ function searchSection({ definition, runs, best }: SweepRecord): string {
   const keys = [...new Set(runs.flatMap(({ settings }) => Object.keys(settings)))];
   const rows = ranked.map((run) => {
     const settings = keys.map((key) => `<td>${escaped(String(run.settings[key] ?? ""))}</td>`).join("");
-    return `<tr${run.id === best ? ' class="best"' : ""}><th>${escaped(run.id)}</th>${settings}<td>${run.state}</td><td>${run.history.length}</td>${cells(run)}</tr>`;
+    return `<tr${run.id === best ? ' class="best"' : ""}><th scope="row">${escaped(run.id)}</th>${settings}<td>${run.state}</td><td>${run.history.length}</td>${cells(run)}</tr>`;
   });
-  const heads = keys.map((key) => `<th>${escaped(key)}</th>`).join("");
-  const table = `<table><thead><tr><th>run</th>${heads}<th></th><th>epochs</th>${FIGURES}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
-  return `<section><h2>Runs</h2>${table}${plots(ranked.slice(0, 16), ({ id }) => id)}</section>`;
+  const heads = keys.map((key) => `<th scope="col">${escaped(key)}</th>`).join("");
+  const table = `<table><thead><tr><th scope="col">run</th>${heads}<th scope="col">state</th><th scope="col">epochs</th>${FIGURES}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  return `<section><h2>Runs</h2>${scrollable(table, "Runs")}${plots(ranked.slice(0, 16), ({ id }) => id)}</section>`;
 }
 
 function cells(run: RunRecord | undefined): string {
-  if (!run?.kept) return `<td colspan="4">${run ? escaped(run.failure ?? "running") : ""}</td>`;
+  if (!run?.kept) return `<td colspan="4">${run ? escaped(run.failure ?? run.state) : ""}</td>`;
   const { accuracy, validationAccuracy, loss, validationLoss } = run.kept;
   return `<td>${percent(accuracy, 2)}</td><td>${percent(validationAccuracy, 2)}</td><td>${loss.toFixed(3)}</td><td>${validationLoss.toFixed(3)}</td>`;
 }

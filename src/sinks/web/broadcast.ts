@@ -189,6 +189,7 @@ export class Broadcast {
     const { stats, occupancy } = this.#context;
     return {
       type: "figures",
+      atMs: Math.round(performance.now()),
       cameras: stats.sources.map((source): CameraFigures => {
         const { id, state, decoded, dropped, reconnects, durationMs } = source;
         const { latencyMs = 0, mediaTimeMs = 0 } = this.#newest.get(id) ?? {};

@@ -59,7 +59,7 @@ const Options = Type.Object({
     Duration({
       default: "5m",
       description:
-        "How far back a page opened later can see timelines and events, in media time. Anything older is discarded.",
+        "How far back a page opened later can see timelines and events, in media time. Anything older is discarded. Timelines show 5 minutes at most.",
     }),
   ),
 });

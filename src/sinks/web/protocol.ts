@@ -3,7 +3,7 @@ import type { SourceState } from "../../pipeline/context.js";
 // The protocol between page and server over the WebSocket. Text messages are JSON; pictures are binary.
 
 /** Incremented when a message changes; a page with another version reloads itself. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /**
  * One face at one time, for timelines: camera (index), track, media time (integer ms), label (index; -1: none), then
@@ -54,6 +54,8 @@ export type ServerMessage =
   | { readonly type: "events"; readonly events: readonly ListedEvent[] }
   | {
       readonly type: "figures";
+      /** When they were taken, by the server's monotonic clock. */
+      readonly atMs: number;
       /** In the order of `hello.cameras`. */
       readonly cameras: readonly CameraFigures[];
       readonly faces: number;

@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { FER_LABELS } from "#src/model/card.js";
 import type { FaceDataset } from "#src/model/data/index.js";
 import { readHistory, report } from "#src/model/evaluation/index.js";
 import { figuresOf } from "#src/model/evaluation/metrics.js";
+import { sweepReport } from "#src/model/sweep/report.js";
+import { barriersIn } from "../../support/axe.js";
+import { Chrome } from "../../support/chromium.js";
 
 const HOSTILE = `<img src=x onerror="alert(1)">&`;
 
@@ -59,6 +66,7 @@ describe("an evaluation's report", () => {
       ([, points = ""]) => points.split(" ").length,
     );
     assert.deepEqual(drawn, [3, 3, 3, 3]);
+    assert(html.includes('aria-label="loss over 3 epochs; last values: training 0.667, validation 0.7"'));
     assert.doesNotMatch(html, /NaN|undefined/);
     assert.doesNotMatch(await page(), /<polyline/);
   });
@@ -76,5 +84,72 @@ describe("an evaluation's report", () => {
   it("shows the study's matrix only next to a model of the seven expressions", async () => {
     assert.match(await page("", FER_LABELS), /the study \(its conclusion states accuracy 67 %/);
     assert.doesNotMatch(await page(), /the study \(its conclusion states accuracy/);
+  });
+});
+
+describe("reports of an evaluation and of a sweep in Chromium", function () {
+  this.timeout(60_000);
+  const chrome = new Chrome();
+  let folder: string;
+  before(async function () {
+    await chrome.start(this);
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+  });
+  after(async () => {
+    await chrome.stop();
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  });
+
+  const kept = {
+    epoch: 1,
+    rate: 1,
+    loss: 1,
+    accuracy: 0.5,
+    validationLoss: 1,
+    validationAccuracy: 0.5,
+    seconds: 1,
+  };
+  const batches = [16, 32, 64, 128];
+  const sweep = () =>
+    sweepReport({
+      format: 1,
+      recipe: {},
+      finished: true,
+      best: "1",
+      definition: {
+        name: "batches",
+        recipe: "x.yaml",
+        method: "one-factor",
+        judge: "accuracy",
+        steps: [{ vary: "batch", values: batches }],
+      },
+      runs: batches.map((batch, i) => ({
+        id: String(i),
+        step: 0,
+        settings: { batch },
+        state: "done",
+        history: [kept],
+        kept,
+      })),
+    });
+
+  it("have no barrier that axe-core knows of and fit a phone, in either theme", async () => {
+    for (const [name, html] of [
+      ["evaluation", await page("", FER_LABELS)],
+      ["sweep", sweep()],
+    ] as const) {
+      const path = join(folder, `${name}.html`);
+      writeFileSync(path, html);
+      for (const colorScheme of ["light", "dark"] as const) {
+        const { page, complaints } = await chrome.open(pathToFileURL(path).href, {
+          viewport: { width: 360, height: 740 },
+          colorScheme,
+        });
+        assert.deepEqual(await barriersIn(page), [], `${name}, ${colorScheme}`);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert(wide <= 0, `${name}: ${wide} px wider than the phone`);
+        assert.deepEqual(complaints, []);
+      }
+    }
   });
 });

@@ -185,7 +185,7 @@ describe("a sweep", function () {
     const order = (judge: "accuracy" | "loss") => {
       const definition: SweepDefinition = { name: "x", recipe: "x.yaml", method: "grid", judge };
       const html = sweepReport({ format: 1, definition, recipe: {}, finished: true, runs });
-      return [...html.matchAll(/<th>(accurate|sure|failed)<\/th>/g)].map(([, id]) => id);
+      return [...html.matchAll(/<th scope="row">(accurate|sure|failed)<\/th>/g)].map(([, id]) => id);
     };
     assert.deepEqual(order("accuracy"), ["accurate", "sure", "failed"]);
     assert.deepEqual(order("loss"), ["sure", "accurate", "failed"]);
