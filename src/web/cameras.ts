@@ -31,7 +31,10 @@ export class Cameras {
     this.#state = state;
   }
 
-  /** Starts over with the state's cameras. Focus, the enlarged camera, and pictures of remaining cameras are kept, without faces, until new ones arrive. */
+  /**
+   * Starts over with the state's cameras. Keeps focus, the enlarged camera, and pictures of remaining cameras, without
+   * faces, until new ones arrive.
+   */
   reset(): void {
     const old = this.#views;
     const large = old[this.#large ?? -1]?.figure.dataset.camera;

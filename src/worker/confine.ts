@@ -53,7 +53,7 @@ function judge(
 /** Whether a file, which need not exist yet, is in an existing folder, with links resolved. */
 function isWithin(path: string, root: string): boolean {
   const way = relative(realpathSync(root), realOf(path));
-  return way === "" || (!isAbsolute(way) && way !== ".." && !/^\.\.[\\/]/.test(way));
+  return !isAbsolute(way) && way !== ".." && !/^\.\.[\\/]/.test(way);
 }
 
 /** The path with links resolved in the part of it that exists. */

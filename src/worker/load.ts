@@ -102,7 +102,7 @@ export class Room {
     if (jobs.some(({ ageMs, dropped }) => ageMs > YOUNG_MS && dropped > maxDropped)) return false;
     const young = jobs.filter(({ ageMs }) => ageMs <= YOUNG_MS).length;
     const known = jobs.length - young;
-    const each = known > 0 ? Math.min(load / known, 1) : FIRST_GUESS / this.#cores;
+    const each = known > 0 ? load / known : FIRST_GUESS / this.#cores;
     return load + young * each < maxLoad;
   }
 

@@ -54,6 +54,18 @@ describe("the job queue", function () {
     }
   });
 
+  it("refuses to submit or remove a job that waits or runs, and to retry one that runs", async () => {
+    await submit("a");
+    await assert.rejects(submit("a"), { code: "JOB_EXISTS", message: /^job a is queued; cancel it first/ });
+    await assert.rejects(queue.remove("a"), { code: "JOB_RUNNING", message: /^job a is queued/ });
+    assert.deepEqual(await taken(), ["a"]);
+    const running = /^job a is running on worker; cancel it first/;
+    await assert.rejects(submit("a"), { code: "JOB_EXISTS", message: running });
+    await assert.rejects(queue.retry("a"), { code: "JOB_RUNNING", message: running });
+    await assert.rejects(queue.remove("a"), { code: "JOB_RUNNING", message: running });
+    assert.deepEqual(await queue.waiting("camera"), { waiting: 0, held: 1 });
+  });
+
   it("skips an entry stored under another job's id, and delivers the others", async () => {
     await submit("a");
     const store = await new Kvm(nats.connection).open("EKSPRESI_JOBS");
@@ -122,17 +134,20 @@ describe("the job queue", function () {
   it("counts a lost worker as a failure of its job, and finally sets the job aside", async () => {
     await submit("a");
     const next = async () => (await queue.next("camera", 10_000)) ?? assert.fail("no job");
-    await queue.claim(await next(), "first", 2);
+    const lost = await queue.claim(await next(), "first", 2);
     await queue.claim(await next(), "second", 2);
-    const { failures, reason } = (await queue.find("a"))?.job ?? assert.fail("no job");
-    assert.deepEqual([failures, reason], [1, "worker first was lost while running the job"]);
+    assert(typeof lost === "object");
+    assert.equal(await queue.renew(lost, {}), undefined, "the first no longer has it");
+    assert.equal(await queue.finish(lost), false);
+    const { tries, failures, reason } = (await queue.find("a"))?.job ?? assert.fail("no job");
+    assert.deepEqual([tries, failures, reason], [2, 1, "worker first was lost while running the job"]);
     assert.equal(await queue.claim(await next(), "third", 2), "set aside");
     assert.equal((await queue.find("a"))?.job.state, "failed");
   });
 
   it("does not count a worker lost because the server was away", async () => {
     await submit("a");
-    await queue.claim((await queue.next("camera", 1000)) ?? assert.fail("no job"), "first", 1);
+    await queue.claim((await queue.next("camera", 10_000)) ?? assert.fail("no job"), "first", 1);
     await server.stop();
     await sleep(1500);
     await server.restart();

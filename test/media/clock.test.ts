@@ -54,6 +54,23 @@ describe("a camera's clock", () => {
     assert.equal(told(second, 20), 10_040);
   });
 
+  it("follows a camera's times up to 5 s from our own clock, and from there on continues where it was", () => {
+    let latest = 0;
+    const clock = cameraClock(
+      () => 0,
+      () => latest,
+    );
+    for (const [ptsMs, timeMs] of [
+      [100, 0],
+      [5100, 5000],
+      [5101, 5000],
+      [5141, 5000],
+    ] as const) {
+      latest = clock(ptsMs);
+      assert.equal(latest, timeMs);
+    }
+  });
+
   it("is not affected by a camera that resets its own clock", () => {
     let now = 0;
     const clock = cameraClock(

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { mock } from "node:test";
 import { fileURLToPath } from "node:url";
 import { filter, firstValueFrom, lastValueFrom, map, takeUntil, timer, toArray } from "rxjs";
 import { decode, decodeAhead } from "#src/media/decode.js";
@@ -184,6 +185,47 @@ describe("decoding", function () {
       camera.close();
       await close();
     }
+  });
+
+  it("drops a camera's frames while a sink is behind, and counts them", async () => {
+    const { context, pool, close } = testContext({ live: true });
+    const ready = () => new Promise<void>(() => {});
+    const input = { before: ["-t", "1"], url: RECORDING, name: "camera", live: true };
+    const frames = decode(input, { ...context, ready });
+    assert.deepEqual(await lastValueFrom(frames.pipe(toArray())), []);
+    await close();
+    assert.deepEqual([context.source.decoded, context.source.dropped], [25, 25]);
+    assert.equal(pool.free, pool.slots);
+  });
+
+  it("waits with a recording's frame while a sink is behind", async () => {
+    const { context, close } = testContext();
+    let [asked, goOn] = [() => {}, () => {}];
+    const behind = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const eased = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const ready = () => {
+      asked();
+      return eased;
+    };
+    const input = { before: ["-t", "1"], url: RECORDING, name: "recording", live: false };
+    const acquire = mock.method(context.pool, "acquire");
+    const frames = decode(input, { ...context, ready }).pipe(
+      map((frame) => {
+        frame.release();
+        return frame.sequence;
+      }),
+    );
+    const last = lastValueFrom(frames);
+    await behind;
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(acquire.mock.callCount(), 0);
+    goOn();
+    assert.equal(await last, 24);
+    await close();
   });
 
   it("continues time across joined streams whose times start over", async () => {

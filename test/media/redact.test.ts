@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { redact } from "#src/media/redact.js";
+import { isSecret, redact } from "#src/media/redact.js";
 import { cpuMs } from "../support/cpu-time.js";
 
 describe("what is hidden in addresses", () => {
@@ -12,12 +12,17 @@ describe("what is hidden in addresses", () => {
       ["rtsp://:geheim@h/1", "rtsp://:***@h/1"],
       ["http://h/a?token=geheim&x=1", "http://h/a?token=***&x=1"],
       ["http://h/a?access_token=geheim&api_key=geheim&n=1", "http://h/a?access_token=***&api_key=***&n=1"],
+      ["http://h/?secret=geheim&auth=geheim&sig=geheim", "http://h/?secret=***&auth=***&sig=***"],
       ["http://h/a?usr=u&loginpas=geheim", "http://h/a?usr=u&loginpas=***"],
       ["user:geheim@10.0.0.7 and rtsp//user:geheim@host", "user:***@10.0.0.7 and rtsp//user:***@host"],
       ["http://h:8080/a@b rtsp://h:554 rtsp://user@h/1", "http://h:8080/a@b rtsp://h:554 rtsp://user@h/1"],
       [`{"url":"rtsp://u:geheim@h/1","mail":"a@b.c"}`, `{"url":"rtsp://u:***@h/1","mail":"a@b.c"}`],
     ] as const)
       assert.equal(redact(text), shown);
+  });
+
+  it("includes every option that is a password or a token by its name", () => {
+    assert.deepEqual(["password", "token", "user", undefined].map(isSecret), [true, true, false, false]);
   });
 
   it("is found quickly in any text", () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { mock } from "node:test";
 import { Subject } from "rxjs";
 import type { Face, FaceFrame } from "#src/media/frame.js";
 import { batched, type FaceBatch } from "#src/operators/batcher.js";
@@ -96,6 +97,21 @@ describe("batched", () => {
     for (let i = 0; i < 1000 && batch.sizes.length === 0; i++) await new Promise((r) => setTimeout(r, 5));
     assert.deepEqual(batch.sizes, [1]);
     subscription.unsubscribe();
+  });
+
+  it("never waits longer than a timer can", () => {
+    const set = mock.method(globalThis, "setTimeout");
+    try {
+      const { take, subscription } = bench(4, { size: 32, maxWaitMs: 2 ** 40 });
+      take(0, 1);
+      subscription.unsubscribe();
+      assert.deepEqual(
+        set.mock.calls.map(({ arguments: [, ms] }) => ms),
+        [2 ** 31 - 1],
+      );
+    } finally {
+      set.mock.restore();
+    }
   });
 
   it("passes on a frame without faces, but not before earlier frames of its source", async () => {

@@ -83,6 +83,39 @@ describe("blur", () => {
     assert.equal(pool.free, 2);
   });
 
+  it("hides every pixel that a box touches, if only in part, in any plane", async () => {
+    const { pool } = testContext({ slots: 1 });
+    const box = { x: 41.4, y: 31.4, width: 20.2, height: 20.2 }; // to 61.6 and 51.6
+    const item = { frame: noise(pool, 0), faces: [{ box, score: 9 }], fullScan: true };
+    const [result] = await blurred([item], { style: "solid", margin: 0, ahead: 0 });
+    assert(result);
+    for (const [x, y] of [
+      [41, 31],
+      [61, 31],
+      [41, 51],
+      [61, 51],
+    ] as const) {
+      assert.equal(lumaAt(result.pixels, x, y), 16);
+      const chroma = WIDTH * HEIGHT + Math.floor(y / 2) * (WIDTH / 2) + Math.floor(x / 2);
+      for (const at of [chroma, chroma + (WIDTH * HEIGHT) / 4]) assert.equal(result.pixels[at], 128);
+    }
+  });
+
+  it("hides overlapping places of one face together, with what lies between them", async () => {
+    const { pool } = testContext({ slots: 2 });
+    const items = [faceAt(60, 50, 40), faceAt(70, 60, 40)].map((face, i) => ({
+      frame: noise(pool, i),
+      faces: [face],
+      fullScan: true,
+    }));
+    for (const { pixels } of await blurred(items, { style: "solid", margin: 0, ahead: 1 }))
+      for (const [x, y] of [
+        [42, 78],
+        [88, 32],
+      ] as const)
+        assert.equal(lumaAt(pixels, x, y), 16);
+  });
+
   it("pixelate leaves six flat squares across, gaussian a smooth patch", async () => {
     const { pool } = testContext({ slots: 2 });
     const face = { x: 50, y: 30, width: 60, height: 60 };
@@ -118,6 +151,20 @@ describe("blur", () => {
       result.map(({ sequence }) => sequence),
       items.map((_, i) => i),
     );
+  });
+
+  it("hides a third around a face, and where it was 400 ms ago, by default", async () => {
+    const { pool } = testContext({ slots: 12 });
+    const items = Array.from({ length: 12 }, (_, i) => ({
+      frame: noise(pool, i),
+      faces: i === 0 ? [faceAt(80, 60, 40)] : [],
+      fullScan: true,
+    }));
+    const result = await blurred(items, { style: "solid" });
+    const hidden = (x: number) =>
+      result.filter(({ pixels }) => lumaAt(pixels, x, 60) === 16).map(({ sequence }) => sequence);
+    assert.deepEqual(hidden(50), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert.deepEqual(hidden(46), []);
   });
 
   it("hides what the detector found but `track` did not pass on", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { mock } from "node:test";
 import { concat, concatMap, from, lastValueFrom, map, NEVER, tap, throwError, toArray } from "rxjs";
 import type { FaceFrame } from "#src/media/frame.js";
 import { classify } from "#src/operators/classify.js";
@@ -81,8 +82,48 @@ describe("classify", () => {
 
   it("averages with the mirror image", async () => {
     for (const { faces } of (await classified({ flip: true, batch: { size: 4 } })).flat())
-      for (const { probabilities = [] } of faces)
+      for (const { probabilities = [] } of faces) {
         assert.ok(Math.abs((probabilities[0] ?? 0) - (probabilities[1] ?? 1)) < 1e-6);
+        const sum = [...probabilities].reduce((total, value) => total + value, 0);
+        assert.ok(Math.abs(sum - 1) < 1e-5);
+      }
+  });
+
+  it("crops with the margin that it is given", async () => {
+    const [card, wide] = [await classified({}), await classified({ margin: 1 })];
+    const [one, other] = [card, wide].map(
+      (out) => out.flat().flatMap(({ faces }) => faces)[0]?.probabilities,
+    );
+    assert.ok(one && other);
+    assert.notDeepEqual([...one], [...other]);
+  });
+
+  it("lets faces wait long, and their frames give their slots back, only in recordings whose pictures nobody needs", async () => {
+    for (const [live, lastToSee, waitMs, leased] of [
+      [false, true, 250, 0],
+      [false, false, 15, 1],
+      [true, true, 15, 1],
+    ] as const) {
+      const test = testContext({ live, lastToSee });
+      const operate = await classify.build({ model }, test.context);
+      const set = mock.method(globalThis, "setTimeout");
+      const subscription = concat(from([halved(test, 1, "test")]), NEVER)
+        .pipe(operate)
+        .subscribe();
+      set.mock.restore();
+      const waits = set.mock.calls.map(({ arguments: [, ms] }) => ms ?? 0);
+      assert.equal(test.pool.leased, leased);
+      assert.equal(waits.length, 1);
+      for (const ms of waits) assert.ok(ms <= waitMs && ms > waitMs - 15, String(ms));
+      subscription.unsubscribe();
+      await test.close();
+    }
+  });
+
+  it("is refused with `precision: int8` where there are no 8 bits", () => {
+    for (const options of [{ engine: "tfjs" }, { provider: "cuda" }] as const)
+      assert.equal(classify.check?.({ precision: "int8", ...options })?.option, "precision");
+    assert.equal(classify.check?.({ precision: "int8" }), undefined);
   });
 
   it("uses the 8-bit file if the model has one and the processor is known to support it", async () => {

@@ -115,6 +115,21 @@ describe("detect", () => {
     }
   });
 
+  it("looks again where it has missed a face", async () => {
+    const [face = new Uint8Array()] = photos;
+    const before = photos;
+    photos = [face, new Uint8Array(face.length).fill(128), face];
+    try {
+      const out = await detected({ minSize: { unit: "%", value: 35 }, every: 10 });
+      assert.deepEqual(
+        out.map(({ faces }) => faces.length),
+        [1, 0, 1],
+      );
+    } finally {
+      photos = before;
+    }
+  });
+
   it("returns every lease after an error and after unsubscription", async () => {
     const test = testContext({ slots: 12 });
     const operate = await detect.build({ workers: 1, every: 2 }, test.context);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mock } from "node:test";
-import { concat, from, lastValueFrom, map, NEVER, throwError, toArray } from "rxjs";
+import { concat, firstValueFrom, from, lastValueFrom, map, NEVER, throwError, toArray } from "rxjs";
 import { TestScheduler } from "rxjs/testing";
 import Schema from "typebox/schema";
 import { EmotionEvent } from "#src/events/event.js";
@@ -38,6 +38,71 @@ describe("events", () => {
   it("report when a face appears, changes and leaves", async () => {
     const out = await eventsOf("sshh.....", { leftAfter: 300 });
     assert.deepEqual(out.map(brief), ["appeared sad 0", "changed happy 200", "left happy 300"]);
+    assert.deepEqual(
+      out.map(({ data }) => data.sinceMs),
+      [0, 200, 200],
+    );
+  });
+
+  it("take label, probabilities and beginning from `smooth` where it is used", async () => {
+    const test = testContext();
+    const smoothed = Float32Array.from([0.25, 0.75]);
+    const probabilities = Float32Array.from([1, 0]);
+    const face = faceAt(32, 24, 20, { track: 1, label: 1, labelSinceMs: 40, smoothed, probabilities, model });
+    const items = from([facesOf(frameOf(test.pool, 5), [face])]);
+    const { data } = await firstValueFrom(items.pipe(await events.build({ raw: true }, test.context)));
+    assert.deepEqual(
+      [data.label, data.confidence, data.probabilities, data.raw, data.sinceMs],
+      ["happy", 0.75, { sad: 0.25, happy: 0.75 }, { sad: 1, happy: 0 }, 40],
+    );
+  });
+
+  it("have the camera's own time, and a recording's as if it had begun with the run", async () => {
+    for (const [live, time] of [
+      [true, "2026-01-02T00:00:00.000Z"],
+      [false, "2026-01-01T00:00:00.000Z"],
+    ] as const) {
+      const test = testContext({ live });
+      const operate = await events.build({}, test.context);
+      assert.equal((await firstValueFrom(from(seen(test, "s")).pipe(operate))).time, time);
+    }
+  });
+
+  it("have other ids for another recording, pipeline or operator", async () => {
+    const ids = new Set<string>();
+    for (const change of [{}, { identity: "b.mp4 7 bytes" }, { pipeline: { name: "other" } }, { id: "e2" }]) {
+      const test = testContext();
+      if ("identity" in change) test.context.source.identity = change.identity ?? "";
+      const operate = await events.build({}, { ...test.context, ...change });
+      for (const { id } of await lastValueFrom(from(seen(test, "sh")).pipe(operate, toArray()))) ids.add(id);
+    }
+    assert.equal(ids.size, 4 * 3);
+  });
+
+  it("carry the pipeline's name, escaped in the address, its purpose and its retention", async () => {
+    const { context, ...test } = testContext({ id: "front door" });
+    const pipeline = { name: "lobby/1", purpose: "a study", retention: "30d" };
+    const operate = await events.build({}, { ...context, pipeline });
+    const items = seen({ context, ...test }, "s").map(({ frame, faces }) => {
+      frame.release();
+      return facesOf(frameOf(test.pool, 0, { source: "front door" }), faces);
+    });
+    const { source, subject, data } = await firstValueFrom(from(items).pipe(operate));
+    assert.equal(source, "/pipelines/lobby%2F1/sources/front%20door");
+    assert.equal(subject, "front door/1");
+    assert.deepEqual([data.pipeline, data.purpose, data.retention], ["lobby/1", "a study", "30d"]);
+  });
+
+  it("keep faces of different sources apart, though their numbers are the same", async () => {
+    const test = testContext({ slots: 2 });
+    const face = faceAt(32, 24, 20, { track: 1, label: 0, probabilities: Float32Array.from([1, 0]), model });
+    const items = ["door", "hall"].map((source, i) => facesOf(frameOf(test.pool, i, { source }), [face]));
+    const operate = await events.build({}, test.context);
+    const out = await lastValueFrom(from(items).pipe(operate, toArray()));
+    assert.deepEqual(
+      out.map(({ data }) => `${data.camera} ${data.kind}`),
+      ["door appeared", "hall appeared", "door left", "hall left"],
+    );
   });
 
   it("report at the end of the source that a face has left", async () => {

@@ -63,5 +63,10 @@ describe("grown", () => {
         assert.ok(region.y + region.height >= Math.min(frame.height, one.y + one.height));
       }),
     );
+    const part = { x: 10.6, y: 20.6, width: 5, height: 5 };
+    assert.deepEqual(grown(part, 0, frame), { x: 10, y: 20, width: 6, height: 6 });
+    const outside = { x: 90, y: 90, width: 5, height: 5 };
+    const { width, height } = grown(outside, 0.5, frame);
+    assert.deepEqual([width, height], [0, 0]);
   });
 });

@@ -22,17 +22,24 @@ describe("sample", () => {
     assert.equal(pool.leased, 3);
   });
 
-  it("keeps every third of 30 frames a second at 10, despite rounded times", async () => {
-    const { context, pool } = testContext({ slots: 40 });
-    const operate = await sample.build({ fps: 10 }, context);
-    const frames = Array.from({ length: 31 }, (_, i) =>
-      frameOf(pool, i, { mediaTimeMs: Math.floor((i * 1000) / 30) }),
+  /** Numbers of the frames that are kept of a second at a rate, whose times are rounded to milliseconds. */
+  async function keptOf(rate: number, fps: number): Promise<number[]> {
+    const { context, pool } = testContext({ slots: rate });
+    const operate = await sample.build({ fps }, context);
+    const frames = Array.from({ length: rate }, (_, i) =>
+      frameOf(pool, i, { mediaTimeMs: Math.round((i * 1000) / rate) }),
     );
     const kept = await firstValueFrom(from(frames).pipe(operate, toArray()));
-    assert.deepEqual(
-      kept.map(({ sequence }) => sequence),
-      [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30],
-    );
+    return kept.map(({ sequence }) => sequence);
+  }
+
+  it("keeps every third of 30 frames a second at 10, and all at 30, despite rounded times", async () => {
+    assert.deepEqual(await keptOf(30, 10), [0, 3, 6, 9, 12, 15, 18, 21, 24, 27]);
+    assert.equal((await keptOf(30, 30)).length, 30);
+  });
+
+  it("keeps its rate even if no multiple of it is the frame rate", async () => {
+    assert.deepEqual(await keptOf(25, 10), [0, 3, 5, 8, 10, 13, 15, 18, 20, 23]);
   });
 
   it("counts each source separately", async () => {

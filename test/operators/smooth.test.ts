@@ -8,13 +8,17 @@ import { faceAt, facesOf, frameOf } from "../support/frames.js";
 
 type Options = Parameters<typeof smooth.build>[0];
 
-/** One track's faces after `smooth`, given probabilities every 100 ms. */
-async function steadied(frames: readonly (readonly number[])[], options: Options): Promise<Face[]> {
+/** One track's faces after `smooth`, given probabilities every 100 ms unless told otherwise. */
+async function steadied(
+  frames: readonly (readonly number[])[],
+  options: Options,
+  everyMs = 100,
+): Promise<Face[]> {
   const { context, pool } = testContext({ slots: frames.length });
   const operate = await smooth.build(options, context);
   const items = frames.map((values, i) => {
     const probabilities = Float32Array.from(values);
-    return facesOf(frameOf(pool, i, { mediaTimeMs: i * 100 }), [
+    return facesOf(frameOf(pool, i, { mediaTimeMs: i * everyMs }), [
       faceAt(30, 30, 20, { track: 1, probabilities }),
     ]);
   });
@@ -74,6 +78,21 @@ describe("smooth", () => {
       [0, 0, 0, 1, 1],
     );
     assert.ok(Math.abs((faces[3]?.smoothed?.[1] ?? 0) - 2 / 3) < 1e-6);
+  });
+
+  it("follows the newest frame with halfLife 0, even if no time has passed", async () => {
+    const faces = await steadied([A, B], { halfLife: 0 }, 0);
+    assert.deepEqual([...(faces[1]?.smoothed ?? [])], B);
+  });
+
+  it("forgets a face that it has not seen for more than a minute", async () => {
+    for (const [everyMs, label] of [
+      [60_000, 0],
+      [60_001, 1],
+    ] as const) {
+      const faces = await steadied([A, B], { halfLife: 3_600_000 }, everyMs);
+      assert.equal(faces[1]?.label, label);
+    }
   });
 
   it("passes frames on at once, and faces without track or probabilities unchanged", () => {

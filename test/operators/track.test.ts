@@ -72,6 +72,39 @@ describe("track", () => {
     assert.deepEqual(await follow(frames, { minHits: 1, maxGap: 100 }), [[1], [], [], [], [2], [2]]);
   });
 
+  it("keeps a number for a second without the face, and no longer, by default", async () => {
+    const unseenFor = (gap: number) => [
+      [faceAt(30, 30)],
+      ...Array.from({ length: gap }, () => []),
+      [faceAt(30, 30)],
+    ];
+    assert.deepEqual((await follow(unseenFor(24))).at(-1), [1]); // 25 frames later is 1000 ms
+    assert.deepEqual((await follow(unseenFor(25))).at(-1), [2]);
+  });
+
+  it("expects a face where its movement has taken it", async () => {
+    const centres = [0, 30, 75, 120, undefined, undefined, 255];
+    const frames = centres.map((x) => (x === undefined ? [] : [faceAt(100 + x, 100, 40)]));
+    assert.deepEqual(await follow(frames), [[1], [1], [1], [1], [], [], [1]]);
+  });
+
+  it("does not take one step back for a turn", async () => {
+    const centres = [0, 10, 20, 30, 40, 50, 45, undefined, undefined, undefined, undefined, 95];
+    const frames = centres.map((x) => (x === undefined ? [] : [faceAt(100 + x, 100, 40)]));
+    assert.deepEqual((await follow(frames)).at(-1), [1]);
+  });
+
+  it("tells apart by their sizes two faces that are equally near", async () => {
+    const frames = [
+      [faceAt(100, 100, 40), faceAt(130, 100, 70)],
+      [faceAt(115, 100, 70), faceAt(115, 100, 40)],
+    ];
+    assert.deepEqual(await follow(frames, { minHits: 1, maxOverlap: 1 }), [
+      [1, 2],
+      [2, 1],
+    ]);
+  });
+
   it("keeps numbers when two faces cross", async () => {
     const frames = Array.from({ length: 21 }, (_, i) => {
       const left = faceAt(100 + i * 10, 100, 60);
@@ -93,6 +126,13 @@ describe("track", () => {
     const frames = [[faceAt(211, 166, 130)], twice, twice, [...twice].reverse(), twice];
     assert.deepEqual(await follow(frames), [[1], [1], [1], [1], [1]]);
     assert.deepEqual((await follow(frames, { minHits: 1, maxOverlap: 1 })).at(-1)?.length, 2);
+  });
+
+  it("does not pass on a find that is not a track yet and then lies over a face", async () => {
+    const face = faceAt(100, 100, 60);
+    const frames = [[face], [face], [face], [face, faceAt(160, 100, 60)]];
+    for (let i = 0; i < 4; i++) frames.push([face, faceAt(135, 100, 60)]);
+    assert.deepEqual((await follow(frames, { minHits: 3 })).at(-1), [1]);
   });
 
   it("follows the higher-scoring of two boxes that appear over one face", async () => {
@@ -121,7 +161,7 @@ describe("track", () => {
     const { context, pool } = testContext({ slots: 4 });
     const operate = await track.build({ minHits: 1 }, context);
     const items = ["b", "a", "a", "b"].map((source, i) =>
-      facesOf(frameOf(pool, i, { source }), [faceAt(30, 30)]),
+      facesOf(frameOf(pool, i, { source }), [source === "a" ? faceAt(30, 30) : faceAt(200, 150)]),
     );
     const out = await lastValueFrom(from(items).pipe(operate, toArray()));
     assert.deepEqual(

@@ -79,6 +79,31 @@ describe("the runner of a sink", () => {
     assert.equal(eased, true);
   });
 
+  it("tells the sink to close as incomplete after a failure, or if the run was cut short", async () => {
+    for (const [fails, whole, wanted] of [
+      [false, true, true],
+      [true, true, false],
+      [false, false, false],
+    ]) {
+      let closed: boolean | undefined;
+      const write = () => {
+        if (fails) throw new Error("broken");
+      };
+      const close = (complete?: boolean) => {
+        closed = complete;
+      };
+      const runner = new SinkRunner<number>(
+        "s",
+        { write, close },
+        () => {},
+        () => {},
+      );
+      runner.push(1);
+      await runner.close(whole);
+      assert.equal(closed, wanted);
+    }
+  });
+
   it("accepts nothing after a failure, counts what is lost, returns every lease, and reports it once", async () => {
     const sink = manual();
     const done: number[] = [];

@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { mock } from "node:test";
 import fc from "fast-check";
 import { diskReason } from "#src/disk.js";
 import { SinkError } from "#src/errors.js";
 import { LineFile, type LineFileOptions } from "#src/sinks/line-file.js";
-import { onMachine } from "../support/machine.js";
+import { onMachine, withFiles } from "../support/machine.js";
 
 const bytesOf = (line: string) => Buffer.from(`${line}\n`);
 
@@ -40,10 +49,40 @@ describe("a file of lines", () => {
     await file.close();
   });
 
-  it("writes the same content with fsync", async () => {
-    await append(['{"n":1}'], { fsync: "always" });
-    await append(['{"n":2}'], { fsync: "interval" });
-    assert.equal(text(), '{"n":1}\n{"n":2}\n');
+  for (const [fsync, wanted] of [
+    ["never", [0, 0, 0, 0]],
+    ["interval", [0, 1, 1, 2]],
+    ["always", [1, 2, 3, 4]],
+  ] as const)
+    it(`syncs lines to disk as told: ${fsync}`, async () => {
+      mock.timers.enable({ apis: ["Date"] });
+      let synced = 0;
+      const fsyncSync = () => void synced++;
+      try {
+        await withFiles({ fsyncSync }, async () => {
+          const file = await LineFile.open("jsonl", path, { fsync });
+          for (const [i, passedMs] of [999, 1, 999, 1].entries()) {
+            mock.timers.tick(passedMs);
+            await file.append(bytesOf("{}"));
+            assert.equal(synced, wanted[i], `line ${i}`);
+          }
+          await file.close();
+        });
+      } finally {
+        mock.timers.reset();
+      }
+    });
+
+  it("leaves only complete lines when the disk fills up in the middle of one", async () => {
+    const file = await LineFile.open("log", path, { fsync: "never" });
+    await file.append(bytesOf('{"n":1}'));
+    const real = writeSync;
+    const half = (fd: number, bytes: Uint8Array) => real(fd, bytes.subarray(0, 4));
+    await withFiles({ writeSync: half as typeof writeSync }, async () => {
+      assert.throws(() => file.append(bytesOf('{"n":2}')), /cannot be written: the disk is full/);
+    });
+    await file.close(); // after the truncation, which was requested before
+    assert.equal(text(), '{"n":1}\n');
   });
 
   it("keeps all complete lines wherever an earlier run was cut off, and appends only complete lines", async () => {
@@ -113,6 +152,24 @@ describe("a file of lines", () => {
     await append(['{"n":1}', '{"n":2}'], { maxAgeMs: 0 });
     assert.equal(text(), '{"n":2}\n');
     assert.equal(readdirSync(join(folder, "a", "b")).length, 2);
+  });
+
+  it("rotates again only after as long once more", async () => {
+    mock.timers.enable({ apis: ["Date"] });
+    try {
+      const file = await LineFile.open("jsonl", path, { fsync: "never", maxAgeMs: 1000 });
+      for (const passedMs of [999, 1, 999, 1]) {
+        mock.timers.tick(passedMs);
+        await file.append(bytesOf("{}"));
+      }
+      await file.close();
+    } finally {
+      mock.timers.reset();
+    }
+    const sizes = readdirSync(join(folder, "a", "b")).map(
+      (name) => readFileSync(join(folder, "a", "b", name), "utf8").length,
+    );
+    assert.deepEqual(sizes.sort(), [3, 3, 6]);
   });
 
   it("reports which sink cannot write where, and why", async () => {

@@ -22,19 +22,20 @@ export async function withFiles<T>(
     promises,
     ...calls
   }: { readonly promises?: Partial<typeof fs.promises> } & Partial<
-    Pick<typeof fs, "statSync" | "unlinkSync">
+    Pick<typeof fs, "fsyncSync" | "statSync" | "unlinkSync" | "writeSync">
   >,
   act: () => T | Promise<T>,
 ): Promise<T> {
-  const own = [{ ...fs }, { ...fs.promises }] as const;
+  const { fsyncSync, statSync, unlinkSync, writeSync } = fs;
+  const own = { ...fs.promises };
   Object.assign(fs, calls);
   Object.assign(fs.promises, promises);
   syncBuiltinESMExports();
   try {
     return await act();
   } finally {
-    Object.assign(fs.promises, own[1]);
-    Object.assign(fs, { statSync: own[0].statSync, unlinkSync: own[0].unlinkSync });
+    Object.assign(fs.promises, own);
+    Object.assign(fs, { fsyncSync, statSync, unlinkSync, writeSync });
     syncBuiltinESMExports();
   }
 }

@@ -135,7 +135,7 @@ export class NatsServer {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, "exit");
-    child.kill("SIGCONT");
+    if (signal !== "SIGKILL") child.kill("SIGCONT"); // a halted one would react to no other
     child.kill(signal);
     await exited;
   }

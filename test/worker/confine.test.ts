@@ -35,8 +35,30 @@ describe("a job's pipeline", () => {
   it("may read in its folder and in the given ones, with links resolved", () => {
     for (const path of ["a.mp4", "../given/a.mp4", "https://camera/a.mp4", "https://camera/a.m3u8"])
       assert.equal(refusal(file(path)), undefined, path);
-    for (const path of ["../others/a.mp4", "link/a.mp4", "/etc/passwd", "file:///etc/passwd", "-"])
-      assert.match(refusal(file(path)) ?? "", /may only|not available/, path);
+    for (const path of ["../others/a.mp4", "link/a.mp4", "/etc/passwd", "file:///etc/passwd"])
+      assert.match(refusal(file(path)) ?? "", /may only/, path);
+    assert.equal(refusal({ type: "images", path: "." }), undefined);
+  });
+
+  it("may not use the worker's standard streams, camera or ports", () => {
+    const given = file("a.mp4");
+    for (const [source, sink, wanted] of [
+      [file("-"), undefined, /`-` is not available in a job; give a file/],
+      [given, { type: "jsonl", path: "-" }, /`-` is not available in a job; give a file/],
+      [{ type: "webcam", device: "0" }, undefined, /cannot use its worker's own camera/],
+      [given, { type: "web" }, /cannot open a port on its worker/],
+    ] as const)
+      assert.match(refusal(source, sink) ?? "", wanted);
+  });
+
+  it("may not open other URLs, nor write to any, and is told so without passwords", () => {
+    const other = refusal(file("ftp://user:geheim@camera/a.mp4")) ?? "";
+    assert.match(
+      other,
+      /ftp:\/\/user:\*\*\*@camera\/a\.mp4: a job's sources may only open rtsp, rtsps, http/,
+    );
+    const sink = { type: "jsonl", path: "https://camera/a.jsonl" };
+    assert.match(refusal(file("a.mp4"), sink) ?? "", /a job's sources may only open/);
   });
 
   it("may not read playlists, which can refer to any file", () => {

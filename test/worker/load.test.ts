@@ -32,6 +32,11 @@ describe("room for another job", () => {
     assert.equal(room.forOneMore(0.2, [settled(), young(0.5)]), true, "at its start every camera drops");
   });
 
+  it("is not exceeded by a camera that has just begun, however long others are idle", () => {
+    const room = new Room(settings, 2);
+    for (const seconds of [0, 31, 62]) assert.equal(room.tooFull([young(0.5)], seconds * 1000), false);
+  });
+
   it("is exceeded once frames were dropped for 30 s without a break, and again 30 s later", () => {
     const room = new Room(settings, 2);
     const at = (seconds: number, dropped: number) => room.tooFull([settled(dropped)], seconds * 1000);
@@ -50,6 +55,12 @@ describe("the load of a machine", () => {
     ];
     const meter = new LoadMeter(() => looks.shift() ?? assert.fail("no more looks"));
     assert.deepEqual([meter.sample(), meter.sample(), meter.sample()], [0.4, 0.2, 0.2]);
+  });
+
+  it("is at most 1, even if more time was used than there was by the clock", () => {
+    const looks = [0, 1, 2, 3].map((n) => ({ used: n * 300, whole: n * 100 }));
+    const meter = new LoadMeter(() => looks.shift() ?? assert.fail("no more looks"));
+    assert.deepEqual([meter.sample(), meter.sample(), meter.sample()], [0.5, 0.75, 0.875]);
   });
 
   it("is between 0 and 1 on this machine", () => {

@@ -91,8 +91,10 @@ describe("pipeline worker", function () {
 
   it("shares six cameras between two workers; if one is killed, the other watches all, none twice at a time", async () => {
     const cameras = ["c1", "c2", "c3", "c4", "c5", "c6"];
-    for (const id of cameras) await queue.submit(id, { ...CAMERA, set: [`sources.0.id=${id}`] });
     const [a, b] = [startWorker("a"), startWorker("b")];
+    // Otherwise the first one may have taken all of them before the second is there.
+    await until(who("both are there"), () => [a, b].every(({ said }) => said.includes("jobs may write")));
+    for (const id of cameras) await queue.submit(id, { ...CAMERA, set: [`sources.0.id=${id}`] });
     await until(who("each camera is watched"), () =>
       cameras.every((id) => eventTimes(a, id).length + eventTimes(b, id).length > 0),
     );

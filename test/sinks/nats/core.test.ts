@@ -99,6 +99,8 @@ describe("the nats sink without a stream", function () {
     const { dropped = 0, waiting = 0 } = camera.sink.figures?.() ?? {};
     assert(dropped > 50, String(dropped));
     assert.equal(dropped + waiting, 100);
+    for (const { logged } of [recording, camera])
+      assert.equal(logged.filter((line) => line.includes("buffer is full")).length, 1);
     await server.restart();
     await writing;
     await Promise.all([recording.sink.close(true), camera.sink.close(true)]);
@@ -131,7 +133,7 @@ describe("the nats sink without a stream", function () {
     await sink.close(true);
   });
 
-  it("continues in order after the server was killed, and counts what may be lost", async () => {
+  it("continues in order after the server was killed", async () => {
     const frames = await listening();
     const { sink, logged } = await opened();
     await write(sink, 0, 500);
@@ -156,6 +158,18 @@ describe("the nats sink without a stream", function () {
     );
     assert.equal(new Set(frames).size, frames.length);
     assert.deepEqual(frames.slice(-500), numbers(1000, 1500));
+  });
+
+  it("counts the events that were in flight when the connection broke", async () => {
+    const { sink, logged } = await opened();
+    server.pause();
+    await write(sink, 0, 10);
+    await until("they are sent", () => sink.figures?.().waiting === 0);
+    await server.kill();
+    await until("it has noticed", () =>
+      logged.some((line) => /^warn nats: 10 events may be lost; /.test(line)),
+    );
+    assert.equal(sink.figures?.().unconfirmed, 10);
   });
 
   it("reports at its end how many events are lost if the server is away", async () => {

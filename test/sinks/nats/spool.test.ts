@@ -7,8 +7,10 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,6 +41,8 @@ describe("the spool", () => {
     readdirSync(folder)
       .filter((name) => name.endsWith(".spool"))
       .sort();
+  /** Bytes of records on disk. */
+  const used = () => segments().reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
 
   it("returns records in order, even after a restart, without delivered ones", async () => {
     const first = await open();
@@ -91,6 +95,7 @@ describe("the spool", () => {
     spool.append(recordOf(1));
     assert.deepEqual(readAll(spool), expected(1, 2));
     spool.delivered(2);
+    assert.equal(segments().length, 1, "not a new file for each record");
     spool.rewind();
     spool.append(recordOf(2));
     assert.deepEqual(readAll(spool), expected(2, 3));
@@ -152,6 +157,9 @@ describe("the spool", () => {
             position = first;
           }
           assert.deepEqual([spool.first, spool.position, spool.end], [first, position, end]);
+          const room = 4096 - used();
+          assert.equal(spool.hasRoom(Buffer.alloc(Math.max(0, room - 8))), room >= 8 || first === end);
+          assert.equal(spool.hasRoom(Buffer.alloc(Math.max(0, room - 7))), first === end);
         }
         spool.close();
       }),
@@ -163,7 +171,6 @@ describe("the spool", () => {
     const spool = await open(4096);
     let n = 1;
     while (spool.hasRoom(recordOf(n))) spool.append(recordOf(n++));
-    const used = () => segments().reduce((sum, name) => sum + readFileSync(join(folder, name)).length, 0);
     assert(used() <= 4096 && used() > 4000, String(used()));
     while (spool.next());
     spool.delivered(n);
@@ -211,12 +218,43 @@ describe("the spool", () => {
 
   it("starts at the oldest record if it is unknown what was delivered", async () => {
     const first = await open();
-    for (let n = 1; n < 5; n++) first.append(recordOf(n));
-    first.delivered(3);
+    for (let n = 1; n < 300; n++) first.append(recordOf(n));
+    first.delivered(150);
     first.close();
-    truncateSync(join(folder, "delivered"), 5);
+    const oldest = Number(segments()[0]?.slice(0, 16));
+    assert(oldest > 1 && oldest < 150, String(oldest));
+    const cursor = join(folder, "delivered");
+    const bytes = readFileSync(cursor);
+    for (const damaged of [bytes.subarray(0, 5), bytes.with(1, 1)]) {
+      writeFileSync(cursor, damaged);
+      const spool = await open();
+      assert.deepEqual([spool.first, spool.end], [oldest, 300]);
+      assert.deepEqual(readAll(spool), expected(oldest, 300));
+      spool.close();
+    }
+  });
+
+  it("keeps no part of a record for which the disk had no room", async () => {
     const spool = await open();
-    assert.deepEqual(readAll(spool), expected(1, 5));
+    spool.append(recordOf(1));
+    const before = used();
+    const real = writeSync;
+    const half = (fd: number, bytes: Uint8Array, _from: number, _length: number, at: number) =>
+      real(fd, bytes, 0, 10, at);
+    await withFiles({ writeSync: half as typeof writeSync }, () =>
+      assert.throws(() => spool.append(recordOf(2)), { code: "SINK_WRITE", message: /the disk is full$/ }),
+    );
+    assert.equal(used(), before);
+    assert.equal(spool.append(recordOf(2)), 2);
+    assert.deepEqual(readAll(spool), expected(1, 3));
+    spool.close();
+  });
+
+  it("can be read by nobody else", async function () {
+    if (process.platform === "win32") this.skip(); // it has no such permissions
+    const spool = await open();
+    spool.append(recordOf(1));
+    assert.equal(statSync(join(folder, segments()[0] ?? "")).mode & 0o777, 0o600);
     spool.close();
   });
 

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Face } from "#src/media/frame.js";
+import type { VideoInfo } from "#src/media/video-info.js";
 import { subtitles } from "#src/sinks/subtitles/index.js";
 import { testContext } from "../../support/context.js";
 import { faceAt, facesOf, frameOf } from "../../support/frames.js";
@@ -11,6 +12,16 @@ import { hasFfprobe } from "../../support/probe.js";
 
 const HOSTILE = "<b>{\\fs99}-->\n\n& sad";
 const MODEL = { name: "m", version: "1", labels: ["happy", HOSTILE] };
+
+/** A recording whose container's times start at 5 s. */
+const VIDEO: VideoInfo = {
+  timeBase: { num: 1, den: 1000 },
+  sampleAspect: { num: 1, den: 1 },
+  startMs: 5000,
+  subtitles: [],
+  colour: { range: "tv" },
+  bits: 8,
+};
 
 describe("the subtitles sink", () => {
   let folder: string;
@@ -96,6 +107,54 @@ describe("the subtitles sink", () => {
     }
   });
 
+  it("has its final name once a camera was stopped, but not if the run was cut short", async () => {
+    for (const [live, whole, name] of [
+      [true, true, "a.vtt"],
+      [true, false, "a.part.vtt"],
+    ] as const) {
+      const { context, pool } = testContext({ live });
+      context.source.ending = "stopped";
+      const own = mkdtempSync(join(folder, "run-"));
+      const sink = await subtitles.build({ path: join(own, "a.vtt") }, context);
+      const item = facesOf(frameOf(pool, 0), [face(1, 0, 12)]);
+      await sink.write(item);
+      item.frame.release();
+      await sink.close(whole);
+      assert.deepEqual(readdirSync(own), [name]);
+    }
+  });
+
+  it("counts times from where players start, whatever the container's first time is", async () => {
+    const { context, pool } = testContext();
+    context.source.recording = { url: "file:a.mp4" };
+    context.source.video = VIDEO;
+    context.source.ending = "end";
+    const sink = await subtitles.build({ path: join(folder, "a.vtt") }, context);
+    const item = facesOf(frameOf(pool, 0, { mediaTimeMs: 5200 }), [face(1, 0, 12)]);
+    await sink.write(item);
+    item.frame.release();
+    await sink.close(true);
+    assert.match(readFileSync(join(folder, "a.vtt"), "utf8"), /\n00:00:00\.200 --> 00:00:00\.240 /);
+  });
+
+  it("puts labels below faces that leave no room above", async () => {
+    for (const [name, place] of [
+      ["a.vtt", /line:38\.5% position/],
+      ["a.ass", /\{\\an7\\pos\(4,18\)\\1c/],
+    ] as const) {
+      const { context, pool } = testContext();
+      context.source.ending = "end";
+      const sink = await subtitles.build({ path: join(folder, name) }, context);
+      const high = facesOf(frameOf(pool, 0), [
+        { ...face(1, 0, 12), box: { x: 4, y: 2, width: 16, height: 16 } },
+      ]);
+      await sink.write(high);
+      high.frame.release();
+      await sink.close(true);
+      assert.match(readFileSync(join(folder, name), "utf8"), place);
+    }
+  });
+
   it("gets its final name only once the whole recording was read", async () => {
     const stopped = await write("a.vtt", "stopped");
     assert.deepEqual(readdirSync(folder), ["a.part.vtt"]);
@@ -122,7 +181,7 @@ describe("the subtitles sink", () => {
     );
     without.frame.release();
     const other = facesOf(frameOf(pool, 0, { source: "other" }), []);
-    await assert.rejects(async () => sink.write(other), /add \{source\} to its name|unknown source other/);
+    await assert.rejects(async () => sink.write(other), /several sources would write .*; add \{source\} to/);
     other.frame.release();
     await sink.close(false);
     writeFileSync(join(folder, "file"), "");

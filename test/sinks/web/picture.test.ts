@@ -47,6 +47,13 @@ describe("the page's pictures", () => {
     }
   });
 
+  it("reuse a buffer only if it is large enough, since a camera's size may change", () => {
+    const frame = frameOf(8, 8, "gray", () => [90]);
+    const large = new Uint8Array(8 * 8 * 3);
+    assert.equal(shrink(frame, 64, large).rgb, large);
+    assert.equal(shrink(frame, 64, new Uint8Array(8)).rgb.length, large.length);
+  });
+
   it("have the colours of BT.601", () => {
     for (const [yuv, rgb] of [
       [
