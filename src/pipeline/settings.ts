@@ -24,7 +24,8 @@ export function applySetting(root: unknown, setting: string, example = "sources.
     const text = setting.slice(equals + 1);
     value = text === "-" ? text : (parse(text) as unknown); // standard input or output, not an empty list
   } catch (cause) {
-    fail(`the value is not valid YAML (${messageOf(cause).split("\n")[0]})`);
+    const [why = ""] = messageOf(cause).split(/ at line |\n/, 1);
+    fail(`the value is not valid YAML (${why})`, `quote text: --set '${name}="..."'`);
   }
   const last = steps.pop() ?? "";
   const path: (string | number)[] = [];
