@@ -44,7 +44,7 @@ const DOORS: Record<string, readonly string[]> = {
   "web/connection.ts": ["sinks/web/protocol.ts"],
   "web/main.ts": ["sinks/web/protocol.ts"],
   "web/state.ts": ["sinks/web/protocol.ts"],
-  "web/cameras.ts": ["sinks/web/protocol.ts"],
+  "web/cameras.ts": ["sinks/web/protocol.ts", "operators/annotate/layout.ts"],
   "web/events.ts": ["sinks/web/protocol.ts"],
 };
 

@@ -1,3 +1,4 @@
+import { layOut, type Rectangle } from "../operators/annotate/layout.js";
 import type { PictureHead, SeenFace } from "../sinks/web/protocol.js";
 import { element, setText } from "./element.js";
 import { clock, percent } from "./format.js";
@@ -162,14 +163,24 @@ export class Cameras {
     if (!context) return;
     context.imageSmoothingQuality = "high";
     context.drawImage(bitmap, 0, 0, width, height);
-    for (const face of head.faces) this.#drawFace(context, face, width / head.width, ratio);
+    const faces = head.faces.map((face) => ({ face, box: scaled(face.box, width / head.width) }));
+    for (const { face, box } of faces) this.#drawBox(context, box, this.#colourOf(face), ratio);
+    const plates: Rectangle[] = [];
+    for (const { face, box } of faces) plates.push(this.#drawName(context, face, box, plates, ratio));
   }
 
-  /** A box in the colour of its label, with a dark outline so that it shows on any background, and its name. */
-  #drawFace(context: CanvasRenderingContext2D, face: SeenFace, scale: number, ratio: number): void {
-    const [x, y, width, height] = face.box.map((value) => value * scale) as [number, number, number, number];
-    const colour = (face.label === undefined ? undefined : this.#state.colours[face.label]) ?? "#ffffff";
-    const thick = Math.max(2, Math.min(4, width / 60 / ratio)) * ratio;
+  #colourOf({ label }: SeenFace): string {
+    return (label === undefined ? undefined : this.#state.colours[label]) ?? "#ffffff";
+  }
+
+  /** A box with a dark outline, so that it shows on any background. */
+  #drawBox(
+    context: CanvasRenderingContext2D,
+    { x, y, width, height }: Rectangle,
+    colour: string,
+    ratio: number,
+  ): void {
+    const thick = thicknessOf(width, ratio);
     context.lineJoin = "round";
     for (const [style, line] of [
       ["rgb(0 0 0 / 55%)", thick + 2 * ratio],
@@ -181,32 +192,41 @@ export class Cameras {
       context.roundRect(x, y, width, height, 5 * ratio);
       context.stroke();
     }
-    this.#drawName(context, face, colour, [x, y, height, thick], ratio);
   }
 
+  /** The face's name beside its box, if possible not over earlier ones. Returns where it is. */
   #drawName(
     context: CanvasRenderingContext2D,
     face: SeenFace,
-    colour: string,
-    [x, y, height, thick]: readonly [number, number, number, number],
+    box: Rectangle,
+    taken: readonly Rectangle[],
     ratio: number,
-  ): void {
+  ): Rectangle {
     const size = 13 * ratio;
     context.font = `600 ${size}px system-ui, sans-serif`;
     context.textBaseline = "middle";
     const text = this.#nameOf(face);
-    const chip = { width: context.measureText(text).width + size, height: size * 1.65 };
-    const above = y - thick / 2 - 3 * ratio - chip.height;
-    const top =
-      above >= 0 ? above : Math.min(context.canvas.height - chip.height, y + height + thick / 2 + 3 * ratio);
-    const left = Math.max(0, Math.min(context.canvas.width - chip.width, x - thick / 2));
+    const plate = { width: context.measureText(text).width + size, height: size * 1.65 };
+    const thick = thicknessOf(box.width, ratio);
+    const around = { ...box, x: box.x - thick / 2 };
+    const place = layOut(around, plate, thick / 2 + 3 * ratio, context.canvas, taken);
+    const colour = this.#colourOf(face);
     context.fillStyle = colour;
     context.beginPath();
-    context.roundRect(left, top, chip.width, chip.height, 4 * ratio);
+    context.roundRect(place.x, place.y, place.width, place.height, 4 * ratio);
     context.fill();
     context.fillStyle = inkOn(colour);
-    context.fillText(text, left + size / 2, top + chip.height / 2 + ratio / 2);
+    context.fillText(text, place.x + size / 2, place.y + plate.height / 2 + ratio / 2);
+    return place;
   }
+}
+
+function scaled([x, y, width, height]: SeenFace["box"], scale: number): Rectangle {
+  return { x: x * scale, y: y * scale, width: width * scale, height: height * scale };
+}
+
+function thicknessOf(boxWidth: number, ratio: number): number {
+  return Math.max(2, Math.min(4, boxWidth / 60 / ratio)) * ratio;
 }
 
 /** Black or white, whichever has better contrast on a colour (WCAG relative luminance). */
