@@ -19,6 +19,8 @@ interface View {
 /** The pictures of all cameras, in a grid or with one enlarged. */
 export class Cameras {
   readonly #root: HTMLElement;
+  /** What screen readers are told. */
+  readonly #news: HTMLElement;
   readonly #state: State;
   #views: View[] = [];
   #large: number | undefined;
@@ -27,8 +29,9 @@ export class Cameras {
     for (const view of this.#views) this.#draw(view);
   });
 
-  constructor(root: HTMLElement, state: State) {
+  constructor(root: HTMLElement, news: HTMLElement, state: State) {
     this.#root = root;
+    this.#news = news;
     this.#state = state;
   }
 
@@ -102,11 +105,10 @@ export class Cameras {
       const view = this.#views[i];
       if (!view) continue;
       const state = figures?.state ?? "opening";
+      const { state: before = "opening" } = view.figure.dataset;
       view.figure.dataset.state = state;
-      setText(
-        view.state,
-        { opening: "opening", running: "", reconnecting: "reconnecting", ended: "ended" }[state],
-      );
+      setText(view.state, state === "running" ? "" : state);
+      if (before !== "opening" && before !== state) setText(this.#news, `${id}: ${state}`);
       const dropped =
         figures && figures.dropped > 0 ? ` · ${figures.dropped.toLocaleString("en-US")} dropped` : "";
       setText(view.rate, `${Math.round(fps)} fps${dropped}`);

@@ -12,7 +12,7 @@ import { Timelines } from "./timelines.js";
 const REFRESH_MS = 200;
 
 const state = new State();
-const cameras = new Cameras(byId("cameras"), state);
+const cameras = new Cameras(byId("cameras"), byId("news"), state);
 const timelines = new Timelines(byId("charts"), state);
 const faces = new Faces(byId("faces"), state, cameras);
 const events = new Events(byId("events"), state);

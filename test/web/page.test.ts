@@ -342,12 +342,15 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     assert(await page.locator("#charts .row").first().isVisible());
   });
 
-  it("shows nobody in view of a disconnected camera", async () => {
+  it("shows nobody in view of a disconnected camera, and tells screen readers", async () => {
     const { url, lose } = await feed();
     const { page } = await chrome.open(url);
     await page.waitForSelector("#faces > li");
+    await page.waitForSelector("figure[data-state=running]");
+    assert.equal(await page.locator("#news").textContent(), "");
     lose();
     await page.waitForSelector("figure[data-state=reconnecting]");
+    assert.equal(await page.locator("#news").textContent(), "man: reconnecting");
     await page.waitForSelector("#faces[data-empty]");
     assert.equal(await page.locator("#faces > li").count(), 0);
   });
