@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
@@ -125,18 +124,13 @@ describe("the report", () => {
 describe("the report in Chromium", function () {
   this.timeout(60_000);
   const chrome = new Chrome();
-  let folder: string;
   before(async function () {
     await chrome.start(this);
-    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
   });
-  after(async () => {
-    await chrome.stop();
-    if (folder) rmSync(folder, { recursive: true, force: true });
-  });
+  after(() => chrome.stop());
 
   it("opens without errors, runs no scripts, and fits a phone in either theme", async () => {
-    const path = join(folder, "report.html");
+    const path = join(chrome.folder, "report.html");
     const summary = summaryOf([HOSTILE, "x".repeat(200)], { purpose: HOSTILE, retention: HOSTILE });
     writeFileSync(path, htmlOf(summary, { title: HOSTILE, broken: 1 }));
     const grounds = new Set<string>();
@@ -168,7 +162,7 @@ describe("the report in Chromium", function () {
   });
 
   it("keeps the colours of its legend in forced colours", async () => {
-    const path = join(folder, "forced.html");
+    const path = join(chrome.folder, "forced.html");
     writeFileSync(path, htmlOf(summaryOf(["door"]), HEADING));
     const { page } = await chrome.open(pathToFileURL(path).href, { forcedColors: "active" });
     const swatch = page.locator(".legend i").first();

@@ -36,8 +36,9 @@ export interface Watched {
 
 /** Chromium for a suite: `before(chrome.start)`, `after(chrome.stop)`. Skips the suite where there is none. */
 export class Chrome {
+  /** For the suite's own files; gone when it stops. */
+  folder = "";
   #browser: Browser | undefined;
-  #folder = "";
 
   /** Skips what asks where no Chromium is installed. */
   async start(test: { skip(): void }): Promise<void> {
@@ -47,8 +48,8 @@ export class Chrome {
       test.skip();
       return;
     }
-    this.#folder = mkdtempSync(join(tmpdir(), "ekspresi-chromium-"));
-    this.#browser = await chromium.launch({ executablePath, args: FLAGS, downloadsPath: this.#folder });
+    this.folder = mkdtempSync(join(tmpdir(), "ekspresi-chromium-"));
+    this.#browser = await chromium.launch({ executablePath, args: FLAGS, downloadsPath: this.folder });
   }
 
   /** Closes the pages there are, so that one test's do not take the machine from the next. */
@@ -58,7 +59,7 @@ export class Chrome {
 
   async stop(): Promise<void> {
     await this.#browser?.close();
-    if (this.#folder) rmSync(this.#folder, { recursive: true, force: true });
+    if (this.folder) rmSync(this.folder, { recursive: true, force: true });
   }
 
   /** A page of its own, without cookies of others. */

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
@@ -39,16 +38,10 @@ describe("the live page in Chromium", function () {
   const chrome = new Chrome();
   const running = new Set<ChildProcess>();
   const closing: (() => unknown)[] = [];
-  let folder: string;
-
   before(async function () {
     await chrome.start(this);
-    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
   });
-  after(async () => {
-    await chrome.stop();
-    if (folder) rmSync(folder, { recursive: true, force: true });
-  });
+  after(() => chrome.stop());
   afterEach(async () => {
     await chrome.closePages();
     for (const close of closing.splice(0)) await close();
@@ -61,7 +54,7 @@ describe("the live page in Chromium", function () {
 
   /** Starts a run with a page and returns the page's address. */
   async function run(at = "127.0.0.1:0") {
-    const file = join(folder, "p.yaml");
+    const file = join(chrome.folder, "p.yaml");
     writeFileSync(
       file,
       `version: 1
@@ -74,10 +67,10 @@ operators:
   - { type: classify }
   - { type: smooth }
   - { type: events, on: both, interval: 1ms }
-sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
+sinks: [{ type: jsonl, path: ${join(chrome.folder, "events.jsonl")} }]
 `,
     );
-    rmSync(join(folder, "events.jsonl"), { force: true });
+    rmSync(join(chrome.folder, "events.jsonl"), { force: true });
     const child = spawn(process.execPath, [MAIN, "run", file, "--web", at], {
       stdio: ["ignore", "ignore", "pipe"],
     });
@@ -117,7 +110,7 @@ sinks: [{ type: jsonl, path: ${join(folder, "events.jsonl")} }]
     await page.keyboard.press("Space");
     await page.waitForSelector("#status[data-state=paused]");
     const frame = await shownIn(page);
-    const events = readFileSync(join(folder, "events.jsonl"), "utf8")
+    const events = readFileSync(join(chrome.folder, "events.jsonl"), "utf8")
       .split("\n")
       .slice(0, -1)
       .map((line) => JSON.parse(line) as EmotionEvent);

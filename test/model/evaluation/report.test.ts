@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { FER_LABELS } from "#src/model/card.js";
@@ -90,15 +89,10 @@ describe("an evaluation's report", () => {
 describe("reports of an evaluation and of a sweep in Chromium", function () {
   this.timeout(60_000);
   const chrome = new Chrome();
-  let folder: string;
   before(async function () {
     await chrome.start(this);
-    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
   });
-  after(async () => {
-    await chrome.stop();
-    if (folder) rmSync(folder, { recursive: true, force: true });
-  });
+  after(() => chrome.stop());
 
   const kept = {
     epoch: 1,
@@ -138,7 +132,7 @@ describe("reports of an evaluation and of a sweep in Chromium", function () {
       ["evaluation", await page("", FER_LABELS)],
       ["sweep", sweep()],
     ] as const) {
-      const path = join(folder, `${name}.html`);
+      const path = join(chrome.folder, `${name}.html`);
       writeFileSync(path, html);
       for (const colorScheme of ["light", "dark"] as const) {
         const { page, complaints } = await chrome.open(pathToFileURL(path).href, {
