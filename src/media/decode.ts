@@ -216,7 +216,8 @@ class Session {
   end(): void {
     this.#ending = true;
     this.#notify();
-    this.#child.kill("SIGTERM");
+    // ffmpeg may ignore a polite request for as long as its own input is silent, in the middle of a frame.
+    void endProcess(this.#child);
   }
 
   async close(): Promise<void> {
