@@ -232,8 +232,9 @@ export class Worker {
   async #handOver(): Promise<void> {
     const { graceMs, abort } = this.#options;
     for (const job of this.#jobs.keys()) if (job.kind === "camera") job.giveBack();
-    const all = Promise.all(this.#jobs.values());
-    await Promise.race([all, pause(graceMs, abort)]);
+    const empty = new AbortController();
+    const all = Promise.all(this.#jobs.values()).finally(() => empty.abort());
+    await pause(graceMs, AbortSignal.any([abort, empty.signal]));
     for (const job of this.#jobs.keys()) {
       if (abort.aborted) job.drop();
       else job.giveBack();

@@ -151,6 +151,16 @@ describe("pipeline worker", function () {
     assert.deepEqual([failures, reason, worker], [0, undefined, "b"]);
   });
 
+  it("waits no longer than its recordings take, whatever its grace", async () => {
+    const a = startWorker("a", ["--grace", "1h"]);
+    await queue.submit("short", recording(undefined, "path: face.mp4, to: 1s"));
+    await until(who("a processes it"), async () => (await jobOf("short")).state === "running");
+    a.child.kill("SIGTERM");
+    await until(who("a has ended"), () => a.child.exitCode !== null, 60_000);
+    assert.equal(a.child.exitCode, 0);
+    assert.equal((await jobOf("short")).state, "done");
+  });
+
   it("stops watching a cancelled camera, which can be submitted again", async () => {
     await queue.submit("door", CAMERA);
     const a = startWorker("a");
