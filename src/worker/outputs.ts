@@ -3,6 +3,7 @@ import { dirname, join, relative } from "node:path";
 import { optionsSchema } from "../pipeline/options.js";
 import type { Plan, PlannedNode } from "../pipeline/plan.js";
 import { renameOver } from "../replace-file.js";
+import { realOf } from "./confine.js";
 
 /** Subfolder of the worker's folder for unfinished output of recordings. */
 const OWN = ".ekspresi-jobs";
@@ -31,7 +32,9 @@ export function redirected(plan: Plan, folder: string, outputs: string): Plan {
     const { path } = node.options;
     const isPath = optionsSchema(node.component).properties?.path?.["x-unit"] === "path";
     if (node.component.role !== "sink" || !isPath || typeof path !== "string") return node;
-    return { ...node, options: { ...node.options, path: join(outputs, relative(folder, path)) } };
+    // As `confine` has judged it: its way to the folder may lead through links.
+    const own = join(outputs, relative(realOf(folder), realOf(path)));
+    return { ...node, options: { ...node.options, path: own } };
   };
   return { ...plan, nodes: plan.nodes.map(moved) };
 }
