@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { EmotionEvent } from "#src/events/event.js";
 import { type Job, JobQueue, type JobSpec } from "#src/jobs/index.js";
 import { connectNats, type Nats } from "#src/nats/index.js";
@@ -160,6 +161,26 @@ describe("pipeline worker", function () {
     assert.equal(a.child.exitCode, 0);
     assert.equal((await jobOf("short")).state, "done");
   });
+
+  for (const [signals, code] of [
+    [1, 0],
+    [2, 130],
+  ] as const)
+    it(`ends within seconds while the server is away (${signals} x SIGINT)`, async () => {
+      await queue.submit("door", CAMERA);
+      const a = startWorker("a");
+      await until(who("a watches"), () => eventTimes(a, "door").length > 0);
+      await server.kill();
+      await until(who("a has noticed"), () => a.said.includes("connection lost"));
+      await sleep(3000); // until a pull is waiting for the server
+      for (let n = 0; n < signals; n++) {
+        a.child.kill("SIGINT");
+        await sleep(100);
+      }
+      await until(who("a has ended"), () => a.child.exitCode !== null, 30_000);
+      assert.equal(a.child.exitCode, code, a.said);
+      await server.restart();
+    });
 
   it("stops watching a cancelled camera, which can be submitted again", async () => {
     await queue.submit("door", CAMERA);
