@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { optionsSchema } from "../pipeline/options.js";
 import type { Plan, PlannedNode } from "../pipeline/plan.js";
@@ -21,6 +21,12 @@ export function stateOf(folder: string, id: string): string {
 /** Removes leftovers of earlier attempts at a recording; one still running then writes to deleted files. */
 export async function removeOutputs(folder: string, id: string): Promise<void> {
   await rm(join(folder, OWN, id), { recursive: true, force: true });
+}
+
+/** Removes what an attempt has left that did not finish; another one may have begun elsewhere. */
+export async function discardOutputs(outputs: string): Promise<void> {
+  await rm(outputs, { recursive: true, force: true });
+  await rmdir(dirname(outputs));
 }
 
 /**

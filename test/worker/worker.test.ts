@@ -229,6 +229,19 @@ describe("pipeline worker", function () {
     await until(who("the queue is empty"), queueIsEmpty); // a job's state is stored before its message is settled
   });
 
+  it("keeps nothing of a recording that was cancelled", async () => {
+    const a = startWorker("a");
+    const pieces = () => readdirSync(join(a.folder, ".ekspresi-jobs"), { recursive: true });
+    await queue.submit("rec", recording());
+    await until(who("a writes"), () =>
+      existsSync(join(a.folder, ".ekspresi-jobs", "rec", "1-a", "rec.jsonl")),
+    );
+    await queue.cancel("rec");
+    await until(who("a has stopped"), () => a.said.includes("\nrec: cancelled\n"));
+    assert.deepEqual(pieces(), []);
+    assert(!existsSync(join(a.folder, "rec.jsonl")));
+  });
+
   it("sets aside a job that fails every time, with the reason, until it is retried", async () => {
     await queue.submit("broken", recording(undefined, "path: nothing.mp4"));
     const a = startWorker("a", ["--tries", "2"]);
