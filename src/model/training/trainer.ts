@@ -19,6 +19,7 @@ import { loadModel, modelFile } from "../load.js";
 import { readGraph } from "../onnx/read.js";
 import { written } from "../written.js";
 import { type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import { positionsOf } from "./classes.js";
 import { identityOf } from "./identity.js";
 import { mixup } from "./mixup.js";
 import { isModelOf, writeModel } from "./model-folder.js";
@@ -128,7 +129,7 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
   });
   try {
     if (recipe.from !== undefined && !options.resume)
-      await beginFrom(recipe.from, state, layers, input, batches);
+      await beginFrom(recipe.from, dataset.labels, state, layers, input, batches);
     const { batch, seed } = recipe;
     const step = new TrainingStep(layers, input, state, { batch, seed, threads });
     try {
@@ -143,13 +144,16 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
 
 async function beginFrom(
   from: string,
+  labels: readonly string[],
   state: TrainingState,
   layers: readonly Layer[],
   input: Shape,
   batches: BatchSource,
 ): Promise<void> {
-  const bytes = await modelFile(await loadModel(from, process.cwd()), "onnx");
-  await warmStart(state, layers, input, readGraph(bytes, from), batches.epoch(0), from);
+  const model = await loadModel(from, process.cwd());
+  const graph = readGraph(await modelFile(model, "onnx"), from);
+  const classes = positionsOf(labels, model.card.labels);
+  await warmStart(state, layers, input, graph, classes, batches.epoch(0), from);
 }
 
 class Run {

@@ -151,6 +151,28 @@ describe("train", function () {
     assert.equal((await run("a", { resume: true }, from("one"))).finished, true);
   });
 
+  it("starts from what a model says of each class, by the class's name", async () => {
+    const still = { epochs: 1, average: 0, mixup: 0, optimiser: { type: "sgd", rate: 1e-9 } };
+    await run("a", {}, { epochs: 8, mixup: 0, optimiser: { type: "adam", rate: 0.002 }, average: 0.5 });
+    const dataset = brightness();
+    for (const labels of [
+      ["dark", "light"],
+      ["light", "dark"],
+    ]) {
+      const label = dataset.label.map((own) => labels.indexOf(dataset.labels[own] ?? ""));
+      const accuracies: number[] = [];
+      await train(
+        recipe({ from: join(folder, "a", "model"), ...still }),
+        { ...dataset, labels, label },
+        {
+          out: join(folder, labels.join("-")),
+          onEpoch: ({ validationAccuracy }) => accuracies.push(validationAccuracy),
+        },
+      );
+      assert.deepEqual(accuracies, [1], labels.join());
+    }
+  });
+
   it("resumes without a history that was removed", async () => {
     await run("whole");
     await run("a", { until: 1 });
