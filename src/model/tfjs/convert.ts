@@ -243,9 +243,11 @@ class Converter {
 
   /** Accepts only a padding of 0, which exporters leave behind. */
   #pad(node: NodeRead, x: Value): Value {
-    const amounts = node.attributes.get("pads") ?? this.#graph.integers.get(node.inputs[1] ?? "");
-    if (!Array.isArray(amounts) || amounts.some((amount) => amount !== 0))
-      throw this.#cannot("Pad", "padding is not supported");
+    const pads = node.attributes.get("pads");
+    const none = Array.isArray(pads)
+      ? pads.every((amount) => amount === 0)
+      : this.#graph.integers.get(node.inputs[1] ?? "")?.data.every((amount) => amount === 0n);
+    if (!none) throw this.#cannot("Pad", "padding is not supported");
     return x;
   }
 
@@ -254,7 +256,7 @@ class Converter {
     const [height, width, channels] = this.#spatial(x, node.op);
     const [start, end, axes, steps] = node.inputs
       .slice(1)
-      .map((name) => this.#graph.integers.get(name)?.join());
+      .map((name) => this.#graph.integers.get(name)?.data.join());
     if (start !== "-1" || axes !== "3" || steps !== "-1" || Number(end) > -width - 1)
       throw this.#cannot(node.op, "only mirroring is supported");
     const matrix = new Float32Array(width * width);
@@ -291,6 +293,7 @@ class Converter {
       const value = node.attributes.get(name) ?? usual;
       if (
         typeof value !== "object" ||
+        !("length" in value) ||
         value.length !== usual.length ||
         !value.every((n) => n >= least && n <= 512)
       )
@@ -332,6 +335,7 @@ class Converter {
 
 function numberOf(node: NodeRead, name: string, usual: number): number {
   const value = node.attributes.get(name);
+  if (typeof value === "object" && "float" in value) return value.float;
   return typeof value === "number" ? value : usual;
 }
 
