@@ -95,30 +95,23 @@ const MIXUP = 102;
  * to start from is missing; `DataError`; `ModelError` if the loss is no longer a number.
  */
 export async function train(recipe: Recipe, given: FaceDataset, options: TrainOptions): Promise<TrainResult> {
-  if (rowsOf(given, recipe.validation).length === 0)
-    throw new ConfigError(
-      "DATA_VALIDATION",
-      `${given.name}: no pictures in ${recipe.validation.join(", ")} (the data set has ${given.splits.join(", ")}); name the splits to validate on in \`validation\`, or hold back part of a folder with \`data.validation\``,
-    );
-  const both = given.splits.filter(
-    (name) => isNamed(name, recipe.data.training) && isNamed(name, recipe.validation),
-  );
-  if (both.length > 0)
-    throw new ConfigError(
-      "DATA_VALIDATION",
-      `${given.name}: \`data.training\` and \`validation\` both name ${both.join(", ")}; a network must not be validated on what it learns from`,
-    );
+  checkSplits(recipe, given);
+  const layers = ARCHITECTURES[recipe.architecture](given.labels.length, recipe.dropout, recipe.width);
+  const input: Shape = [1, given.height, given.width];
+  checkPictureSize(`${given.name}: the architecture ${recipe.architecture}`, layers, given);
+  const state = new TrainingState(parametersOf(layers, input), recipe.seed);
   const identity = await identityOf(recipe, given);
+  const begun = await beginning(state, identity, options);
+  const { model } = filesIn(options.out);
+  // Keeps what was added after training: an 8-bit file, figures in the card.
+  if (begun.progress.over && (await isModelOf(model, recipe)))
+    return { finished: true, written: false, epochs: begun.progress.epoch, model };
   const { teacher, data } = recipe;
   const { threads = 2, signal } = options;
   const dataset = teacher
     ? await withTeacher(given, teacher, data.training, threads, options.onTaught, signal)
     : given;
   if (signal?.aborted) return { finished: false, written: false, epochs: 0 };
-  const layers = ARCHITECTURES[recipe.architecture](dataset.labels.length, recipe.dropout, recipe.width);
-  const input: Shape = [1, dataset.height, dataset.width];
-  checkPictureSize(`${dataset.name}: the architecture ${recipe.architecture}`, layers, dataset);
-  const state = new TrainingState(parametersOf(layers, input), recipe.seed);
   const batches = batchSource(dataset, {
     batch: recipe.batch,
     seed: recipe.seed,
@@ -133,7 +126,7 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
     const { batch, seed } = recipe;
     const step = new TrainingStep(layers, input, state, { batch, seed, threads });
     try {
-      return await new Run(recipe, dataset, options, identity, layers, input, state, step, batches).run();
+      return await new Run(recipe, dataset, options, begun, layers, input, state, step, batches).run();
     } finally {
       await step.close();
     }
@@ -141,6 +134,60 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
     await batches.close();
   }
 }
+
+/** Throws `ConfigError` unless there is something to validate on that is not learnt from. */
+function checkSplits({ data, validation }: Recipe, given: FaceDataset): void {
+  if (rowsOf(given, validation).length === 0)
+    throw new ConfigError(
+      "DATA_VALIDATION",
+      `${given.name}: no pictures in ${validation.join(", ")} (the data set has ${given.splits.join(", ")}); name the splits to validate on in \`validation\`, or hold back part of a folder with \`data.validation\``,
+    );
+  const both = given.splits.filter((name) => isNamed(name, data.training) && isNamed(name, validation));
+  if (both.length > 0)
+    throw new ConfigError(
+      "DATA_VALIDATION",
+      `${given.name}: \`data.training\` and \`validation\` both name ${both.join(", ")}; a network must not be validated on what it learns from`,
+    );
+}
+
+/** Where a run begins, or goes on. */
+interface Beginning {
+  /** What must be the same to resume from its checkpoints. */
+  readonly identity: string;
+  readonly progress: Progress;
+  /** Weights of the epoch with the lowest validation loss. */
+  readonly best: Float32Array;
+}
+
+const START: Progress = {
+  epoch: 0,
+  batch: 0,
+  step: 0,
+  loss: 0,
+  correct: 0,
+  elapsedMs: 0,
+  plateau: NO_PLATEAU,
+  best: null,
+  over: false,
+};
+
+/** If the run resumes, fills `state` from its checkpoint. */
+async function beginning(
+  state: TrainingState,
+  identity: string,
+  { out, resume }: TrainOptions,
+): Promise<Beginning> {
+  const best = state.weights.slice();
+  const arrays = [...state.arrays, best];
+  const progress = resume ? await readCheckpoint(filesIn(out).checkpoint, identity, arrays) : START;
+  return { identity, progress, best };
+}
+
+const filesIn = (out: string) => ({
+  model: join(out, "model"),
+  checkpoint: join(out, "checkpoint.bin"),
+  history: join(out, "history.jsonl"),
+});
 
 async function beginFrom(
   from: string,
@@ -169,23 +216,13 @@ class Run {
   readonly #batches: BatchSource;
   /** Weights of the epoch with the lowest validation loss. */
   readonly #best: Float32Array;
-  #progress: Progress = {
-    epoch: 0,
-    batch: 0,
-    step: 0,
-    loss: 0,
-    correct: 0,
-    elapsedMs: 0,
-    plateau: NO_PLATEAU,
-    best: null,
-    over: false,
-  };
+  #progress: Progress;
 
   constructor(
     recipe: Recipe,
     dataset: FaceDataset,
     options: TrainOptions,
-    identity: string,
+    { identity, progress, best }: Beginning,
     layers: readonly Layer[],
     input: Shape,
     state: TrainingState,
@@ -201,15 +238,12 @@ class Run {
     this.#state = state;
     this.#step = step;
     this.#batches = batches;
-    this.#best = state.weights.slice();
+    this.#progress = progress;
+    this.#best = best;
   }
 
   async run(): Promise<TrainResult> {
     const { out, resume, signal, until = Number.POSITIVE_INFINITY, onBegin } = this.#options;
-    if (resume) this.#progress = await readCheckpoint(this.#checkpoint, this.#identity, this.#arrays);
-    // Keeps what was added after training: an 8-bit file, figures in the card.
-    if (this.#progress.over && (await isModelOf(this.#folder, this.#recipe)))
-      return { finished: true, written: false, epochs: this.#progress.epoch, model: this.#folder };
     await onBegin?.();
     await written(out, mkdir(out, { recursive: true }));
     // A checkpoint of an earlier run would be taken for this one's.
@@ -373,15 +407,15 @@ class Run {
   }
 
   get #folder(): string {
-    return join(this.#options.out, "model");
+    return filesIn(this.#options.out).model;
   }
 
   get #checkpoint(): string {
-    return join(this.#options.out, "checkpoint.bin");
+    return filesIn(this.#options.out).checkpoint;
   }
 
   get #history(): string {
-    return join(this.#options.out, "history.jsonl");
+    return filesIn(this.#options.out).history;
   }
 
   /**
