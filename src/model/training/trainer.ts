@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, ModelError, readReason } from "../../errors.js";
+import { replaceFile } from "../../replace-file.js";
 import { ARCHITECTURES, checkPictureSize } from "../architectures/index.js";
 import { argmax } from "../argmax.js";
 import {
@@ -424,9 +425,13 @@ class Run {
    */
   async #trimHistory(): Promise<void> {
     const file = this.#history;
-    const text = this.#progress.epoch > 0 ? await readHistory(file) : "";
-    const lines = text.split("\n").slice(0, this.#progress.epoch).filter(Boolean);
-    await written(file, writeFile(file, lines.map((line) => `${line}\n`).join("")));
+    const { epoch } = this.#progress;
+    if (epoch === 0) return written(file, writeFile(file, ""));
+    const text = await readHistory(file);
+    const lines = text.split("\n").slice(0, epoch).filter(Boolean);
+    const kept = lines.map((line) => `${line}\n`).join("");
+    // Not in place: on a full disk, which may be why the run stopped, nothing would be left.
+    if (kept !== text) await written(file, replaceFile(file, kept));
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { existsSync, promises } from "node:fs";
+import { appendFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Default } from "typebox/value";
@@ -8,6 +8,7 @@ import type { ModelCard } from "#src/model/card.js";
 import { readGraph } from "#src/model/onnx/read.js";
 import { Recipe, type TrainOptions, train } from "#src/model/training/index.js";
 import { brightness } from "../../support/brightness.js";
+import { withFiles } from "../../support/machine.js";
 
 function recipe(changes: Record<string, unknown> = {}): Recipe {
   return Default(Recipe, {
@@ -196,6 +197,31 @@ describe("train", function () {
       });
     }
     assert.ok(!existsSync(join(folder, "checkpoint.bin.new", "checkpoint.bin.new")));
+  });
+
+  it("keeps its history if the disk is still full when it resumes", async () => {
+    await run("a", { until: 1 });
+    const file = join(folder, "a", "history.jsonl");
+    const [first] = await history("a");
+    // An epoch that the checkpoint does not include: the process was killed between the two.
+    await appendFile(file, `${JSON.stringify({ ...first, epoch: 2 })}\n`);
+    const before = await readFile(file, "utf8");
+    const { writeFile: write } = promises;
+    const full: typeof write = async (path) => {
+      await write(path, "");
+      throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+    };
+    await withFiles({ promises: { writeFile: full } }, () =>
+      assert.rejects(run("a", { resume: true }), {
+        message: `${file} cannot be written: the disk is full`,
+      }),
+    );
+    assert.equal(await readFile(file, "utf8"), before);
+    await run("a", { resume: true });
+    assert.deepEqual(
+      (await history("a")).map((line) => (line as { epoch?: number }).epoch),
+      [1, 2],
+    );
   });
 
   it("says in one line that a checkpoint is damaged", async () => {
