@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type InferenceFigures, InferenceServer, openRemoteEngine } from "#src/inference/index.js";
 import { subjectsOf } from "#src/inference/protocol.js";
 import { type Engine, openEngine } from "#src/model/engine/index.js";
@@ -168,6 +169,34 @@ describe("inference over NATS", function () {
     const asker = await startAsker({ url: nowhere });
     near(await asker.run(crops(2), 2), await local.run(crops(2), 2));
     await assert.rejects(startAsker({ url: nowhere, withLocal: false }), { name: "NatsError" });
+  });
+
+  it("closes this machine's engine even if a server that is back rejects it at that moment", async () => {
+    await server.remove();
+    server = await NatsServer.start({ jetstream: false, config: "authorization { user: a, password: b }" });
+    await server.stop();
+    let closed = false;
+    const openLocal = async (): Promise<Engine> => ({
+      provider: "here",
+      run: (given, n) => local.run(given, n),
+      close: async () => {
+        closed = true;
+      },
+    });
+    const log = { warn: () => {}, info: () => {} };
+    const asker = await openRemoteEngine(model, {
+      nats: { url: server.url },
+      timeoutMs: 500,
+      openLocal,
+      log,
+    });
+    near(await asker.run(crops(1), 1), await local.run(crops(1), 1));
+    await server.restart();
+    await sleep(5100); // until it asks again
+    const asked = asker.run(crops(1), 1).catch(() => {});
+    await asker.close();
+    await asked;
+    assert.ok(closed);
   });
 
   it("says what to do if there is no fallback", async () => {
