@@ -105,7 +105,7 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
   const begun = await beginning(state, identity, options);
   const { model } = filesIn(options.out);
   // Keeps what was added after training: an 8-bit file, figures in the card.
-  if (begun.progress.over && (await isModelOf(model, recipe)))
+  if (begun.progress.over && (await isModelOf(model, recipe, identity)))
     return { finished: true, written: false, epochs: begun.progress.epoch, model };
   const { teacher, data } = recipe;
   const { threads = 2, signal } = options;
@@ -364,6 +364,7 @@ class Run {
     return writeModel({
       folder: this.#folder,
       recipe: this.#recipe,
+      identity: this.#identity,
       dataset: this.#dataset,
       layers: this.#layers,
       input: this.#input,

@@ -133,6 +133,24 @@ describe("train", function () {
     assert.deepEqual(await model("a"), bytes);
   });
 
+  it("does not take an earlier run's model for its own if it was stopped before it wrote one", async () => {
+    const other = brightness();
+    other.images[0] = (other.images[0] ?? 0) ^ 255;
+    const begin = (resume: boolean) => train(recipe(), other, { out: join(folder, "a"), threads: 1, resume });
+    await run("a");
+    const earlier = await model("a");
+    const { rename } = promises;
+    const full: typeof rename = async (from, to) => {
+      if (String(to).endsWith("model.onnx")) throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+      return rename(from, to);
+    };
+    await withFiles({ promises: { rename: full } }, () => assert.rejects(begin(false), /the disk is full/));
+    assert.deepEqual(await model("a"), earlier);
+    assert.equal((await begin(true)).written, true);
+    assert.notDeepEqual(await model("a"), earlier);
+    assert.equal((await begin(true)).written, false);
+  });
+
   it("does not resume with other pictures of the same names", async () => {
     await run("a", { until: 1 });
     const other = brightness();
