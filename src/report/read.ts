@@ -145,10 +145,12 @@ function parse(line: string): Omit<Seen, "input"> | string {
   if (typeof data.pipeline !== "string") return "`data.pipeline` is not a string";
   if (typeof data.camera !== "string") return "`data.camera` is not a string";
   if (!Number.isSafeInteger(data.track)) return "`data.track` is not a whole number";
-  if (!KINDS.includes(String(data.kind))) return `\`data.kind\` is not one of ${KINDS.join(", ")}`;
+  if (!KINDS.some((kind) => kind === data.kind)) return `\`data.kind\` is not one of ${KINDS.join(", ")}`;
   if (typeof data.label !== "string") return "`data.label` is not a string";
   if (!isPart(data.confidence)) return "`data.confidence` is not between 0 and 1";
-  if (!(Math.abs(data.mediaTimeMs ?? Number.NaN) <= MAX_TIME_MS)) return "`data.mediaTimeMs` is not a time";
+  const { mediaTimeMs } = data;
+  if (typeof mediaTimeMs !== "number" || Math.abs(mediaTimeMs) > MAX_TIME_MS)
+    return "`data.mediaTimeMs` is not a time";
   if (!isBox(data.box)) return "`data.box` is not a box";
   if (!isBox(data.relativeBox)) return "`data.relativeBox` is not a box";
   const { probabilities } = data;

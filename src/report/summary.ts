@@ -126,7 +126,7 @@ export class Summary {
   }
 
   #note({ model, purpose, retention, probabilities }: Seen["data"]): void {
-    const name = `${model?.name ?? ""} ${model?.version ?? ""}`.trim();
+    const name = [model?.name, model?.version].filter((part) => typeof part === "string").join(" ");
     if (name && !this.models.has(name) && this.models.size < MOST_NOTES) {
       this.models.add(cut(name));
       for (const label of Object.keys(probabilities)) this.#labelOf(label);

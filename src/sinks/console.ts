@@ -37,7 +37,7 @@ function widened(width: number, { data: { probabilities } }: EmotionEvent): numb
   return Math.max(width, ...lengths);
 }
 
-/** `0:12.480  door #3  changed   happy 87 %  (was there since 0:11.200)`. */
+/** `0:12.480  door #3  left  happy 87 %  for 1.3 s`. */
 function lineOf({ data }: EmotionEvent, labelWidth: number): string {
   const { camera, track, kind, label, confidence, mediaTimeMs, sinceMs, picture } = data;
   const share = `${Math.round(confidence * 100)} %`.padStart(5);

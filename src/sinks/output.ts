@@ -1,5 +1,5 @@
-import { once } from "node:events";
 import { messageOf, SinkError } from "../errors.js";
+import { drained } from "./drained.js";
 
 /** Standard output for a sink: data is handed over before `write` resolves. */
 export interface Output {
@@ -42,17 +42,4 @@ const ignore = () => {};
 /** Whether a write failed because the reader closed the pipe; Windows reports `EOF`. */
 export function readerHasGone({ code }: NodeJS.ErrnoException): boolean {
   return code === "EPIPE" || code === "EOF";
-}
-
-/** Also waits for `close`, since a broken pipe never emits `drain`. */
-async function drained(stream: NodeJS.WriteStream): Promise<void> {
-  const done = new AbortController();
-  const { signal } = done;
-  const heard = [once(stream, "drain", { signal }), once(stream, "close", { signal })];
-  try {
-    await Promise.race(heard);
-  } finally {
-    done.abort(); // removes the other listener
-    await Promise.allSettled(heard);
-  }
 }

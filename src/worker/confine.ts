@@ -1,5 +1,5 @@
-import { realpathSync } from "node:fs";
-import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { readlinkSync, realpathSync } from "node:fs";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { ConfigError } from "../errors.js";
 import { isPlaylist } from "../media/demuxers.js";
 import { redact } from "../media/redact.js";
@@ -56,12 +56,24 @@ function isWithin(path: string, root: string): boolean {
   return !isAbsolute(way) && way !== ".." && !/^\.\.[\\/]/.test(way);
 }
 
-/** The path with links resolved in the part of it that exists. */
-function realOf(path: string): string {
+/** The path with links resolved, also one to something that does not exist yet. */
+export function realOf(path: string): string {
   try {
     return realpathSync(path);
-  } catch {
+  } catch (error) {
     const parent = dirname(path);
-    return parent === path ? path : resolve(realOf(parent), relative(parent, path));
+    if (parent === path || (error as NodeJS.ErrnoException).code === "ELOOP") return path;
+    const own = join(realOf(parent), basename(path));
+    const target = targetOf(own);
+    return target === undefined ? own : realOf(resolve(dirname(own), target));
+  }
+}
+
+/** Where a link leads; undefined if it is none. */
+function targetOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
   }
 }

@@ -5,7 +5,7 @@ import type { Claim, JobProgress, JobQueue } from "../jobs/index.js";
 import { type Log, partDone } from "../pipeline/context.js";
 import type { RunFigures } from "../pipeline/figures.js";
 import { type FromJob, type JobRules, LEASE_OVER, monotonicMs, type ToJob } from "./messages.js";
-import { commitOutputs, outputsOf, removeOutputs } from "./outputs.js";
+import { commitOutputs, discardOutputs, outputsOf, removeOutputs } from "./outputs.js";
 
 /** How a worker handles its jobs. */
 export interface JobPolicy {
@@ -109,13 +109,13 @@ export class HeldJob {
     const lease = this.#keepLease(exited);
     const [code, signal] = await exited;
     await lease;
-    try {
-      return await this.#settle(code, signal);
-    } catch (error) {
+    const outcome = await this.#settle(code, signal).catch((error: unknown): Outcome => {
       // The message is still pending: the server redelivers the job to the next worker.
       this.#log.warn(`its end could not be reported: ${messageOf(error)}`);
       return "lost";
-    }
+    });
+    if (outputs !== undefined) await discardOutputs(outputs).catch(() => {}); // mostly, nothing is left
+    return outcome;
   }
 
   /** Renews the lease until the process has ended; ends the process if that fails. */

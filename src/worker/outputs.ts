@@ -1,8 +1,9 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { optionsSchema } from "../pipeline/options.js";
 import type { Plan, PlannedNode } from "../pipeline/plan.js";
 import { renameOver } from "../replace-file.js";
+import { realOf } from "./confine.js";
 
 /** Subfolder of the worker's folder for unfinished output of recordings. */
 const OWN = ".ekspresi-jobs";
@@ -22,6 +23,12 @@ export async function removeOutputs(folder: string, id: string): Promise<void> {
   await rm(join(folder, OWN, id), { recursive: true, force: true });
 }
 
+/** Removes what an attempt has left that did not finish; another one may have begun elsewhere. */
+export async function discardOutputs(outputs: string): Promise<void> {
+  await rm(outputs, { recursive: true, force: true });
+  await rmdir(dirname(outputs));
+}
+
 /**
  * The plan with each sink's `path` moved from `folder` to the same place in `outputs`, where a sink may write any
  * number of files.
@@ -31,7 +38,9 @@ export function redirected(plan: Plan, folder: string, outputs: string): Plan {
     const { path } = node.options;
     const isPath = optionsSchema(node.component).properties?.path?.["x-unit"] === "path";
     if (node.component.role !== "sink" || !isPath || typeof path !== "string") return node;
-    return { ...node, options: { ...node.options, path: join(outputs, relative(folder, path)) } };
+    // As `confine` has judged it: its way to the folder may lead through links.
+    const own = join(outputs, relative(realOf(folder), realOf(path)));
+    return { ...node, options: { ...node.options, path: own } };
   };
   return { ...plan, nodes: plan.nodes.map(moved) };
 }

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsMsg } from "@nats-io/jetstream";
@@ -91,12 +92,10 @@ export class Worker {
   async run(): Promise<void> {
     const { take, stop, abort } = this.#options;
     const timer = setInterval(() => this.#tick(), TICK_MS);
-    const ended = new AbortController();
-    const end = () => ended.abort();
-    for (const signal of [stop, abort]) signal.addEventListener("abort", end, { once: true });
-    if (stop.aborted || abort.aborted) end();
+    const ended = AbortSignal.any([stop, abort]);
     try {
-      await Promise.all(take.map((kind) => this.#takeAll(kind, ended.signal)));
+      const taking = Promise.all(take.map((kind) => this.#takeAll(kind, ended)));
+      await Promise.race([taking, lastPull(ended, abort)]);
       await this.#handOver();
     } finally {
       clearInterval(timer);
@@ -115,7 +114,7 @@ export class Worker {
       // A message delivered long ago may belong to another worker by now; ignore it after a suspension.
       if (monotonicMs() - askedAtMs > PULL_MS + TICK_MS) continue;
       if (ended.aborted) message.nak();
-      else await this.#begin(message);
+      else await this.#begin(message, ended);
       await pause(TURN_MS, ended);
     }
   }
@@ -126,6 +125,7 @@ export class Worker {
       this.#atWork();
       return message;
     } catch (error) {
+      if (ended.aborted) return undefined;
       this.#options.log.debug(`requesting a ${kind} failed: ${messageOf(error)}`);
       await this.#restore();
       await pause(TICK_MS, ended);
@@ -158,7 +158,7 @@ export class Worker {
     this.#trouble = undefined;
   }
 
-  async #begin(message: JsMsg): Promise<void> {
+  async #begin(message: JsMsg, ended: AbortSignal): Promise<void> {
     const { log, worker, maxTries } = this.#options;
     const claimedAtMs = monotonicMs();
     message.working();
@@ -177,6 +177,10 @@ export class Worker {
         this.#unreadable.add(id);
       }
       if (typeof claim !== "object") return;
+      if (ended.aborted) {
+        await this.#queue.giveBack(claim, { failures: claim.record.job.failures });
+        return;
+      }
       const { id, tries, reason } = claim.record.job;
       const why = reason === undefined ? "" : `; previously: ${reason}`;
       log.info(`${id}: taken${tries > 1 ? `, attempt ${tries}${why}` : ""}`, { job: id, tries });
@@ -232,8 +236,9 @@ export class Worker {
   async #handOver(): Promise<void> {
     const { graceMs, abort } = this.#options;
     for (const job of this.#jobs.keys()) if (job.kind === "camera") job.giveBack();
-    const all = Promise.all(this.#jobs.values());
-    await Promise.race([all, pause(graceMs, abort)]);
+    const empty = new AbortController();
+    const all = Promise.all(this.#jobs.values()).finally(() => empty.abort());
+    await pause(graceMs, AbortSignal.any([abort, empty.signal]));
     for (const job of this.#jobs.keys()) {
       if (abort.aborted) job.drop();
       else job.giveBack();
@@ -250,4 +255,10 @@ export class Worker {
 /** Sleeps until the time is over or the signal aborts. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal, ref: true }).catch(() => {});
+}
+
+/** Resolves once a pull should have returned after a stop, which it never does without a server; at once on `abort`. */
+async function lastPull(ended: AbortSignal, abort: AbortSignal): Promise<void> {
+  if (!ended.aborted) await once(ended, "abort");
+  await sleep(PULL_MS + TICK_MS, undefined, { signal: abort, ref: false }).catch(() => {});
 }

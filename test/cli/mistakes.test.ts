@@ -102,6 +102,11 @@ const MISTAKES: [
     /^p\.yaml:8:\d+: jsonl: `rotate` must not be 0/,
   ],
   [
+    "a buffer that holds nothing",
+    { sink: "type: nats, buffer: 0" },
+    /^p\.yaml:8:\d+: nats: `buffer` must not be 0: no event could be sent$/,
+  ],
+  [
     "an endless scan",
     { detect: "scaleFactor: 1.0000001" },
     /^p\.yaml:4:\d+: detect: `scaleFactor` is 1\.0000001; it must be >= 1\.01/,
@@ -282,5 +287,25 @@ sinks: [{ type: jsonl, path: '-', fsync: always }]
       /^warning: p\.yaml:3:\d+: smooth: `window` has no effect without `method: vote`.*\nwarning: p\.yaml:4:\d+: jsonl: `fsync` has no effect with standard output$/,
     );
     assert.deepEqual(said[1], said[0]);
+  });
+
+  it("are a warning if a nats sink has the settings of its other kind of delivery", () => {
+    for (const [sink, wanted] of [
+      ["spool: { size: 1GB }", "`spool` has no effect without `stream`"],
+      ["stream: { name: A }, buffer: 1MB", "`buffer` has no effect with `stream`"],
+    ] as const) {
+      const yaml = `version: 1
+sources: [{ type: file, path: ${RECORDING} }]
+operators: [{ type: detect }, { type: track }, { type: classify }, { type: events }]
+sinks: [{ type: nats, ${sink} }]
+`;
+      writeFileSync(join(folder, "p.yaml"), yaml);
+      const { status, stderr } = spawnSync(process.execPath, [MAIN, "validate", "p.yaml"], {
+        cwd: folder,
+        encoding: "utf8",
+      });
+      assert.equal(status, 0, stderr);
+      assert(stderr.includes(`nats: ${wanted}\n`), stderr);
+    }
   });
 });

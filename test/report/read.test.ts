@@ -57,6 +57,8 @@ describe("reading events", () => {
       odd({ confidence: 2 }),
       JSON.stringify({ ...eventOf(1), data: { ...eventOf(1).data, pipeline: undefined } }),
       odd({ kind: "gone" }),
+      odd({ kind: { toString: 1 } }),
+      odd({ mediaTimeMs: { valueOf: 1, toString: 1 } }),
       odd({ box: { x: 1 } }),
       odd({ mediaTimeMs: 1e300 }),
       JSON.stringify({ ...eventOf(1), time: "soon" }),
@@ -71,10 +73,12 @@ describe("reading events", () => {
       "input0:4: `data.confidence` is not between 0 and 1",
       "input0:5: `data.pipeline` is not a string",
       "input0:6: `data.kind` is not one of appeared, changed, sample, left",
-      "input0:7: `data.box` is not a box",
+      "input0:7: `data.kind` is not one of appeared, changed, sample, left",
       "input0:8: `data.mediaTimeMs` is not a time",
-      "input0:9: `time` is not a date",
-      "input0:11: not JSON (truncated?)",
+      "input0:9: `data.box` is not a box",
+      "input0:10: `data.mediaTimeMs` is not a time",
+      "input0:11: `time` is not a date",
+      "input0:13: not JSON (truncated?)",
     ]);
   });
 

@@ -39,6 +39,12 @@ describe("the summary of events", () => {
     assert.equal(summary.cameras[0]?.totalMs, 4000);
   });
 
+  it("names the models, if they have names", () => {
+    const names = ["fer", { toString: 1 }, undefined].map((name) => ({ name, version: "1" }));
+    const summary = summaryOf(names.map((model) => seen(0, { model: model as Seen["data"]["model"] })));
+    assert.deepEqual([...summary.models], ["fer 1", "1"]);
+  });
+
   it("does not extend a face across the gap between two runs in one file", () => {
     const summary = summaryOf([
       seen(0, { kind: "appeared" }),

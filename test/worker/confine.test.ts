@@ -13,6 +13,9 @@ describe("a job's pipeline", () => {
     folder = join(root, "work");
     for (const name of ["work", "given", "others"]) mkdirSync(join(root, name));
     symlinkSync(join(root, "others"), join(folder, "link"));
+    symlinkSync("../others/missing.jsonl", join(folder, "dangling"));
+    symlinkSync("missing.jsonl", join(folder, "own"));
+    symlinkSync("loop", join(folder, "loop"));
   });
   after(() => rmSync(root, { recursive: true, force: true }));
 
@@ -73,6 +76,10 @@ describe("a job's pipeline", () => {
     assert.equal(refusal(file("a.mp4"), { type: "jsonl", path: "a.jsonl" }), undefined);
     assert.equal(refusal(file("a.mp4"), { ...nats, creds: join(given, "u.creds") }), undefined);
     assert.equal(refusal(file("a.mp4"), { ...nats, tls: { ca: join(given, "ca.pem") } }), undefined);
+    for (const path of ["own", "loop"])
+      assert.equal(refusal(file("a.mp4"), { type: "jsonl", path }), undefined, path);
+    for (const path of ["link/a.jsonl", "dangling"])
+      assert.match(refusal(file("a.mp4"), { type: "jsonl", path }) ?? "", /may only write to/, path);
     assert.match(
       refusal(file("a.mp4"), { type: "jsonl", path: join(given, "a.jsonl") }) ?? "",
       /may only write to/,

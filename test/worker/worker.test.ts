@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { EmotionEvent } from "#src/events/event.js";
 import { type Job, JobQueue, type JobSpec } from "#src/jobs/index.js";
 import { connectNats, type Nats } from "#src/nats/index.js";
@@ -151,6 +152,36 @@ describe("pipeline worker", function () {
     assert.deepEqual([failures, reason, worker], [0, undefined, "b"]);
   });
 
+  it("waits no longer than its recordings take, whatever its grace", async () => {
+    const a = startWorker("a", ["--grace", "1h"]);
+    await queue.submit("short", recording(undefined, "path: face.mp4, to: 1s"));
+    await until(who("a processes it"), async () => (await jobOf("short")).state === "running");
+    a.child.kill("SIGTERM");
+    await until(who("a has ended"), () => a.child.exitCode !== null, 60_000);
+    assert.equal(a.child.exitCode, 0);
+    assert.equal((await jobOf("short")).state, "done");
+  });
+
+  for (const [signals, code] of [
+    [1, 0],
+    [2, 130],
+  ] as const)
+    it(`ends within seconds while the server is away (${signals} x SIGINT)`, async () => {
+      await queue.submit("door", CAMERA);
+      const a = startWorker("a");
+      await until(who("a watches"), () => eventTimes(a, "door").length > 0);
+      await server.kill();
+      await until(who("a has noticed"), () => a.said.includes("connection lost"));
+      await sleep(3000); // until a pull is waiting for the server
+      for (let n = 0; n < signals; n++) {
+        a.child.kill("SIGINT");
+        await sleep(100);
+      }
+      await until(who("a has ended"), () => a.child.exitCode !== null, 30_000);
+      assert.equal(a.child.exitCode, code, a.said);
+      await server.restart();
+    });
+
   it("stops watching a cancelled camera, which can be submitted again", async () => {
     await queue.submit("door", CAMERA);
     const a = startWorker("a");
@@ -196,6 +227,19 @@ describe("pipeline worker", function () {
     assert.deepEqual(pieces(), []);
     assert.equal((await jobOf("rec")).tries, 2);
     await until(who("the queue is empty"), queueIsEmpty); // a job's state is stored before its message is settled
+  });
+
+  it("keeps nothing of a recording that was cancelled", async () => {
+    const a = startWorker("a");
+    const pieces = () => readdirSync(join(a.folder, ".ekspresi-jobs"), { recursive: true });
+    await queue.submit("rec", recording());
+    await until(who("a writes"), () =>
+      existsSync(join(a.folder, ".ekspresi-jobs", "rec", "1-a", "rec.jsonl")),
+    );
+    await queue.cancel("rec");
+    await until(who("a has stopped"), () => a.said.includes("\nrec: cancelled\n"));
+    assert.deepEqual(pieces(), []);
+    assert(!existsSync(join(a.folder, "rec.jsonl")));
   });
 
   it("sets aside a job that fails every time, with the reason, until it is retried", async () => {

@@ -51,7 +51,9 @@ export class CoreDelivery implements Delivery, LinkOwner {
   /** Of those, sent since the server was last asked to confirm. */
   #unasked = { events: 0, bytes: 0 };
   #sending = false;
+  /** What `take` throws, and the reason for it. */
   #failure: SinkError | undefined;
+  #why: string | undefined;
   #dropped = 0;
   #unconfirmed = 0;
   #fullSaid = false;
@@ -114,7 +116,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
     if (lost > 0)
       throw new SinkError(
         "SINK_UNSENT",
-        `${id}: ${lost} events lost because the server did not accept them (${this.#link.trouble ?? "no answer"}); use \`stream\` to keep them`,
+        `${id}: ${lost} events lost because the server did not accept them (${this.#why ?? this.#link.trouble ?? "no answer"}); use \`stream\` to keep them`,
       );
     if (this.#failure && !failed) throw this.#failure; // `take` could no longer report it
   }
@@ -142,8 +144,7 @@ export class CoreDelivery implements Delivery, LinkOwner {
 
   complaint(message: string, error: Error): void {
     const { id, log } = this.#settings;
-    if (error.name === "PermissionViolationError")
-      this.#failure ??= new SinkError("SINK_WRITE", `${id}: ${message}`, { cause: error });
+    if (error.name === "PermissionViolationError") this.#fail(message, error);
     else log.debug(`${id}: ${message}`);
     this.#change.tell();
   }
@@ -213,10 +214,14 @@ export class CoreDelivery implements Delivery, LinkOwner {
       nats.checkSize(frame);
       return true;
     } catch (cause) {
-      const what = `an event of ${frame.length} bytes cannot be sent: ${messageOf(cause)}`;
-      this.#failure ??= new SinkError("SINK_WRITE", `${this.#settings.id}: ${what}`, { cause });
+      this.#fail(`an event of ${frame.length} bytes cannot be sent: ${messageOf(cause)}`, cause);
       return false;
     }
+  }
+
+  #fail(why: string, cause: unknown): void {
+    this.#why ??= why;
+    this.#failure ??= new SinkError("SINK_WRITE", `${this.#settings.id}: ${why}`, { cause });
   }
 
   /** Asks whether everything sent so far has arrived; the answer follows it in order. */

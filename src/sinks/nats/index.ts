@@ -67,7 +67,7 @@ If the server is away at the start, the run waits for it. A wrong login, an inva
   url: nats://127.0.0.1:4222
   subject: emotion.{source}.{track}
   stream: { name: EMOTION, create: true, maxAge: 7d }`,
-  check: ({ subject, url, tls, ...login }) =>
+  check: ({ subject, url, tls, buffer, ...login }) =>
     complaint("subject", () => parseSubject(subject ?? SUBJECT)) ??
     complaint("url", () => parseAddresses(url ?? DEFAULT_URL)) ??
     complaint(login.creds === undefined ? "token" : "creds", () =>
@@ -75,7 +75,12 @@ If the server is away at the start, the run waits for it. A wrong login, an inva
     ) ??
     ((tls?.cert === undefined) === (tls?.key === undefined)
       ? undefined
-      : { option: "tls", message: "`cert` and `key` must be given together; one of them is missing" }),
+      : { option: "tls", message: "`cert` and `key` must be given together; one of them is missing" }) ??
+    (buffer === 0
+      ? { option: "buffer", message: "`buffer` must not be 0: no event could be sent" }
+      : undefined),
+  idle: ({ stream }) =>
+    stream ? { names: ["buffer"], where: "with `stream`" } : { names: ["spool"], where: "without `stream`" },
   build: async (options, context) => {
     const { subject = SUBJECT, format = "structured", stream, spool, buffer = 8e6 } = options;
     const { id, pipeline, stateDir, log, signal, stats } = context;

@@ -78,7 +78,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
   readonly #tracks = new Map<string, Entry[]>();
   #strict = false;
   #publish: ((entry: Entry) => void) | undefined;
-  /** Why the stream currently refuses events; they are then held back, or one of them is tried. */
+  /** Why the stream currently refuses events, which are then held back while one of them is tried; or the failure. */
   #refusal: string | undefined;
   #retryMs = RETRY_MS.first;
   #retry: NodeJS.Timeout | undefined;
@@ -187,14 +187,14 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
   lost(): void {
     this.#publish = undefined;
     this.#state = "away";
+    if (!this.#failure) this.#refusal = undefined; // the next connection shows whether it still does
     clearTimeout(this.#retry);
   }
 
   complaint(message: string, error: Error): void {
     const { id, log } = this.#settings;
     const { operation, subject } = error as { operation?: string; subject?: string };
-    if (operation === "publish" && !subject?.startsWith("$JS."))
-      this.#fail(new SinkError("SINK_WRITE", `${id}: ${message}`, { cause: error }));
+    if (operation === "publish" && !subject?.startsWith("$JS.")) this.#fail(message, error);
     else log.debug(`${id}: ${message}`);
   }
 
@@ -265,10 +265,8 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     try {
       this.#publish?.(entry);
     } catch (cause) {
-      const { id } = this.#settings;
       const { event, json } = entry.message;
-      const why = `event ${event.id} of ${json.length} bytes cannot be sent: ${messageOf(cause)}`;
-      this.#fail(new SinkError("SINK_WRITE", `${id}: ${why}`, { cause }));
+      this.#fail(`event ${event.id} of ${json.length} bytes cannot be sent: ${messageOf(cause)}`, cause);
     }
   }
 
@@ -282,14 +280,17 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
   }
 
   #more(): void {
-    if (this.#state === "sending") for (const entry of this.#fill()) this.#place(entry);
+    if (this.#state !== "sending") return;
+    for (const entry of this.#fill()) this.#place(entry);
+    if (this.#window.size === 0) this.#note(); // no acknowledgement will follow damaged records
   }
 
   #answered(number: number, message: Msg): void {
     const entry = this.#window.get(number);
-    if (!entry) return;
+    const answer = readAnswer(message);
+    if (!entry || !answer) return;
     this.#progressAt = performance.now();
-    const { error, duplicate } = readAnswer(message);
+    const { error, duplicate } = answer;
     if (error?.code === NO_STREAM) this.#link.drop(error.description);
     else if (error?.code === TOO_LARGE) this.#tooLarge(entry);
     else if (error) this.#refused(error.description);
@@ -306,9 +307,9 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
   }
 
   #tooLarge({ message: { event, json } }: Entry): void {
-    const { id, stream } = this.#settings;
+    const { stream } = this.#settings;
     const what = `event ${event.id} (${json.length} bytes) is larger than stream ${stream.name} allows`;
-    this.#fail(new SinkError("SINK_WRITE", `${id}: ${what}; raise its max_msg_size`));
+    this.#fail(`${what}; raise its max_msg_size`);
   }
 
   /** The stream refused an event: all wait a while, then the first one is tried. */
@@ -377,8 +378,10 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     }
   }
 
-  #fail(error: SinkError): void {
-    this.#failure ??= error;
+  /** `take` throws the failure; `close` gives the reason too, since nothing more may be taken. */
+  #fail(why: string, cause?: unknown): void {
+    this.#failure ??= new SinkError("SINK_WRITE", `${this.#settings.id}: ${why}`, { cause });
+    this.#refusal = why;
     this.#state = "refused";
     this.#change.tell();
   }
@@ -409,10 +412,25 @@ interface Refusal {
   readonly description: string;
 }
 
-function readAnswer(message: Msg): { readonly error?: Refusal; readonly duplicate?: boolean } {
+/** The stream's answer; undefined for any other, since subscribers can reply to events, too. */
+function readAnswer(message: Msg): { readonly error?: Refusal; readonly duplicate?: boolean } | undefined {
   if (message.headers?.code === NO_STREAM)
     return { error: { code: NO_STREAM, description: `no stream holds its subject any more` } };
-  const answer = message.json<{ error?: { err_code?: number; description?: string }; duplicate?: boolean }>();
-  if (!answer.error) return { duplicate: answer.duplicate === true };
-  return { error: { code: answer.error.err_code ?? 0, description: answer.error.description ?? "unknown" } };
+  const { error, stream, duplicate } = fieldsOf(message);
+  if (error) return { error: { code: error.err_code ?? 0, description: error.description ?? "unknown" } };
+  return typeof stream === "string" ? { duplicate: duplicate === true } : undefined;
+}
+
+interface Answer {
+  readonly error?: { readonly err_code?: number; readonly description?: string };
+  readonly stream?: unknown;
+  readonly duplicate?: unknown;
+}
+
+function fieldsOf(message: Msg): Answer {
+  try {
+    return message.json<Answer | null>() ?? {};
+  } catch {
+    return {}; // not JSON
+  }
 }

@@ -46,12 +46,12 @@ export class Spool {
     number: 1,
   };
 
-  private constructor(id: string, folder: string, { maxBytes }: SpoolOptions) {
+  private constructor(id: string, folder: string, { maxBytes }: SpoolOptions, unlock: () => void) {
     this.#id = id;
     this.#folder = folder;
     this.#maxBytes = maxBytes;
     this.#segmentBytes = Math.min(LARGEST_SEGMENT, Math.ceil(maxBytes / SEGMENTS));
-    this.#unlock = lockFile(id, join(folder, "lock"));
+    this.#unlock = unlock;
     this.#cursor = openSync(join(folder, "delivered"), constants.O_RDWR | constants.O_CREAT, 0o600);
     const names = readdirSync(folder).sort();
     this.#segments = names.flatMap((name) => {
@@ -67,10 +67,13 @@ export class Spool {
 
   /** Opens the spool, creating its folder; throws `SinkError` if that fails or another process uses it. */
   static async open(id: string, folder: string, options: SpoolOptions): Promise<Spool> {
+    let unlock: (() => void) | undefined;
     try {
       await mkdir(folder, { recursive: true });
-      return new Spool(id, folder, options);
+      unlock = lockFile(id, join(folder, "lock"));
+      return new Spool(id, folder, options, unlock);
     } catch (cause) {
+      unlock?.();
       if (cause instanceof SinkError) throw cause;
       throw new SinkError("SINK_OPEN", `${id}: the spool ${folder} cannot be opened: ${diskReason(cause)}`, {
         cause,

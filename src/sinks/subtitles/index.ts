@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, extname } from "node:path";
@@ -14,6 +13,7 @@ import type { RunContext, SourceStats } from "../../pipeline/context.js";
 import { Path } from "../../pipeline/units.js";
 import { renameOver } from "../../replace-file.js";
 import { closeAll } from "../close-all.js";
+import { drained } from "../drained.js";
 import { checkFields, isWhole, ownPath, partName } from "../part-file.js";
 import { type Cue, CueMaker, type Sighting } from "./cues.js";
 import { FORMATS, type Format, type Size } from "./formats.js";
@@ -160,7 +160,7 @@ class SubtitleFile {
     this.#check();
     const text = cues.map((cue) => this.#format.add(cue, this.#size)).join("");
     if (text === "" || this.#stream.write(text)) return;
-    await Promise.race([once(this.#stream, "drain"), once(this.#stream, "close")]).catch(() => {});
+    await drained(this.#stream).catch(() => {}); // reported below
     this.#check();
   }
 

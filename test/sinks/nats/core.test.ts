@@ -201,6 +201,13 @@ describe("the nats sink without a stream", function () {
     }, /^SinkError: nats: .*this login lacks permission: Permissions Violation for Publish to "emotion\.door\.3"$/);
     await Promise.resolve(forbidden.sink.close(false)).catch(() => {});
 
+    const short = await opened({ user: "me", password: "pw" });
+    await write(short.sink, 0, 2000);
+    await assert.rejects(
+      async () => short.sink.close(true),
+      /^SinkError: nats: \d+ events lost .*\(nats:.*: this login lacks permission: .*\); use `stream`/,
+    );
+
     await server.remove();
     server = await NatsServer.start({ config: "max_payload: 600" });
     const { sink } = await opened();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,6 +8,7 @@ import { connect } from "@nats-io/transport-node";
 import type { EmotionEvent } from "#src/events/event.js";
 import type { Sink } from "#src/pipeline/component.js";
 import { nats } from "#src/sinks/nats/index.js";
+import { Spool } from "#src/sinks/nats/spool.js";
 import { testContext } from "../../support/context.js";
 import { eventOf } from "../../support/event.js";
 import { NatsServer, needsNatsServer } from "../../support/nats-server.js";
@@ -239,6 +240,55 @@ describe("the nats sink with a stream", function () {
     }
   });
 
+  for (const reply of ["{}", "ok"])
+    it(`takes no subscriber's reply (${reply}) for the stream's answer`, async () => {
+      const connection = await connect({ port: server.port });
+      const manager = await jetstreamManager(connection);
+      await manager.streams.add({ name: "EMOTION", subjects: ["emotion.>"], max_msgs: 1, discard: "new" });
+      connection.subscribe("emotion.>", { callback: (_, message) => void message.respond(reply) });
+      await connection.flush();
+      const { sink } = await opened({ stream: { name: "EMOTION" } });
+      await write(sink, 0, 6);
+      await until(() => sink.figures?.().waiting === 5);
+      await manager.streams.update("EMOTION", { max_msgs: 100 });
+      await sink.close(true);
+      await connection.close();
+      await assertAll(0, 6);
+    });
+
+  it("no longer blames a refusal once a server that has started again accepts events", async () => {
+    const connection = await connect({ port: server.port });
+    const manager = await jetstreamManager(connection);
+    await manager.streams.add({ name: "EMOTION", subjects: ["emotion.>"], max_msgs: 1, discard: "new" });
+    const { sink, logged } = await opened({ stream: { name: "EMOTION" } });
+    await write(sink, 0, 3);
+    await until(() => logged.some((line) => line.includes("refuses events")));
+    await manager.streams.update("EMOTION", { max_msgs: 100 });
+    await connection.close();
+    await server.stop();
+    await server.restart();
+    await until(() => sink.figures?.().waiting === 0);
+    await server.stop();
+    await write(sink, 3, 4);
+    await assert.rejects(
+      async () => sink.close(true),
+      /1 events not sent \(nats:.*connection (lost|refused)/,
+    );
+  });
+
+  it("leaves behind a damaged record that no event follows", async () => {
+    const path = join(folder, "spool");
+    const spool = await Spool.open("nats", path, { maxBytes: 64e6 });
+    spool.append(Buffer.from(JSON.stringify(eventOf(1))));
+    spool.close();
+    const segment = join(path, "0000000000000001.spool");
+    writeFileSync(segment, readFileSync(segment).fill(0, 20));
+    const { sink, logged } = await opened();
+    await sink.close(true);
+    assert(logged.some((line) => /: skipped \d+ damaged bytes$/.test(line)));
+    assert.deepEqual(readdirSync(path).sort(), ["delivered", "lock"]);
+  });
+
   it("recreates its stream if it was deleted", async () => {
     const { sink, logged } = await opened();
     await write(sink, 0, 10);
@@ -346,6 +396,19 @@ describe("the nats sink with a stream", function () {
     await assert.rejects(Promise.resolve(sink.close(true)), /events not sent/);
   });
 
+  it("gives the reason at its end if the run was over before the server answered", async () => {
+    await server.remove();
+    server = await NatsServer.start({
+      config: `authorization { users: [{ user: me, password: pw, permissions: { publish: ["$JS.API.>"], subscribe: ">" } }] }`,
+    });
+    const { sink } = await opened({ user: "me", password: "pw" });
+    await sink.write(eventOf(1));
+    await assert.rejects(
+      async () => sink.close(true),
+      /^SinkError: nats: 1 events not sent \(nats:.*: this login lacks permission: .*\); they are kept in/,
+    );
+  });
+
   it("stops with a one-line error at an event larger than the stream allows", async () => {
     const connection = await connect({ port: server.port });
     await (await jetstreamManager(connection)).streams.add({
@@ -356,7 +419,10 @@ describe("the nats sink with a stream", function () {
     await connection.close();
     const { sink } = await opened();
     await sink.write(eventOf(1));
-    await assert.rejects(Promise.resolve(sink.close(true)));
+    await assert.rejects(
+      async () => sink.close(true),
+      /1 events not sent \(event event-1 \(\d+ bytes\) is larger than stream EMOTION allows; raise its max_msg_size\)/,
+    );
     await assert.rejects(
       async () => sink.write(eventOf(2)),
       /larger than stream EMOTION allows; raise its max_msg_size$/,

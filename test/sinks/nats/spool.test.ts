@@ -3,9 +3,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   appendFileSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   truncateSync,
@@ -292,6 +294,14 @@ describe("the spool", () => {
     await assert.rejects(open(), { code: "SINK_LOCKED" });
     holder.kill("SIGKILL");
     await once(holder, "exit");
+    (await open()).close();
+  });
+
+  it("is not left locked if it cannot be opened", async () => {
+    const path = join(folder, `${"1".padStart(16, "0")}.spool`);
+    mkdirSync(path);
+    await assert.rejects(open(), { code: "SINK_OPEN" });
+    rmdirSync(path);
     (await open()).close();
   });
 

@@ -107,6 +107,23 @@ describe("the subtitles sink", () => {
     }
   });
 
+  it("writes crowds without gathering listeners", async () => {
+    const warnings: Error[] = [];
+    const heard = (warning: Error) => warnings.push(warning);
+    process.on("warning", heard);
+    const { context, pool } = testContext();
+    const sink = await subtitles.build({ path: join(folder, "a.ass") }, context);
+    for (let n = 0; n < 25; n++) {
+      const crowd = Array.from({ length: 100 }, (_, i) => face(i + 1, n % 2, i % 40));
+      const item = facesOf(frameOf(pool, n), crowd);
+      await sink.write(item);
+      item.frame.release();
+    }
+    await sink.close(true);
+    process.off("warning", heard);
+    assert.deepEqual(warnings, []);
+  });
+
   it("has its final name once a camera was stopped, but not if the run was cut short", async () => {
     for (const [live, whole, name] of [
       [true, true, "a.vtt"],
