@@ -39,8 +39,10 @@ export class LineFile {
   static async open(id: string, path: string, options: LineFileOptions): Promise<LineFile> {
     try {
       await mkdir(dirname(path), { recursive: true });
-      const { file, bytes } = await openAppending(path);
-      return new LineFile(id, path, options, file, bytes);
+      const { file, bytes, isFile } = await openAppending(path);
+      const { fsync } = options;
+      // A pipe or a device is never renamed.
+      return new LineFile(id, path, isFile ? options : { fsync }, file, bytes);
     } catch (cause) {
       throw new SinkError("SINK_OPEN", `${id}: ${path} cannot be written: ${diskReason(cause)}`, { cause });
     }
@@ -131,11 +133,12 @@ export class LineFile {
   }
 }
 
-async function openAppending(path: string): Promise<{ file: FileHandle; bytes: number }> {
+async function openAppending(path: string): Promise<{ file: FileHandle; bytes: number; isFile: boolean }> {
   const file = await open(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o644);
   try {
     const info = await file.stat();
-    return { file, bytes: info.isFile() ? await repair(file, path, info.size) : 0 };
+    const isFile = info.isFile();
+    return { file, bytes: isFile ? await repair(file, path, info.size) : 0, isFile };
   } catch (error) {
     await file.close();
     throw error;

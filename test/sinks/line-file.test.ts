@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -141,6 +142,16 @@ describe("a file of lines", () => {
       found.map((line) => JSON.parse(line).n).sort((a, b) => a - b),
       [...lines.keys()],
     );
+  });
+
+  it("never renames what is not a file, such as a device", async function () {
+    if (process.platform === "win32") this.skip();
+    const device = join(folder, "stdout"); // as /dev/stdout is, a link
+    symlinkSync("/dev/null", device);
+    const file = await LineFile.open("jsonl", device, { fsync: "never", maxBytes: 10, maxAgeMs: 0 });
+    for (let n = 0; n < 3; n++) await file.append(bytesOf('{"n":1}'));
+    await file.close();
+    assert.deepEqual(readdirSync(folder), ["stdout"]);
   });
 
   it("writes a line longer than the size limit", async () => {
