@@ -6,7 +6,7 @@ import { parseDuration } from "../pipeline/quantities.js";
 import { count, plural } from "../text.js";
 import { collect } from "./collect.js";
 import { header, jsonLine, lineOf, oneLine } from "./event-table.js";
-import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
+import { addNatsFlags, FLAGS, type NatsFlags, natsOptions } from "./nats-flags.js";
 import { Signals } from "./signals.js";
 import { percent, whole } from "./values.js";
 
@@ -93,7 +93,7 @@ async function read(subject: string, flags: Flags, stopped: AbortSignal): Promis
     if (!flags.quiet) process.stderr.write(`${text}\n`);
   };
 
-  const nats = await connectNats(natsOptions(flags), { name: "ekspresi events" });
+  const nats = await connectNats(natsOptions(flags), { name: "ekspresi events", wording: FLAGS });
   const output = new Output(stopped, process.stdout.isTTY === true && !flags.json);
   const { signal } = output;
   const watched = watchNats(nats, {

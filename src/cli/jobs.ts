@@ -4,7 +4,7 @@ import type { Job, JobQueue, JobRecord } from "../jobs/index.js";
 import { isSecret, redact } from "../media/redact.js";
 import { harmless } from "../text.js";
 import { refuseUnknown } from "./groups.js";
-import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
+import { addNatsFlags, FLAGS, type NatsFlags, natsOptions } from "./nats-flags.js";
 
 export function register(program: Command): void {
   const jobs = program
@@ -50,7 +50,7 @@ Examples:
 async function withQueue(flags: NatsFlags, act: (queue: JobQueue) => Promise<void>): Promise<void> {
   const { JobQueue } = await import("../jobs/index.js");
   const { connectNats } = await import("../nats/index.js");
-  const nats = await connectNats(natsOptions(flags), { name: "ekspresi jobs" });
+  const nats = await connectNats(natsOptions(flags), { name: "ekspresi jobs", wording: FLAGS });
   try {
     await act(await JobQueue.open(nats));
   } finally {

@@ -143,6 +143,7 @@ async function exportModel(
 
 async function onnxParts(model: Model): Promise<ModelPart[]> {
   const { modelFile } = await import("../model/load.js");
+  await modelFile(model, "onnx"); // throws if it has none
   const kinds = model.card.files.filter(({ kind }) => kind === "onnx" || kind === "onnx-int8");
   return Promise.all(
     kinds.map(async ({ path, kind }) => ({ path, kind, bytes: await modelFile(model, kind) })),

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import type { NatsOptions } from "../nats/index.js";
+import type { NatsOptions, Wording } from "../nats/index.js";
 
 /** The flags added by `addNatsFlags`. */
 export interface NatsFlags {
@@ -25,6 +25,13 @@ export function addNatsFlags(command: Command): Command {
     .option("--tls-cert <file>", "client certificate for mutual TLS, PEM")
     .option("--tls-key <file>", "private key of the client certificate, PEM");
 }
+
+/** What messages call these options. */
+export const FLAGS: Wording = {
+  option: (key) => `--${key.replace(".", "-")}`,
+  url: "the URL",
+  logins: "a user and password in the URL, --creds or --nkey",
+};
 
 export function natsOptions({ nats, creds, nkey, tlsCa, tlsCert, tlsKey }: NatsFlags): NatsOptions {
   const url = nats ?? (process.env.NATS_URL || undefined);

@@ -5,7 +5,7 @@ import { ConfigError } from "../errors.js";
 import type { JobKind } from "../jobs/index.js";
 import type { Plan } from "../pipeline/plan.js";
 import { collect } from "./collect.js";
-import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
+import { addNatsFlags, FLAGS, type NatsFlags, natsOptions } from "./nats-flags.js";
 
 interface Flags extends NatsFlags {
   readonly pipeline: string;
@@ -80,7 +80,7 @@ async function send(kind: JobKind, id: string, flags: Flags, set: readonly strin
   const yaml = await readFile(flags.pipeline, "utf8").catch((cause: NodeJS.ErrnoException) => {
     throw new ConfigError("CONFIG_READ", `${flags.pipeline}: ${cause.message}`, { cause });
   });
-  const nats = await connectNats(natsOptions(flags), { name: "ekspresi submit" });
+  const nats = await connectNats(natsOptions(flags), { name: "ekspresi submit", wording: FLAGS });
   try {
     const queue = await JobQueue.open(nats);
     await queue.submit(id, { kind, file: basename(flags.pipeline), yaml, set: [...set] });

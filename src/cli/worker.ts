@@ -13,7 +13,7 @@ import type { Log } from "../pipeline/context.js";
 import type { Worker } from "../worker/index.js";
 import { collect } from "./collect.js";
 import { METRICS_HELP } from "./metrics.js";
-import { addNatsFlags, type NatsFlags, natsOptions } from "./nats-flags.js";
+import { addNatsFlags, FLAGS, type NatsFlags, natsOptions } from "./nats-flags.js";
 import { Signals } from "./signals.js";
 import { duration, percent, whole } from "./values.js";
 import { checkFolder } from "./writable.js";
@@ -239,7 +239,7 @@ async function connectPatiently(
   let told = false;
   while (!stop.aborted) {
     try {
-      return await connectNats(natsOptions(flags), { name: `ekspresi worker ${name}` });
+      return await connectNats(natsOptions(flags), { name: `ekspresi worker ${name}`, wording: FLAGS });
     } catch (error) {
       if (!(error instanceof NatsError) || error.code !== "NATS_UNREACHABLE") throw error;
       if (!told) log.warn(`${error.message}; retrying until it is available`);

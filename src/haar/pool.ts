@@ -54,12 +54,22 @@ export class HaarPool {
     this.#counters = new Int32Array(new SharedArrayBuffer(4 * workers));
   }
 
-  /** Starts `workers` threads (default: as many as there are cores). */
+  /** Starts `workers` threads (default: as many as there are cores), or rejects with `OperatorError`. */
   static async create(compiled: CompiledCascade, memory: FrameMemory, workers = cores()): Promise<HaarPool> {
     const pool = new HaarPool(compiled, memory, workers);
     const wasm = await kernelModule();
     const setup: WorkerSetup = { compiled, memory: memory.memory, wasm, counters: pool.#counters };
-    for (let i = 0; i < workers; i++) pool.#start(setup);
+    try {
+      while (pool.#members.length < workers) pool.#start(setup);
+    } catch (cause) {
+      const started = pool.#members.length;
+      await pool.close(); // its threads would keep the process alive
+      throw new OperatorError(
+        "HAAR_WORKER",
+        `detect: only ${started} of ${workers} threads could be started (${messageOf(cause)}); set fewer \`workers\`, or raise the limit of processes (ulimit -u, or the container's)`,
+        { cause },
+      );
+    }
     return pool;
   }
 

@@ -102,7 +102,7 @@ class RemoteEngine implements Engine {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#connecting;
+    await this.#connecting?.catch(() => {}); // the call that connects reports it
     await this.#nats?.close();
     const local = await this.#local?.catch(() => undefined);
     await local?.close();

@@ -128,18 +128,32 @@ export class InferenceServer {
   async #work(): Promise<void> {
     while (this.#queue.length > 0) {
       const batch = this.#nextBatch();
-      if (batch.length === 0) continue;
-      const faces = batch.reduce((sum, { n }) => sum + n, 0);
-      const begunMs = performance.now();
-      this.#busySinceMs = begunMs;
-      try {
-        const probabilities = await this.#engine.run(joined(batch), faces);
-        this.#answer(batch, probabilities);
-        this.figures.batches++;
-        this.figures.faces += faces;
-      } catch (error) {
-        for (const { message } of batch) this.#refuse(message, messageOf(error));
-      }
+      if (batch.length > 0) await this.#run(batch);
+    }
+  }
+
+  /** If a batch fails, each of its requests is run alone: the crops of one client must not fail those of others. */
+  async #run(batch: readonly Request[]): Promise<void> {
+    const failure = await this.#attempt(batch);
+    if (failure === undefined) return;
+    if (batch.length > 1) for (const request of batch) await this.#run([request]);
+    else for (const { message } of batch) this.#refuse(message, failure);
+  }
+
+  /** Runs and answers a batch. Returns why that failed. */
+  async #attempt(batch: readonly Request[]): Promise<string | undefined> {
+    const faces = batch.reduce((sum, { n }) => sum + n, 0);
+    const begunMs = performance.now();
+    this.#busySinceMs = begunMs;
+    try {
+      const probabilities = await this.#engine.run(joined(batch), faces);
+      this.#answer(batch, probabilities);
+      this.figures.batches++;
+      this.figures.faces += faces;
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    } finally {
       this.#busySinceMs = undefined;
       this.figures.busyMs += performance.now() - begunMs;
     }

@@ -5,7 +5,15 @@ import { messageOf, SourceError } from "../errors.js";
 import { plural } from "../text.js";
 import { MOST_TIMER_MS } from "../timer.js";
 import { type MediaClock, recordingClock } from "./clock.js";
-import { endProcess, type Ffmpeg, type FfmpegProcess, findFfmpeg, spawnFfmpeg } from "./ffmpeg.js";
+import {
+  endProcess,
+  type Ffmpeg,
+  type FfmpegProcess,
+  failureOf,
+  findFfmpeg,
+  type ProcessEnd,
+  spawnFfmpeg,
+} from "./ffmpeg.js";
 import { Frame, frameBytes, type PixelFormat } from "./frame.js";
 import { BytePipe } from "./pipe.js";
 import type { FramePool } from "./pool.js";
@@ -175,7 +183,7 @@ class Session {
   readonly #stderr: StderrReader;
   readonly #bytes: BytePipe;
   readonly #notes: FrameNote[] = [];
-  readonly #exit: Promise<number | null>;
+  readonly #exit: Promise<ProcessEnd>;
   readonly #clock: MediaClock;
   #spawnError: Error | undefined;
   #told = false;
@@ -201,7 +209,7 @@ class Session {
       this.#notify();
     });
     this.#exit = new Promise((resolve) => {
-      child.once("close", (code) => resolve(code));
+      child.once("close", (code, signal) => resolve(signal ?? code));
       child.once("error", (error) => {
         this.#spawnError = error;
         this.#told = true;
@@ -216,7 +224,8 @@ class Session {
   end(): void {
     this.#ending = true;
     this.#notify();
-    this.#child.kill("SIGTERM");
+    // ffmpeg may ignore a polite request for as long as its own input is silent, in the middle of a frame.
+    void endProcess(this.#child);
   }
 
   async close(): Promise<void> {
@@ -235,8 +244,7 @@ class Session {
     }
     if (this.#ending) return;
     clearTimeout(this.#watchdog);
-    const code = await this.#exit;
-    this.#judge(code, source.decoded - before);
+    this.#judge(await this.#exit, source.decoded - before);
   }
 
   /** The next frame's note, or undefined at the end. */
@@ -332,7 +340,7 @@ class Session {
   }
 
   /** Throws if something went wrong. */
-  #judge(code: number | null, frames: number): void {
+  #judge(end: ProcessEnd, frames: number): void {
     const { name, live } = this.#input;
     const who = `source ${this.#context.id}: ${name}`;
     if (this.#spawnError)
@@ -344,10 +352,10 @@ class Session {
         "SOURCE_STALLED",
         `${who}: ${frames === 0 ? "no frame" : "no new frame"} for ${this.#stalledAfterMs / 1000} s`,
       );
-    if (code !== 0)
+    if (end !== 0)
       throw new SourceError(
         frames === 0 ? "SOURCE_OPEN" : "SOURCE_FAILED",
-        `${who}: ${frames === 0 ? "cannot be played" : `failed after ${plural(frames, "frame")}`}: ${reason ?? `ffmpeg ended with code ${code}`}`,
+        `${who}: ${frames === 0 ? "cannot be played" : `failed after ${plural(frames, "frame")}`}: ${failureOf(end, reason)}`,
       );
     if (frames === 0 && !live)
       throw new SourceError(

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import type { Writable } from "node:stream";
 import { subtitleOptions } from "./containers.js";
 import type { VideoEncoder } from "./encoders.js";
-import { type Ffmpeg, withPipes } from "./ffmpeg.js";
+import { type Ffmpeg, failureOf, type ProcessEnd, withPipes } from "./ffmpeg.js";
 import { rawFrameHead, rawHead, TICKS_PER_MS } from "./matroska.js";
 import { endLastPicture } from "./mp4.js";
 import { StderrTail } from "./stderr.js";
@@ -37,7 +37,7 @@ export class Encoding {
   readonly #child: ChildProcess;
   readonly #stdin: Writable;
   readonly #said = new StderrTail();
-  readonly #exit: Promise<number | null>;
+  readonly #exit: Promise<ProcessEnd>;
   #encoded = 0;
   #lastTicks = Number.NEGATIVE_INFINITY;
   #broken = false;
@@ -61,7 +61,7 @@ export class Encoding {
       if (line.startsWith("frame=")) this.#encoded = Number(line.slice("frame=".length));
     });
     this.#exit = new Promise((resolve) => {
-      child.once("close", (code) => resolve(code));
+      child.once("close", (code, signal) => resolve(signal ?? code));
       child.once("error", (error) => {
         this.#said.add(error.message);
         resolve(null);
@@ -126,8 +126,7 @@ export class Encoding {
   }
 
   async #fail(): Promise<never> {
-    const code = await this.#exit;
-    throw new Error(this.#said.reason("first") ?? `ffmpeg ended with code ${code}`);
+    throw new Error(failureOf(await this.#exit, this.#said.reason("first")));
   }
 }
 

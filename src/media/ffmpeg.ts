@@ -144,6 +144,15 @@ export function spawnFfmpeg(
   return withPipes(child);
 }
 
+/** How a process ended: its exit code, or the signal that ended it. */
+export type ProcessEnd = number | NodeJS.Signals | null;
+
+/** Why ffmpeg failed: what it said, unless a signal ended it. */
+export function failureOf(end: ProcessEnd, said: string | undefined): string {
+  if (end === "SIGKILL") return "ffmpeg was ended by SIGKILL; perhaps the system is out of memory";
+  return typeof end === "string" ? `ffmpeg was ended by ${end}` : (said ?? `ffmpeg ended with code ${end}`);
+}
+
 const GRACE_MS = 2000;
 
 /**

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { subtitleOptions } from "./containers.js";
-import { type Ffmpeg, withPipes } from "./ffmpeg.js";
+import { type Ffmpeg, failureOf, type ProcessEnd, withPipes } from "./ffmpeg.js";
 import { StderrTail } from "./stderr.js";
 import type { VideoInfo } from "./video-info.js";
 
@@ -36,9 +36,9 @@ export async function addSubtitles(ffmpeg: Ffmpeg, job: MuxJob, signal: AbortSig
   if (signal.aborted) stop();
   createInterface(child.stderr).on("line", (line) => said.add(line));
   try {
-    const [code] = (await once(child, "close")) as [number | null];
-    if (code !== 0 || said.writeFailed)
-      throw new Error(said.reason("first") ?? `ffmpeg ended with code ${code}`);
+    const [code, endedBy] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+    const end: ProcessEnd = endedBy ?? code;
+    if (end !== 0 || said.writeFailed) throw new Error(failureOf(end, said.reason("first")));
   } finally {
     signal.removeEventListener("abort", stop);
   }

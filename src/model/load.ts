@@ -85,14 +85,18 @@ async function readCard(file: string, name: string, isPath: boolean): Promise<st
   }
 }
 
+const REMEDIES: Readonly<Record<ModelFileKind, string>> = {
+  onnx: "use the model from which this one was exported",
+  "onnx-int8": "create it with `pipeline models quantize`",
+  tfjs: "create it with `pipeline models export`",
+  "tfjs-weights": "create it with `pipeline models export`",
+};
+
 /** The bytes of one of the model's files, after checking its size and hash against the card. */
 export async function modelFile({ folder, card }: Model, kind: ModelFileKind): Promise<Uint8Array> {
   const entry = card.files.find((file) => file.kind === kind);
   if (!entry)
-    throw new ModelError(
-      "MODEL_FILE",
-      `model ${card.name}: it has no ${kind} file; create it with \`pipeline models ${kind === "onnx-int8" ? "quantize" : "export"}\``,
-    );
+    throw new ModelError("MODEL_FILE", `model ${card.name}: it has no ${kind} file; ${REMEDIES[kind]}`);
   const path = join(folder, entry.path);
   const fail = (what: string) =>
     new ModelError("MODEL_FILE", `model ${card.name}: ${path} ${what}; install or export the model again`);

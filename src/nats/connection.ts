@@ -19,11 +19,29 @@ import { connectOnce } from "./transport.js";
 export interface ConnectOptions {
   /** Name shown in the server's monitoring, e.g. `ekspresi lobby nats`. */
   readonly name: string;
+  /** What messages call the options. Default: as in a pipeline file. */
+  readonly wording?: Wording;
   /** How long to wait for a server to answer, ms. */
   readonly timeoutMs?: number;
   /** False: a lost connection is closed for good. Default: it reconnects forever. */
   readonly reconnect?: boolean;
 }
+
+/** What messages call the options: a command line has other names for them than a pipeline file. */
+export interface Wording {
+  /** E.g. `tls.ca`. */
+  readonly option: (key: string) => string;
+  /** The option with the server's address. */
+  readonly url: string;
+  /** The ways to log in. */
+  readonly logins: string;
+}
+
+const PIPELINE_FILE: Wording = {
+  option: (key) => `\`${key}\``,
+  url: "`url`",
+  logins: "`user` and `password`, `token`, `nkey` or `creds`",
+};
 
 /** An open connection. */
 export interface Nats {
@@ -54,6 +72,7 @@ export async function connectNats(options: NatsOptions, wanted: ConnectOptions):
   const addresses = parseAddresses(options.url ?? DEFAULT_URL);
   const shown = shownAddresses(addresses);
   const timeout = wanted.timeoutMs ?? CONNECT_MS;
+  const wording = wanted.wording ?? PIPELINE_FILE;
   const settings: NodeConnectionOptions = {
     servers: addresses.map(hostPort),
     name: wanted.name,
@@ -65,8 +84,8 @@ export async function connectNats(options: NatsOptions, wanted: ConnectOptions):
     ignoreAuthErrorAbort: true,
     pingInterval: PING_MS,
     noAsyncTraces: true,
-    ...(await login(options, addresses)),
-    ...(await encryption(options, addresses)),
+    ...(await login(options, addresses, wording)),
+    ...(await encryption(options, addresses, wording)),
   };
   try {
     const connection = await connectOnce(settings);
@@ -86,7 +105,7 @@ export async function connectNats(options: NatsOptions, wanted: ConnectOptions):
       close: (timeoutMs = CLOSE_MS) => closed(connection, timeoutMs),
     };
   } catch (cause) {
-    throw await explained(cause, addresses, shown, options, timeout);
+    throw await explained(cause, addresses, shown, options, wording, timeout);
   }
 }
 
@@ -144,7 +163,11 @@ function complaint(error: Error): string {
   return error.name === "AuthorizationError" ? "login rejected" : error.message;
 }
 
-async function login(options: NatsOptions, addresses: readonly Address[]): Promise<NodeConnectionOptions> {
+async function login(
+  options: NatsOptions,
+  addresses: readonly Address[],
+  { option }: Wording,
+): Promise<NodeConnectionOptions> {
   const inUrl = addresses.find(({ user, token }) => user ?? token);
   const user = options.user ?? inUrl?.user;
   const pass = options.password ?? inUrl?.password;
@@ -155,15 +178,16 @@ async function login(options: NatsOptions, addresses: readonly Address[]): Promi
   const { nkey, creds } = options;
   if (nkey !== undefined)
     return {
-      authenticator: await fromFile("nkey", nkey, (seed) =>
+      authenticator: await fromFile(option("nkey"), nkey, "an nkey seed (SU...)", (seed) =>
         nkeyAuthenticator(Buffer.from(seed.toString("utf8").trim())),
       ),
     };
   if (creds !== undefined)
     return {
       authenticator: await fromFile(
-        "creds",
+        option("creds"),
         creds,
+        "a credentials file (a JWT and a seed)",
         (content) => credsAuthenticator(Buffer.from(content.toString("utf8").replaceAll("\r\n", "\n"))), // as it expects them
       ),
     };
@@ -175,15 +199,15 @@ async function login(options: NatsOptions, addresses: readonly Address[]): Promi
  * missing or damaged by then, the previous login is kept. Initially, such a file is an error.
  */
 async function fromFile(
-  option: "nkey" | "creds",
+  option: string,
   file: string,
+  form: string,
   make: (content: Buffer) => Authenticator,
 ): Promise<Authenticator> {
   let last = make(await readGiven(option, file));
   try {
     last("nonce");
   } catch (cause) {
-    const form = option === "nkey" ? "an nkey seed (SU...)" : "a credentials file (a JWT and a seed)";
     throw new ConfigError("NATS_LOGIN", `NATS: ${option}: ${file} is not ${form}`, { cause });
   }
   return (nonce) => {
@@ -199,18 +223,19 @@ async function fromFile(
 async function encryption(
   { tls }: NatsOptions,
   addresses: readonly Address[],
+  { option }: Wording,
 ): Promise<Pick<NodeConnectionOptions, "tls">> {
   if (!tls && !addresses.some((address) => address.tls)) return {};
   if ((tls?.cert === undefined) !== (tls?.key === undefined))
     throw new ConfigError(
       "NATS_TLS",
-      "NATS: `tls.cert` and `tls.key` must be given together; one of them is missing",
+      `NATS: ${option("tls.cert")} and ${option("tls.key")} must be given together; one of them is missing`,
     );
   // The client rereads them for each connection, since certificates may be renewed while we run.
   const pem = async (name: "ca" | "cert" | "key") => {
     const file = tls?.[name];
     if (file === undefined) return {};
-    await readGiven(`tls.${name}`, file);
+    await readGiven(option(`tls.${name}`), file);
     return { [`${name}File`]: file };
   };
   return {
@@ -263,17 +288,21 @@ async function closed(connection: NatsConnection, timeoutMs: number): Promise<vo
   await connection.close();
 }
 
+const UNKNOWN_AUTHORITY = "its certificate is signed by an untrusted authority; add that with";
+
 const CERTIFICATE: Record<string, string> = {
   CERT_HAS_EXPIRED: "its certificate has expired",
   CERT_NOT_YET_VALID: "its certificate is not valid yet",
-  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is signed by an untrusted authority; add that with `tls.ca`",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; add it with `tls.ca`",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    "its certificate is signed by an untrusted authority; add that with `tls.ca`",
-  UNABLE_TO_GET_ISSUER_CERT: "its certificate is signed by an untrusted authority; add that with `tls.ca`",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    "its certificate is signed by an untrusted authority; add that with `tls.ca`",
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
+};
+
+/** Each can be mended by trusting the authority. */
+const UNTRUSTED: Record<string, string> = {
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; add it with",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
 };
 
 const UNREACHABLE: Record<string, string> = {
@@ -292,23 +321,29 @@ async function explained(
   addresses: readonly Address[],
   shown: string,
   options: NatsOptions,
+  wording: Wording,
   timeoutMs: number,
 ): Promise<NatsError> {
+  const { option } = wording;
   const is = (code: string, what: string) => new NatsError(code, `${shown}: ${what}`, { cause });
   const error = (cause instanceof Error ? cause : new Error(String(cause))) as NodeJS.ErrnoException;
   const code = error.code ?? (error.cause as NodeJS.ErrnoException | undefined)?.code ?? "";
   if (error.name === "AuthorizationError" || error.name === "UserAuthenticationExpiredError")
-    return is("NATS_LOGIN", `login rejected${loginHint(options, addresses)}`);
+    return is("NATS_LOGIN", `login rejected${loginHint(options, addresses, wording)}`);
+  if (UNTRUSTED[code]) return is("NATS_TLS", `${UNTRUSTED[code]} ${option("tls.ca")}`);
   if (CERTIFICATE[code]) return is("NATS_TLS", CERTIFICATE[code]);
   if (/^ERR_(SSL|TLS|OSSL)/.test(code)) return is("NATS_TLS", `TLS failed: ${error.message}`);
   if (/does not support 'tls'/.test(error.message))
-    return is("NATS_TLS", "the server does not support TLS, which `tls` or tls:// requires");
+    return is("NATS_TLS", "the server does not support TLS, which tls:// and certificates require");
   if (UNREACHABLE[code]) return is("NATS_UNREACHABLE", UNREACHABLE[code]);
   if (error.name === "TimeoutError") {
     const [first] = addresses;
     const greeting = first && (await readGreeting(first.host, first.port, timeoutMs).catch(() => undefined));
     return greeting?.tlsVerify && options.tls?.cert === undefined
-      ? is("NATS_TLS", "the server requires a client certificate; give `tls.cert` and `tls.key`")
+      ? is(
+          "NATS_TLS",
+          `the server requires a client certificate; give ${option("tls.cert")} and ${option("tls.key")}`,
+        )
       : is("NATS_UNREACHABLE", `no answer within ${timeoutMs / 1000} s`);
   }
   if (/unexpected response/.test(error.message))
@@ -316,10 +351,10 @@ async function explained(
   return is("NATS_CONNECT", error.message || "the connection failed");
 }
 
-function loginHint(options: NatsOptions, addresses: readonly Address[]): string {
+function loginHint(options: NatsOptions, addresses: readonly Address[], { url, logins }: Wording): string {
   const given = ["user", "token", "nkey", "creds"].filter((way) => options[way as "user"] !== undefined);
   if (given.length > 0) return ` (${given.join()})`;
   return addresses.some(({ user, token }) => user ?? token)
-    ? " (the one in `url`)"
-    : "; none was given, use `user` and `password`, `token`, `nkey` or `creds`";
+    ? ` (the one in ${url})`
+    : `; none was given, use ${logins}`;
 }

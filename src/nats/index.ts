@@ -1,5 +1,12 @@
 export { parseAddresses, shownAddresses } from "./address.js";
-export { type ConnectOptions, connectNats, type Nats, openJetStream, watchNats } from "./connection.js";
+export {
+  type ConnectOptions,
+  connectNats,
+  type Nats,
+  openJetStream,
+  type Wording,
+  watchNats,
+} from "./connection.js";
 export { type Greeting, readGreeting } from "./greeting.js";
 export {
   type ContentMode,

@@ -18,7 +18,7 @@ export function toMermaid(plan: Plan): string {
 /** The plan in Graphviz's DOT language. */
 export function toDot(plan: Plan): string {
   const shapes = { source: "ellipse", operator: "box", sink: "parallelogram" };
-  const quote = (text: string) => `"${text.replaceAll('"', '\\"')}"`;
+  const quote = (text: string) => `"${text.replace(/["\\]/g, "\\$&")}"`;
   const nodes = plan.nodes.map(({ id, component }) => {
     const label = id === component.type ? id : `${id}\\n${component.type}`;
     return `  ${quote(id)} [label="${label}", shape=${shapes[component.role]}];`;

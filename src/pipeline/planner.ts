@@ -32,7 +32,7 @@ export function planGraph(
   const sorted = topological(nodes, problems);
   if (problems.length > 0) return nodes;
   for (const node of sorted) checkEdges(node, byId, registry, problems);
-  for (const node of sorted) checkNeeds(node, nodes, problems);
+  checkNeeds(sorted, byId, problems);
   if (problems.length === 0) checkHidden(sorted, problems);
   if (problems.length === 0) checkUsed(sorted, problems);
   return sorted;
@@ -173,30 +173,34 @@ function bridge(from: Kind, to: Kind, registry: readonly Component[]): string[] 
   return undefined;
 }
 
-function checkNeeds(node: PlannedNode, nodes: readonly PlannedNode[], problems: Problem[]): void {
-  if (node.component.role !== "operator") return;
-  const { type } = node.component;
-  const above = new Map<string, PlannedNode>();
-  const climb = (ids: readonly string[]): void => {
-    for (const input of nodes.filter((n) => ids.includes(n.id))) {
-      above.set(input.id, input);
-      climb(input.id === node.id ? [] : input.from);
+/** Checks what each operator needs before it, and that it reads no pixels that one before it has changed. */
+function checkNeeds(
+  sorted: readonly PlannedNode[],
+  byId: ReadonlyMap<string, Entry>,
+  problems: Problem[],
+): void {
+  const before = new Map<string, ReadonlyMap<string, Entry>>(); // by id: one component of each type before it
+  for (const { id, component, from, place } of sorted) {
+    const above = new Map<string, Entry>();
+    for (const input of from.flatMap((name) => byId.get(name) ?? [])) {
+      for (const [type, entry] of before.get(input.id) ?? []) above.set(type, entry);
+      above.set(input.component.type, input);
     }
-  };
-  climb(node.from);
-  const types = new Set([...above.values()].map(({ component }) => component.type));
-  for (const needed of node.component.needs ?? [])
-    if (!types.has(needed))
-      problems.push({
-        place: node.place,
-        message: `\`${node.id}\` needs a \`${needed}\` operator somewhere before it; add \`- { type: ${needed} }\``,
-      });
-  for (const { id, component } of above.values())
-    if (component.role === "operator" && component.spoils?.includes(type))
-      problems.push({
-        place: node.place,
-        message: `\`${node.id}\` reads pixels after \`${id}\` has changed them; put \`${node.id}\` before \`${id}\``,
-      });
+    before.set(id, above);
+    if (component.role !== "operator") continue;
+    for (const needed of component.needs ?? [])
+      if (!above.has(needed))
+        problems.push({
+          place,
+          message: `\`${id}\` needs a \`${needed}\` operator somewhere before it; add \`- { type: ${needed} }\``,
+        });
+    for (const other of above.values())
+      if (other.component.role === "operator" && other.component.spoils?.includes(component.type))
+        problems.push({
+          place,
+          message: `\`${id}\` reads pixels after \`${other.id}\` has changed them; put \`${id}\` before \`${other.id}\``,
+        });
+  }
 }
 
 /** If faces are hidden anywhere, every video sink must get them hidden, along all paths leading to it. */

@@ -138,6 +138,8 @@ class Run {
   readonly #errors: EkspresiError[] = [];
   readonly #stop = new AbortController();
   readonly #abort = new AbortController();
+  /** An operator or source has thrown. */
+  #broken = false;
   readonly #watchers = new Set<() => void>();
   readonly #startedAtMs = Date.now();
   readonly #begin = performance.now();
@@ -248,6 +250,7 @@ class Run {
             flow.subscribe({
               next: (item) => sink.push(item),
               error: (error: unknown) => {
+                this.#broken = true;
                 this.#fail(error);
                 resolve();
               },
@@ -311,6 +314,7 @@ class Run {
     }
     await turn(); // leases of abandoned work are released in promise callbacks
     if (this.#sinks.some((sink) => sink.writing)) return; // a hanging sink keeps its item's lease
+    if (this.#broken) return; // so does an operator that threw
     for (const [id, pool] of this.#pools)
       if (pool.leased > 0)
         this.#fail(

@@ -20,7 +20,7 @@ const Options = Type.Object({
     Type.Union([Type.Integer({ minimum: 1 }), Type.Boolean()], {
       default: false,
       description:
-        "Number of times to play it, or `true` to loop forever. Media time continues from one round to the next.",
+        "Number of times to play it, or `true` to loop forever; as a whole, so without `from` and `to`. Media time continues from one round to the next.",
     }),
   ),
   from: Type.Optional(Duration({ description: "Media time to start at.", examples: ["90s"] })),
@@ -37,10 +37,14 @@ export const file = source({
   options: Options,
   example: "- { type: file, path: lobby.mp4 }",
   live: () => false,
-  check: ({ from: begin = 0, to: end }) =>
-    end !== undefined && end <= begin
-      ? { option: "to", message: `\`to\` (${end} ms) must be after \`from\` (${begin} ms)` }
-      : undefined,
+  check: ({ loop = false, from, to }) => {
+    if (to !== undefined && to <= (from ?? 0))
+      return { option: "to", message: `\`to\` (${to} ms) must be after \`from\` (${from ?? 0} ms)` };
+    const part = from !== undefined || to !== undefined;
+    return part && loop !== false && loop !== 1
+      ? { option: "loop", message: "`loop` plays a recording as a whole; remove it, or `from` and `to`" }
+      : undefined;
+  },
   open: (options, context) => decodeAhead(inputOf(options, context), context),
 });
 
@@ -76,8 +80,7 @@ async function inputOf(
     live: false,
     endsAtMs: (lengthMs, startMs) => {
       if (rounds === 0) return startMs + Math.min(lengthMs, end ?? lengthMs);
-      const whole = begin === undefined && end === undefined;
-      return rounds > 0 && whole ? lengthMs * (rounds + 1) : undefined;
+      return rounds > 0 ? lengthMs * (rounds + 1) : undefined;
     },
   };
 }

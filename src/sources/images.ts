@@ -6,6 +6,7 @@ import { messageOf, SourceError } from "../errors.js";
 import { Frame, frameBytes } from "../media/frame.js";
 import { filesOf, isGlob } from "../media/glob.js";
 import { type RgbPicture, readPicture, writePlanes } from "../media/picture.js";
+import type { Rational } from "../media/video-info.js";
 import { source } from "../pipeline/component.js";
 import type { SourceContext } from "../pipeline/context.js";
 import { Path, Rate } from "../pipeline/units.js";
@@ -49,6 +50,11 @@ export const images = source({
     }),
 });
 
+/** A rate in whole numbers; below 1 by its period, because one picture an hour would round to none at all. */
+function fractionOf(fps: number): Rational {
+  return fps < 1 ? { num: 1000, den: Math.round(1000 / fps) } : { num: Math.round(1000 * fps), den: 1000 };
+}
+
 /** A file's pixels, or the error why it has none. */
 type Decoded = RgbPicture | Error;
 
@@ -67,7 +73,7 @@ async function read(
   source.durationMs = (files.length * 1000) / fps;
   source.video = {
     timeBase: { num: 1, den: 90_000 },
-    frameRate: { num: Math.round(fps * 1000), den: 1000 },
+    frameRate: fractionOf(fps),
     sampleAspect: { num: 1, den: 1 },
     colour: { range: "pc", matrix: 6 }, // the output of `writePlanes`
     bits: 8,

@@ -15,6 +15,8 @@ const SPANS = [
   { ms: 300_000, name: "5 min" },
 ] as const;
 
+const SHORTCUTS = "shortcuts";
+
 /** The buttons and their keyboard shortcuts. */
 export class Controls {
   readonly #actions: Actions;
@@ -40,12 +42,14 @@ export class Controls {
       this.#nameTheme();
       actions.themed();
     });
-    const keys = byId<HTMLDialogElement>("keys");
-    byId("help").onclick = () => keys.showModal();
-    addEventListener("keydown", (event) => this.#key(event, keys));
+    const about = byId<HTMLDialogElement>("about");
+    byId("help").onclick = () => about.showModal();
+    this.#shortcuts.checked = remembered(SHORTCUTS) !== "off";
+    this.#shortcuts.onchange = () => remember(SHORTCUTS, this.#shortcuts.checked ? "on" : "off");
+    addEventListener("keydown", (event) => this.#key(event, about));
   }
 
-  #key(event: KeyboardEvent, keys: HTMLDialogElement): void {
+  #key(event: KeyboardEvent, about: HTMLDialogElement): void {
     const target = event.target instanceof Element ? event.target : undefined;
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (target?.matches("input")) return;
@@ -54,7 +58,7 @@ export class Controls {
     if (event.key === " " && !target?.matches("button, #events")) this.#setPaused(!this.paused);
     else if (event.key === "t") this.#theme();
     else if (event.key === "w") this.#show((this.#span + 1) % SPANS.length);
-    else if (event.key === "?") keys.showModal();
+    else if (event.key === "?") about.showModal();
     else if (event.key === "0" || event.key === "Escape") this.#actions.camera(undefined);
     else if (/^[1-9]$/.test(event.key)) this.#actions.camera(Number(event.key) - 1);
     else return;
@@ -96,4 +100,19 @@ export class Controls {
 function isLight(): boolean {
   const { theme } = document.documentElement.dataset;
   return theme ? theme === "light" : matchMedia("(prefers-color-scheme: light)").matches;
+}
+
+/** Undefined too where the browser keeps nothing for this page. */
+function remembered(key: string): string | undefined {
+  try {
+    return localStorage.getItem(key) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function remember(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch {}
 }

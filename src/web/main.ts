@@ -11,6 +11,17 @@ import { Timelines } from "./timelines.js";
 
 const REFRESH_MS = 200;
 
+/** The header's figures, in order. */
+const FIGURES = [
+  ["fps", "frames read per second, all cameras"],
+  ["latency", "from reading a frame to this page's server, slowest camera"],
+  ["in view", "faces in view now"],
+  ["events", "events made"],
+  ["dropped", "frames dropped because the pipeline was busy"],
+  ["queue", "frames currently in the pipeline"],
+] as const;
+type Figure = (typeof FIGURES)[number][0];
+
 const state = new State();
 const cameras = new Cameras(byId("cameras"), byId("news"), state);
 const timelines = new Timelines(byId("charts"), state);
@@ -62,6 +73,7 @@ connection = new Connection(
   !document.hidden,
 );
 
+explainFigures();
 document.addEventListener("visibilitychange", () => connection?.watch(!controls.paused && !document.hidden));
 setInterval(() => {
   if (!controls.paused && !document.hidden) refresh();
@@ -116,37 +128,37 @@ function drawLegend(): void {
   byId("legend").replaceChildren(...items);
 }
 
+/** Hovering explains a figure in the header; the help explains them all, on touch screens too. */
+function explainFigures(): void {
+  byId("meanings").append(
+    ...FIGURES.map(([name, about]) => element("div", {}, element("dt", {}, name), element("dd", {}, about))),
+  );
+}
+
 function drawFigures(): void {
   const { totals } = state;
   if (!totals) return;
   const dropped = totals.cameras.reduce((all, camera) => all + camera.dropped, 0);
   const running = totals.cameras.filter(({ decoded }) => decoded > 0);
   const latency = Math.max(...running.map(({ latencyMs }) => latencyMs));
-  const figures: readonly (readonly [name: string, value: string, about: string])[] = [
-    [
-      "fps",
-      count(state.cameras.reduce((all, { fps }) => all + fps, 0)),
-      "frames read per second, all cameras",
-    ],
-    [
-      "latency",
+  const values: Record<Figure, string> = {
+    fps: count(state.cameras.reduce((all, { fps }) => all + fps, 0)),
+    latency:
       running.length === 0 ? "–" : latency < 1000 ? `${latency} ms` : `${(latency / 1000).toFixed(1)} s`,
-      "from reading a frame to this page's server, slowest camera",
-    ],
-    ["in view", count(state.present.length), "faces in view now"],
-    ["events", count(totals.events), "events made"],
-    ["dropped", count(dropped), "frames dropped because the pipeline was busy"],
-    ["queue", count(totals.queue), "frames currently in the pipeline"],
-  ];
+    "in view": count(state.present.length),
+    events: count(totals.events),
+    dropped: count(dropped),
+    queue: count(totals.queue),
+  };
   const list = byId("figures");
   if (list.children.length === 0)
     list.append(
-      ...figures.map(([name, , about]) =>
+      ...FIGURES.map(([name, about]) =>
         element("div", { title: about }, element("dt", {}, name), element("dd")),
       ),
     );
-  for (const [i, [, value]] of figures.entries()) {
+  for (const [i, [name]] of FIGURES.entries()) {
     const cell = list.children[i]?.querySelector("dd");
-    if (cell) setText(cell, value);
+    if (cell) setText(cell, values[name]);
   }
 }

@@ -276,7 +276,7 @@ describe("pipeline events", function () {
     });
     try {
       const wrong = read("--nats", `nats://me:no@127.0.0.1:${guarded.port}`);
-      assert.match(await line(wrong), /^1 .*: login rejected \(the one in `url`\)$/);
+      assert.match(await line(wrong), /^1 .*: login rejected \(the one in the URL\)$/);
       const may = read("--quiet", "--nats", `nats://me:hunter2@127.0.0.1:${guarded.port}`);
       assert.match(await line(may), /^1 .*: cannot subscribe to emotion\.>: .*[Pp]ermission/);
     } finally {
@@ -327,13 +327,18 @@ describe("pipeline events", function () {
           1,
           /login rejected \(nkey\)$/,
         ],
-        [keyed, secure, 1, /login rejected; none was given, /],
-        [keyed, ["--nkey", nkey], 1, /untrusted authority; add that with `tls\.ca`$/],
+        [
+          keyed,
+          secure,
+          1,
+          /login rejected; none was given, use a user and password in the URL, --creds or --nkey$/,
+        ],
+        [keyed, ["--nkey", nkey], 1, /untrusted authority; add that with --tls-ca$/],
         [trusted, ["--creds", file("other.creds", natsOperator().creds)], 1, /login rejected \(creds\)$/],
-        [trusted, ["--creds", join(folder, "none.creds")], 2, /^NATS: creds: .*none\.creds: no such file$/],
-        [trusted, ["--creds", nkey], 2, /^NATS: creds: .*user\.nk is not a credentials file/],
+        [trusted, ["--creds", join(folder, "none.creds")], 2, /^NATS: --creds: .*none\.creds: no such file$/],
+        [trusted, ["--creds", nkey], 2, /^NATS: --creds: .*user\.nk is not a credentials file/],
         [old, secure, 1, /: its certificate has expired$/],
-        [keyed, ["--tls-cert", clientCert], 2, /^NATS: `tls\.cert` and `tls\.key` must be given together; /],
+        [keyed, ["--tls-cert", clientCert], 2, /^NATS: --tls-cert and --tls-key must be given together; /],
       ] as const) {
         const reader = read("--nats", url, ...flags);
         assert.equal(await reader.end(), code, reader.err);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -59,6 +60,21 @@ describe("pipeline models", function () {
     assert.deepEqual((await readdir(out)).sort(), ["card.json", "model.onnx"]);
     assert.deepEqual(await readFile(join(out, "model.onnx")), await readFile(join(model, "model.onnx")));
     assert.match((await pipeline("models", "check", out)).out, /ok, 1 file, runs on onnx cpu/);
+  });
+
+  it("does not export the ONNX file that a model for TensorFlow.js lacks", async () => {
+    const [own, out] = [join(folder, "own"), join(folder, "out")];
+    assert.equal(
+      (await pipeline("models", "export", "fer2013-small", "--format", "tfjs", "-o", own)).code,
+      0,
+    );
+    const { code, err } = await pipeline("models", "export", own, "--format", "onnx", "-o", out);
+    assert.equal(code, 1);
+    assert.equal(
+      err,
+      "model fer2013-small: it has no onnx file; use the model from which this one was exported\n",
+    );
+    assert.ok(!existsSync(out));
   });
 
   it("adds an 8-bit file, which can then be measured", async () => {

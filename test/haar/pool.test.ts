@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { syncBuiltinESMExports } from "node:module";
 import { fileURLToPath } from "node:url";
+import threads from "node:worker_threads";
 import { HaarPool, ImageDetector, loadCascade, type Plane, readyCascade } from "#src/haar/index.js";
 import { scalesOf } from "#src/haar/scales.js";
 import { FrameMemory } from "#src/media/pool.js";
@@ -62,6 +64,30 @@ describe("the detector's workers", function () {
     await Promise.all([40, 200, 90].map((side) => pool.detect(part(plane, side))));
     assert.deepEqual(await pool.detect(plane, OPTIONS), all);
     await pool.close();
+  });
+
+  it("end, and say how many there could be, if the system refuses another thread", async () => {
+    const { Worker } = threads;
+    let running = 0;
+    threads.Worker = class extends Worker {
+      constructor(...args: ConstructorParameters<typeof Worker>) {
+        if (running === 2) throw new Error("EAGAIN");
+        super(...args);
+        running++;
+        this.once("exit", () => running--);
+      }
+    };
+    syncBuiltinESMExports();
+    try {
+      await assert.rejects(open(4), {
+        name: "OperatorError",
+        message: /^detect: only 2 of 4 threads could be started \(EAGAIN\); set fewer `workers`/,
+      });
+    } finally {
+      threads.Worker = Worker;
+      syncBuiltinESMExports();
+    }
+    assert.equal(running, 0);
   });
 
   it("reject tasks in progress and later ones once they are closed", async () => {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type InferenceFigures, InferenceServer, openRemoteEngine } from "#src/inference/index.js";
+import { subjectsOf } from "#src/inference/protocol.js";
 import { type Engine, openEngine } from "#src/model/engine/index.js";
 import { loadModel, type Model } from "#src/model/load.js";
 import { connectNats, type Nats } from "#src/nats/index.js";
@@ -75,6 +77,24 @@ describe("inference over NATS", function () {
     run: () => new Promise(() => {}),
     close: async () => {},
   });
+  /** An engine whose first batch ends only once it is released. */
+  const slow = () => {
+    const sizes: number[] = [];
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const engine: Engine = {
+      provider: "slow",
+      close: async () => {},
+      run: async (given, n) => {
+        sizes.push(n);
+        if (sizes.length === 1) await released;
+        return local.run(given, n);
+      },
+    };
+    return { engine, sizes, release };
+  };
   const near = (a: Float32Array, b: Float32Array) => {
     assert.equal(a.length, b.length);
     for (const [i, value] of a.entries())
@@ -151,6 +171,34 @@ describe("inference over NATS", function () {
     await assert.rejects(startAsker({ url: nowhere, withLocal: false }), { name: "NatsError" });
   });
 
+  it("closes this machine's engine even if a server that is back rejects it at that moment", async () => {
+    await server.remove();
+    server = await NatsServer.start({ jetstream: false, config: "authorization { user: a, password: b }" });
+    await server.stop();
+    let closed = false;
+    const openLocal = async (): Promise<Engine> => ({
+      provider: "here",
+      run: (given, n) => local.run(given, n),
+      close: async () => {
+        closed = true;
+      },
+    });
+    const log = { warn: () => {}, info: () => {} };
+    const asker = await openRemoteEngine(model, {
+      nats: { url: server.url },
+      timeoutMs: 500,
+      openLocal,
+      log,
+    });
+    near(await asker.run(crops(1), 1), await local.run(crops(1), 1));
+    await server.restart();
+    await sleep(5100); // until it asks again
+    const asked = asker.run(crops(1), 1).catch(() => {});
+    await asker.close();
+    await asked;
+    assert.ok(closed);
+  });
+
   it("says what to do if there is no fallback", async () => {
     const asker = await startAsker({ withLocal: false });
     await assert.rejects(asker.run(crops(1), 1), {
@@ -160,18 +208,8 @@ describe("inference over NATS", function () {
   });
 
   it("collects requests that arrive during a batch into the next one", async () => {
-    let release = () => {};
-    const sizes: number[] = [];
-    const slow: Engine = {
-      provider: "slow",
-      close: async () => {},
-      run: async (given, n) => {
-        sizes.push(n);
-        if (sizes.length === 1) await new Promise<void>((resolve) => (release = resolve));
-        return local.run(given, n);
-      },
-    };
-    const { figures } = await startWorker("gpu-1", slow);
+    const { engine, sizes, release } = slow();
+    const { figures } = await startWorker("gpu-1", engine);
     const asker = await startAsker({ withLocal: false });
     const answers = [1, 2, 3, 4].map((n) => asker.run(crops(n), n));
     await until("all have arrived", () => figures.requests === 4);
@@ -182,11 +220,29 @@ describe("inference over NATS", function () {
     assert.equal(figures.waiting, 0);
   });
 
+  it("answers the requests in a batch that are not at fault if the batch fails", async () => {
+    const { engine, sizes, release } = slow();
+    const { figures } = await startWorker("gpu-1", engine);
+    const asker = await startAsker({ withLocal: false });
+    const answers = [1, 2, 3].map((n) => asker.run(crops(n), n));
+    await until("all have arrived", () => figures.requests === 3);
+    const nats = await connectNats({ url: server.url }, { name: "test" });
+    closing.push(() => nats.close());
+    const nans = new Uint8Array(new Float32Array(PIXELS).fill(Number.NaN).buffer);
+    const damaged = nats.connection.request(subjectsOf(model).any, nans, { timeout: 5000 });
+    await until("the damaged one has arrived", () => figures.requests === 4);
+    release();
+    for (const [i, answer] of (await Promise.all(answers)).entries())
+      near(answer, await local.run(crops(i + 1), i + 1));
+    assert.match((await damaged).headers?.get("Ekspresi-Error") ?? "", /not finite/);
+    assert.deepEqual(sizes, [1, 6, 2, 3, 1]);
+    assert.deepEqual([figures.requests, figures.faces, figures.refused, figures.waiting], [4, 6, 1, 0]);
+  });
+
   it("answers damaged requests with an error, and continues", async () => {
     const { figures } = await startWorker("gpu-1");
     const nats = await connectNats({ url: server.url }, { name: "test" });
     closing.push(() => nats.close());
-    const { subjectsOf } = await import("#src/inference/protocol.js");
     for (const bytes of [0, 3, PIXELS * 4 + 4]) {
       const answer = await nats.connection.request(subjectsOf(model).any, new Uint8Array(bytes));
       assert.equal(

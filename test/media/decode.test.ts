@@ -292,6 +292,29 @@ describe("decoding", function () {
     server.close();
   });
 
+  it("says which signal ended ffmpeg, not what it said last", async function () {
+    if (process.platform !== "linux") this.skip(); // elsewhere, /proc does not list our children
+    const { context, close } = testContext({ slots: 2 });
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const frames = decode({ before: [], url, name: "a recording", live: false }, context);
+    const failed = assert.rejects(lastValueFrom(frames), {
+      code: "SOURCE_OPEN",
+      message:
+        "source test: a recording: cannot be played: ffmpeg was ended by SIGKILL; perhaps the system is out of memory",
+    });
+    const [socket] = (await once(server, "connection")) as [Socket];
+    socket.on("error", () => {});
+    const children = readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").trim().split(" ");
+    const ours = children.filter((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("ffmpeg"));
+    for (const pid of ours) process.kill(Number(pid), "SIGKILL");
+    await failed;
+    await close();
+    socket.destroy();
+    server.close();
+  });
+
   it("tells the subscriber why nothing could be started ahead", async () => {
     const { context, close } = testContext({ slots: 2 });
     const frames = decodeAhead(Promise.reject(new Error("no such recording")), context);

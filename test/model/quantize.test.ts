@@ -7,6 +7,7 @@ import { inferenceGraph } from "#src/model/layers/inference-graph.js";
 import { conv, globalAvgPool, linear, relu } from "#src/model/layers/layer.js";
 import { parametersOf } from "#src/model/layers/parameters.js";
 import { loadModel } from "#src/model/load.js";
+import { GraphBuilder } from "#src/model/onnx/graph.js";
 import { readGraph } from "#src/model/onnx/read.js";
 import { InferenceSession, Tensor } from "#src/model/onnx/runtime.js";
 import { quantize, roundWeights, scaleOf } from "#src/model/quantize/index.js";
@@ -27,12 +28,18 @@ function pictures(n: number, seed: number): Float32Array {
   return out;
 }
 
-async function logitsOf(model: Uint8Array, batch: Float32Array): Promise<Float32Array> {
+const logitsOf = (model: Uint8Array, batch: Float32Array) => outputOf(model, batch, "logits");
+
+async function outputOf(
+  model: Uint8Array,
+  batch: Float32Array,
+  name = "probabilities",
+): Promise<Float32Array> {
   const session = await InferenceSession.create(model);
   try {
     const input = new Tensor("float32", batch, [batch.length / SIZE ** 2, ...INPUT]);
-    const { logits } = await session.run({ input });
-    return logits?.data as Float32Array;
+    const { [name]: output } = await session.run({ input });
+    return output?.data as Float32Array;
   } finally {
     await session.release();
   }
@@ -113,9 +120,99 @@ describe("a model in 8 bits", () => {
     assert.ok(apart < 0.1, `logits up to ${apart} apart`);
   });
 
+  /** A network of one convolution and of what `between` makes of its output [N, 3, SIZE, SIZE]. */
+  function with3Channels(
+    between: (graph: GraphBuilder, x: string) => string,
+    { logits = true, opset = 17 } = {},
+  ): Uint8Array {
+    const random = new Random(4);
+    const graph = new GraphBuilder("made elsewhere", opset);
+    const weights = Float32Array.from({ length: 27 }, () => random.around(1));
+    const inputs = [graph.input("input", ["N", ...INPUT]), graph.tensor([3, 1, 3, 3], weights)];
+    const convolution = graph.node("Conv", [...inputs, graph.tensor([3], Float32Array.of(0.1, 0.2, 0.3))], {
+      kernel_shape: [3, 3],
+      pads: [1, 1, 1, 1],
+    });
+    const last = graph.node("Flatten", [graph.node("GlobalAveragePool", [between(graph, convolution)])]);
+    if (logits) graph.output("logits", last, ["N", 3]);
+    graph.output("probabilities", graph.node("Softmax", [last], { axis: 1 }), ["N", 3]);
+    return graph.encode();
+  }
+
+  const ones = (graph: GraphBuilder) => graph.tensor([3], Float32Array.of(1, 1, 1));
+  const scalar = (graph: GraphBuilder, value: bigint) => graph.tensor([], BigInt64Array.of(value));
+  for (const [what, model] of [
+    ["no logits", with3Channels((_, x) => x, { logits: false })],
+    ["an input left out", with3Channels((graph, x) => graph.node("Clip", [x, "", graph.scalar(6)]))],
+    [
+      "a fraction among its options",
+      with3Channels((graph, x) => graph.node("LeakyRelu", [x], { alpha: { float: 0.1 } })),
+    ],
+    [
+      "a batch norm of its own",
+      with3Channels((graph, x) =>
+        graph.node("BatchNormalization", [x, ...Array.from({ length: 4 }, () => ones(graph))], {
+          momentum: { float: 0.9 },
+        }),
+      ),
+    ],
+    [
+      "a shape computed from scalars",
+      with3Channels((graph, x) => {
+        const count = graph.node("Gather", [graph.node("Shape", [x]), scalar(graph, 0n)], { axis: 0 });
+        const list = graph.node("Unsqueeze", [count, graph.ints([0])]);
+        return graph.node("Reshape", [
+          x,
+          graph.node("Concat", [list, graph.ints([3, SIZE, SIZE])], { axis: 0 }),
+        ]);
+      }),
+    ],
+    [
+      "a slice to the end",
+      with3Channels((graph, x) =>
+        graph.node("Slice", [
+          x,
+          graph.ints([1]),
+          graph.tensor([1], BigInt64Array.of(2n ** 63n - 1n)),
+          graph.ints([2]),
+        ]),
+      ),
+    ],
+    [
+      "operators of a later version",
+      with3Channels((graph, x) => graph.node("ReduceMax", [x, graph.ints([2, 3])], { keepdims: 1 }), {
+        opset: 18,
+      }),
+    ],
+  ] as const)
+    it(`predicts nearly the same if a model made elsewhere has ${what}`, async () => {
+      const { card: shipped } = await loadModel("fer2013-small", ".");
+      const input = { ...shipped.input, width: SIZE, height: SIZE };
+      const card = { ...shipped, labels: ["a", "b", "c"], input };
+      const small = await quantize(readGraph(model, "model"), card, [pictures(32, 1)]);
+      const unseen = pictures(8, 3);
+      const [floats, bits] = [await outputOf(model, unseen), await outputOf(small, unseen)];
+      assert.ok(Math.max(...floats) - Math.min(...floats) > 0.05, "it says the same of all classes");
+      for (const [i, value] of floats.entries())
+        assert.ok(Math.abs(value - (bits[i] ?? Number.NaN)) < 0.01, `${bits[i]}, not ${value}`);
+    });
+
+  it("is refused in one line if something in the graph would be lost", async () => {
+    const { card } = await loadModel("fer2013-small", ".");
+    const node = { op: "Upsample", inputs: [], outputs: [], attributes: new Map(), unread: ["scales"] };
+    const model = readGraph(
+      with3Channels((_, x) => x),
+      "model",
+    );
+    await assert.rejects(quantize({ ...model, nodes: [...model.nodes, node] }, card, []), {
+      name: "ModelError",
+      message: "the graph's Upsample has scales of a kind that is not supported",
+    });
+  });
+
   it("is refused if there is nothing to gain", async () => {
     const { card } = await loadModel("fer2013-small", ".");
-    const empty = { nodes: [], weights: new Map(), integers: new Map() };
+    const empty = { opset: 17, nodes: [], weights: new Map(), integers: new Map() };
     await assert.rejects(quantize(empty, card, []), /no convolution/);
   });
 });

@@ -127,11 +127,11 @@ describe("a connection to NATS", () => {
     const lines: [NatsOptions, RegExp][] = [
       [{ user: "me", token: "hunter2" }, /^NATS_LOGIN .*user and token cannot be combined/],
       [{ password: "hunter2" }, /^NATS_LOGIN .*`password` needs `user`/],
-      [{ nkey: "/none.nk" }, /^NATS_FILE NATS: nkey: \/none\.nk: no such file$/],
-      [{ nkey: damaged }, /^NATS_LOGIN NATS: nkey: .*damaged is not an nkey seed/],
-      [{ creds: damaged }, /^NATS_LOGIN NATS: creds: .*damaged is not a credentials file/],
+      [{ nkey: "/none.nk" }, /^NATS_FILE NATS: `nkey`: \/none\.nk: no such file$/],
+      [{ nkey: damaged }, /^NATS_LOGIN NATS: `nkey`: .*damaged is not an nkey seed/],
+      [{ creds: damaged }, /^NATS_LOGIN NATS: `creds`: .*damaged is not a credentials file/],
       [{ tls: { cert: damaged } }, /^NATS_TLS .*must be given together/],
-      [{ tls: { ca: "/none.pem" } }, /^NATS_FILE NATS: tls\.ca: \/none\.pem: no such file$/],
+      [{ tls: { ca: "/none.pem" } }, /^NATS_FILE NATS: `tls\.ca`: \/none\.pem: no such file$/],
       [
         { url: "http://me:hunter2@host" },
         /^NATS_URL http:\/\/me:\*\*\*@host: `http:\/\/` is not a NATS address/,

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { queryObjects } from "node:v8";
 import fc from "fast-check";
-import { from, lastValueFrom, toArray } from "rxjs";
+import { EMPTY, from, lastValueFrom, of, toArray } from "rxjs";
 import { type Face, type FaceFrame, Frame, frameBytes } from "#src/media/frame.js";
 import type { FramePool } from "#src/media/pool.js";
+import { Font } from "#src/operators/annotate/font.js";
 import { annotate } from "#src/operators/annotate/index.js";
 import { layOut } from "#src/operators/annotate/layout.js";
 import { paintOf } from "#src/operators/annotate/paint.js";
@@ -83,6 +85,21 @@ describe("annotate", () => {
       original.release();
     }
     assert.equal(pool.free, 2);
+  });
+
+  it("keeps no more fonts than sizes of text, however many sizes the pictures have", async () => {
+    const { pool, context } = testContext({ slots: 1 });
+    const operator = await annotate.build({}, context);
+    const before = queryObjects(Font, { format: "count" });
+    for (let side = 400; side < 500; side += 2) {
+      const frame = grey(pool, 0, side, side);
+      const item = { frame, faces: [happy(100, 100, 80)], fullScan: true };
+      await lastValueFrom(of(item).pipe(operator));
+      frame.release();
+    }
+    const fonts = queryObjects(Font, { format: "count" }) - before;
+    await lastValueFrom(EMPTY.pipe(operator), { defaultValue: undefined }); // it is still in use
+    assert.ok(fonts >= 1 && fonts <= 3, `${fonts} fonts`); // 10 to 12 pixels
   });
 
   it("stays within the picture wherever a box is, even at odd sizes", async () => {

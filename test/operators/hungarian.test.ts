@@ -51,6 +51,30 @@ describe("assign", () => {
     );
   });
 
+  it("costs little where few tracks meet very many detections, or the reverse", () => {
+    for (const [rows, columns] of [
+      [10, 200],
+      [200, 10],
+    ] as const) {
+      let reads = 0;
+      const counted = (row: number[]) =>
+        new Proxy(row, {
+          get: (target, key) => {
+            reads++;
+            return Reflect.get(target, key) as unknown;
+          },
+        });
+      const cost = Array.from({ length: rows }, (_, row) =>
+        counted(
+          Array.from({ length: columns }, (_, column) => (row === column ? 1 : Number.POSITIVE_INFINITY)),
+        ),
+      );
+      const pairs = assign(cost).filter((column) => column >= 0);
+      assert.equal(pairs.length, 10);
+      assert.ok(reads < 100_000, `${rows} by ${columns}: ${reads} reads`);
+    }
+  });
+
   it("accepts no rows and no columns", () => {
     assert.deepEqual(assign([]), []);
     assert.deepEqual(assign([[], []]), [-1, -1]);

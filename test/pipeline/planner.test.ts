@@ -111,6 +111,15 @@ describe("the planner", () => {
     );
   });
 
+  it("looks at each component once, however many paths lead to it", () => {
+    const layers = Array.from({ length: 40 }, (_, i) =>
+      ["a", "b"].map((side) => `{ id: ${side}${i + 1}, type: settle, from: [a${i}, b${i}] }`),
+    );
+    const first = ["a0", "b0"].map((id) => `{ id: ${id}, type: find, from: clip }`);
+    const operators = [...first, ...layers.flat(), "{ type: tell, from: [a40, b40] }"].join(", ");
+    assert.equal(plan(CLIP, operators, LINES).nodes.length, 85);
+  });
+
   it("rejects an operator without the operators it needs before it", () => {
     const strict = components.map((c) => (c.type === "tell" ? { ...c, needs: ["settle"] } : c));
     const text = `version: 1\nsources: [${CLIP}]\noperators:\n- { type: find }\n- { type: tell }\nsinks: [${LINES}]\n`;
@@ -142,6 +151,11 @@ describe("the graph", () => {
   n6 -- events --> n7
 `,
     );
+  });
+
+  it("is drawn as dot, whatever its name", () => {
+    const named = { ...plan(CLIP, "{ type: find }, { type: tell }", LINES), name: 'a "b" \\' };
+    assert.equal(toDot(named).split("\n", 1)[0], 'digraph "a \\"b\\" \\\\" {');
   });
 
   it("is drawn as dot", () => {

@@ -87,10 +87,7 @@ const components = [
         if (frame.sequence === leakAt || frame.sequence >= (leakFrom ?? Number.POSITIVE_INFINITY))
           frame.retain();
         if (frame.sequence === releaseAt) frame.release();
-        if (frame.sequence === failAt) {
-          frame.release();
-          throw new Error("the operator broke");
-        }
+        if (frame.sequence === failAt) throw new Error("the operator broke");
       });
     },
   }),

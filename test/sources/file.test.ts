@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { lastValueFrom, map, toArray } from "rxjs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { lastValueFrom, map, tap, toArray } from "rxjs";
 import { findFfmpeg } from "#src/media/ffmpeg.js";
 import { partDone } from "#src/pipeline/context.js";
 import { file } from "#src/sources/file.js";
@@ -135,6 +139,41 @@ describe("a recording", function () {
       times,
       [...times].sort((a, b) => a - b),
     );
+  });
+
+  it("cannot play several rounds of a part: ffmpeg would play the part once, or the rest as a whole", () => {
+    for (const options of [
+      { loop: 3, to: 2000 },
+      { loop: true, from: 1000 },
+    ])
+      assert.equal(file.check?.({ path: RECORDING, ...options })?.option, "loop");
+    for (const loop of [false, 1]) assert.equal(file.check?.({ path: RECORDING, loop, to: 2000 }), undefined);
+    assert.equal(file.check?.({ path: RECORDING, loop: true }), undefined);
+  });
+
+  it("ends when told to stop while it waits for the rest of a frame", async () => {
+    const whole = readFileSync(
+      await made("stalls.ts", ..."-f lavfi -i testsrc=duration=20 -pix_fmt yuv420p".split(" ")),
+    );
+    const server = createServer((_, response) => void response.write(whole.subarray(0, whole.length / 2)));
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { context, stop, close } = testContext({ slots: 2 });
+    const path = `http://127.0.0.1:${(server.address() as AddressInfo).port}/stalls.ts`;
+    let lastMs = Number.POSITIVE_INFINITY;
+    const ended = lastValueFrom(
+      file.open({ path }, context).pipe(
+        tap((frame) => {
+          lastMs = performance.now();
+          frame.release();
+        }),
+      ),
+    );
+    while (performance.now() - lastMs < 1000) await sleep(50);
+    stop();
+    await ended;
+    await close();
+    server.closeAllConnections();
+    server.close();
   });
 
   it("keeps a variable frame rate", async () => {

@@ -94,6 +94,18 @@ describe("a source of pictures", () => {
     );
   });
 
+  it("writes a rate of any size as a fraction, which a recording made of the pictures needs", async () => {
+    await picture("1.png");
+    for (const [fps, num, den] of [
+      [25, 25_000, 1000],
+      [0.5, 1000, 2000],
+      [1 / 3600, 1000, 3_600_000],
+    ] as const) {
+      const { source } = await read({ fps });
+      assert.deepEqual(source.video?.frameRate, { num, den });
+    }
+  });
+
   it("names a broken picture and continues; later ones keep their numbers and times", async () => {
     await picture("1.png");
     writeFileSync(join(folder, "2.jpg"), "not a picture");

@@ -458,9 +458,11 @@ sinks: [{ type: jsonl, path: ${join(chrome.folder, "events.jsonl")} }]
     await page.keyboard.press("w");
     assert.equal(await page.locator("#spans [aria-pressed=true]").textContent(), "5 min");
     await page.keyboard.press("?");
-    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+    await page.getByRole("dialog", { name: "Help" }).waitFor();
+    const names = (of: string) => page.locator(`${of} dt`).allTextContents();
+    assert.deepEqual(await names("#meanings"), await names("#figures"));
     await page.keyboard.press("Escape");
-    for (const name of ["Pause", "Dark theme", "Keyboard shortcuts", "Enlarge man", "5 min"])
+    for (const name of ["Pause", "Dark theme", "Help", "Enlarge man", "5 min"])
       await page.getByRole("button", { name, exact: true }).waitFor();
     const timeline = page.getByRole("slider", { name: "#1 man, expressions over time", exact: true });
     assert.match((await timeline.getAttribute("aria-valuetext")) ?? "", /^now \w+ \d+ %$/);
@@ -498,6 +500,10 @@ sinks: [{ type: jsonl, path: ${join(chrome.folder, "events.jsonl")} }]
     assert.equal(await page.locator("html").getAttribute("data-theme"), null);
     assert.equal(await page.locator("figure[data-large]").count(), 0);
     assert.equal(await page.locator("#spans [aria-pressed=true]").textContent(), "1 min");
+    await page.reload();
+    await page.waitForSelector("#charts .row");
+    await page.keyboard.press("2");
+    assert.equal(await page.locator("figure[data-large]").count(), 0, "forgotten by a reload");
     assert.equal(await page.locator("dialog[open]").count(), 0);
     await isLive(page);
   });

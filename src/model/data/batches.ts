@@ -73,7 +73,7 @@ class ThreadedBatches implements BatchSource {
         `${dataset.name}: ${plural(this.#rows.length, "picture")} in ${options.splits.join(", ")} (the data set has ${dataset.splits.join(", ")}), fewer than one batch of ${options.batch}; add pictures or reduce the batch size`,
       );
     const setup: BatchSetup = {
-      dataset,
+      dataset: { ...dataset, ids: [] }, // the threads do not use them, and would each get a copy
       seed: options.seed,
       augment: options.augment,
       normalisation: options.normalisation,

@@ -3,56 +3,97 @@ import { pipeline } from "node:stream/promises";
 import { parse } from "csv-parse";
 import { DataError, readReason } from "../../errors.js";
 import { ROW_ID } from "./csv.js";
-import type { FaceDataset } from "./dataset.js";
+import { type FaceDataset, rowsOf } from "./dataset.js";
+import { fitRegression } from "./regression.js";
 import { isNamed } from "./split-names.js";
 
-/** FER+'s columns for FER-2013's seven classes, in FER-2013's order; contempt, unknown and NF have no class there. */
-const VOTES = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"];
+const KINDS = [
+  "neutral",
+  "happiness",
+  "surprise",
+  "sadness",
+  "anger",
+  "disgust",
+  "fear",
+  "contempt",
+  "unknown",
+  "nf",
+];
+/** So that the logarithm of a kind without a vote is finite. About half a vote of ten. */
+const FLOOR = 0.05;
 
-/** With fewer votes for the seven classes, the annotators did not agree on anything, and only the label counts. */
-const LEAST_VOTES = 3;
+/** FER+'s ten annotators' votes, by the id of the picture in the CSV of FER-2013. */
+export type Votes = ReadonlyMap<string, readonly number[]>;
 
 /**
- * Adds soft labels from FER+'s `fer2013new.csv` (columns `Usage`, `Image name`, ten kinds of votes): `(1 - share) *
- * label + share * votes`, with only the votes for the seven classes, normalised to a sum of 1. Pictures with fewer than
- * three such votes keep their label. Rows are matched by their order, as FER+ intends (its image names are numbered
- * differently). Throws `DataError`.
+ * Reads FER+'s `fer2013new.csv` (columns `Usage`, `Image name`, ten kinds of votes). Rows are matched by their order, as
+ * FER+ intends (its image names are numbered differently). Throws `DataError`.
  */
-export async function withFerPlus(dataset: FaceDataset, path: string, share: number): Promise<FaceDataset> {
-  const votes = await readVotes(path);
+export async function readFerPlus(path: string, dataset: FaceDataset): Promise<Votes> {
+  const rows = await readRows(path);
+  return new Map(
+    dataset.ids.map((id, i) => {
+      const { usage, counts } = rows[Number(id.slice(ROW_ID.length))] ?? {};
+      const split = dataset.splits[dataset.split[i] ?? 0] ?? "";
+      if (usage === undefined || !isNamed(usage, [split]))
+        throw new DataError(
+          "DATA_FERPLUS",
+          `${path}: ${id} is ${usage ?? "missing"} here but ${split} in ${dataset.name}; both files must have the rows of FER-2013 in their original order`,
+        );
+      return [id, counts ?? []];
+    }),
+  );
+}
+
+/**
+ * Adds soft labels: `(1 - share) * label + share * p`, where `p` is how probable each label is for a picture with such
+ * votes. The votes themselves will not do: annotators see neutral faces where FER-2013 has other labels, and have kinds
+ * of their own (contempt, unknown, not a face). `p` comes from a multinomial regression of the training pictures' labels
+ * on the logarithms of the shares of votes. Pictures without votes keep their label.
+ */
+export function withVotes(
+  dataset: FaceDataset,
+  votes: Votes,
+  share: number,
+  training: readonly string[],
+): FaceDataset {
   const classes = dataset.labels.length;
+  const features = dataset.ids.map((id) => featuresOf(votes.get(id) ?? []));
+  const learnt = rowsOf(dataset, training).filter((row) => features[row] !== undefined);
+  const regression = fitRegression(
+    Array.from(learnt, (row) => features[row] ?? []),
+    Array.from(learnt, (row) => dataset.label[row] ?? 0),
+    classes,
+  );
   const soft = new Float32Array(dataset.label.length * classes);
-  dataset.ids.forEach((id, i) => {
-    const label = dataset.label[i] ?? 0;
-    const { usage, counts: row } = votes[Number(id.slice(ROW_ID.length))] ?? {};
-    if (usage === undefined || !isNamed(usage, [dataset.splits[dataset.split[i] ?? 0] ?? ""]))
-      throw new DataError(
-        "DATA_FERPLUS",
-        `${path}: ${id} is ${usage ?? "missing"} here but ${dataset.splits[dataset.split[i] ?? 0]} in ${dataset.name}; both files must have the rows of FER-2013 in their original order`,
+  features.forEach((x, i) => {
+    const own = i * classes + (dataset.label[i] ?? 0);
+    if (x)
+      soft.set(
+        regression(x).map((p) => share * p),
+        i * classes,
       );
-    const sum = row?.reduce((a, b) => a + b, 0) ?? 0;
-    const part = sum >= LEAST_VOTES ? share : 0;
-    for (let c = 0; c < classes; c++)
-      soft[i * classes + c] = (c === label ? 1 - part : 0) + (part > 0 ? (part * (row?.[c] ?? 0)) / sum : 0);
+    soft[own] = (soft[own] ?? 0) + (x ? 1 - share : 1);
   });
   return { ...dataset, soft };
 }
 
-interface Votes {
-  readonly usage: string | undefined;
-  readonly counts: readonly number[];
+/** Undefined without a vote. */
+function featuresOf(counts: readonly number[]): readonly number[] | undefined {
+  const sum = counts.reduce((a, b) => a + b, 0);
+  return sum > 0 ? counts.map((n) => Math.log(n / sum + FLOOR)) : undefined;
 }
 
-async function readVotes(path: string): Promise<Votes[]> {
-  const votes: Votes[] = [];
+async function readRows(path: string): Promise<{ usage: string | undefined; counts: number[] }[]> {
+  const votes: { usage: string | undefined; counts: number[] }[] = [];
   const clean = (names: string[]) => names.map((name) => name.trim().toLowerCase());
   try {
     const parser = parse({ columns: clean, trim: true, bom: true });
     await pipeline(createReadStream(path), parser, async (rows: AsyncIterable<Record<string, string>>) => {
       for await (const row of rows) {
-        if (!("usage" in row) || !VOTES.every((name) => name in row))
+        if (!("usage" in row) || !KINDS.every((name) => name in row))
           throw new Error("the first line must name Usage and the ten kinds of votes, as in fer2013new.csv");
-        votes.push({ usage: row.usage, counts: VOTES.map((name) => Number(row[name]) || 0) });
+        votes.push({ usage: row.usage, counts: KINDS.map((name) => Number(row[name]) || 0) });
       }
     });
   } catch (cause) {

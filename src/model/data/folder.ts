@@ -60,31 +60,26 @@ function splitByClass(entries: Entry[], classes: number, { validation, seed }: F
 
 async function decodeAll(entries: readonly Entry[], { width, height }: FolderOptions, skipped: Skipped) {
   const size = width * height;
-  const pixels: (Uint8Array | string)[] = [];
-  for (let from = 0; from < entries.length; from += AT_ONCE)
-    pixels.push(
-      ...(await Promise.all(
-        entries.slice(from, from + AT_ONCE).map(({ file }) => decode(file, width, height)),
-      )),
-    );
-  const good = entries.flatMap((entry, i) => {
-    const picture = pixels[i];
-    if (picture instanceof Uint8Array) return [{ entry, picture }];
-    skipped.add(entry.id, picture ?? "");
-    return [];
-  });
+  // Each goes where it stays: a large data set might not fit the memory twice.
+  const images = new Uint8Array(new SharedArrayBuffer(entries.length * size));
+  const good: Entry[] = [];
+  for (let from = 0; from < entries.length; from += AT_ONCE) {
+    const some = entries.slice(from, from + AT_ONCE);
+    const pictures = await Promise.all(some.map(({ file }) => decode(file, width, height)));
+    for (const [i, entry] of some.entries()) {
+      const picture = pictures[i] ?? "";
+      if (typeof picture === "string") skipped.add(entry.id, picture);
+      else images.set(picture, (good.push(entry) - 1) * size);
+    }
+  }
   skipped.check(entries.length);
-  const images = new Uint8Array(new SharedArrayBuffer(good.length * size));
-  good.forEach(({ picture }, i) => {
-    images.set(picture, i * size);
-  });
   return {
     width,
     height,
-    images,
-    label: Uint8Array.from(good, ({ entry }) => entry.label),
-    split: Uint8Array.from(good, ({ entry }) => entry.split),
-    ids: good.map(({ entry }) => entry.id),
+    images: images.subarray(0, good.length * size),
+    label: Uint8Array.from(good, ({ label }) => label),
+    split: Uint8Array.from(good, ({ split }) => split),
+    ids: good.map(({ id }) => id),
   };
 }
 

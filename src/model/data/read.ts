@@ -6,7 +6,7 @@ import { plural } from "../../text.js";
 import { readCsv } from "./csv.js";
 import { countTable, type FaceDataset } from "./dataset.js";
 import { dropBlank, dropCopies } from "./duplicates.js";
-import { withFerPlus } from "./ferplus.js";
+import { readFerPlus, withVotes } from "./ferplus.js";
 import { readFolder } from "./folder.js";
 import { Skipped } from "./skipped.js";
 import { divide, SplitOptions } from "./split.js";
@@ -49,7 +49,8 @@ export const DataOptions = Type.Object({
         default: 0.4,
         minimum: 0,
         maximum: 1,
-        description: "Weight of the votes against the label.",
+        description:
+          "Weight of the votes against the label. They count as how probable each label is for a picture with such votes.",
       }),
     }),
   ),
@@ -89,7 +90,7 @@ export async function readDataset(options: DataOptions, log: DataLog, remedy = "
   let dataset = info.isDirectory()
     ? await readFolder(path, options, skipped, (message) => log.warn(message))
     : await readCsv(path, skipped);
-  if (options.ferplus) dataset = await withFerPlus(dataset, options.ferplus.path, options.ferplus.share);
+  const votes = options.ferplus && (await readFerPlus(options.ferplus.path, dataset));
   if (options.split) {
     const tests = (options.split.of ?? dataset.splits).filter((name) => /test/i.test(name));
     dataset = divide(dataset, options.split);
@@ -101,6 +102,7 @@ export async function readDataset(options: DataOptions, log: DataLog, remedy = "
   const copies = dropCopies(dataset, training);
   const blank = dropBlank(copies.dataset, training, options.minContrast);
   dataset = blank.dataset;
+  if (votes && options.ferplus) dataset = withVotes(dataset, votes, options.ferplus.share, training);
   log.info(
     `${dataset.name}: ${plural(dataset.label.length, "picture")} of ${dataset.width}x${dataset.height}\n${countTable(dataset)}`,
   );

@@ -1,6 +1,7 @@
+import { ModelError } from "../../errors.js";
 import type { CardMetrics, ModelCard } from "../card.js";
 import { writeCard } from "../folder.js";
-import type { Model } from "../load.js";
+import { loadModel, type Model } from "../load.js";
 import type { Evaluation } from "./evaluate.js";
 import type { Subject } from "./report.js";
 
@@ -32,8 +33,19 @@ export function cardMetrics(
   };
 }
 
-/** Writes figures to a model's card, replacing earlier ones of the same data, split, flip and precision. */
-export async function writeMetrics({ folder, card }: Model, metrics: CardMetrics): Promise<void> {
+/**
+ * Adds figures to a model's card, replacing earlier ones of the same data, split, flip and precision. Reads the card
+ * again: during a long evaluation, others may have added to it. Throws `ModelError` if the model was replaced meanwhile.
+ */
+export async function writeMetrics({ folder, card: measured }: Model, metrics: CardMetrics): Promise<void> {
+  const { card } = await loadModel(folder, folder);
+  const kind = metrics.precision === "int8" ? "onnx-int8" : "onnx";
+  const hashIn = ({ files }: ModelCard) => files.find((file) => file.kind === kind)?.sha256;
+  if (hashIn(card) !== hashIn(measured))
+    throw new ModelError(
+      "MODEL_CHANGED",
+      `model ${card.name}: its file was replaced while it was measured; evaluate it again`,
+    );
   const others = card.metrics.filter(
     ({ dataset, split, flip, precision }) =>
       dataset !== metrics.dataset ||
@@ -41,6 +53,5 @@ export async function writeMetrics({ folder, card }: Model, metrics: CardMetrics
       flip !== metrics.flip ||
       precision !== metrics.precision,
   );
-  const next: ModelCard = { ...card, metrics: [...others, metrics] };
-  await writeCard(folder, next);
+  await writeCard(folder, { ...card, metrics: [...others, metrics] });
 }

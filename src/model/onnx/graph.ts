@@ -5,19 +5,23 @@ import {
   type OnnxNode,
   type OnnxTensor,
   type OnnxValue,
+  OPSET,
 } from "./proto.js";
 
 /** Builds a graph node by node. Every value has a unique name. */
 export class GraphBuilder {
   readonly #name: string;
+  readonly #opset: number;
   readonly #nodes: OnnxNode[] = [];
   readonly #initializers: OnnxTensor[] = [];
   readonly #inputs: OnnxValue[] = [];
   readonly #outputs: OnnxValue[] = [];
   #count = 0;
 
-  constructor(name: string) {
+  /** @param opset version of the nodes' operators */
+  constructor(name: string, opset = OPSET) {
     this.#name = name;
+    this.#opset = opset;
   }
 
   input(name: string, dims: readonly (number | string)[]): string {
@@ -97,13 +101,14 @@ export class GraphBuilder {
 
   /** The bytes of the `.onnx` file. */
   encode(): Uint8Array<ArrayBuffer> {
-    return encodeModel({
+    const graph = {
       name: this.#name,
       nodes: this.#nodes,
       initializers: this.#initializers,
       inputs: this.#inputs,
       outputs: this.#outputs,
-    });
+    };
+    return encodeModel(graph, this.#opset);
   }
 
   #fresh(stem: string): string {

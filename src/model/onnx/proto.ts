@@ -36,8 +36,8 @@ export interface OnnxGraph {
   readonly outputs: readonly OnnxValue[];
 }
 
-/** Operators are those of opset 17, supported since onnxruntime 1.12. */
-const OPSET = 17;
+/** Version of the operators that we write, supported since onnxruntime 1.12. */
+export const OPSET = 17;
 const IR_VERSION = 8;
 const TYPE_CODE = { float32: 1, int64: 7 } as const;
 
@@ -49,12 +49,12 @@ function typeCode(data: OnnxData): number {
 }
 
 /** The bytes of a `.onnx` file. Field numbers are those of onnx.proto3. */
-export function encodeModel(graph: OnnxGraph): Uint8Array<ArrayBuffer> {
+export function encodeModel(graph: OnnxGraph, opset: number): Uint8Array<ArrayBuffer> {
   const pbf = new PbfWriter();
   pbf.writeVarintField(1, IR_VERSION);
   pbf.writeStringField(2, "ekspresi");
   pbf.writeMessage(7, writeGraph, graph);
-  pbf.writeMessage(8, (version: number, out) => out.writeVarintField(2, version), OPSET);
+  pbf.writeMessage(8, (version: number, out) => out.writeVarintField(2, version), opset);
   return Uint8Array.from(pbf.finish());
 }
 

@@ -1,5 +1,6 @@
 import { PbfReader } from "pbf";
 import { ModelError, messageOf } from "../../errors.js";
+import type { OnnxAttribute } from "./proto.js";
 
 /** A float constant of a graph, in row-major order. */
 export interface Weights {
@@ -7,21 +8,30 @@ export interface Weights {
   readonly data: Float32Array;
 }
 
+/** A 64-bit integer constant: a shape, axes and the like. */
+export interface Integers {
+  readonly dims: readonly number[];
+  /** Row-major, not as numbers: an end of 2 ** 63 - 1 would become one past the range. */
+  readonly data: BigInt64Array;
+}
+
 /** A node with its inputs and outputs; a missing input is an empty name. */
 export interface NodeRead {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Integers, floats, strings and lists of integers by name; other kinds are left out. */
-  readonly attributes: ReadonlyMap<string, number | string | readonly number[]>;
+  readonly attributes: ReadonlyMap<string, OnnxAttribute>;
+  /** Names of attributes of kinds that we do not read. */
+  readonly unread: readonly string[];
 }
 
 /** What our tools need from an ONNX file: its nodes in order, and its constants by name. */
 export interface GraphRead {
+  /** Version of the operators. */
+  readonly opset: number;
   readonly nodes: readonly NodeRead[];
   readonly weights: ReadonlyMap<string, Weights>;
-  /** 64-bit integer constants, flat: shapes, axes and the like. */
-  readonly integers: ReadonlyMap<string, readonly number[]>;
+  readonly integers: ReadonlyMap<string, Integers>;
 }
 
 const FLOAT = 1;
@@ -36,14 +46,16 @@ const INT64 = 7;
 export function readGraph(bytes: Uint8Array, what: string): GraphRead {
   const nodes: NodeRead[] = [];
   const weights = new Map<string, Weights>();
-  const integers = new Map<string, readonly number[]>();
+  const integers = new Map<string, Integers>();
+  let opset = 1;
   const keep = (name: string, { dims, type, data }: TensorRead) => {
     if (type === FLOAT) weights.set(name, { dims, data: filled(name, dims, data, Float32Array) });
     else if (type === INT64 && data.length > 0)
-      integers.set(name, Array.from(filled(name, dims, data, BigInt64Array), Number));
+      integers.set(name, { dims, data: filled(name, dims, data, BigInt64Array) });
   };
   try {
     fields(bytes, (tag, pbf) => {
+      if (tag === 8) opset = readOpset(piece(pbf)) ?? opset;
       if (tag !== 7) return;
       fields(piece(pbf), (inner, graph) => {
         if (inner === 1) {
@@ -60,7 +72,18 @@ export function readGraph(bytes: Uint8Array, what: string): GraphRead {
     throw new ModelError("MODEL_FILE", `${what}: not an ONNX model: ${messageOf(cause)}`, { cause });
   }
   if (nodes.length === 0) throw new ModelError("MODEL_FILE", `${what}: not an ONNX model: it has no nodes`);
-  return { nodes, weights, integers };
+  return { opset, nodes, weights, integers };
+}
+
+/** The version of ONNX's own operators; undefined for those of another domain. */
+function readOpset(bytes: Uint8Array): number | undefined {
+  let domain = "";
+  let version: number | undefined;
+  fields(bytes, (tag, pbf) => {
+    if (tag === 1) domain = pbf.readString();
+    else if (tag === 2) version = pbf.readVarint();
+  });
+  return domain === "" || domain === "ai.onnx" ? version : undefined;
 }
 
 function fields(bytes: Uint8Array, read: (tag: number, pbf: PbfReader) => void): void {
@@ -82,7 +105,8 @@ function piece(pbf: PbfReader): Uint8Array {
 function readNode(bytes: Uint8Array): NodeRead & { constant?: TensorRead } {
   const inputs: string[] = [];
   const outputs: string[] = [];
-  const attributes = new Map<string, number | string | readonly number[]>();
+  const attributes = new Map<string, OnnxAttribute>();
+  const unread: string[] = [];
   let op = "";
   let constant: TensorRead | undefined;
   fields(bytes, (tag, pbf) => {
@@ -93,19 +117,20 @@ function readNode(bytes: Uint8Array): NodeRead & { constant?: TensorRead } {
       const { name, value } = readAttribute(piece(pbf));
       if (value instanceof Object && "data" in value) constant = value;
       else if (value !== undefined) attributes.set(name, value);
+      if (value === undefined || value === constant) unread.push(name);
     }
   });
-  return { op, inputs, outputs, attributes, ...(op === "Constant" && constant && { constant }) };
+  return { op, inputs, outputs, attributes, unread, ...(op === "Constant" && constant && { constant }) };
 }
 
 /** Its value is whichever field is present: a writer may omit the type number. */
 function readAttribute(bytes: Uint8Array) {
   let name = "";
-  let value: number | string | readonly number[] | TensorRead | undefined;
+  let value: OnnxAttribute | TensorRead | undefined;
   const list: number[] = [];
   fields(bytes, (tag, pbf) => {
     if (tag === 1) name = pbf.readString();
-    else if (tag === 2) value = pbf.readFloat();
+    else if (tag === 2) value = { float: pbf.readFloat() };
     else if (tag === 3) value = pbf.readVarint(true);
     else if (tag === 4) value = pbf.readString();
     else if (tag === 5) value = readTensor(piece(pbf));

@@ -32,7 +32,7 @@ const IN_8_BITS: ReadonlySet<string> = new Set([
  * QDQ). Inputs and outputs stay 32-bit floats, and so does the last linear layer.
  *
  * @param batches normalised pictures `[n, 1, height, width]` of training data
- * @throws ModelError if the graph has no convolution that would gain from it
+ * @throws ModelError if the graph has no convolution that would gain from it, or cannot be copied
  */
 export async function quantize(
   model: GraphRead,
@@ -87,7 +87,8 @@ class Emitter {
           node,
           node.inputs.map((name) => this.#round(name)),
         );
-    for (const name of ["logits", "probabilities"])
+    // A model needs no `logits`.
+    for (const name of this.#copy.has("logits") ? ["logits", "probabilities"] : ["probabilities"])
       this.#graph.output(name, this.#copy.value(name), ["N", this.#card.labels.length]);
     return this.#graph.encode();
   }

@@ -1,3 +1,4 @@
+import { ModelError, messageOf } from "../../errors.js";
 import type { GraphRead } from "../onnx/read.js";
 import { InferenceSession, Tensor } from "../onnx/runtime.js";
 import { GraphCopy } from "./copy.js";
@@ -11,6 +12,8 @@ export interface Range {
 /**
  * The range of each value over `batches`.
  *
+ * Throws `ModelError` if the graph cannot be copied.
+ *
  * @param names values of the graph
  * @param input height and width of a picture
  * @param batches `[n, 1, height, width]`, normalised as the model's card says
@@ -21,7 +24,10 @@ export async function rangesOf(
   [height, width]: readonly [number, number],
   batches: Iterable<Float32Array>,
 ): Promise<Map<string, Range>> {
-  const session = await InferenceSession.create(observing(model, names, height, width));
+  const session = await InferenceSession.create(observing(model, names, height, width)).catch((cause) => {
+    const [why = ""] = messageOf(cause).split("\n", 1);
+    throw new ModelError("QUANTIZE", `onnxruntime cannot run a copy of the model: ${why}`, { cause });
+  });
   const ranges = new Map<string, Range>();
   try {
     for (const batch of batches) {

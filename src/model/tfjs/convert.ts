@@ -14,6 +14,9 @@ export function tfjsModel(graph: GraphRead, height: number, width: number, what:
   return new Converter(graph, what).convert(height, width);
 }
 
+/** The largest width of a model's input. With more, a small file could fill the memory. */
+const MOST_MIRRORED = 512;
+
 class Converter {
   readonly #graph: GraphRead;
   readonly #what: string;
@@ -82,8 +85,7 @@ class Converter {
     const [out = 0, fan = 0, tall = 0, wide = 0] = dims;
     if (dims.length !== 4 || fan !== channels || numberOf(node, "group", 1) !== 1)
       throw this.#cannot(node.op, `weights [${dims.join(", ")}] for ${channels} channels are not supported`);
-    const { pads, strides, dilations } = this.#window(node);
-    if (!dilations.every((d) => d === 1)) throw this.#cannot(node.op, "dilations are not supported");
+    const { pads, strides } = this.#window(node);
     const kernel = { shape: [tall, wide, fan, out], data: channelsLast(data, out, fan, tall * wide) };
     const bias = node.inputs[2] ? this.#weights(node.inputs[2], node.op) : undefined;
     if (bias && bias.data.length !== out)
@@ -243,9 +245,11 @@ class Converter {
 
   /** Accepts only a padding of 0, which exporters leave behind. */
   #pad(node: NodeRead, x: Value): Value {
-    const amounts = node.attributes.get("pads") ?? this.#graph.integers.get(node.inputs[1] ?? "");
-    if (!Array.isArray(amounts) || amounts.some((amount) => amount !== 0))
-      throw this.#cannot("Pad", "padding is not supported");
+    const pads = node.attributes.get("pads");
+    const none = Array.isArray(pads)
+      ? pads.every((amount) => amount === 0)
+      : this.#graph.integers.get(node.inputs[1] ?? "")?.data.every((amount) => amount === 0n);
+    if (!none) throw this.#cannot("Pad", "padding is not supported");
     return x;
   }
 
@@ -254,9 +258,10 @@ class Converter {
     const [height, width, channels] = this.#spatial(x, node.op);
     const [start, end, axes, steps] = node.inputs
       .slice(1)
-      .map((name) => this.#graph.integers.get(name)?.join());
+      .map((name) => this.#graph.integers.get(name)?.data.join());
     if (start !== "-1" || axes !== "3" || steps !== "-1" || Number(end) > -width - 1)
       throw this.#cannot(node.op, "only mirroring is supported");
+    if (width > MOST_MIRRORED) throw this.#cannot(node.op, `mirroring ${width} columns is not supported`);
     const matrix = new Float32Array(width * width);
     for (let i = 0; i < width; i++) matrix[i * width + width - 1 - i] = 1;
     const turned = model.add("Permute", { dims: [1, 3, 2] }, [x], [height, channels, width]);
@@ -291,6 +296,7 @@ class Converter {
       const value = node.attributes.get(name) ?? usual;
       if (
         typeof value !== "object" ||
+        !("length" in value) ||
         value.length !== usual.length ||
         !value.every((n) => n >= least && n <= 512)
       )
@@ -299,12 +305,13 @@ class Converter {
     };
     if (!["NOTSET", undefined].includes(node.attributes.get("auto_pad") as string | undefined))
       throw this.#cannot(node.op, "padding by name is not supported");
+    if (list("dilations", [1, 1], 1).some((d) => d !== 1))
+      throw this.#cannot(node.op, "dilations are not supported");
     const [down = 1, right = 1] = list("strides", [1, 1], 1);
     return {
       kernel: list("kernel_shape", [1, 1], 1),
       pads: list("pads", [0, 0, 0, 0], 0),
       strides: [down, right] as const,
-      dilations: list("dilations", [1, 1], 1),
     };
   }
 
@@ -332,6 +339,7 @@ class Converter {
 
 function numberOf(node: NodeRead, name: string, usual: number): number {
   const value = node.attributes.get(name);
+  if (typeof value === "object" && "float" in value) return value.float;
   return typeof value === "number" ? value : usual;
 }
 

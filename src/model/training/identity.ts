@@ -21,9 +21,14 @@ export async function identityOf(recipe: Recipe, dataset: FaceDataset): Promise<
   });
 }
 
+/** Small enough for one call: Node's hashes refuse 2 GiB. */
+const HASHED_AT_ONCE = 2 ** 24;
+
 function hashOf({ images, label, split, soft = new Float32Array() }: FaceDataset): string {
   const hash = createHash("sha256");
-  for (const array of [images, label, split, soft]) hash.update(array);
+  for (const { buffer, byteOffset, byteLength } of [images, label, split, soft])
+    for (let at = 0; at < byteLength; at += HASHED_AT_ONCE)
+      hash.update(new Uint8Array(buffer, byteOffset + at, Math.min(HASHED_AT_ONCE, byteLength - at)));
   return hash.digest("hex");
 }
 

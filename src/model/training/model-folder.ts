@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { EkspresiError } from "../../errors.js";
@@ -13,6 +14,8 @@ import { NORMALISATION, type Recipe, withoutFolders } from "./recipe.js";
 export interface ModelParts {
   readonly folder: string;
   readonly recipe: Recipe;
+  /** Everything that determined the weights. */
+  readonly identity: string;
   readonly dataset: FaceDataset;
   readonly layers: readonly Layer[];
   readonly input: Shape;
@@ -49,6 +52,7 @@ export async function writeModel(parts: ModelParts): Promise<string> {
       hours: Math.round(parts.elapsedMs / 36_000) / 100,
       software: "pipeline train",
       recipe: withoutFolders(recipe),
+      run: hashOf(parts.identity),
       ...(parts.priorShift && { priorShift: parts.priorShift.map((by) => Math.round(by * 1e4) / 1e4) }),
     },
     metrics: [],
@@ -59,14 +63,23 @@ export async function writeModel(parts: ModelParts): Promise<string> {
   return folder;
 }
 
-/** Whether the folder holds an intact model that was made with this very recipe. */
-export async function isModelOf(folder: string, recipe: Recipe): Promise<boolean> {
+/**
+ * Whether the folder holds an intact model of this very run: with `--force`, an earlier one of the same recipe but other
+ * pictures stays until the new one is written.
+ */
+export async function isModelOf(folder: string, recipe: Recipe, identity: string): Promise<boolean> {
   try {
     const model = await loadModel(resolve(folder), process.cwd());
     await modelFile(model, "onnx");
-    return isDeepStrictEqual(model.card.training.recipe, withoutFolders(recipe));
+    const { training } = model.card;
+    const isRun = training.run === undefined || training.run === hashOf(identity); // older cards lack it
+    return isRun && isDeepStrictEqual(training.recipe, withoutFolders(recipe));
   } catch (error) {
     if (error instanceof EkspresiError) return false;
     throw error;
   }
+}
+
+function hashOf(identity: string): string {
+  return createHash("sha256").update(identity).digest("hex");
 }

@@ -4,6 +4,7 @@ import { type FaceDataset, rowsOf } from "../data/index.js";
 import { openEngine } from "../engine/index.js";
 import { probabilitiesOf } from "../evaluation/evaluate.js";
 import { loadModel } from "../load.js";
+import { positionsOf } from "./classes.js";
 
 /** A model whose predictions are learnt alongside the labels: the `teacher:` block of a recipe. */
 export const TeacherOptions = Type.Object({
@@ -68,8 +69,8 @@ export async function withTeacher(
 
 /** Position of each of the data's classes among the teacher's. */
 function columnsOf(theirs: readonly string[], { name, labels }: FaceDataset, teacher: string): number[] {
-  const columns = labels.map((label) => theirs.indexOf(label));
-  if (theirs.length !== labels.length || columns.includes(-1))
+  const columns = positionsOf(labels, theirs);
+  if (!columns)
     throw new DataError(
       "TEACHER_CLASSES",
       `teacher ${teacher} has the classes ${theirs.join(", ")}, but ${name} has ${labels.join(", ")}; use a teacher with the same classes`,

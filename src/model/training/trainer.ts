@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, ModelError, readReason } from "../../errors.js";
+import { replaceFile } from "../../replace-file.js";
 import { ARCHITECTURES, checkPictureSize } from "../architectures/index.js";
 import { argmax } from "../argmax.js";
 import {
@@ -19,6 +20,7 @@ import { loadModel, modelFile } from "../load.js";
 import { readGraph } from "../onnx/read.js";
 import { written } from "../written.js";
 import { type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import { positionsOf } from "./classes.js";
 import { identityOf } from "./identity.js";
 import { mixup } from "./mixup.js";
 import { isModelOf, writeModel } from "./model-folder.js";
@@ -94,30 +96,23 @@ const MIXUP = 102;
  * to start from is missing; `DataError`; `ModelError` if the loss is no longer a number.
  */
 export async function train(recipe: Recipe, given: FaceDataset, options: TrainOptions): Promise<TrainResult> {
-  if (rowsOf(given, recipe.validation).length === 0)
-    throw new ConfigError(
-      "DATA_VALIDATION",
-      `${given.name}: no pictures in ${recipe.validation.join(", ")} (the data set has ${given.splits.join(", ")}); name the splits to validate on in \`validation\`, or hold back part of a folder with \`data.validation\``,
-    );
-  const both = given.splits.filter(
-    (name) => isNamed(name, recipe.data.training) && isNamed(name, recipe.validation),
-  );
-  if (both.length > 0)
-    throw new ConfigError(
-      "DATA_VALIDATION",
-      `${given.name}: \`data.training\` and \`validation\` both name ${both.join(", ")}; a network must not be validated on what it learns from`,
-    );
+  checkSplits(recipe, given);
+  const layers = ARCHITECTURES[recipe.architecture](given.labels.length, recipe.dropout, recipe.width);
+  const input: Shape = [1, given.height, given.width];
+  checkPictureSize(`${given.name}: the architecture ${recipe.architecture}`, layers, given);
+  const state = new TrainingState(parametersOf(layers, input), recipe.seed);
   const identity = await identityOf(recipe, given);
+  const begun = await beginning(state, identity, options);
+  const { model } = filesIn(options.out);
+  // Keeps what was added after training: an 8-bit file, figures in the card.
+  if (begun.progress.over && (await isModelOf(model, recipe, identity)))
+    return { finished: true, written: false, epochs: begun.progress.epoch, model };
   const { teacher, data } = recipe;
   const { threads = 2, signal } = options;
   const dataset = teacher
     ? await withTeacher(given, teacher, data.training, threads, options.onTaught, signal)
     : given;
   if (signal?.aborted) return { finished: false, written: false, epochs: 0 };
-  const layers = ARCHITECTURES[recipe.architecture](dataset.labels.length, recipe.dropout, recipe.width);
-  const input: Shape = [1, dataset.height, dataset.width];
-  checkPictureSize(`${dataset.name}: the architecture ${recipe.architecture}`, layers, dataset);
-  const state = new TrainingState(parametersOf(layers, input), recipe.seed);
   const batches = batchSource(dataset, {
     batch: recipe.batch,
     seed: recipe.seed,
@@ -128,11 +123,11 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
   });
   try {
     if (recipe.from !== undefined && !options.resume)
-      await beginFrom(recipe.from, state, layers, input, batches);
+      await beginFrom(recipe.from, dataset.labels, state, layers, input, batches);
     const { batch, seed } = recipe;
     const step = new TrainingStep(layers, input, state, { batch, seed, threads });
     try {
-      return await new Run(recipe, dataset, options, identity, layers, input, state, step, batches).run();
+      return await new Run(recipe, dataset, options, begun, layers, input, state, step, batches).run();
     } finally {
       await step.close();
     }
@@ -141,15 +136,72 @@ export async function train(recipe: Recipe, given: FaceDataset, options: TrainOp
   }
 }
 
+/** Throws `ConfigError` unless there is something to validate on that is not learnt from. */
+function checkSplits({ data, validation }: Recipe, given: FaceDataset): void {
+  if (rowsOf(given, validation).length === 0)
+    throw new ConfigError(
+      "DATA_VALIDATION",
+      `${given.name}: no pictures in ${validation.join(", ")} (the data set has ${given.splits.join(", ")}); name the splits to validate on in \`validation\`, or hold back part of a folder with \`data.validation\``,
+    );
+  const both = given.splits.filter((name) => isNamed(name, data.training) && isNamed(name, validation));
+  if (both.length > 0)
+    throw new ConfigError(
+      "DATA_VALIDATION",
+      `${given.name}: \`data.training\` and \`validation\` both name ${both.join(", ")}; a network must not be validated on what it learns from`,
+    );
+}
+
+/** Where a run begins, or goes on. */
+interface Beginning {
+  /** What must be the same to resume from its checkpoints. */
+  readonly identity: string;
+  readonly progress: Progress;
+  /** Weights of the epoch with the lowest validation loss. */
+  readonly best: Float32Array;
+}
+
+const START: Progress = {
+  epoch: 0,
+  batch: 0,
+  step: 0,
+  loss: 0,
+  correct: 0,
+  elapsedMs: 0,
+  plateau: NO_PLATEAU,
+  best: null,
+  over: false,
+};
+
+/** If the run resumes, fills `state` from its checkpoint. */
+async function beginning(
+  state: TrainingState,
+  identity: string,
+  { out, resume }: TrainOptions,
+): Promise<Beginning> {
+  const best = state.weights.slice();
+  const arrays = [...state.arrays, best];
+  const progress = resume ? await readCheckpoint(filesIn(out).checkpoint, identity, arrays) : START;
+  return { identity, progress, best };
+}
+
+const filesIn = (out: string) => ({
+  model: join(out, "model"),
+  checkpoint: join(out, "checkpoint.bin"),
+  history: join(out, "history.jsonl"),
+});
+
 async function beginFrom(
   from: string,
+  labels: readonly string[],
   state: TrainingState,
   layers: readonly Layer[],
   input: Shape,
   batches: BatchSource,
 ): Promise<void> {
-  const bytes = await modelFile(await loadModel(from, process.cwd()), "onnx");
-  await warmStart(state, layers, input, readGraph(bytes, from), batches.epoch(0), from);
+  const model = await loadModel(from, process.cwd());
+  const graph = readGraph(await modelFile(model, "onnx"), from);
+  const classes = positionsOf(labels, model.card.labels);
+  await warmStart(state, layers, input, graph, classes, batches.epoch(0), from);
 }
 
 class Run {
@@ -165,23 +217,13 @@ class Run {
   readonly #batches: BatchSource;
   /** Weights of the epoch with the lowest validation loss. */
   readonly #best: Float32Array;
-  #progress: Progress = {
-    epoch: 0,
-    batch: 0,
-    step: 0,
-    loss: 0,
-    correct: 0,
-    elapsedMs: 0,
-    plateau: NO_PLATEAU,
-    best: null,
-    over: false,
-  };
+  #progress: Progress;
 
   constructor(
     recipe: Recipe,
     dataset: FaceDataset,
     options: TrainOptions,
-    identity: string,
+    { identity, progress, best }: Beginning,
     layers: readonly Layer[],
     input: Shape,
     state: TrainingState,
@@ -197,15 +239,12 @@ class Run {
     this.#state = state;
     this.#step = step;
     this.#batches = batches;
-    this.#best = state.weights.slice();
+    this.#progress = progress;
+    this.#best = best;
   }
 
   async run(): Promise<TrainResult> {
     const { out, resume, signal, until = Number.POSITIVE_INFINITY, onBegin } = this.#options;
-    if (resume) this.#progress = await readCheckpoint(this.#checkpoint, this.#identity, this.#arrays);
-    // Keeps what was added after training: an 8-bit file, figures in the card.
-    if (this.#progress.over && (await isModelOf(this.#folder, this.#recipe)))
-      return { finished: true, written: false, epochs: this.#progress.epoch, model: this.#folder };
     await onBegin?.();
     await written(out, mkdir(out, { recursive: true }));
     // A checkpoint of an earlier run would be taken for this one's.
@@ -325,6 +364,7 @@ class Run {
     return writeModel({
       folder: this.#folder,
       recipe: this.#recipe,
+      identity: this.#identity,
       dataset: this.#dataset,
       layers: this.#layers,
       input: this.#input,
@@ -369,15 +409,15 @@ class Run {
   }
 
   get #folder(): string {
-    return join(this.#options.out, "model");
+    return filesIn(this.#options.out).model;
   }
 
   get #checkpoint(): string {
-    return join(this.#options.out, "checkpoint.bin");
+    return filesIn(this.#options.out).checkpoint;
   }
 
   get #history(): string {
-    return join(this.#options.out, "history.jsonl");
+    return filesIn(this.#options.out).history;
   }
 
   /**
@@ -386,9 +426,13 @@ class Run {
    */
   async #trimHistory(): Promise<void> {
     const file = this.#history;
-    const text = this.#progress.epoch > 0 ? await readHistory(file) : "";
-    const lines = text.split("\n").slice(0, this.#progress.epoch).filter(Boolean);
-    await written(file, writeFile(file, lines.map((line) => `${line}\n`).join("")));
+    const { epoch } = this.#progress;
+    if (epoch === 0) return written(file, writeFile(file, ""));
+    const text = await readHistory(file);
+    const lines = text.split("\n").slice(0, epoch).filter(Boolean);
+    const kept = lines.map((line) => `${line}\n`).join("");
+    // Not in place: on a full disk, which may be why the run stopped, nothing would be left.
+    if (kept !== text) await written(file, replaceFile(file, kept));
   }
 }
 

@@ -8,12 +8,13 @@ import type { TrainingState } from "./state.js";
 
 /**
  * Starts training from the weights of an inference model, whose batch norms are folded into its convolutions. Weights
- * are taken layer by layer in the graph's order; layers may be wider than the model's, and a last one for another
- * number of classes keeps its initial values. The batch norms are restored so that the network computes what the model
- * did: each takes the statistics of its convolution's output over `batches`, from which training then starts.
+ * are taken layer by layer in the graph's order; layers may be wider than the model's, and a last one for other classes
+ * keeps its initial values. The batch norms are restored so that the network computes what the model did: each takes
+ * the statistics of its convolution's output over `batches`, from which training then starts.
  *
  * Throws `ModelError` if the model has another architecture.
  *
+ * @param classes which of the model's classes each class is; undefined if the model has others
  * @param what names the model in errors
  */
 export async function warmStart(
@@ -21,10 +22,11 @@ export async function warmStart(
   layers: readonly Layer[],
   input: Shape,
   model: GraphRead,
+  classes: readonly number[] | undefined,
   batches: AsyncIterable<Batch>,
   what: string,
 ): Promise<void> {
-  takeWeights(state, model, what);
+  takeWeights(state, model, classes, what);
   const session = await InferenceSession.create(
     inferenceGraph(layers, input, state.views(state.weights), { statistics: true }),
   );
@@ -37,7 +39,12 @@ export async function warmStart(
 }
 
 /** Copies weights and biases; a folded batch norm becomes one that only adds the folded bias. */
-function takeWeights(state: TrainingState, { nodes, weights }: GraphRead, what: string): void {
+function takeWeights(
+  state: TrainingState,
+  { nodes, weights }: GraphRead,
+  classes: readonly number[] | undefined,
+  what: string,
+): void {
   const views = state.views(state.weights);
   const own = state.parameters.filter(({ role }) => role === "weight");
   const theirs = nodes.filter(({ op }) => op === "Conv" || op === "Gemm");
@@ -50,15 +57,15 @@ function takeWeights(state: TrainingState, { nodes, weights }: GraphRead, what: 
   for (const [i, { name, dims }] of own.entries()) {
     const [weight, bias] = (theirs[i]?.inputs ?? []).slice(1).map((input) => weights.get(input));
     const isLast = i === own.length - 1;
-    const isFit = weight !== undefined && fits(weight.dims, dims) && (!isLast || weight.dims[0] === dims[0]);
-    if (!isFit && !isLast)
+    if (isLast && !classes) continue;
+    const order = (isLast && classes) || Array.from({ length: weight?.dims[0] ?? 0 }, (_, out) => out);
+    if (weight === undefined || !fits(weight.dims, dims) || weight.dims[0] !== order.length)
       throw fail(
         `${name} is [${dims.join(", ")}], but the model's is [${weight?.dims.join(", ") ?? "unknown"}]`,
       );
-    if (isFit) {
-      takeBlock(views.get(name) ?? new Float32Array(), dims, weight);
-      (views.get(biasOf(name)) ?? views.get(normOf(name, "beta")))?.set(bias?.data ?? []);
-    }
+    takeBlock(views.get(name) ?? new Float32Array(), dims, weight, order);
+    const shift = views.get(biasOf(name)) ?? views.get(normOf(name, "beta"));
+    shift?.set(order.map((from) => bias?.data[from] ?? 0));
     views.get(normOf(name, "variance"))?.fill(1 - BATCH_NORM_EPSILON);
   }
 }
@@ -72,14 +79,21 @@ function fits(theirs: readonly number[], own: readonly number[]): boolean {
 /**
  * Copies weights into a layer that may be wider. Channels that the model had ignore the new ones, so that the network
  * initially computes what the model does; the new ones keep their initial values (as in Net2Net, Chen et al. 2016).
+ *
+ * @param order which of the model's channels each of the first channels is
  */
-function takeBlock(own: Float32Array, dims: readonly number[], theirs: Weights): void {
+function takeBlock(
+  own: Float32Array,
+  dims: readonly number[],
+  theirs: Weights,
+  order: readonly number[],
+): void {
   const [, wide = 1, ...kernel] = dims;
-  const [out = 0, narrow = 1] = theirs.dims;
+  const [, narrow = 1] = theirs.dims;
   const area = kernel.reduce((a, b) => a * b, 1);
-  for (let o = 0; o < out; o++) {
+  for (const [o, from] of order.entries()) {
     own.fill(0, o * wide * area, (o + 1) * wide * area);
-    own.set(theirs.data.subarray(o * narrow * area, (o + 1) * narrow * area), o * wide * area);
+    own.set(theirs.data.subarray(from * narrow * area, (from + 1) * narrow * area), o * wide * area);
   }
 }
 

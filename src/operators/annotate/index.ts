@@ -9,7 +9,7 @@ import { changing } from "../changing.js";
 import { Canvas } from "./canvas.js";
 import { Font } from "./font.js";
 import { layOut, type Rectangle } from "./layout.js";
-import { type Paint, paintOf } from "./paint.js";
+import { HD_HEIGHT, type Paint, paintOf } from "./paint.js";
 
 const PARTS = ["box", "track", "label", "confidence", "bar"] as const;
 type Part = (typeof PARTS)[number];
@@ -46,12 +46,14 @@ export const annotate = operator({
   build: ({ show = [...PARTS], text = TEXT }, context) => {
     const shown = new Set<Part>(show);
     const canvas = new Canvas();
-    const styles = new Map<string, Style>(); // by source and size
+    const styles = new Map<string, Style>();
     const styleOf = (frame: Frame) => {
-      const key = `${frame.source} ${frame.width}x${frame.height}`;
+      const size = Math.max(LEAST_TEXT, pixelsOf(text, frame.width, frame.height));
+      // Not by the picture's own size: a folder may contain as many sizes as pictures.
+      const key = `${frame.source} ${size} ${frame.height >= HD_HEIGHT}`;
       let style = styles.get(key);
       if (!style) {
-        style = new Style(colourOf(frame, context), frame, pixelsOf(text, frame.width, frame.height));
+        style = new Style(colourOf(frame, context), frame, size);
         styles.set(key, style);
       }
       return style;
@@ -81,8 +83,8 @@ class Style {
   readonly #height: number;
   readonly #paints = new WeakMap<FaceModel, readonly Paint[]>();
 
-  constructor(info: ColourInfo, { height }: Frame, textPixels: number) {
-    const size = Math.max(LEAST_TEXT, textPixels);
+  /** @param size of the text, in pixels */
+  constructor(info: ColourInfo, { height }: Frame, size: number) {
     this.#info = info;
     this.#height = height;
     this.font = new Font(size);

@@ -16,7 +16,7 @@ const WEIGHTS: Readonly<Record<number, readonly [red: number, blue: number]>> = 
 };
 const BT601 = [0.299, 0.114] as const;
 /** From this height on, players take an untagged picture for BT.709. */
-const HD_HEIGHT = 720;
+export const HD_HEIGHT = 720;
 
 // In high dynamic range the brightest code is far brighter than paper: white goes where BT.2408 puts it.
 const WHITE: Readonly<Record<number, number>> = { 16: 0.58, 18: 0.75 };

@@ -13,10 +13,10 @@ describe("FER+'s votes", () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "ekspresi-ferplus-"));
     const rows = [
-      `0,${picture(0)},Training`,
+      `3,${picture(0)},Training`,
       "9,1 2 3,Training", // damaged: the rows below keep their numbers
-      `3,${picture(1)},Training`,
-      `4,${picture(2)},PublicTest`,
+      ...[4, 4, 4, 6, 3, 3, 0, 6].map((label, i) => `${label},${picture(i + 1)},Training`),
+      `5,${picture(9)},PublicTest`,
     ];
     await writeFile(join(folder, "fer2013.csv"), ["emotion,pixels,Usage", ...rows].join("\n"));
   });
@@ -31,31 +31,43 @@ describe("FER+'s votes", () => {
     );
   }
 
+  const NEUTRAL = "10,0,0,0,0,0,0,0,0,0";
+  const CONTEMPT = "0,0,0,0,0,0,0,10,0,0";
   const VOTES = [
-    "Training,fer0000000.png,4,0,0,1,3,2,0,0,0,0",
+    "Training,fer0000000.png,0,10,0,0,0,0,0,0,0,0",
     "Training,,0,0,0,0,0,0,0,0,0,10",
-    "Training,fer0000001.png,1,1,0,0,0,0,0,6,2,0", // two votes for the seven classes: no agreement
-    "PublicTest,fer0000002.png,0,0,5,0,0,0,5,0,0,0",
+    ...[NEUTRAL, NEUTRAL, NEUTRAL, NEUTRAL, CONTEMPT, CONTEMPT, CONTEMPT].map(
+      (votes) => `Training,x,${votes}`,
+    ),
+    "Training,,0,0,0,0,0,0,0,0,0,0",
+    `PublicTest,x,${NEUTRAL}`,
   ];
 
-  it("become soft labels in FER-2013's order, mixed with the label, without contempt and unknown", async () => {
+  it("become what such votes mean in the training pictures, mixed with the label", async () => {
     const { soft, label } = await read(VOTES, 0.4);
-    assert.deepEqual([...label], [0, 3, 4]);
-    // angry, disgust, fear, happy, sad, surprise, neutral
+    assert.deepEqual([...label], [3, 4, 4, 4, 6, 3, 3, 0, 6, 5]);
+    const mixed = (own: number, votes: Record<number, number>) =>
+      Array.from({ length: 7 }, (_, c) => (c === own ? 0.6 : 0) + 0.4 * (votes[c] ?? 0));
+    const neutral = { 4: 3 / 4, 6: 1 / 4 }; // the label of the picture in PublicTest is not learnt from
+    const contempt = { 3: 2 / 3, 0: 1 / 3 };
     const expected = [
-      [0.6 + 0.4 * 0.3, 0.4 * 0.2, 0, 0, 0.4 * 0.1, 0, 0.4 * 0.4],
-      [0, 0, 0, 1, 0, 0, 0],
-      [0, 0, 0.4 * 0.5, 0, 0.6, 0.4 * 0.5, 0],
+      mixed(3, { 3: 1 }),
+      ...[4, 4, 4, 6].map((own) => mixed(own, neutral)),
+      ...[3, 3, 0].map((own) => mixed(own, contempt)),
+      mixed(6, { 6: 1 }), // no votes: only the label
+      mixed(5, neutral),
     ].flat();
-    assert.equal(soft?.length, 21);
+    assert.equal(soft?.length, expected.length);
     for (const [i, value] of expected.entries())
-      assert.ok(Math.abs((soft?.[i] ?? Number.NaN) - value) < 1e-6, `${i}: ${soft?.[i]}, not ${value}`);
+      assert.ok(Math.abs((soft?.[i] ?? Number.NaN) - value) < 0.02, `${i}: ${soft?.[i]}, not ${value}`);
   });
 
   it("in a different order than the pictures are refused", async () => {
-    const [a = "", b = "", c = "", d = ""] = VOTES;
-    await assert.rejects(read([d, b, c, a], 0.4), /row 0 is PublicTest here but Training in fer2013\.csv/);
-    await assert.rejects(read([a, b, c], 0.4), /row 3 is missing here/);
+    await assert.rejects(
+      read(VOTES.toReversed(), 0.4),
+      /row 0 is PublicTest here but Training in fer2013\.csv/,
+    );
+    await assert.rejects(read(VOTES.slice(0, -1), 0.4), /row 10 is missing here/);
   });
 
   it("in a file that cannot be read are refused", async () => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
+import { promisify } from "node:util";
 import sharp, { type Sharp } from "sharp";
 import { DataError } from "#src/errors.js";
 import type { DataOptions } from "#src/model/data/index.js";
@@ -176,6 +178,30 @@ describe("a folder of classes", () => {
     const { ids, labels } = await read({ path: join(folder, "faces") });
     assert.deepEqual(labels, ["calm", "cross"]);
     assert.deepEqual(ids, ["calm/1.png", "cross/1.png"]);
+  });
+
+  it("is not in memory twice while it is read", async function () {
+    this.timeout(60_000);
+    const [side, each] = [512, 200];
+    await put("calm.png", ramp(1));
+    for (const name of ["calm", "cross"]) {
+      await mkdir(join(folder, "faces", name), { recursive: true });
+      for (let i = 0; i < each; i++) await symlink("../../calm.png", join(folder, "faces", name, `${i}.png`));
+    }
+    const options = optionsOf({
+      path: join(folder, "faces"),
+      width: side,
+      height: side,
+      validation: 0,
+    });
+    const code = `
+      import { readDataset } from ${JSON.stringify(new URL("../../../dist/model/data/index.js", import.meta.url).href)};
+      const before = process.memoryUsage.rss();
+      await readDataset(${JSON.stringify(options)}, { info() {}, warn() {} });
+      console.log(process.resourceUsage().maxRSS * 1024 - before);`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", code]);
+    const times = Number(stdout) / (2 * each * side ** 2);
+    assert.ok(times > 1 && times < 2.2, `${times} times as much`);
   });
 
   it("reports what it skips", async () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { CardMetrics } from "#src/model/card.js";
 import { writeMetrics } from "#src/model/evaluation/index.js";
 import { loadModel } from "#src/model/load.js";
-import { writeTinyModel } from "../../support/tiny-model.js";
+import { tinyOnnx, tinyWeights, writeTinyModel } from "../../support/tiny-model.js";
 
 const CLASSES = 255;
 
@@ -49,6 +49,27 @@ describe("figures in a card", () => {
     await put("validation");
     const row = Array.from({ length: CLASSES }, (_, i) => i).join(",");
     assert.equal((await readFile(join(folder, "card.json"), "utf8")).split(`[${row}]`).length, CLASSES + 1);
+  });
+
+  it("do not take back what was added to the card during the evaluation", async () => {
+    const model = await loadModel(folder, ".");
+    await put("validation");
+    await writeMetrics(model, metrics("test"));
+    const { card } = await loadModel(folder, ".");
+    assert.deepEqual(
+      card.metrics.map(({ split }) => split),
+      ["validation", "test"],
+    );
+  });
+
+  it("are not those of a model that was replaced during the evaluation", async () => {
+    const model = await loadModel(folder, ".");
+    await writeTinyModel(folder, tinyOnnx(tinyWeights().fill(1)));
+    await assert.rejects(writeMetrics(model, metrics("test")), {
+      name: "ModelError",
+      message: "model tiny: its file was replaced while it was measured; evaluate it again",
+    });
+    assert.deepEqual((await loadModel(folder, ".")).card.metrics, []);
   });
 
   it("that would make the card too large are refused, and the card stays", async () => {

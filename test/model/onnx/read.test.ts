@@ -25,6 +25,16 @@ describe("readGraph", () => {
     assert.deepEqual(weights.get(shift), { dims: [2], data: Float32Array.of(0.5, -3) });
   });
 
+  it("names the options that it does not read", () => {
+    const text = (field: number, value: string) => [field * 8 + 2, value.length, ...Buffer.from(value)];
+    const fractions = [...text(1, "scales"), 7 * 8 + 5, ...new Uint8Array(Float32Array.of(2).buffer)];
+    const node = [...text(4, "Upsample"), 5 * 8 + 2, fractions.length, ...fractions];
+    const graph = [1 * 8 + 2, node.length, ...node];
+    const { nodes } = readGraph(Uint8Array.of(7 * 8 + 2, graph.length, ...graph), "odd");
+    assert.deepEqual(nodes[0]?.unread, ["scales"]);
+    assert.deepEqual(readGraph(sample(), "sample").nodes[0]?.unread, []);
+  });
+
   it("reads a file made by another writer", () => {
     const { nodes, weights } = readGraph(tinyOnnx(tinyWeights()), "tiny");
     assert.deepEqual(

@@ -85,6 +85,11 @@ describe("a teacher", function () {
     assert.deepEqual(await bytes(half), await bytes(whole));
     assert.notDeepEqual(await bytes(whole), await readFile(join(model, "model.onnx")));
     await assert.rejects(run("half", {}, { resume: true }), /differs in teacher/);
+    const onTaught = () => assert.fail("it was asked");
+    const again = await run("half", teacher, { resume: true, onTaught });
+    assert.equal(again.written, false, "finished, so there is nothing to teach");
+    const other = { ...teacher, batch: 16 };
+    await assert.rejects(run("half", other, { resume: true, onTaught }), /differs in batch/);
     const card = await readFile(join(whole.model ?? "", "card.json"), "utf8");
     assert.ok(!card.includes(folder), "no folder in the card");
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { existsSync, promises } from "node:fs";
+import { appendFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Default } from "typebox/value";
@@ -8,6 +8,7 @@ import type { ModelCard } from "#src/model/card.js";
 import { readGraph } from "#src/model/onnx/read.js";
 import { Recipe, type TrainOptions, train } from "#src/model/training/index.js";
 import { brightness } from "../../support/brightness.js";
+import { withFiles } from "../../support/machine.js";
 
 function recipe(changes: Record<string, unknown> = {}): Recipe {
   return Default(Recipe, {
@@ -132,6 +133,24 @@ describe("train", function () {
     assert.deepEqual(await model("a"), bytes);
   });
 
+  it("does not take an earlier run's model for its own if it was stopped before it wrote one", async () => {
+    const other = brightness();
+    other.images[0] = (other.images[0] ?? 0) ^ 255;
+    const begin = (resume: boolean) => train(recipe(), other, { out: join(folder, "a"), threads: 1, resume });
+    await run("a");
+    const earlier = await model("a");
+    const { rename } = promises;
+    const full: typeof rename = async (from, to) => {
+      if (String(to).endsWith("model.onnx")) throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+      return rename(from, to);
+    };
+    await withFiles({ promises: { rename: full } }, () => assert.rejects(begin(false), /the disk is full/));
+    assert.deepEqual(await model("a"), earlier);
+    assert.equal((await begin(true)).written, true);
+    assert.notDeepEqual(await model("a"), earlier);
+    assert.equal((await begin(true)).written, false);
+  });
+
   it("does not resume with other pictures of the same names", async () => {
     await run("a", { until: 1 });
     const other = brightness();
@@ -149,6 +168,28 @@ describe("train", function () {
     await run("a", { until: 1 }, from("one"));
     await assert.rejects(run("a", { resume: true }, from("two")), /differs in weights of from/);
     assert.equal((await run("a", { resume: true }, from("one"))).finished, true);
+  });
+
+  it("starts from what a model says of each class, by the class's name", async () => {
+    const still = { epochs: 1, average: 0, mixup: 0, optimiser: { type: "sgd", rate: 1e-9 } };
+    await run("a", {}, { epochs: 8, mixup: 0, optimiser: { type: "adam", rate: 0.002 }, average: 0.5 });
+    const dataset = brightness();
+    for (const labels of [
+      ["dark", "light"],
+      ["light", "dark"],
+    ]) {
+      const label = dataset.label.map((own) => labels.indexOf(dataset.labels[own] ?? ""));
+      const accuracies: number[] = [];
+      await train(
+        recipe({ from: join(folder, "a", "model"), ...still }),
+        { ...dataset, labels, label },
+        {
+          out: join(folder, labels.join("-")),
+          onEpoch: ({ validationAccuracy }) => accuracies.push(validationAccuracy),
+        },
+      );
+      assert.deepEqual(accuracies, [1], labels.join());
+    }
   });
 
   it("resumes without a history that was removed", async () => {
@@ -174,6 +215,31 @@ describe("train", function () {
       });
     }
     assert.ok(!existsSync(join(folder, "checkpoint.bin.new", "checkpoint.bin.new")));
+  });
+
+  it("keeps its history if the disk is still full when it resumes", async () => {
+    await run("a", { until: 1 });
+    const file = join(folder, "a", "history.jsonl");
+    const [first] = await history("a");
+    // An epoch that the checkpoint does not include: the process was killed between the two.
+    await appendFile(file, `${JSON.stringify({ ...first, epoch: 2 })}\n`);
+    const before = await readFile(file, "utf8");
+    const { writeFile: write } = promises;
+    const full: typeof write = async (path) => {
+      await write(path, "");
+      throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+    };
+    await withFiles({ promises: { writeFile: full } }, () =>
+      assert.rejects(run("a", { resume: true }), {
+        message: `${file} cannot be written: the disk is full`,
+      }),
+    );
+    assert.equal(await readFile(file, "utf8"), before);
+    await run("a", { resume: true });
+    assert.deepEqual(
+      (await history("a")).map((line) => (line as { epoch?: number }).epoch),
+      [1, 2],
+    );
   });
 
   it("says in one line that a checkpoint is damaged", async () => {

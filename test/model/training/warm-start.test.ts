@@ -83,10 +83,18 @@ function assertNear(actual: Float32Array, expected: Float32Array, within: number
   });
 }
 
-const begun = async (layers: readonly Layer[], from: TrainingState, fromLayers: readonly Layer[]) => {
+/** Which of the model's classes each class is. */
+const SAME = [0, 1, 2];
+
+const begun = async (
+  layers: readonly Layer[],
+  from: TrainingState,
+  fromLayers: readonly Layer[],
+  classes: readonly number[] | undefined,
+) => {
   const model = readGraph(inferenceGraph(fromLayers, INPUT, from.views(from.weights)), "model");
   const state = new TrainingState(parametersOf(layers, INPUT), 1);
-  await warmStart(state, layers, INPUT, model, batches(1, 2, 3), "old");
+  await warmStart(state, layers, INPUT, model, classes, batches(1, 2, 3), "old");
   return state;
 };
 
@@ -94,7 +102,7 @@ describe("a warm start", () => {
   it("computes what the model computes, with the folded batch norms separated again", async () => {
     const layers = network(3);
     const old = trained(layers);
-    const state = await begun(layers, old, layers);
+    const state = await begun(layers, old, layers, SAME);
     const { x } = pictures(99);
     assertNear(await logitsOf(layers, state, x), await logitsOf(layers, old, x), 1e-4);
     assert.deepEqual(state.average, state.weights);
@@ -106,7 +114,7 @@ describe("a warm start", () => {
     const batch = pictures(1);
     const model = readGraph(inferenceGraph(layers, INPUT, old.views(old.weights)), "model");
     const state = new TrainingState(parametersOf(layers, INPUT), 1);
-    await warmStart(state, layers, INPUT, model, batches(1), "old");
+    await warmStart(state, layers, INPUT, model, SAME, batches(1), "old");
     const step = new TrainingStep(layers, INPUT, state, { batch: BATCH, seed: 0, threads: 1 });
     const { logits } = await step.run(batch, 0);
     await step.close();
@@ -114,18 +122,35 @@ describe("a warm start", () => {
   });
 
   it("keeps the initial values of a last layer for other classes, and copies the rest", async () => {
-    const layers = network(5);
-    const state = await begun(layers, trained(network(3)), network(3));
-    const fresh = new TrainingState(parametersOf(layers, INPUT), 1);
-    const [own, first] = [state, fresh].map((of) => of.views(of.weights));
-    assert.deepEqual(own?.get("layers.6.weight"), first?.get("layers.6.weight"));
-    assert.notDeepEqual(own?.get("layers.0.weight"), first?.get("layers.0.weight"));
+    for (const layers of [network(5), network(3)]) {
+      const state = await begun(layers, trained(network(3)), network(3), undefined);
+      const fresh = new TrainingState(parametersOf(layers, INPUT), 1);
+      const [own, first] = [state, fresh].map((of) => of.views(of.weights));
+      for (const role of ["weight", "bias"])
+        assert.deepEqual(own?.get(`layers.6.${role}`), first?.get(`layers.6.${role}`));
+      assert.notDeepEqual(own?.get("layers.0.weight"), first?.get("layers.0.weight"));
+    }
+  });
+
+  it("gives each class the model's own logit if the data has the classes in another order", async () => {
+    const layers = network(3);
+    const old = trained(layers);
+    const order = [2, 0, 1];
+    const state = await begun(layers, old, layers, order);
+    const { x } = pictures(99);
+    const logits = await logitsOf(layers, old, x);
+    const turned = logits.map((_, i) => logits[i - (i % 3) + (order[i % 3] ?? 0)] ?? 0);
+    assertNear(await logitsOf(layers, state, x), turned, 1e-4);
+  });
+
+  it("refuses a model whose file and card differ in the number of classes", async () => {
+    await assert.rejects(begun(network(3), trained(network(2)), network(2), SAME), /the model's is \[2, 6\]/);
   });
 
   it("computes what a narrower model computes, and has room to learn more", async () => {
     const layers = network(3, 10);
     const old = trained(network(3, 6));
-    const state = await begun(layers, old, network(3, 6));
+    const state = await begun(layers, old, network(3, 6), SAME);
     const { x } = pictures(99);
     assertNear(await logitsOf(layers, state, x), await logitsOf(network(3, 6), old, x), 1e-4);
     const wide = state.views(state.weights).get("layers.3.body.3.weight") ?? assert.fail();
@@ -135,7 +160,7 @@ describe("a warm start", () => {
   });
 
   it("refuses a model of another architecture in one line", async () => {
-    await assert.rejects(begun(network(3, 6), trained(network(3, 8)), network(3, 8)), {
+    await assert.rejects(begun(network(3, 6), trained(network(3, 8)), network(3, 8), SAME), {
       code: "WARM_START",
       message:
         "old: layers.3.body.0.weight is [6, 4, 3, 3], but the model's is [8, 4, 3, 3]; start from a model with the recipe's own architecture",
