@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { outColours as pc } from "../colours.js";
-import type { Job, JobQueue, JobRecord } from "../jobs/index.js";
+import type { Job, JobQueue, StoredJob } from "../jobs/index.js";
 import { isSecret, redact } from "../media/redact.js";
 import { harmless } from "../text.js";
 import { refuseUnknown } from "./groups.js";
@@ -106,7 +106,7 @@ const PAINT: Record<Job["state"], (text: string) => string> = {
   cancelled: pc.dim,
 };
 
-function rowOf({ job }: JobRecord): string[] {
+function rowOf({ job }: StoredJob): string[] {
   const { id, spec, state, worker = "", tries, since, reason, progress } = job;
   const fares =
     state === "running" && progress

@@ -1,2 +1,2 @@
 export { checkJobId, Job, type JobKind, type JobProgress, type JobSpec, jobIdOf } from "./job.js";
-export { type Claim, JobQueue, type JobRecord, type QueueSettings, unreadable } from "./queue.js";
+export { type Claim, JobQueue, type QueueSettings, type StoredJob, unreadable } from "./queue.js";

@@ -43,6 +43,10 @@ const DEFAULT_QUEUE: QueueSettings = { ackWaitMs: 6000, replicas: 1 };
 export interface JobRecord {
   readonly job: Job;
   readonly revision: number;
+}
+
+/** A job as read from the server. */
+export interface StoredJob extends JobRecord {
   /** When it was last changed, ms since 1970 by the server's clock. */
   readonly changedAtMs: number;
 }
@@ -65,8 +69,8 @@ export class JobQueue {
   readonly #kv: KV;
   readonly #settings: QueueSettings;
   readonly #consumers = new Map<JobKind, Consumer>();
-  /** When the connection was last restored, ms since 1970. */
-  #backAtMs = Number.NEGATIVE_INFINITY;
+  /** The newest revision when the connection was last restored; the server's clock may differ from ours. */
+  #back = Promise.resolve(0);
   #away = false;
   /** The server's value, which may differ from the requested one. */
   readonly ackWaitMs: number;
@@ -91,7 +95,8 @@ export class JobQueue {
       },
       back: () => {
         this.#away = false;
-        this.#backAtMs = Date.now();
+        this.#back = this.#newestRevision();
+        this.#back.catch(() => {}); // it is asked again when needed
       },
     });
   }
@@ -128,6 +133,7 @@ export class JobQueue {
   async submit(id: string, spec: JobSpec): Promise<void> {
     const now = new Date().toISOString();
     const job: Job = { id, spec, state: "queued", tries: 0, failures: 0, submitted: now, since: now };
+    const stale = await this.#messagesOf(id);
     const before = await this.find(id);
     if (!before) await this.#checkReadable(id);
     if (before && (before.job.state === "queued" || before.job.state === "running"))
@@ -135,61 +141,63 @@ export class JobQueue {
         "JOB_EXISTS",
         `job ${id} is ${describe(before.job)}; cancel it first (pipeline jobs cancel ${id}) or choose another --id`,
       );
-    await this.#enqueue(job, before);
+    await this.#enqueue(job, before, stale);
   }
 
   /** Returns a failed, cancelled or done job to the queue and resets its attempts. */
   async retry(id: string): Promise<void> {
-    const { job, ...before } = await this.#require(id);
+    const messages = await this.#messagesOf(id);
+    const before = await this.#require(id);
+    const { job } = before;
     if (job.state === "running")
       throw new EkspresiError("JOB_RUNNING", `job ${id} is ${describe(job)}; cancel it first`);
+    // A worker may just be taking a waiting job, whose message is then its claim on it.
+    const stale = job.state === "queued" ? [] : messages;
     const { reason: _reason, worker: _worker, progress: _progress, ...rest } = job;
     const queued: Job = { ...rest, state: "queued", tries: 0, failures: 0, since: new Date().toISOString() };
-    await this.#enqueue(queued, { job, ...before });
+    await this.#enqueue(queued, before, stale);
   }
 
   /** Cancels a job for good; a worker that has it stops soon. */
   async cancel(id: string): Promise<void> {
     for (;;) {
+      const messages = await this.#messagesOf(id);
       const record = await this.#require(id);
       const { state } = record.job;
       if (state === "done" || state === "cancelled") return;
       const { progress: _progress, ...job } = record.job;
-      if (await this.#change(record, { ...job, state: "cancelled", since: new Date().toISOString() })) break;
+      if (await this.#change(record, { ...job, state: "cancelled", since: new Date().toISOString() }))
+        return this.#drop(messages);
     }
-    await this.#dropMessage(id);
   }
 
   /** Deletes a job that is neither waiting nor running, or that cannot be parsed. */
   async remove(id: string): Promise<void> {
-    if (await this.#isUnreadable(id)) await this.#dropMessage(id);
-    else {
-      const { job } = await this.#require(id);
-      if (job.state === "queued" || job.state === "running")
-        throw new EkspresiError("JOB_RUNNING", `job ${id} is ${describe(job)}; cancel it first`);
-    }
-    await this.#kv.purge(id);
+    const messages = await this.#messagesOf(id);
+    const stored = await this.#stored(id);
+    if (!stored) throw missing(id);
+    const { job, revision } = stored;
+    if (job?.state === "queued" || job?.state === "running")
+      throw new EkspresiError("JOB_RUNNING", `job ${id} is ${describe(job)}; cancel it first`);
+    const purged = await this.#kv.purge(id, { previousSeq: revision }).then(() => true, unlessConflict);
+    if (!purged) throw changed(id);
+    await this.#drop(messages);
   }
 
-  async find(id: string): Promise<JobRecord | undefined> {
-    if (!isJobId(id)) return undefined; // subjects and keys may contain anything
-    const entry = await this.#kv.get(id);
-    const job = entry?.operation === "PUT" ? parseJob(entry.string()) : undefined;
-    // Ignores an entry with a different id than its key: changing that job with this revision would never succeed.
-    if (!entry || job?.id !== id) return undefined;
-    return { job, revision: entry.revision, changedAtMs: entry.created.getTime() };
+  async find(id: string): Promise<StoredJob | undefined> {
+    const stored = await this.#stored(id);
+    return stored?.job && { ...stored, job: stored.job };
   }
 
   /** All jobs by id; only the id for one that cannot be parsed, e.g. from another version. */
-  async list(): Promise<(JobRecord | string)[]> {
+  async list(): Promise<(StoredJob | string)[]> {
     // A job that changes in the meantime is listed again.
     const ids = new Set<string>();
     for await (const id of await this.#kv.keys()) ids.add(id);
-    const records: (JobRecord | string)[] = [];
+    const records: (StoredJob | string)[] = [];
     for (const id of [...ids].sort()) {
-      const record = await this.find(id);
-      if (record) records.push(record);
-      else if (await this.#isUnreadable(id)) records.push(id);
+      const stored = await this.#stored(id);
+      if (stored) records.push(stored.job ? { ...stored, job: stored.job } : id);
     }
     return records;
   }
@@ -230,7 +238,7 @@ export class JobQueue {
       }
       const { progress: _progress, ...job } = before.job;
       const lost = job.state === "running";
-      const away = lost && before.changedAtMs < this.#backAtMs;
+      const away = lost && before.revision <= (await this.#revisionWhenBack());
       const failures = job.failures + (lost && !away ? 1 : 0);
       const holder = `worker ${job.worker ?? "?"}`;
       const reason = !lost
@@ -240,8 +248,9 @@ export class JobQueue {
           : `${holder} was lost while running the job`;
       const since = new Date().toISOString();
       if (failures >= maxTries) {
-        const done = await this.setAside({ message, record: before }, reason ?? "failed", failures);
-        return done ? "set aside" : undefined;
+        if (!(await this.#change(before, failed(before.job, reason ?? "failed", failures)))) continue;
+        message.term();
+        return "set aside";
       }
       const running: Job = {
         ...job,
@@ -263,40 +272,37 @@ export class JobQueue {
    */
   async renew({ message, record }: Claim, change: RenewedFields): Promise<JobRecord | undefined> {
     message.working();
-    const renewed = await this.#change(record, { ...record.job, ...change });
-    if (renewed) return renewed;
-    // A lost answer looks like a change by someone else.
-    const now = await this.find(record.job.id);
-    return now && isSameTry(now.job, record.job) ? this.#change(now, { ...now.job, ...change }) : undefined;
+    return this.#changeHeld(record, (job) => ({ ...job, ...change }));
   }
 
   /** Returns a job for another worker, now or after a delay. False if it was already lost. */
   async giveBack(claim: Claim, change: { reason?: string; failures: number }, delayMs = 0): Promise<boolean> {
-    const { worker: _worker, progress: _progress, reason: _reason, ...job } = claim.record.job;
-    const queued: Job = { ...job, ...change, state: "queued", since: new Date().toISOString() };
-    const done = (await this.#change(claim.record, queued)) !== undefined;
+    const queued = ({ worker: _worker, progress: _progress, reason: _reason, ...job }: Job): Job => ({
+      ...job,
+      ...change,
+      state: "queued",
+      since: new Date().toISOString(),
+    });
+    const done = (await this.#changeHeld(claim.record, queued)) !== undefined;
     if (done) claim.message.nak(delayMs);
     return done;
   }
 
   /** Marks a recording as done. False if it was already lost. */
   async finish({ message, record }: Claim): Promise<boolean> {
-    const { reason: _reason, ...job } = record.job;
-    const done = await this.#change(record, {
+    const done = await this.#changeHeld(record, ({ reason: _reason, ...job }) => ({
       ...job,
       state: "done",
       failures: 0,
       since: new Date().toISOString(),
-    });
+    }));
     if (done) await message.ackAck();
     return done !== undefined;
   }
 
   /** Removes a job that cannot be done from the queue and keeps the reason. False if it was already lost. */
   async setAside({ message, record }: Claim, reason: string, failures: number): Promise<boolean> {
-    const { progress: _progress, ...job } = record.job;
-    const since = new Date().toISOString();
-    const done = await this.#change(record, { ...job, state: "failed", failures, reason, since });
+    const done = await this.#changeHeld(record, (job) => failed(job, reason, failures));
     if (done) message.term();
     return done !== undefined;
   }
@@ -305,7 +311,7 @@ export class JobQueue {
     const record = await this.find(id);
     if (record) return record;
     await this.#checkReadable(id);
-    throw new EkspresiError("JOB_MISSING", `job ${id} not found; \`pipeline jobs\` lists all jobs`);
+    throw missing(id);
   }
 
   async #checkReadable(id: string): Promise<void> {
@@ -313,21 +319,31 @@ export class JobQueue {
   }
 
   async #isUnreadable(id: string): Promise<boolean> {
-    if (!isJobId(id)) return false;
-    const entry = await this.#kv.get(id);
-    return entry?.operation === "PUT" && parseJob(entry.string())?.id !== id;
+    const stored = await this.#stored(id);
+    return stored !== undefined && !stored.job;
   }
 
-  async #enqueue(job: Job, before: JobRecord | undefined): Promise<void> {
+  /** What is stored under an id; without a job if that cannot be parsed. */
+  async #stored(id: string) {
+    if (!isJobId(id)) return undefined; // subjects and keys may contain anything
+    const entry = await this.#kv.get(id);
+    if (entry?.operation !== "PUT") return undefined;
+    const job = parseJob(entry.string());
+    const { revision, created } = entry;
+    // Changing a job with a different id than its key would never succeed with this revision.
+    return { job: job?.id === id ? job : undefined, revision, changedAtMs: created.getTime() };
+  }
+
+  /** @param stale messages of the job's earlier life, see `#messagesOf` */
+  async #enqueue(job: Job, before: JobRecord | undefined, stale: readonly number[]): Promise<void> {
     const { id, spec } = job;
     let then = "";
     try {
-      if (before) await this.#dropMessage(id);
+      await this.#drop(stale);
       const stored = before
         ? await this.#change(before, job)
         : await this.#kv.create(id, JSON.stringify(job)).catch(unlessConflict);
-      if (stored === undefined)
-        throw new EkspresiError("JOB_EXISTS", `job ${id} was just changed by someone else; try again`);
+      if (stored === undefined) throw changed(id);
       then = `; retry with \`pipeline jobs retry ${id}\``;
       await this.#js.publish(`${SUBJECT}.${spec.kind}.${id}`, id);
     } catch (cause) {
@@ -338,15 +354,43 @@ export class JobQueue {
   }
 
   /**
-   * Deletes by sequence number: a purge by subject makes servers (2.9) skip all other waiting messages forever.
+   * Sequence numbers of a job's messages. Asked before its record is read: those that a later submission adds are not
+   * ours to delete.
    */
-  async #dropMessage(id: string): Promise<void> {
+  async #messagesOf(id: string): Promise<number[]> {
+    if (!isJobId(id)) return [];
+    const found: number[] = [];
     for (const kind of Object.keys(CONSUMERS)) {
       const message = await this.#jsm.streams.getMessage(STREAM, {
         last_by_subj: `${SUBJECT}.${kind}.${id}`,
       });
-      if (message) await this.#jsm.streams.deleteMessage(STREAM, message.seq, false).catch(unlessGone);
+      if (message) found.push(message.seq);
     }
+    return found;
+  }
+
+  /** Deletes messages one by one: a purge by subject makes servers (2.9) skip all other waiting messages forever. */
+  async #drop(messages: readonly number[]): Promise<void> {
+    for (const message of messages)
+      await this.#jsm.streams.deleteMessage(STREAM, message, false).catch(unlessGone);
+  }
+
+  #revisionWhenBack(): Promise<number> {
+    this.#back = this.#back.catch(() => this.#newestRevision());
+    return this.#back;
+  }
+
+  async #newestRevision(): Promise<number> {
+    return (await this.#kv.status()).streamInfo.state.last_seq;
+  }
+
+  /** Changes a job that a worker holds; undefined if it has lost it. */
+  async #changeHeld(held: JobRecord, change: (job: Job) => Job): Promise<JobRecord | undefined> {
+    const record = await this.#change(held, change(held.job));
+    if (record) return record;
+    // A lost answer looks like a change by someone else.
+    const now = await this.find(held.job.id);
+    return now && isSameTry(now.job, held.job) ? this.#change(now, change(now.job)) : undefined;
   }
 
   /** Writes a job unless someone else has changed it in the meantime; then returns undefined. */
@@ -354,7 +398,7 @@ export class JobQueue {
     const revision = await this.#kv
       .update(job.id, JSON.stringify(job), before.revision, ANSWER_MS)
       .catch(unlessConflict);
-    return revision === undefined ? undefined : { job, revision, changedAtMs: Date.now() };
+    return revision === undefined ? undefined : { job, revision };
   }
 }
 
@@ -379,8 +423,22 @@ export function describe({ state, worker }: Job): string {
   return state === "running" ? `running on ${worker ?? "a worker"}` : state;
 }
 
+/** By when it began: a job cancelled and retried may be back on the same worker, again as its first try. */
 function isSameTry(a: Job, b: Job): boolean {
-  return a.state === "running" && a.worker === b.worker && a.tries === b.tries && a.submitted === b.submitted;
+  return a.state === "running" && a.worker === b.worker && a.since === b.since;
+}
+
+/** A job set aside. */
+function failed({ progress: _progress, ...job }: Job, reason: string, failures: number): Job {
+  return { ...job, state: "failed", failures, reason, since: new Date().toISOString() };
+}
+
+function missing(id: string): EkspresiError {
+  return new EkspresiError("JOB_MISSING", `job ${id} not found; \`pipeline jobs\` lists all jobs`);
+}
+
+function changed(id: string): EkspresiError {
+  return new EkspresiError("JOB_EXISTS", `job ${id} was just changed by someone else; try again`);
 }
 
 function unlessConflict(cause: unknown): undefined {

@@ -24,9 +24,15 @@ describe("the job queue", function () {
     await server.remove();
   });
 
+  const spec: JobSpec = { kind: "camera", file: "lobby.yaml", yaml: "", set: [] };
   const submit = async (...ids: string[]) => {
-    const spec: JobSpec = { kind: "camera", file: "lobby.yaml", yaml: "", set: [] };
     for (const id of ids) await queue.submit(id, spec);
+  };
+  const claim = async (worker: string, maxTries = 5) => {
+    const message = (await queue.next("camera", 10_000)) ?? assert.fail("no job");
+    const claim = await queue.claim(message, worker, maxTries);
+    assert(typeof claim === "object", String(claim));
+    return claim;
   };
   /** Takes all waiting jobs, and returns their ids. */
   async function taken(kind: JobKind = "camera"): Promise<string[]> {
@@ -122,6 +128,88 @@ describe("the job queue", function () {
     assert.deepEqual(await taken(), ["a", "d", "c"]);
   });
 
+  /** Runs once `request` is answered, before the answer is passed on. */
+  function interrupt(subject: string, act: (queue: JobQueue) => Promise<unknown>): void {
+    const { connection } = nats;
+    const request = connection.request.bind(connection);
+    connection.request = async (...args) => {
+      const answer = await request(...args);
+      if (args[0] !== subject) return answer;
+      connection.request = request;
+      const other = await connectNats({ url: server.url }, { name: "other" });
+      await act(await JobQueue.open(other)).finally(() => other.close());
+      return answer;
+    };
+  }
+  const READ = "$JS.API.STREAM.MSG.GET.KV_EKSPRESI_JOBS";
+  const WRITE = "$KV.EKSPRESI_JOBS.a";
+
+  it("delivers a job that is submitted again while it is being cancelled", async () => {
+    await submit("a");
+    interrupt(WRITE, (other) => other.submit("a", spec));
+    await queue.cancel("a");
+    assert.deepEqual(await taken(), ["a"]);
+  });
+
+  it("delivers a job that two submit or retry at a time, of whom one learns of the other", async () => {
+    await submit("a");
+    await queue.cancel("a");
+    interrupt(READ, (other) => other.submit("a", spec));
+    await assert.rejects(submit("a"), { code: "JOB_EXISTS" });
+    assert.deepEqual(await taken(), ["a"]);
+    await queue.cancel("a");
+    interrupt(READ, (other) => other.retry("a"));
+    await assert.rejects(queue.retry("a"), { code: "JOB_EXISTS", message: /^job a was just changed/ });
+    assert.deepEqual(await taken(), ["a"]);
+  });
+
+  it("leaves a waiting job to a worker that takes it while it is being retried", async () => {
+    await submit("a");
+    interrupt(READ, async (other) => {
+      const message = (await other.next("camera", 1000)) ?? assert.fail("no job");
+      await other.claim(message, "worker", 5);
+    });
+    await assert.rejects(queue.retry("a"), { code: "JOB_EXISTS" });
+    assert.deepEqual(await queue.waiting("camera"), { waiting: 0, held: 1 });
+  });
+
+  it("does not remove a job that is being retried", async () => {
+    await submit("a");
+    await queue.cancel("a");
+    interrupt(READ, (other) => other.retry("a"));
+    await assert.rejects(queue.remove("a"), { code: "JOB_EXISTS", message: /^job a was just changed/ });
+    assert.deepEqual(await taken(), ["a"]);
+    await queue.cancel("a");
+    await queue.remove("a");
+    assert.equal(await queue.find("a"), undefined);
+  });
+
+  it("does not take a retried job for the try that was cancelled, even on the same worker", async () => {
+    await submit("a");
+    const cancelled = await claim("worker");
+    await queue.cancel("a");
+    await queue.retry("a");
+    const retried = await claim("worker");
+    assert.equal(await queue.renew(cancelled, {}), undefined);
+    assert(await queue.renew(retried, {}));
+  });
+
+  it("takes back, finishes or sets aside a job after a renewal whose answer was lost", async () => {
+    await submit("a");
+    const first = await claim("worker");
+    await queue.renew(first, {});
+    assert(await queue.giveBack(first, { failures: 0 }));
+    const second = await claim("worker");
+    assert.deepEqual([second.record.job.tries, second.record.job.failures], [2, 0]);
+    await queue.renew(second, {});
+    assert(await queue.setAside(second, "broken", 1));
+    await queue.retry("a");
+    const third = await claim("worker");
+    await queue.renew(third, {});
+    assert(await queue.finish(third));
+    assert.equal((await queue.find("a"))?.job.state, "done");
+  });
+
   it("cancels a job whose message is already gone", async () => {
     await submit("a");
     const message = (await queue.next("camera", 1000)) ?? assert.fail("no job");
@@ -145,19 +233,37 @@ describe("the job queue", function () {
     assert.equal((await queue.find("a"))?.job.state, "failed");
   });
 
-  it("does not count a worker lost because the server was away", async () => {
-    await submit("a");
-    await queue.claim((await queue.next("camera", 10_000)) ?? assert.fail("no job"), "first", 1);
-    await server.stop();
-    await sleep(1500);
-    await server.restart();
-    let message: JsMsg | undefined;
-    while (!message) message = await queue.next("camera", 1000).catch(() => undefined);
-    const claim = await queue.claim(message, "second", 1);
-    assert(typeof claim === "object");
-    const { failures, reason } = claim.record.job;
-    assert.deepEqual([failures, reason], [0, "NATS was away while worker first was running the job"]);
-  });
+  for (const [clock, hours] of [
+    ["fast", -1],
+    ["slow", 1],
+  ] as const)
+    it(`does not count a worker lost because the server was away, but one lost afterwards, if its clock is ${clock}`, async () => {
+      const now = Date.now;
+      Date.now = () => now() + hours * 3_600_000;
+      try {
+        await nats.close();
+        nats = await connectNats({ url: server.url }, { name: "test" });
+        queue = await JobQueue.open(nats);
+        await submit("a");
+        await claim("first", 1);
+        await server.stop();
+        await sleep(1500);
+        await server.restart();
+        let message: JsMsg | undefined;
+        while (!message) message = await queue.next("camera", 1000).catch(() => undefined);
+        const second = await queue.claim(message, "second", 1);
+        assert(typeof second === "object", String(second));
+        const { failures, reason } = second.record.job;
+        assert.deepEqual([failures, reason], [0, "NATS was away while worker first was running the job"]);
+        const { record } = await claim("third", 2);
+        assert.deepEqual(
+          [record.job.failures, record.job.reason],
+          [1, "worker second was lost while running the job"],
+        );
+      } finally {
+        Date.now = now;
+      }
+    });
 
   it("is recreated after the server has lost it, and then delivers jobs to those who had it open", async () => {
     assert.equal(await queue.restore(), false);
