@@ -1,4 +1,4 @@
-import { AckPolicy, DeliverPolicy, type JetStreamManager } from "@nats-io/jetstream";
+import { AckPolicy, DeliverPolicy, type DeliveryInfo, type JetStreamManager } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { ConfigError, messageOf, NatsError } from "../errors.js";
 import { type Nats, openJetStream } from "./connection.js";
@@ -111,10 +111,21 @@ export async function* replay(
     const messages = await consumer.consume({ max_messages: 500, expires: PULL_MS });
     const stop = () => void messages.close();
     signal.addEventListener("abort", stop);
+    let read = 0;
+    let last: DeliveryInfo | undefined;
+    /** All that were counted may have arrived, expired, been purged, or been lost with a connection. */
+    const idle = async () => {
+      const { name, num_pending, delivered } = await consumer.info();
+      if (num_pending > 0 || read < messages.getReceived()) return;
+      const arrived = last?.consumer === name ? last.deliverySequence : 0;
+      if (arrived === delivered.consumer_seq) await messages.close();
+      else await consumer.delete(); // the client then makes another, which starts after the last to arrive
+    };
     // The client would retry forever, and find nothing in a recreated stream, whose numbers start at 1.
     let deleted = false;
     void (async () => {
       for await (const { type } of messages.status()) {
+        if (type === "heartbeat" && !follow) await idle().catch(() => {}); // the next one asks again
         if (type !== "stream_not_found") continue;
         deleted = true;
         await messages.close();
@@ -123,6 +134,8 @@ export async function* replay(
     try {
       if (signal.aborted) return;
       for await (const message of messages) {
+        read++;
+        last = message.info;
         yield message;
         left--;
         if (!follow && (left <= 0 || message.info.pending === 0)) return;
