@@ -102,7 +102,7 @@ export const StreamOptions = Type.Object(
       Type.Boolean({
         default: false,
         description:
-          "Creates the stream for the subjects of `subject` if it does not exist. An existing stream is never changed.",
+          "Creates the stream for the subjects of `subject` if it does not exist. An existing stream is never changed; with or without `create`, the run stops if its limits differ from those given here.",
       }),
     ),
     maxAge: Type.Optional(

@@ -13,7 +13,7 @@ import { covers } from "./subject.js";
 
 /**
  * Ensures that the stream exists, creating it if requested. Rejects with a one-line `NatsError` (code `NATS_STREAM`) if
- * it does not exist, does not accept `subject`, or differs from limits given with `create`.
+ * it does not exist, does not accept `subject`, or has other limits than `wanted` names.
  * @param subject the subjects to be published, with `*` for variable tokens
  */
 export async function ensureStream(
@@ -38,7 +38,7 @@ export async function ensureStream(
     throw fail(`accepts ${(config.subjects ?? []).join(", ") || "no subjects"}, not ${subject}`);
   if (config.no_ack) throw fail("sends no acknowledgements (no_ack), so delivery cannot be confirmed");
   if (config.sealed) throw fail("is sealed and accepts no more messages");
-  const other = wanted.create ? differences(configOf(wanted, subject), config, wanted) : [];
+  const other = differences(configOf(wanted, subject), config, wanted);
   if (other.length > 0)
     throw fail(
       `exists with different limits and is not changed: ${other.join(", ")}; remove them here, or run \`nats stream edit ${name}\``,

@@ -107,6 +107,16 @@ const MISTAKES: [
     /^p\.yaml:8:\d+: nats: `buffer` must not be 0: no event could be sent$/,
   ],
   [
+    "a stream that holds nothing",
+    { sink: "type: nats, stream: { name: E, create: true, maxBytes: 0 }" },
+    /^p\.yaml:8:\d+: nats: `maxBytes` must not be 0; leave it out for the default$/,
+  ],
+  [
+    "a stream that recognises no duplicates",
+    { sink: "type: nats, stream: { name: E, create: true, duplicateWindow: 0s }" },
+    /^p\.yaml:8:\d+: nats: `duplicateWindow` must not be 0; /,
+  ],
+  [
     "an endless scan",
     { detect: "scaleFactor: 1.0000001" },
     /^p\.yaml:4:\d+: detect: `scaleFactor` is 1\.0000001; it must be >= 1\.01/,

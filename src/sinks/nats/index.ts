@@ -67,7 +67,7 @@ If the server is away at the start, the run waits for it. A wrong login, an inva
   url: nats://127.0.0.1:4222
   subject: emotion.{source}.{track}
   stream: { name: EMOTION, create: true, maxAge: 7d }`,
-  check: ({ subject, url, tls, buffer, ...login }) =>
+  check: ({ subject, url, tls, buffer, stream, ...login }) =>
     complaint("subject", () => parseSubject(subject ?? SUBJECT)) ??
     complaint("url", () => parseAddresses(url ?? DEFAULT_URL)) ??
     complaint(login.creds === undefined ? "token" : "creds", () =>
@@ -78,7 +78,14 @@ If the server is away at the start, the run waits for it. A wrong login, an inva
       : { option: "tls", message: "`cert` and `key` must be given together; one of them is missing" }) ??
     (buffer === 0
       ? { option: "buffer", message: "`buffer` must not be 0: no event could be sent" }
-      : undefined),
+      : undefined) ??
+    // A server takes 0 for its default, which would differ from the file's value at the next connection.
+    (["maxBytes", "duplicateWindow"] as const)
+      .filter((limit) => stream?.[limit] === 0)
+      .map((limit) => ({
+        option: "stream",
+        message: `\`${limit}\` must not be 0; leave it out for the default`,
+      }))[0],
   idle: ({ stream }) =>
     stream ? { names: ["buffer"], where: "with `stream`" } : { names: ["spool"], where: "without `stream`" },
   build: async (options, context) => {

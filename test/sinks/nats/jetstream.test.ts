@@ -374,6 +374,10 @@ describe("the nats sink with a stream", function () {
         /stream EMOTION exists with different limits and is not changed: maxAge is 1d, not 7d, maxMessages is 10, not 20; /,
       ],
       [
+        { stream: { name: "EMOTION", maxAge: 7 * 86_400_000 } },
+        /stream EMOTION exists with different limits and is not changed: maxAge is 1d, not 7d; remove them here, /,
+      ],
+      [
         { stream: { name: "EMOTION" }, subject: "people.{track}" },
         /stream EMOTION accepts emotion\.>, not people\.\*$/,
       ],
