@@ -95,6 +95,7 @@ export class HeldJob {
     const { job } = this.#claim.record;
     const { rules } = this.#policy;
     this.#listen();
+    const exited = exitOf(this.#child); // it may end while we wait below
     if (this.kind === "recording") await removeOutputs(rules.folder, this.id).catch(() => {});
     const outputs = this.#outputs;
     this.#send({ kind: "lease", untilMs: this.#leaseUntilMs });
@@ -105,7 +106,6 @@ export class HeldJob {
       rules,
       ...(outputs !== undefined && { outputs }),
     });
-    const exited = exitOf(this.#child);
     const lease = this.#keepLease(exited);
     const [code, signal] = await exited;
     await lease;
