@@ -27,8 +27,8 @@ interface Flags extends NatsFlags {
   readonly maxDropped: string;
   readonly tries: string;
   readonly grace: string;
-  readonly ackWait: string;
-  readonly replicas: string;
+  readonly ackWait?: string;
+  readonly replicas?: string;
   readonly name?: string;
   readonly inference?: boolean;
   readonly model: string[];
@@ -69,10 +69,12 @@ export function register(program: Command): void {
     .option("--grace <duration>", "how long recordings may keep running after Ctrl-C or SIGTERM", "0s")
     .option(
       "--ack-wait <duration>",
-      "silence after which a worker's jobs go to other workers; only used when creating the queue",
-      "6s",
+      "silence after which a worker's jobs go to other workers; only used when creating the queue (default: 6s)",
     )
-    .option("--replicas <n>", "copies of the queue in a cluster; only used when creating the queue", "1")
+    .option(
+      "--replicas <n>",
+      "copies of the queue in a cluster; only used when creating the queue (default: 1)",
+    )
     .option("--name <name>", "name shown by `pipeline jobs` (default: host name and a few random letters)")
     .option("--inference", "runs models for `classify: { engine: nats }` instead of taking jobs")
     .option(
@@ -127,6 +129,7 @@ async function work(flags: Flags): Promise<void> {
     else {
       const { Worker } = await import("../worker/index.js");
       state.worker = await Worker.open({ ...options, nats, log, stop: signals.stop, abort: signals.abort });
+      warnOfIgnored(flags, state.worker, log);
       const takes = options.take.map((kind) => `${kind}s`).join(" and ");
       const { folder } = options.rules;
       log.info(`worker ${options.worker} at ${nats.shown}: takes ${takes}; jobs may write to ${folder}`);
@@ -220,10 +223,30 @@ function optionsOf(flags: Flags) {
     retryAfterMs: 1000,
     graceMs: duration("--grace", flags.grace),
     queue: {
-      ackWaitMs: duration("--ack-wait", flags.ackWait),
-      replicas: whole("--replicas", flags.replicas),
+      ...(flags.ackWait !== undefined && { ackWaitMs: ackWaitOf(flags.ackWait) }),
+      ...(flags.replicas !== undefined && { replicas: whole("--replicas", flags.replicas) }),
     },
   };
+}
+
+/** Less than a second leaves no time to renew a lease, and a server takes 0 for 30 s. */
+function ackWaitOf(text: string): number {
+  const ms = duration("--ack-wait", text);
+  if (ms < 1000) throw new ConfigError("USAGE", `--ack-wait ${text}: must be at least 1s`);
+  return ms;
+}
+
+/** Reports flags that an existing queue contradicts, which any command may have created. */
+function warnOfIgnored({ ackWait, replicas }: Flags, { queue }: Worker, log: Log): void {
+  const change = "has no effect, since the job queue exists with";
+  if (ackWait !== undefined && duration("--ack-wait", ackWait) !== queue.ackWaitMs)
+    log.warn(
+      `--ack-wait ${ackWait} ${change} ${queue.ackWaitMs / 1000}s; change it with \`nats consumer edit EKSPRESI_JOBS cameras\` and \`recordings\`, then restart the workers`,
+    );
+  if (replicas !== undefined && Number(replicas) !== queue.replicas)
+    log.warn(
+      `--replicas ${replicas} ${change} ${queue.replicas}; change it with \`nats stream edit EKSPRESI_JOBS\` and \`KV_EKSPRESI_JOBS\``,
+    );
 }
 
 const CONNECT_EVERY_MS = 2000;

@@ -10,6 +10,7 @@ import {
   jetstream,
   RetentionPolicy,
   StorageType,
+  type StreamConfig,
 } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import { EkspresiError, NatsError } from "../errors.js";
@@ -29,7 +30,7 @@ const WRONG_REVISION = 10071;
 const NOT_STORED = 10077;
 const MESSAGE_GONE = [10043, 10057];
 
-/** Settings for creating the streams; existing ones are used as they are. */
+/** Settings of the queue; one that exists is used as it is. */
 export interface QueueSettings {
   /** How long a worker may be silent before its jobs go to other workers, ms. */
   readonly ackWaitMs: number;
@@ -67,28 +68,27 @@ export class JobQueue {
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
   readonly #kv: KV;
-  readonly #settings: QueueSettings;
+  readonly #wanted: QueueSettings;
   readonly #consumers = new Map<JobKind, Consumer>();
   /** The newest revision when the connection was last restored; the server's clock may differ from ours. */
   #back = Promise.resolve(0);
   #away = false;
-  /** The server's value, which may differ from the requested one. */
-  readonly ackWaitMs: number;
+  #settings: QueueSettings;
 
   private constructor(
     nats: Nats,
     jsm: JetStreamManager,
     js: JetStreamClient,
     kv: KV,
+    wanted: QueueSettings,
     settings: QueueSettings,
-    ackWaitMs: number,
   ) {
     this.#nats = nats;
-    this.#settings = settings;
+    this.#wanted = wanted;
     this.#jsm = jsm;
     this.#js = js;
     this.#kv = kv;
-    this.ackWaitMs = ackWaitMs;
+    this.#settings = settings;
     void watchNats(nats, {
       lost: () => {
         this.#away = true;
@@ -101,26 +101,35 @@ export class JobQueue {
     });
   }
 
+  /** The server's, which may differ from the requested ones. */
+  get settings(): QueueSettings {
+    return this.#settings;
+  }
+
   /** Opens the queue; creates its streams if necessary. Rejects with `NatsError`. */
-  static async open(nats: Nats, settings: QueueSettings = DEFAULT_QUEUE): Promise<JobQueue> {
+  static async open(nats: Nats, settings: Partial<QueueSettings> = {}): Promise<JobQueue> {
     const jsm = await openJetStream(nats);
+    const wanted = { ...DEFAULT_QUEUE, ...settings };
     try {
       const js = jetstream(nats.connection);
-      const { kv, ackWaitMs } = await ensureQueue(jsm, js, settings);
-      return new JobQueue(nats, jsm, js, kv, settings, ackWaitMs);
+      const { kv, settings } = await ensureQueue(jsm, js, wanted);
+      return new JobQueue(nats, jsm, js, kv, wanted, settings);
     } catch (cause) {
       throw explained(nats, "the job queue cannot be opened", cause);
     }
   }
 
   /**
-   * Recreates the queue if the server has lost it with its jobs; returns whether that was so. Does nothing while
-   * disconnected. Rejects with `NatsError` if the queue cannot be used.
+   * Recreates what the server has lost of the queue; returns whether that was so. Does nothing while disconnected.
+   * Rejects with `NatsError` if the queue cannot be used.
    */
   async restore(): Promise<boolean> {
     if (this.#away) return false;
     try {
-      return (await ensureQueue(this.#jsm, this.#js, this.#settings)).made;
+      const { made, settings } = await ensureQueue(this.#jsm, this.#js, this.#wanted);
+      this.#settings = settings;
+      if (made) this.#back = Promise.resolve(0); // revisions may start again
+      return made;
     } catch (cause) {
       throw explained(this.#nats, "the job queue cannot be used", cause);
     }
@@ -457,40 +466,47 @@ function unlessGone(cause: unknown): void {
 }
 
 /** Opens the queue's streams and consumers; creates missing ones. */
-async function ensureQueue(jsm: JetStreamManager, js: JetStreamClient, settings: QueueSettings) {
-  const made = await ensureStream(jsm, settings);
+async function ensureQueue(jsm: JetStreamManager, js: JetStreamClient, wanted: QueueSettings) {
+  const found = [await configOf(jsm, STREAM), await configOf(jsm, `KV_${BUCKET}`)];
+  if (!found[0]) await addStream(jsm, wanted);
   const consumers: ConsumerInfo[] = [];
   for (const kind of ["camera", "recording"] as const)
-    consumers.push(await ensureConsumer(jsm, kind, settings));
+    consumers.push(await ensureConsumer(jsm, kind, wanted));
   const kv = await new Kvm(js).create(BUCKET, {
     history: 1,
-    replicas: settings.replicas,
+    replicas: wanted.replicas,
     allow_direct: false, // only the leader is guaranteed to have the newest revision
   });
-  return { made, kv, ackWaitMs: Math.min(...consumers.map(({ config }) => (config.ack_wait ?? 0) / 1e6)) };
+  const settings = {
+    ackWaitMs: Math.min(...consumers.map(({ config }) => (config.ack_wait ?? 0) / 1e6)),
+    replicas: Math.min(...found.map((config) => config?.num_replicas ?? wanted.replicas)),
+  };
+  return { made: found.includes(undefined), kv, settings };
 }
 
-/** Returns whether it was missing. */
-async function ensureStream(jsm: JetStreamManager, { replicas }: QueueSettings): Promise<boolean> {
+/** Undefined if the stream is missing. */
+async function configOf(jsm: JetStreamManager, stream: string): Promise<StreamConfig | undefined> {
   try {
-    await jsm.streams.info(STREAM);
-    return false;
+    return (await jsm.streams.info(stream)).config;
   } catch (cause) {
-    if (!(cause instanceof JetStreamApiError) || cause.code !== STREAM_NOT_FOUND) throw cause;
-    await jsm.streams.add({
-      name: STREAM,
-      description: "Jobs of Ekspresi: one message for each waiting or running job.",
-      subjects: [`${SUBJECT}.*.*`],
-      retention: RetentionPolicy.Workqueue,
-      storage: StorageType.File,
-      // One message per job: a second one is rejected, whoever sends it.
-      max_msgs_per_subject: 1,
-      discard: DiscardPolicy.New,
-      discard_new_per_subject: true,
-      num_replicas: replicas,
-    });
-    return true;
+    if (cause instanceof JetStreamApiError && cause.code === STREAM_NOT_FOUND) return undefined;
+    throw cause;
   }
+}
+
+async function addStream(jsm: JetStreamManager, { replicas }: QueueSettings): Promise<void> {
+  await jsm.streams.add({
+    name: STREAM,
+    description: "Jobs of Ekspresi: one message for each waiting or running job.",
+    subjects: [`${SUBJECT}.*.*`],
+    retention: RetentionPolicy.Workqueue,
+    storage: StorageType.File,
+    // One message per job: a second one is rejected, whoever sends it.
+    max_msgs_per_subject: 1,
+    discard: DiscardPolicy.New,
+    discard_new_per_subject: true,
+    num_replicas: replicas,
+  });
 }
 
 async function ensureConsumer(

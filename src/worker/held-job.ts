@@ -65,7 +65,7 @@ export class HeldJob {
     this.#claim = claim;
     this.#policy = policy;
     this.#log = prefixed(log, this.id);
-    this.#leaseUntilMs = claimedAtMs + queue.ackWaitMs * (1 - MARGIN);
+    this.#leaseUntilMs = claimedAtMs + queue.settings.ackWaitMs * (1 - MARGIN);
     if (this.kind === "recording")
       this.#outputs = outputsOf(policy.rules.folder, this.id, job.tries, policy.worker);
     this.#child = fork(new URL("./child.js", import.meta.url), {
@@ -125,7 +125,7 @@ export class HeldJob {
       running = false;
     });
     while (running) {
-      await Promise.race([exited, sleep(this.#queue.ackWaitMs / 4, undefined, { ref: false })]);
+      await Promise.race([exited, sleep(this.#queue.settings.ackWaitMs / 4, undefined, { ref: false })]);
       if (!running || this.#lostBy) continue;
       const silentMs = monotonicMs() - (this.#heardAtMs ?? this.startedAtMs);
       if (silentMs > (this.#heardAtMs === undefined ? FIRST_WORD_MS : SILENT_MS)) {
@@ -150,7 +150,7 @@ export class HeldJob {
     }
     if (record) {
       this.#claim = { ...this.#claim, record };
-      this.#leaseUntilMs = askedAtMs + this.#queue.ackWaitMs * (1 - MARGIN);
+      this.#leaseUntilMs = askedAtMs + this.#queue.settings.ackWaitMs * (1 - MARGIN);
       this.#send({ kind: "lease", untilMs: this.#leaseUntilMs });
       return;
     }

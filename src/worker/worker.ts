@@ -13,7 +13,7 @@ import { monotonicMs } from "./messages.js";
 
 export interface WorkerOptions extends JobPolicy, RoomSettings {
   readonly nats: Nats;
-  readonly queue: QueueSettings;
+  readonly queue: Partial<QueueSettings>;
   readonly take: readonly JobKind[];
   /** How long recordings may keep running after a stop, ms. */
   readonly graceMs: number;
@@ -84,8 +84,9 @@ export class Worker {
     };
   }
 
-  get ackWaitMs(): number {
-    return this.#queue.ackWaitMs;
+  /** Settings of the queue on the server. */
+  get queue(): QueueSettings {
+    return this.#queue.settings;
   }
 
   /** Works until `stop` or `abort`. */
@@ -145,7 +146,9 @@ export class Worker {
     const { log } = this.#options;
     try {
       if (await this.#queue.restore())
-        log.warn("the job queue was missing on the server and has been recreated; submit its jobs again");
+        log.warn(
+          "the job queue was missing on the server and has been recreated; submit its jobs again (cancel and retry those that `pipeline jobs` still lists)",
+        );
     } catch (error) {
       const trouble = messageOf(error);
       if (trouble !== this.#trouble) log.warn(`${trouble}; no jobs are taken until it is available`);
@@ -188,6 +191,7 @@ export class Worker {
       this.#jobs.set(held, this.#follow(held));
     } catch (error) {
       log.warn(`${message.subject}: not taken: ${messageOf(error)}`);
+      await this.#restore();
     }
   }
 

@@ -126,6 +126,7 @@ describe("pipeline submit and jobs", function () {
         /is not a camera; use `pipeline submit recording`\n$/,
       ],
       [["worker", "--max-load", "150"], 2, /^--max-load 150: must be a percentage from 0 to 100\n$/],
+      [["worker", "--ack-wait", "0s"], 2, /^--ack-wait 0s: must be at least 1s\n$/],
       [["worker", "--env", "NOT_SET_ANYWHERE"], 2, /^--env NOT_SET_ANYWHERE: variable not set; .*\n$/],
       [["worker", "--nats", "http://x"], 2, /^.*http:\/\/x.*\n$/],
       [["worker", "--inference", "--model", "no-such-model"], 2, /^model no-such-model: not found; .*\n$/],

@@ -273,6 +273,18 @@ describe("the job queue", function () {
     assert.equal(await queue.restore(), true);
     await submit("a");
     assert.deepEqual(await taken(), ["a"]);
+    for (const name of ["EKSPRESI_JOBS", "KV_EKSPRESI_JOBS"]) {
+      await manager.streams.delete(name);
+      assert.equal(await queue.restore(), true, name);
+    }
+  });
+
+  it("keeps to the ack wait of a queue that another has recreated", async () => {
+    const manager = await jetstreamManager(nats.connection);
+    await manager.streams.delete("EKSPRESI_JOBS");
+    await JobQueue.open(nats, { ackWaitMs: 3000 });
+    await queue.restore();
+    assert.deepEqual(queue.settings, { ackWaitMs: 3000, replicas: 1 });
   });
 
   it("lists each job once, by id, while jobs change", async () => {

@@ -11,6 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { EmotionEvent } from "#src/events/event.js";
 import { type Job, JobQueue, type JobSpec } from "#src/jobs/index.js";
 import { connectNats, type Nats } from "#src/nats/index.js";
@@ -302,6 +303,25 @@ describe("pipeline worker", function () {
     assert.equal(a.said.split("queue was missing on the server and has been recreated").length, 2);
     await queue.submit("door", CAMERA);
     await until(who("a watches"), () => eventTimes(a, "door").length > 0);
+  });
+
+  it("recreates the half of the queue that the server has lost", async () => {
+    const a = startWorker("a");
+    await until(who("a is there"), () => a.said.includes("jobs may write"));
+    await (await jetstreamManager(nats.connection)).streams.delete("KV_EKSPRESI_JOBS");
+    await jetstream(nats.connection).publish("ekspresi.jobs.camera.lost");
+    await until(who("a has noticed"), () => a.said.includes("missing on the server and has been recreated"));
+    await queue.submit("door", CAMERA);
+    await until(who("a watches"), () => eventTimes(a, "door").length > 0);
+  });
+
+  it("says that an existing queue has other settings than those asked for", async () => {
+    const a = startWorker("a", ["--ack-wait", "10s", "--replicas", "3"]);
+    const b = startWorker("b", ["--ack-wait", "6s", "--replicas", "1"]);
+    await until(who("both are there"), () => [a, b].every(({ said }) => said.includes("jobs may write")));
+    assert.match(a.said, /--ack-wait 10s has no effect, since the job queue exists with 6s; change it with /);
+    assert.match(a.said, /--replicas 3 has no effect, since the job queue exists with 1; change it with /);
+    assert.doesNotMatch(b.said, /no effect/);
   });
 
   it("gives two cameras of one pipeline separate spools", async () => {
