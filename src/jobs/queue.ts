@@ -305,7 +305,7 @@ export class JobQueue {
       failures: 0,
       since: new Date().toISOString(),
     }));
-    if (done) await message.ackAck();
+    if (done) await message.ackAck().catch(() => {}); // otherwise it is delivered again, and removed then
     return done !== undefined;
   }
 

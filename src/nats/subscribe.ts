@@ -136,7 +136,8 @@ export async function* replay(
       for await (const message of messages) {
         read++;
         last = message.info;
-        yield message;
+        // A stream that copies others names none of their subjects, and is then read without a filter.
+        if (covers(subject, message.subject)) yield message;
         left--;
         if (!follow && (left <= 0 || message.info.pending === 0)) return;
       }

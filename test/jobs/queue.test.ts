@@ -210,6 +210,14 @@ describe("the job queue", function () {
     assert.equal((await queue.find("a"))?.job.state, "done");
   });
 
+  it("finishes a job even if nothing confirms that its message is removed", async () => {
+    await submit("a");
+    const done = await claim("worker");
+    await (await jetstreamManager(nats.connection)).consumers.delete("EKSPRESI_JOBS", "cameras");
+    assert.equal(await queue.finish(done), true);
+    assert.equal((await queue.find("a"))?.job.state, "done");
+  });
+
   it("cancels a job whose message is already gone", async () => {
     await submit("a");
     const message = (await queue.next("camera", 1000)) ?? assert.fail("no job");

@@ -46,6 +46,24 @@ describe("replay without follow", function () {
     assert(performance.now() - beganMs < 15_000, "it waited in vain");
   });
 
+  it("reads no other subjects of a stream that mirrors another", async () => {
+    await manager.streams.add({ name: "TWO", subjects: ["two.*"] });
+    for (const subject of ["two.a", "two.b", "two.a", "two.b"])
+      await jetstream(nats.connection).publish(subject);
+    await manager.streams.add({ name: "COPY", mirror: { name: "TWO" } });
+    while ((await manager.streams.info("COPY")).state.messages < 4) await sleep(50);
+    for (const [subject, expected] of [
+      ["two.a", ["two.a", "two.a"]],
+      ["two.>", ["two.a", "two.b", "two.a", "two.b"]],
+    ] as const) {
+      const options = { since: new Date(0), follow: false, stream: "COPY" };
+      const got: string[] = [];
+      for await (const message of replay(nats, subject, options, AbortSignal.timeout(30_000)))
+        got.push(message.subject);
+      assert.deepEqual(got, expected);
+    }
+  });
+
   it("reads again what was lost with a connection", async () => {
     const line = await Line.to(server.port);
     const far = await connectNats({ url: `nats://127.0.0.1:${line.port}` }, { name: "far" });
