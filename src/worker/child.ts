@@ -30,7 +30,7 @@ process.on("message", (message: ToJob) => {
 });
 // The worker is gone, for whatever reason.
 process.on("disconnect", () => end());
-// Ctrl-C reaches the whole process group; the worker decides what to do.
+// A Ctrl-C may reach all processes of the worker (Windows); the worker decides what to do.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
 
 /** Exits at once. */

@@ -70,6 +70,7 @@ export class HeldJob {
       this.#outputs = outputsOf(policy.rules.folder, this.id, job.tries, policy.worker);
     this.#child = fork(new URL("./child.js", import.meta.url), {
       stdio: ["ignore", "inherit", "pipe", "ipc"],
+      detached: process.platform !== "win32", // a group of its own, whose ffmpeg a Ctrl-C does not reach
     });
     this.left = this.#live();
   }

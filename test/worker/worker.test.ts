@@ -72,9 +72,10 @@ describe("pipeline worker", function () {
     name: string,
     flags: readonly string[] = [],
     folder = mkdtempSync(join(root, `${name}-`)),
+    at: readonly string[] = [],
   ) {
     copyFileSync(RECORDING, join(folder, "face.mp4"));
-    const worker = new WorkerProcess(name, server.url, folder, flags);
+    const worker = new WorkerProcess(name, server.url, folder, flags, at);
     workers.push(worker);
     return worker;
   }
@@ -161,6 +162,19 @@ describe("pipeline worker", function () {
     await until(who("a has ended"), () => a.child.exitCode !== null, 60_000);
     assert.equal(a.child.exitCode, 0);
     assert.equal((await jobOf("short")).state, "done");
+  });
+
+  it("finishes a recording within its grace after a Ctrl-C, which reaches all processes of its group", async function () {
+    if (process.platform !== "linux") this.skip(); // setsid
+    const a = startWorker("a", ["--grace", "10m"], undefined, ["setsid"]);
+    await queue.submit("rec", recording());
+    await until(who("a writes"), () =>
+      existsSync(join(a.folder, ".ekspresi-jobs", "rec", "1-a", "rec.jsonl")),
+    );
+    process.kill(-(a.child.pid ?? Number.NaN), "SIGINT");
+    assert.equal(await a.ended, 0, a.said);
+    const { state, tries, reason } = await jobOf("rec");
+    assert.deepEqual([state, tries, reason], ["done", 1, undefined], a.said);
   });
 
   for (const [signals, code] of [
