@@ -134,6 +134,13 @@ describe("the command line", function () {
     assert.doesNotMatch(stderr, /geheim/);
   });
 
+  it("logs nothing but JSON with --json, not even the token for --web", async () => {
+    const { stderr } = await pipeline(["run", fine, "--json", "--quiet", "--web", "0.0.0.0:0"]);
+    const lines = stderr.trim().split("\n");
+    const said = lines.map((line) => (JSON.parse(line) as { message: string }).message);
+    assert.match(said[0] ?? "", /^--web: the page will ask for this token: [\w-]{24}$/);
+  });
+
   it("shows a stack only if DEBUG is set", async () => {
     const [plain, debug] = await Promise.all([
       pipeline(["validate", wrong]),
