@@ -6,6 +6,7 @@ import { CONTAINERS, muxerOf } from "../media/containers.js";
 import { namedFiles } from "../media/glob.js";
 import { redact } from "../media/redact.js";
 import { isUrl } from "../media/url.js";
+import type { Log } from "../pipeline/context.js";
 import { identity } from "../pipeline/identity.js";
 import { plural } from "../text.js";
 
@@ -32,9 +33,9 @@ export interface Job {
 }
 
 /** The jobs for the files and patterns in `names`. Throws `ConfigError` on wrong usage. */
-export async function jobsOf(names: readonly string[], flags: FileFlags): Promise<Job[]> {
+export async function jobsOf(names: readonly string[], flags: FileFlags, log: Log): Promise<Job[]> {
   const { output, outDir } = flags;
-  const inputs = await inputsOf(names);
+  const inputs = await inputsOf(names, log);
   const [only] = inputs;
   if (inputs.length === 1 && only !== undefined && !existsSync(only)) throw usage(`${only}: no such file`);
   if (output !== undefined && outDir !== undefined)
@@ -73,7 +74,7 @@ export function eventsPart({ output }: Job): string {
   return `${output.slice(0, output.length - extname(output).length)}.part.jsonl`;
 }
 
-async function inputsOf(names: readonly string[]): Promise<string[]> {
+async function inputsOf(names: readonly string[], log: Log): Promise<string[]> {
   const found: string[] = [];
   for (const name of names) {
     if (isUrl(name))
@@ -88,7 +89,7 @@ async function inputsOf(names: readonly string[]): Promise<string[]> {
   const inputs =
     found.length > 1 ? found.filter((name) => !/\.(annotated|soft|part)\.[^.]+$/.test(name)) : found;
   const ignored = found.length - inputs.length;
-  if (ignored > 0) process.stderr.write(`skipped ${plural(ignored, "file")} made by an earlier run\n`);
+  if (ignored > 0) log.info(`skipped ${plural(ignored, "file")} made by an earlier run`);
   return inputs;
 }
 

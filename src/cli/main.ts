@@ -120,7 +120,7 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 /** Verbs whose `--json` selects a JSON lines log. */
-const LOGGING = ["run", "worker"];
+const LOGGING = ["run", "annotate", "worker"];
 
 /** Reports an error in one line and returns its exit code. */
 function tell(error: unknown, json: boolean): number {

@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { jobsOf } from "#src/cli/annotate-files.js";
 import type { EmotionEvent } from "#src/events/event.js";
 import { findFfmpeg } from "#src/media/ffmpeg.js";
+import { testContext } from "../support/context.js";
 import { onMachine } from "../support/machine.js";
 import { RECORDING } from "../support/pictures.js";
 import { hasFfprobe, make, probe } from "../support/probe.js";
@@ -171,6 +172,21 @@ describe("pipeline annotate", function () {
     assert.equal(probe(join(folder, "mine.mp4")).times.length, 25);
   });
 
+  it("logs nothing but JSON with --json: what was skipped, done and wrong", async () => {
+    const args = ["man.mp4", "nothing.mp4", "--json"];
+    const logged = async () =>
+      (await start(...args, "--out-dir", "out").ended).stderr
+        .trim()
+        .split("\n")
+        .map((line) => (JSON.parse(line) as { message: string }).message);
+    assert.match((await logged()).join("\n"), /^\[1\/2\] man\.mp4 -> out\/man\.mp4: 25 frames/m);
+    const again = (await logged()).join("\n");
+    assert.match(again, /^\[1\/2\] man\.mp4: already done/m);
+    assert.match(again, /^1 of 2 failed:\n {2}nothing\.mp4: .*no such file/m);
+    const { stderr } = await start("nothing.mp4", "--json").ended;
+    assert.equal((JSON.parse(stderr) as { message: string }).message, "nothing.mp4: no such file");
+  });
+
   it("uses a custom model relative to the working directory, even after it was retrained", async () => {
     const own = (bias: number) =>
       writeTinyModel(join(folder, "runs/tiny"), tinyOnnx(tinyWeights().map((weight) => weight + bias)));
@@ -198,7 +214,9 @@ describe("pipeline annotate", function () {
 
   it("refuses two recordings whose results differ only in case on Windows and macOS", async () => {
     const jobs = (platform: NodeJS.Platform) =>
-      onMachine({ platform }, () => jobsOf(["day/door.mp4", "night/Door.mp4"], { outDir: "seen" }));
+      onMachine({ platform }, () =>
+        jobsOf(["day/door.mp4", "night/Door.mp4"], { outDir: "seen" }, testContext().context.log),
+      );
     for (const platform of ["win32", "darwin"] as const)
       await assert.rejects(
         jobs(platform),
