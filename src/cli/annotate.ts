@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of pipeline files
 
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -168,7 +169,8 @@ async function annotate(
     return undefined;
   }
   if (there === "foreign") {
-    const reason = `${output} already exists, but was not made, or not completed, by \`annotate\`; replace it with --force, or choose another output with --output`;
+    const file = [output, ...Object.values(job.beside)].find((path) => existsSync(path));
+    const reason = `${file} already exists, but was not made, or not completed, by \`annotate\`; replace it with --force, or choose another output with --output`;
     log.error(reason);
     return reason;
   }

@@ -172,6 +172,20 @@ describe("pipeline annotate", function () {
     assert.equal(probe(join(folder, "mine.mp4")).times.length, 25);
   });
 
+  it("replaces no file next to its output that it did not make, and no folder", async () => {
+    const mine = join(folder, "man.annotated.vtt");
+    writeFileSync(mine, "mine");
+    const { code, stderr } = await start("man.mp4", "--events", "--vtt").ended;
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: man\.annotated\.vtt already exists, but was not made, /);
+    assert.equal(readFileSync(mine, "utf8"), "mine");
+    assert.equal((await start("man.mp4", "--vtt", "--force", "-q").ended).code, 0);
+    assert.match(readFileSync(mine, "utf8"), /^WEBVTT/);
+    mkdirSync(join(folder, "out.mp4", "man.mp4"), { recursive: true });
+    const folders = await start("man.mp4", "--out-dir", "out.mp4").ended;
+    assert.match(folders.stderr, /^error: out\.mp4\/man\.mp4 already exists, but was not made, /);
+  });
+
   it("logs nothing but JSON with --json: what was skipped, done and wrong", async () => {
     const args = ["man.mp4", "nothing.mp4", "--json"];
     const logged = async () =>
