@@ -18,11 +18,11 @@ interface Outcome {
   readonly stderr: string;
 }
 
-function pipeline(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+function pipeline(args: string[], env: NodeJS.ProcessEnv = {}, cwd = process.cwd()): Promise<Outcome> {
   const { DEBUG: _, NO_COLOR: __, FORCE_COLOR: ___, ...clean } = process.env;
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [MAIN, ...args], {
-      env: { ...clean, ...env },
+      ...{ env: { ...clean, ...env }, cwd },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let stdout = "";
@@ -103,6 +103,16 @@ describe("the command line", function () {
       bad.stderr,
       /\n.*wrong\.yaml:3:21: unknown operator `detcet`; did you mean `detect`\? \(allowed: .*\)\n$/,
     );
+  });
+
+  it("shows no control characters of file names on the terminal", async () => {
+    const odd = mkdtempSync(join(folder, "\u001b[31m"));
+    writeFileSync(join(odd, "p.yaml"), FINE);
+    const checked = await pipeline(["validate", join(odd, "p.yaml")]);
+    assert.match(checked.stdout, /\ufffd\[31m\w+\/p\.yaml: ok/);
+    const examined = await pipeline(["doctor"], {}, odd);
+    assert.match(examined.stdout, /\ufffd\[31m\w+ is writable/);
+    assert.equal(examined.stdout.includes("\u001b"), false);
   });
 
   it("prints one list with validate --json", async () => {
