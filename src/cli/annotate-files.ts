@@ -9,6 +9,7 @@ import { isUrl } from "../media/url.js";
 import type { Log } from "../pipeline/context.js";
 import { identity } from "../pipeline/identity.js";
 import { plural } from "../text.js";
+import { checkFile, checkFolder } from "./writable.js";
 
 /** Files written next to an annotated recording on request, by flag. */
 export const BESIDE = { events: ".jsonl", vtt: ".vtt", csv: ".csv" } as const;
@@ -42,8 +43,8 @@ export async function jobsOf(names: readonly string[], flags: FileFlags, log: Lo
     throw usage("--output and --out-dir cannot be combined; give one of them");
   if (output !== undefined && inputs.length > 1)
     throw usage(`--output takes one file, but there are ${inputs.length} recordings; use --out-dir`);
-  if (output !== undefined && (await stat(output).catch(() => undefined))?.isDirectory())
-    throw usage(`--output ${output}: it is a folder; give a file name, or use --out-dir`);
+  if (output !== undefined) await checkFile("--output", output);
+  if (outDir !== undefined) await checkFolder("--out-dir", outDir);
   const taken = new Map<string, string>();
   const jobs: Job[] = [];
   for (const input of inputs) {

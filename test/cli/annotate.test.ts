@@ -250,6 +250,15 @@ describe("pipeline annotate", function () {
     linkSync(join(folder, "man.mp4"), join(folder, "MAN.mp4")); // as on a case-insensitive file system
     assert.match(await wrong("man.mp4", "-o", "MAN.mp4", "--soft"), /would overwrite its input/);
     assert.match(await wrong("man.mp4", RECORDING, "-o", "x.mp4"), /--output takes one file/);
+    assert.match(await wrong("man.mp4", "-o", "."), /^--output \.: it is a folder; give a file name$/m);
+    assert.match(
+      await wrong("man.mp4", "--out-dir", "man.mp4"),
+      /^--out-dir man\.mp4: it is a file; give a folder$/m,
+    );
+    assert.match(
+      await wrong("man.mp4", "-o", "man.mp4/x/seen.mp4"),
+      /^--output man\.mp4\/x\/seen\.mp4 cannot be written: a part of its path is a file; choose another$/m,
+    );
     assert.match(await wrong("*.avi"), /no file matches/);
     assert.match(await wrong("nowhere.mp4"), /^nowhere\.mp4: no such file$/m);
     assert.match(
