@@ -270,7 +270,7 @@ function overridesOf({ model, codec, quality }: Flags): Added[] {
     ...{ section, type, options, place, present: "set" },
   });
   // Anything else is passed on as written, so that the error shows it.
-  const number = Number(quality);
+  const number = quality?.trim() ? Number(quality) : Number.NaN; // an empty text would count as 0
   return [
     ...(model === undefined ? [] : [set("operators", "classify", { model }, "--model")]),
     ...(codec === undefined ? [] : [set("sinks", "video", { codec }, "--codec")]),

@@ -291,6 +291,7 @@ describe("pipeline annotate", function () {
       await wrong("man.mp4", "--quality", "high"),
       /^--quality: video: `quality` is "high"; it must be /m,
     );
+    assert.match(await wrong("man.mp4", "--quality", ""), /^--quality: video: `quality` is ""; it must be /m);
     assert.match(await wrong("man.mp4", "-o", "{x}.mp4"), /^\{x\}\.mp4: braces are placeholders/m);
     assert.match(await wrong("man.mp4", "-o", "x.avi"), /^x\.avi: the name must end in \.mp4/m);
   });
