@@ -44,7 +44,8 @@ export class HaarPool {
   readonly #waiting: Task[] = [];
   readonly #underWay: Task[] = [];
   readonly #counters: Int32Array;
-  #capacity: Capacity = NO_CAPACITY;
+  /** Bytes of scratch memory for the largest picture so far. */
+  #largest = 0;
   #broken: OperatorError | undefined;
 
   private constructor(compiled: CompiledCascade, memory: FrameMemory, workers: number) {
@@ -136,16 +137,23 @@ export class HaarPool {
     this.#underWay.push(task);
   }
 
-  /** Gives a worker a larger scratch region if this task needs one. */
-  #fit(member: Member, task: Task): Pick<Job, "scratch"> {
-    const wanted = withPicture(this.#capacity, task.plane);
-    this.#capacity = wanted;
-    if (member.scratch && withPicture(member.capacity, task.plane) === member.capacity) return {};
-    if (member.scratch) this.#memory.free(member.scratch);
-    member.scratch = undefined;
-    member.capacity = wanted;
-    member.scratch = this.#memory.allocate(scratchBytes(this.#compiled, wanted));
-    return { scratch: { offset: member.scratch.offset, capacity: member.capacity } };
+  /** Gives a worker another scratch region, or divides the one it has otherwise, if this task needs that. */
+  #fit(member: Member, { plane }: Task): Pick<Job, "scratch"> {
+    const both = withPicture(member.capacity, plane);
+    if (member.scratch && both === member.capacity) return {};
+    const bytesFor = (capacity: Capacity) => scratchBytes(this.#compiled, capacity);
+    this.#largest = Math.max(this.#largest, bytesFor(plane));
+    // Room for a wide picture and for a tall one is far less than room for one that is both.
+    const capacity =
+      bytesFor(both) <= 2 * this.#largest ? both : { width: plane.width, height: plane.height };
+    if (!member.scratch || member.scratch.bytes < bytesFor(capacity)) {
+      if (member.scratch) this.#memory.free(member.scratch);
+      member.scratch = undefined; // also if there is no memory for another
+      member.capacity = NO_CAPACITY;
+      member.scratch = this.#memory.allocate(bytesFor(capacity));
+    }
+    member.capacity = capacity;
+    return { scratch: { offset: member.scratch.offset, capacity } };
   }
 
   #settle(member: Member, answer: Answer): void {

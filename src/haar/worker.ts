@@ -18,7 +18,7 @@ export interface Job {
   readonly options: ScanOptions;
   /** The picture's counter. */
   readonly counter: number;
-  /** A new scratch region, if this worker's last one was too small. */
+  /** Where to scan from now on, if this picture does not fit as the worker's scratch region is divided. */
   readonly scratch?: { readonly offset: number; readonly capacity: Capacity };
 }
 

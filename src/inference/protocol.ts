@@ -11,7 +11,7 @@ export const GROUP = "inference";
 export const TIMEOUT_HEADER = "Ekspresi-Timeout-Ms";
 /** In a response without probabilities: the reason. */
 export const ERROR_HEADER = "Ekspresi-Error";
-/** In a response: the worker and its provider. */
+/** In a response: the worker's name and its provider. */
 export const WORKER_HEADER = "Ekspresi-Worker";
 export const PROVIDER_HEADER = "Ekspresi-Provider";
 
@@ -20,8 +20,8 @@ export interface Subjects {
   readonly any: string;
   /** All workers: each that has capacity replies with its id. */
   readonly who: string;
-  /** One worker. */
-  one(worker: string): string;
+  /** One worker, by its id. */
+  one(id: string): string;
 }
 
 /** Subjects on which workers with exactly this model's weights listen. */
@@ -33,7 +33,7 @@ export function subjectsOf({ card }: Model): Subjects {
       `model ${card.name}: remote inference needs an onnx file, which this model does not have`,
     );
   const base = `ekspresi.inference.${card.name}.${file.sha256.slice(0, 16)}`;
-  return { any: `${base}.any`, who: `${base}.who`, one: (worker) => `${base}.one.${worker}` };
+  return { any: `${base}.any`, who: `${base}.who`, one: (id) => `${base}.one.${id}` };
 }
 
 /** Copies floats to bytes. */

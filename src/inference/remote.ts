@@ -153,8 +153,8 @@ class RemoteEngine implements Engine {
     } catch (first) {
       if (isNobody(first)) throw first;
       try {
-        const worker = await connection.request(this.#subjects.who, undefined, { timeout: timeoutMs });
-        return await ask(this.#subjects.one(worker.string()));
+        const id = await connection.request(this.#subjects.who, undefined, { timeout: timeoutMs });
+        return await ask(this.#subjects.one(id.string()));
       } catch {
         throw first;
       }

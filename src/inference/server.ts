@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { headers, type Msg, type Subscription } from "@nats-io/transport-node";
 import { messageOf } from "../errors.js";
 import type { Engine } from "../model/engine/index.js";
@@ -53,13 +54,19 @@ export class InferenceServer {
   readonly #engine: Engine;
   readonly #model: Model;
   readonly #worker: string;
+  /** What it is asked by: unlike its name, unique and part of a subject. */
+  readonly #id = randomUUID();
   readonly #subscriptions: Subscription[];
   readonly #queue: Request[] = [];
   #running: Promise<void> | undefined;
   /** When the engine started its current batch. */
   #busySinceMs: number | undefined;
 
-  /** Listens until `close`; the caller closes the engine. */
+  /**
+   * Listens until `close`; the caller closes the engine.
+   *
+   * @param worker its name, for people
+   */
   constructor(nats: Nats, model: Model, engine: Engine, worker: string) {
     const { name, version } = model.card;
     this.#engine = engine;
@@ -84,7 +91,7 @@ export class InferenceServer {
     const { connection } = nats;
     this.#subscriptions = [
       connection.subscribe(any, { queue: GROUP, callback: take }),
-      connection.subscribe(one(worker), { callback: take }),
+      connection.subscribe(one(this.#id), { callback: take }),
       connection.subscribe(who, { callback: (error, message) => void (error || this.#offer(message)) }),
     ];
   }
@@ -98,7 +105,7 @@ export class InferenceServer {
   #offer(message: Msg): void {
     const now = performance.now();
     const behindMs = now - Math.min(this.#queue[0]?.sinceMs ?? now, this.#busySinceMs ?? now);
-    if (behindMs <= BEHIND_MS) message.respond(this.#worker);
+    if (behindMs <= BEHIND_MS) message.respond(this.#id);
   }
 
   #take(message: Msg): void {

@@ -3,6 +3,8 @@ export type MediaClock = (ptsMs: number) => number;
 
 /** A camera whose clock differs this much from ours has reset it, in ms. */
 const CAMERA_DRIFT_MS = 5000;
+/** Beyond this difference, media time runs up to this share faster or slower than the camera's clock, towards ours. */
+const SLEW = { beyondMs: 500, rate: 0.001 } as const;
 
 /**
  * Clock of a recording: the container's own times. If they step back (joined recordings, a reset clock), time continues
@@ -27,16 +29,23 @@ export function recordingClock(): MediaClock {
 /**
  * Clock of one session with a camera: time since the camera's first frame, which `sinceFirstMs` measures by our own
  * clock, including gaps between sessions; never before `latestMs`. A camera that resets its clock does not move media
- * time.
+ * time, and one whose clock is a little fast or slow does not leave ours behind over the days.
  */
 export function cameraClock(sinceFirstMs: () => number, latestMs: () => number): MediaClock {
   let firstPtsMs = Number.NaN;
   let startMs = 0;
+  let lastPtsMs = 0;
   return (ptsMs) => {
     const ours = sinceFirstMs();
-    const timeMs = startMs + ptsMs - firstPtsMs;
-    if (Math.abs(timeMs - ours) <= CAMERA_DRIFT_MS) return Math.max(latestMs(), timeMs);
+    const aheadMs = startMs + ptsMs - firstPtsMs - ours;
+    if (Math.abs(aheadMs) <= CAMERA_DRIFT_MS) {
+      if (Math.abs(aheadMs) > SLEW.beyondMs)
+        startMs -= Math.sign(aheadMs) * SLEW.rate * Math.max(0, ptsMs - lastPtsMs);
+      lastPtsMs = ptsMs;
+      return Math.max(latestMs(), startMs + ptsMs - firstPtsMs);
+    }
     firstPtsMs = ptsMs;
+    lastPtsMs = ptsMs;
     startMs = Math.max(ours, latestMs());
     return startMs;
   };

@@ -7,10 +7,10 @@ export function isGlob(path: string): boolean {
 }
 
 /**
- * Files that match a pattern, in no particular order. `*` and `?` stay within a name, `**` is any number of folders,
- * `[a-z]` is one character, `{jpg,png}` is one of several. A leading dot must be matched explicitly. Upper and lower
- * case are the same on Windows and macOS, as in most of their file systems. Rejects if the folder that the pattern starts
- * with cannot be read, or if the pattern is invalid.
+ * Files that match a pattern, in no particular order. `*` and `?` stay within a name, `**` is any number of folders (at
+ * the end: everything in them), `[a-z]` is one character, `{jpg,png}` is one of several. A leading dot must be matched
+ * explicitly. Upper and lower case are the same on Windows and macOS, as in most of their file systems. Rejects if the
+ * folder that the pattern starts with cannot be read, or if the pattern is invalid.
  */
 export async function filesOf(given: string): Promise<string[]> {
   const { folder, deep, pattern } = patternOf(given);
@@ -29,12 +29,13 @@ export function patternOf(
 ): { folder: string; deep: boolean; pattern: string } {
   const pattern = path.normalize(given); // like the names compared with it
   const { root } = path.parse(pattern); // `C:\` on Windows, where `C:` is another folder
-  const folders = pattern.slice(root.length).split(path.sep).slice(0, -1);
+  const folders = pattern.slice(root.length).split(path.sep);
+  const last = folders.pop();
   const first = folders.findIndex(isGlob);
   const fixed = first < 0 ? folders : folders.slice(0, first);
   return {
     folder: root + fixed.join(path.sep) || ".",
-    deep: first >= 0,
+    deep: first >= 0 || last === "**",
     pattern: comparable(pattern, path),
   };
 }
@@ -63,9 +64,13 @@ function matcher(pattern: string): RegExp {
     if (rest.startsWith("**/") && start) {
       text += "(?:(?!\\.)[^/]+/)*";
       i += 2;
+    } else if (rest === "**" && start) {
+      text += "(?:(?!\\.)[^/]+/)*(?!\\.)[^/]+";
+      i++;
     } else if (rest.startsWith("*")) text += start ? "(?!\\.)[^/]*" : "[^/]*";
     else if (rest.startsWith("?")) text += start ? "(?!\\.)[^/]" : "[^/]";
     else if (set) {
+      text += start ? "(?![/.])" : "(?!/)";
       text += `[${set[1] ? "^" : ""}${(set[2] ?? "").replace(/[\\^]/g, "\\$&")}]`;
       i += set[0].length - 1;
     } else if (rest.startsWith("{") && rest.includes("}")) {

@@ -191,6 +191,7 @@ class Batcher {
     this.#filling = [];
     try {
       const results = this.#batch.run(taken.length);
+      results.catch(() => {}); // nobody awaits them if a face of the next batch cannot be cropped
       this.#fill();
       for (const [i, result] of (await results).entries()) if (taken[i]) settle(taken[i], result);
     } catch (error) {

@@ -70,12 +70,12 @@ export const events = operator({
         const ending = setInterval(() => {
           for (const [source, known] of seen) {
             const ended = context.stats.sources.find(({ id }) => id === source)?.state === "ended";
-            if (ended && Date.now() - (lastAtMs.get(source) ?? 0) > ENDED_MS)
+            if (ended && performance.now() - (lastAtMs.get(source) ?? 0) > ENDED_MS)
               leave(known, Number.POSITIVE_INFINITY);
           }
         }, 1000).unref();
         const look = ({ frame, faces }: FaceFrame) => {
-          lastAtMs.set(frame.source, Date.now());
+          lastAtMs.set(frame.source, performance.now());
           const known = seen.get(frame.source) ?? new Map<number, Seen>();
           seen.set(frame.source, known);
           leave(known, frame.mediaTimeMs - leftAfter);

@@ -62,7 +62,7 @@ export const smooth = operator({
   },
 });
 
-/** Media time after which an unseen track is forgotten, in ms; tracks themselves end sooner. */
+/** Media time after which what an unseen track showed no longer counts, in ms; most tracks end sooner. */
 const FORGET_MS = 60_000;
 
 interface Steadied {

@@ -22,7 +22,10 @@ export class LineFile {
   #file: FileHandle;
   #bytes: number;
   #openedMs = Date.now();
-  #syncedMs = Date.now();
+  /** Set while lines wait to be synced. */
+  #sync: NodeJS.Timeout | undefined;
+  /** Why a sync between two lines failed. */
+  #broken: SinkError | undefined;
 
   private constructor(id: string, path: string, options: LineFileOptions, file: FileHandle, bytes: number) {
     this.#id = id;
@@ -36,8 +39,10 @@ export class LineFile {
   static async open(id: string, path: string, options: LineFileOptions): Promise<LineFile> {
     try {
       await mkdir(dirname(path), { recursive: true });
-      const { file, bytes } = await openAppending(path);
-      return new LineFile(id, path, options, file, bytes);
+      const { file, bytes, isFile } = await openAppending(path);
+      const { fsync } = options;
+      // A pipe or a device is never renamed.
+      return new LineFile(id, path, isFile ? options : { fsync }, file, bytes);
     } catch (cause) {
       throw new SinkError("SINK_OPEN", `${id}: ${path} cannot be written: ${diskReason(cause)}`, { cause });
     }
@@ -45,13 +50,17 @@ export class LineFile {
 
   /** Writes one line, including its newline. Throws `SinkError` if that fails; the file then still ends with a complete line. */
   append(line: Uint8Array): void | Promise<void> {
+    if (this.#broken) throw this.#broken;
     if (this.#full(line.length)) return this.#rotate().then(() => this.#write(line));
     this.#write(line);
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#sync);
+    this.#sync = undefined;
     if (this.#options.fsync !== "never") await this.#file.sync();
     await this.#file.close();
+    if (this.#broken) throw this.#broken;
   }
 
   // Synchronous on purpose: the system has the complete line before the next event is processed.
@@ -61,27 +70,38 @@ export class LineFile {
       written = writeSync(this.#file.fd, bytes);
       if (written < bytes.length) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
     } catch (cause) {
-      throw new SinkError(
-        "SINK_WRITE",
-        `${this.#id}: ${this.#path} cannot be written: ${diskReason(cause)}`,
-        {
-          cause,
-        },
-      );
+      throw this.#error(cause);
     } finally {
       if (written > 0 && written < bytes.length)
         void cut(this.#file, this.#path, this.#bytes).catch(() => {});
     }
     this.#bytes += bytes.length;
-    this.#sync();
+    if (this.#options.fsync === "always") this.#syncNow();
+    if (this.#options.fsync === "interval")
+      this.#sync ??= setTimeout(() => this.#syncLate(), FSYNC_EVERY_MS).unref();
   }
 
-  #sync(): void {
-    const { fsync } = this.#options;
-    const now = Date.now();
-    if (fsync === "never" || (fsync === "interval" && now - this.#syncedMs < FSYNC_EVERY_MS)) return;
-    fsyncSync(this.#file.fd);
-    this.#syncedMs = now;
+  #syncNow(): void {
+    try {
+      fsyncSync(this.#file.fd);
+    } catch (cause) {
+      throw this.#error(cause);
+    }
+  }
+
+  /** The next line or `close` reports a failure. */
+  #syncLate(): void {
+    this.#sync = undefined;
+    try {
+      this.#syncNow();
+    } catch (error) {
+      this.#broken = error as SinkError;
+    }
+  }
+
+  #error(cause: unknown): SinkError {
+    const why = `${this.#id}: ${this.#path} cannot be written: ${diskReason(cause)}`;
+    return new SinkError("SINK_WRITE", why, { cause });
   }
 
   #full(more: number): boolean {
@@ -113,11 +133,12 @@ export class LineFile {
   }
 }
 
-async function openAppending(path: string): Promise<{ file: FileHandle; bytes: number }> {
+async function openAppending(path: string): Promise<{ file: FileHandle; bytes: number; isFile: boolean }> {
   const file = await open(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o644);
   try {
     const info = await file.stat();
-    return { file, bytes: info.isFile() ? await repair(file, path, info.size) : 0 };
+    const isFile = info.isFile();
+    return { file, bytes: isFile ? await repair(file, path, info.size) : 0, isFile };
   } catch (error) {
     await file.close();
     throw error;

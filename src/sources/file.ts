@@ -85,8 +85,8 @@ async function inputOf(
   };
 }
 
-/** The file's size; throws if it cannot be a recording. */
-async function sizeOf(path: string, id: string): Promise<number> {
+/** A recording's size in bytes; rejects with `SourceError` if the file cannot be one. */
+export async function sizeOf(path: string, id: string): Promise<number> {
   if (path === "-") return 0;
   const fail = (what: string, remedy: string) =>
     new SourceError("SOURCE_OPEN", `source ${id}: ${path}: ${what}; ${remedy}`);

@@ -66,6 +66,26 @@ describe("the detector's workers", function () {
     await pool.close();
   });
 
+  it("need no room for a picture as wide as the widest and as tall as the tallest", async () => {
+    const memory = new FrameMemory();
+    const { offset } = memory.allocate(8000 * 64);
+    const [gray] = grays;
+    assert.ok(gray);
+    const face = memory.allocate(gray.length);
+    memory.view(face.offset, gray.length).set(gray);
+    const pool = await HaarPool.create(await readyCascade(CASCADE), memory, 2);
+    const wide: Plane = { offset, width: 8000, height: 64, stride: 8000 };
+    const tall: Plane = { offset, width: 64, height: 8000, stride: 64 };
+    const plane: Plane = { offset: face.offset, width, height, stride: width };
+    const expected = await pool.detect(plane, OPTIONS);
+    for (const other of [wide, tall, wide]) {
+      await pool.detect(other);
+      assert.deepEqual(await pool.detect(plane, OPTIONS), expected);
+    }
+    await pool.close();
+    assert.ok(memory.bytes < 32 * 2 ** 20, `${memory.bytes} bytes`);
+  });
+
   it("end, and say how many there could be, if the system refuses another thread", async () => {
     const { Worker } = threads;
     let running = 0;

@@ -141,6 +141,25 @@ describe("inference over NATS", function () {
     assert.equal(good.figures.refused, 0);
   });
 
+  it("asks one worker even if several have the same name, which may be any", async () => {
+    const workers = [await startWorker("my gpu *"), await startWorker("my gpu *")];
+    const asker = await startAsker({ withLocal: false });
+    await asker.run(crops(1), 1);
+    assert.equal(asker.provider, "nats my gpu * (onnx cpu)");
+    const { connection } = await connectNats({ url: server.url }, { name: "test" });
+    closing.push(() => connection.close());
+    const { who, one } = subjectsOf(model);
+    const id = (await connection.request(who)).string();
+    const requests = () => workers.map(({ figures }) => figures.requests);
+    const [first = 0, second = 0] = requests();
+    await connection.request(one(id), new Uint8Array(4 * PIXELS));
+    await connection.flush();
+    assert.equal(
+      requests().reduce((a, b) => a + b),
+      first + second + 1,
+    );
+  });
+
   it("does the work itself if nobody answers, says so once, and returns to the workers when one is available", async () => {
     const asker = await startAsker();
     near(await asker.run(crops(2), 2), await local.run(crops(2), 2));

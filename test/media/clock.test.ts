@@ -54,6 +54,24 @@ describe("a camera's clock", () => {
     assert.equal(told(second, 20), 10_040);
   });
 
+  it("never jumps and never drifts away, however long a camera's clock is fast or slow", () => {
+    for (const rate of [1 - 2e-4, 1 + 2e-4]) {
+      let now = 0;
+      let latest = 0;
+      const clock = cameraClock(
+        () => now,
+        () => latest,
+      );
+      const stepMs = 200;
+      for (let i = 0; i < 600_000; i++, now += stepMs) {
+        const timeMs = clock(i * stepMs * rate);
+        if (i > 0) assert.ok(Math.abs(timeMs - latest - stepMs) < 0.3, `a step of ${timeMs - latest} ms`);
+        latest = timeMs;
+      }
+      assert.ok(Math.abs(latest - now) < 1000, `${latest - now} ms after 33 hours`);
+    }
+  });
+
   it("follows a camera's times up to 5 s from our own clock, and from there on continues where it was", () => {
     let latest = 0;
     const clock = cameraClock(
@@ -62,9 +80,10 @@ describe("a camera's clock", () => {
     );
     for (const [ptsMs, timeMs] of [
       [100, 0],
-      [5100, 5000],
-      [5101, 5000],
-      [5141, 5000],
+      [600, 500],
+      [5100, 4995.5], // a little slower from half a second on
+      [10_102, 4995.5],
+      [10_142, 4995.5],
     ] as const) {
       latest = clock(ptsMs);
       assert.equal(latest, timeMs);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, posix, win32 } from "node:path";
+import { join, posix, relative, win32 } from "node:path";
 import { filesOf, namedFiles, patternOf } from "#src/media/glob.js";
 import { onMachine } from "../support/machine.js";
 
@@ -19,6 +19,19 @@ describe("a pattern of files", () => {
     for (const start of [folder, `${folder}/.`, `${folder}/g/..`, `${folder}/`])
       assert.deepEqual(await namedFiles(`${start}/*.mp4`), names, start);
     assert.deepEqual(await namedFiles(`${folder}/./**/d.mp4`), [join(folder, "g/d.mp4")]);
+  });
+
+  it("matches neither a slash nor a leading dot by a set, and files of all folders by a last `**`", async () => {
+    const inner = join(folder, "sets");
+    mkdirSync(join(inner, "p/q"), { recursive: true });
+    for (const name of ["1.mp4", ".2.mp4", "p/3.mp4", "p/q/4.mp4", "p/.5.mp4"])
+      writeFileSync(join(inner, name), "");
+    const found = async (pattern: string) =>
+      (await namedFiles(join(inner, pattern))).map((path) => relative(inner, path).replaceAll("\\", "/"));
+    assert.deepEqual(await found("[!9]*.mp4"), ["1.mp4"]);
+    assert.deepEqual(await found("**/p[!9]3.mp4"), []);
+    assert.deepEqual(await found("**"), ["1.mp4", "p/3.mp4", "p/q/4.mp4"]);
+    assert.deepEqual(await found("p/**"), ["p/3.mp4", "p/q/4.mp4"]);
   });
 
   it("that is invalid is reported in our own words", async () => {

@@ -179,6 +179,24 @@ describe("batched", () => {
     assert.equal(pool.free, 4);
   });
 
+  it("ends with that error only, even if a batch in progress then fails as well", async () => {
+    const { take, batch, out, pool } = bench(2, { size: 1, maxWaitMs: LONG });
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => void unhandled.push(reason);
+    const others = process.rawListeners("unhandledRejection");
+    process.removeAllListeners("unhandledRejection").on("unhandledRejection", note);
+    let cuts = 0;
+    batch.cut = () => {
+      if (++cuts === 2) throw new Error("no memory");
+    };
+    take(0, 2);
+    await batch.end(new Error("closed"));
+    await settled();
+    process.off("unhandledRejection", note);
+    for (const other of others) process.on("unhandledRejection", other as (reason: unknown) => void);
+    assert.deepEqual([out, unhandled, pool.free], [["no memory"], [], 2]);
+  });
+
   it("returns every frame on unsubscription", async () => {
     const { take, batch, out, pool, subscription } = bench(4, { size: 1, maxWaitMs: LONG });
     take(0, 1);

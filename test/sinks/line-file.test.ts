@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -49,13 +50,13 @@ describe("a file of lines", () => {
     await file.close();
   });
 
-  for (const [fsync, wanted] of [
-    ["never", [0, 0, 0, 0]],
-    ["interval", [0, 1, 1, 2]],
-    ["always", [1, 2, 3, 4]],
+  for (const [fsync, wanted, last] of [
+    ["never", [0, 0, 0, 0], 0],
+    ["interval", [0, 0, 1, 1], 2],
+    ["always", [1, 2, 3, 4], 4],
   ] as const)
     it(`syncs lines to disk as told: ${fsync}`, async () => {
-      mock.timers.enable({ apis: ["Date"] });
+      mock.timers.enable({ apis: ["Date", "setTimeout"] });
       let synced = 0;
       const fsyncSync = () => void synced++;
       try {
@@ -66,6 +67,8 @@ describe("a file of lines", () => {
             await file.append(bytesOf("{}"));
             assert.equal(synced, wanted[i], `line ${i}`);
           }
+          mock.timers.tick(1000);
+          assert.equal(synced, last, "without a further line");
           await file.close();
         });
       } finally {
@@ -141,6 +144,16 @@ describe("a file of lines", () => {
     );
   });
 
+  it("never renames what is not a file, such as a device", async function () {
+    if (process.platform === "win32") this.skip();
+    const device = join(folder, "stdout"); // as /dev/stdout is, a link
+    symlinkSync("/dev/null", device);
+    const file = await LineFile.open("jsonl", device, { fsync: "never", maxBytes: 10, maxAgeMs: 0 });
+    for (let n = 0; n < 3; n++) await file.append(bytesOf('{"n":1}'));
+    await file.close();
+    assert.deepEqual(readdirSync(folder), ["stdout"]);
+  });
+
   it("writes a line longer than the size limit", async () => {
     const long = JSON.stringify({ text: "x".repeat(200) });
     await append(['{"n":1}', long, '{"n":2}'], { maxBytes: 64 });
@@ -170,6 +183,25 @@ describe("a file of lines", () => {
       (name) => readFileSync(join(folder, "a", "b", name), "utf8").length,
     );
     assert.deepEqual(sizes.sort(), [3, 3, 6]);
+  });
+
+  it("reports at the next line, or at the end, that lines could not be synced", async () => {
+    mock.timers.enable({ apis: ["setTimeout"] });
+    const fsyncSync = () => {
+      throw Object.assign(new Error("EIO: i/o error, fsync"), { code: "EIO" });
+    };
+    try {
+      await withFiles({ fsyncSync }, async () => {
+        const file = await LineFile.open("jsonl", path, { fsync: "interval" });
+        await file.append(bytesOf("{}"));
+        mock.timers.tick(1000);
+        const failure = { code: "SINK_WRITE", message: /^jsonl: .*events\.jsonl cannot be written: EIO/ };
+        assert.throws(() => file.append(bytesOf("{}")), failure);
+        await assert.rejects(file.close(), failure);
+      });
+    } finally {
+      mock.timers.reset();
+    }
   });
 
   it("reports which sink cannot write where, and why", async () => {

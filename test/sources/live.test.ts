@@ -140,6 +140,14 @@ describe("a live source", function () {
     assert.equal(pool.free, pool.slots);
   });
 
+  it("is not waited for if it is a file that is missing", async () => {
+    const { context, close } = testContext({ live: true });
+    const frames = lastValueFrom(testSource.open({ path: "/none/camera.mp4" }, context));
+    await assert.rejects(frames, { message: /\/none\/camera\.mp4: no such file; check `path`$/ });
+    await close();
+    assert.equal(context.source.reconnects, 0);
+  });
+
   it("ends cleanly when told to stop, even between two attempts", async () => {
     const { context, stop, close, logged } = testContext({ live: true });
     const url = "rtsp://user:geheim@127.0.0.1:1/none";

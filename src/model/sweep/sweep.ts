@@ -133,7 +133,7 @@ class Sweep {
   async #search(): Promise<boolean> {
     const { halving } = this.#definition;
     let active = combinations(this.#definition);
-    const most = Math.max(...(await Promise.all(active.map(({ settings }) => this.#epochs(settings)))));
+    const most = await this.#mostEpochs(active);
     let before = 0;
     for (let budget = halving?.epochs ?? most; ; budget *= halving?.factor ?? 1) {
       for (const [i, run] of active.entries())
@@ -182,8 +182,11 @@ class Sweep {
     return active.filter((run) => kept.has(run));
   }
 
-  async #epochs(settings: Settings): Promise<number> {
-    return (await this.#options.recipeOf(settings)).epochs;
+  /** Reads one recipe after another: thousands of open files at once are more than some systems allow. */
+  async #mostEpochs(runs: readonly PlannedRun[]): Promise<number> {
+    let most = 0;
+    for (const { settings } of runs) most = Math.max(most, (await this.#options.recipeOf(settings)).epochs);
+    return most;
   }
 
   /** Trains one run until it has `until` epochs. Returns false if the signal stopped it. */

@@ -324,7 +324,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     this.#retry = setTimeout(() => {
       this.#state = "trying";
       this.#progressAt = performance.now();
-      const [first] = this.#window.values();
+      const [first = this.#fill()[0]] = this.#window.values(); // all may have been dropped from a full spool
       if (first) this.#send(first);
       else this.#takenAgain();
     }, this.#retryMs);

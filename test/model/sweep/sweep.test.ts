@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Default } from "typebox/value";
 import { ConfigError, ModelError } from "#src/errors.js";
 import {
@@ -252,6 +253,29 @@ describe("a sweep", function () {
       assert.equal(new Set(ids).size, 2, ids.join());
     }
     assert.equal(stepRuns(1, { vary: "batch", values: [4, 8] }, {})[0]?.id, "2-batch-4");
+  });
+
+  it("reads its recipes one after another, however many there are", async () => {
+    const random: SweepDefinition = {
+      name: "random",
+      recipe: "tiny.yaml",
+      method: "random",
+      judge: "loss",
+      runs: 50,
+      parameters: { dropout: { from: 0, to: 0.5 } },
+    };
+    const stop = new AbortController();
+    stop.abort();
+    let [now, most] = [0, 0];
+    const counted = async (settings: Settings) => {
+      now += 1;
+      most = Math.max(most, now);
+      await sleep(1);
+      now -= 1;
+      return recipeOf(settings);
+    };
+    await sweep(random, options({ recipeOf: counted, signal: stop.signal }));
+    assert.equal(most, 1);
   });
 
   it("draws at random, the same with the same seed", () => {

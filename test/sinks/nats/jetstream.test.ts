@@ -289,6 +289,28 @@ describe("the nats sink with a stream", function () {
     assert.deepEqual(readdirSync(path).sort(), ["delivered", "lock"]);
   });
 
+  it("does not take a stream that is full for accepting again when the spool has dropped what it refused", async () => {
+    const { sink, logged } = await opened(
+      {
+        stream: { name: "EMOTION", create: true, maxMessages: 1, whenFull: "refuse" },
+        spool: { path: join(folder, "spool"), size: 20_000 },
+      },
+      { live: true },
+    );
+    for (let n = 0; n < 600; n++) {
+      await sink.write(eventOf(n));
+      await sleep(2);
+    }
+    const said = logged.filter((line) => /refuses events|accepts events again/.test(line));
+    assert.equal(said.length, 1, said.join("\n"));
+    const connection = await connect({ port: server.port });
+    await (await jetstreamManager(connection)).streams.update("EMOTION", { max_msgs: 1000 });
+    await connection.close();
+    await sink.close(true);
+    assert.equal(logged.filter((line) => /accepts events again/.test(line)).length, 1);
+    assert.equal((await stored()).length, 600 - (sink.figures?.().dropped ?? 0));
+  });
+
   it("recreates its stream if it was deleted", async () => {
     const { sink, logged } = await opened();
     await write(sink, 0, 10);
