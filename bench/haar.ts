@@ -62,7 +62,7 @@ async function beside(opencv: Opencv | undefined, all: readonly GrayPicture[]): 
       const peer = await opencv?.detect(picture);
       if (round === 0) {
         // The first round warms both up and compares the boxes.
-        boxes += peer?.boxes.length ?? found.length;
+        boxes += Math.max(found.length, peer?.boxes.length ?? 0);
         equal += peer?.boxes.filter((box) => found.some((own) => same(own, box))).length ?? 0;
         continue;
       }

@@ -35,6 +35,7 @@ sinks: [{ type: jsonl, path: events.jsonl }]
     const child = spawn(process.execPath, [CLI, "run", file, "--quiet"], {
       stdio: ["ignore", "ignore", "inherit"],
     });
+    const ended = once(child, "exit"); // it may end by itself, if it fails
     const rows: Row[] = [];
     const begin = performance.now();
     try {
@@ -45,7 +46,6 @@ sinks: [{ type: jsonl, path: events.jsonl }]
         rows.push({ what: `720p 15 fps, after ${minute} min`, unit: "MB", ours: spread([mb]) });
       }
     } finally {
-      const ended = once(child, "exit");
       child.kill("SIGINT");
       await ended;
     }
@@ -59,5 +59,5 @@ sinks: [{ type: jsonl, path: events.jsonl }]
 
 async function residentMb(pid: number | undefined): Promise<number> {
   const { stdout } = await promisify(execFile)("ps", ["-o", "rss=", "-p", String(pid)]);
-  return Number(stdout) / 1000;
+  return (Number(stdout) * 1024) / 1e6;
 }

@@ -6,8 +6,10 @@ import { CONTAINERS, muxerOf } from "../media/containers.js";
 import { namedFiles } from "../media/glob.js";
 import { redact } from "../media/redact.js";
 import { isUrl } from "../media/url.js";
+import type { Log } from "../pipeline/context.js";
 import { identity } from "../pipeline/identity.js";
 import { plural } from "../text.js";
+import { checkFile, checkFolder } from "./writable.js";
 
 /** Files written next to an annotated recording on request, by flag. */
 export const BESIDE = { events: ".jsonl", vtt: ".vtt", csv: ".csv" } as const;
@@ -32,17 +34,17 @@ export interface Job {
 }
 
 /** The jobs for the files and patterns in `names`. Throws `ConfigError` on wrong usage. */
-export async function jobsOf(names: readonly string[], flags: FileFlags): Promise<Job[]> {
+export async function jobsOf(names: readonly string[], flags: FileFlags, log: Log): Promise<Job[]> {
   const { output, outDir } = flags;
-  const inputs = await inputsOf(names);
+  const inputs = await inputsOf(names, log);
   const [only] = inputs;
   if (inputs.length === 1 && only !== undefined && !existsSync(only)) throw usage(`${only}: no such file`);
   if (output !== undefined && outDir !== undefined)
     throw usage("--output and --out-dir cannot be combined; give one of them");
   if (output !== undefined && inputs.length > 1)
     throw usage(`--output takes one file, but there are ${inputs.length} recordings; use --out-dir`);
-  if (output !== undefined && (await stat(output).catch(() => undefined))?.isDirectory())
-    throw usage(`--output ${output}: it is a folder; give a file name, or use --out-dir`);
+  if (output !== undefined) await checkFile("--output", output);
+  if (outDir !== undefined) await checkFolder("--out-dir", outDir);
   const taken = new Map<string, string>();
   const jobs: Job[] = [];
   for (const input of inputs) {
@@ -73,7 +75,7 @@ export function eventsPart({ output }: Job): string {
   return `${output.slice(0, output.length - extname(output).length)}.part.jsonl`;
 }
 
-async function inputsOf(names: readonly string[]): Promise<string[]> {
+async function inputsOf(names: readonly string[], log: Log): Promise<string[]> {
   const found: string[] = [];
   for (const name of names) {
     if (isUrl(name))
@@ -88,7 +90,7 @@ async function inputsOf(names: readonly string[]): Promise<string[]> {
   const inputs =
     found.length > 1 ? found.filter((name) => !/\.(annotated|soft|part)\.[^.]+$/.test(name)) : found;
   const ignored = found.length - inputs.length;
-  if (ignored > 0) process.stderr.write(`skipped ${plural(ignored, "file")} made by an earlier run\n`);
+  if (ignored > 0) log.info(`skipped ${plural(ignored, "file")} made by an earlier run`);
   return inputs;
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { diskReason } from "../disk.js";
@@ -7,7 +8,7 @@ import { addNote, endOf } from "../media/note.js";
 import type { Plan, PlannedNode } from "../pipeline/plan.js";
 import type { Beside, Job } from "./annotate-files.js";
 
-/** What exists at a job's output: nothing, this job's result, another result of `annotate`, or a foreign file. */
+/** What exists at a job's outputs: nothing, this job's result, another result of `annotate`, or a foreign file. */
 export type Found = "nothing" | "done" | "other" | "foreign";
 
 const NOTE = /ekspresi annotate ([0-9a-f]{64})((?: [a-z]+)*)$/;
@@ -25,8 +26,10 @@ export async function markOf({ input, size }: Job, plan: Plan, own: readonly str
 
 /** What already exists at the job's output. */
 export async function foundAt({ input, output, beside }: Job, mark: string): Promise<Found> {
-  const end = await endOf(output);
-  if (end === undefined) return "nothing";
+  const end = await endOf(output).catch(() => ""); // it is a folder
+  // Files next to the output hold no note: whose they are is only known from the output's.
+  if (end === undefined)
+    return Object.values(beside).some((file) => existsSync(file)) ? "foreign" : "nothing";
   const [, made, kinds = ""] = NOTE.exec(end) ?? [];
   if (made === undefined) return "foreign";
   if (made !== mark) return "other";

@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of pipeline files
 
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,6 +8,7 @@ import type { Command } from "commander";
 import { ConfigError, messageOf, SinkError } from "../errors.js";
 import { CONTAINERS, muxerOf } from "../media/containers.js";
 import { expectFfmpeg } from "../media/ffmpeg.js";
+import type { Log } from "../pipeline/context.js";
 import type { Added } from "../pipeline/load.js";
 import type { Plan } from "../pipeline/plan.js";
 import type { RunSummary, RunView } from "../pipeline/run.js";
@@ -17,10 +19,11 @@ import { foundAt, markOf, setMark } from "./annotate-mark.js";
 import { AnnotateProgress } from "./annotate-progress.js";
 import { collect } from "./collect.js";
 import { clock } from "./format.js";
+import { createLog } from "./log.js";
 import type { ShowFlags } from "./run-shown.js";
 import { Signals } from "./signals.js";
 import { found } from "./summary.js";
-import { errorColumns, printable } from "./terminal.js";
+import { errorColumns } from "./terminal.js";
 
 interface Flags extends FileFlags {
   readonly pipeline?: string;
@@ -101,7 +104,9 @@ Examples:
 }
 
 async function action(names: string[], flags: Flags): Promise<void> {
-  const jobs = await jobsOf(names, flags);
+  const { quiet = false, json = false } = flags;
+  const log = createLog({ quiet, json, around: (say) => say() });
+  const jobs = await jobsOf(names, flags, log);
   checkNames(jobs);
   if (flags.soft) checkSoft(flags);
   const signals = new Signals();
@@ -110,7 +115,7 @@ async function action(names: string[], flags: Flags): Promise<void> {
   try {
     for (const job of jobs) {
       if (signals.stop.aborted) break;
-      const reason = await annotate(job, progress, flags, signals);
+      const reason = await annotate(job, progress, flags, { log, signals });
       if (reason !== undefined) failed.push(`${job.input}: ${reason}`);
     }
   } finally {
@@ -121,10 +126,7 @@ async function action(names: string[], flags: Flags): Promise<void> {
     if (signals.abort.aborted) process.exit();
   } else if (failed.length > 0) {
     process.exitCode = 1;
-    if (jobs.length > 1)
-      process.stderr.write(
-        printable(`${failed.length} of ${jobs.length} failed:\n  ${failed.join("\n  ")}\n`),
-      );
+    if (jobs.length > 1) log.error(`${failed.length} of ${jobs.length} failed:\n  ${failed.join("\n  ")}`);
   }
 }
 
@@ -153,13 +155,11 @@ async function annotate(
   job: Job,
   progress: AnnotateProgress,
   flags: Flags,
-  signals: Signals,
+  { log, signals }: { readonly log: Log; readonly signals: Signals },
 ): Promise<string | undefined> {
   const { input, output } = job;
   const position = progress.next(job);
-  const say = (text: string) => {
-    if (!flags.quiet && !flags.json) process.stderr.write(printable(`${position}${text}\n`));
-  };
+  const say = (text: string) => log.info(`${position}${text}`);
   expectFfmpeg();
   const mark = await markOf(job, await planOf({ ...job, beside: {} }, flags), ownPaths(job, flags));
   const there = flags.force ? "nothing" : await foundAt(job, mark);
@@ -169,8 +169,9 @@ async function annotate(
     return undefined;
   }
   if (there === "foreign") {
-    const reason = `${output} already exists, but was not made, or not completed, by \`annotate\`; replace it with --force, or choose another output with --output`;
-    process.stderr.write(printable(`error: ${reason}\n`));
+    const file = [output, ...Object.values(job.beside)].find((path) => existsSync(path));
+    const reason = `${file} already exists, but was not made, or not completed, by \`annotate\`; replace it with --force, or choose another output with --output`;
+    log.error(reason);
     return reason;
   }
   if (there === "other")
@@ -188,7 +189,7 @@ async function annotate(
     // A configuration error hits every recording, unless it concerns only this one's output files.
     if (error instanceof ConfigError && !(error.cause instanceof SinkError))
       throw flags.codec === undefined ? error : blamedOnCodec(error);
-    process.stderr.write(printable(`error: ${messageOf(error)}\n`));
+    log.error(messageOf(error));
     return messageOf(error);
   }
 }
@@ -269,7 +270,7 @@ function overridesOf({ model, codec, quality }: Flags): Added[] {
     ...{ section, type, options, place, present: "set" },
   });
   // Anything else is passed on as written, so that the error shows it.
-  const number = Number(quality);
+  const number = quality?.trim() ? Number(quality) : Number.NaN; // an empty text would count as 0
   return [
     ...(model === undefined ? [] : [set("operators", "classify", { model }, "--model")]),
     ...(codec === undefined ? [] : [set("sinks", "video", { codec }, "--codec")]),

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { outColours as pc } from "../colours.js";
 import type { Check } from "../doctor/index.js";
-import { wrap } from "./terminal.js";
+import { printable, wrap } from "./terminal.js";
 
 export function register(program: Command): void {
   program
@@ -27,5 +27,5 @@ export function register(program: Command): void {
 
 function line({ name, state, required, detail, help }: Check): string {
   const mark = state === "ok" ? pc.green("ok     ") : required ? pc.red("MISSING") : pc.yellow("absent ");
-  return `${mark}  ${pc.bold(name)}: ${detail}${help ? `\n         ${pc.dim(`-> ${help}`)}` : ""}`;
+  return `${mark}  ${pc.bold(name)}: ${printable(detail)}${help ? `\n         ${pc.dim(`-> ${help}`)}` : ""}`;
 }

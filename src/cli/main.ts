@@ -104,6 +104,8 @@ function helpCommand(program: Command): Command {
 /** Runs a command line and sets the process's exit code. */
 async function main(argv: readonly string[]): Promise<void> {
   process.stdout.on("error", onPipeError);
+  // A log that nobody reads any more, or that a full disk no longer takes, must not end a run.
+  process.stderr.on("error", () => {});
   try {
     const program = createProgram();
     if (argv.length <= 2) {
@@ -118,7 +120,7 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 /** Verbs whose `--json` selects a JSON lines log. */
-const LOGGING = ["run", "worker"];
+const LOGGING = ["run", "annotate", "worker"];
 
 /** Reports an error in one line and returns its exit code. */
 function tell(error: unknown, json: boolean): number {

@@ -101,7 +101,9 @@ async function check(names: string[]): Promise<void> {
       const kinds = model.card.files.map(({ kind }) => kind);
       for (const kind of kinds) await modelFile(model, kind);
       const providers = await runOnce(model);
-      process.stdout.write(`${name}: ok, ${plural(kinds.length, "file")}, runs on ${providers.join("; ")}\n`);
+      process.stdout.write(
+        printable(`${name}: ok, ${plural(kinds.length, "file")}, runs on ${providers.join("; ")}\n`),
+      );
     } catch (error) {
       wrong.push(messageOf(error));
       unknown ||= error instanceof ConfigError && error.code === "MODEL_MISSING";
@@ -138,7 +140,7 @@ async function exportModel(
   const parts = await (format === "onnx" ? onnxParts : tfjsParts)(model);
   const { writeModelFolder } = await import("../model/folder.js");
   await writeModelFolder(out, model.card, [...(await filesKept(model, out, parts)), ...parts]);
-  process.stdout.write(`${out}: ${parts.map(({ path }) => path).join(", ")}, card.json\n`);
+  process.stdout.write(printable(`${out}: ${parts.map(({ path }) => path).join(", ")}, card.json\n`));
 }
 
 async function onnxParts(model: Model): Promise<ModelPart[]> {

@@ -52,7 +52,7 @@ Examples:
         import("./run-shown.js"),
         import("./summary.js"),
       ]);
-      const page = flags.web === undefined ? undefined : webSink(flags.web);
+      const page = flags.web === undefined ? undefined : webSink(flags.web, flags.json);
       const plan = await loadPipeline(file, {
         set: flags.set,
         setDir: process.cwd(),

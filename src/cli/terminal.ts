@@ -15,8 +15,8 @@ export function fitting(columns: number, forms: readonly string[]): string {
   return fits ?? forms.at(-1) ?? "";
 }
 
-/** Wraps text to the terminal's width, at most 100 columns. */
-export function wrap(text: string, columns: number = Math.min(process.stdout.columns ?? 100, 100)): string {
+/** Wraps text to the terminal's width, at most 100 columns. A terminal of unknown width says that it has none. */
+export function wrap(text: string, columns: number = Math.min(process.stdout.columns || 100, 100)): string {
   const lines: string[] = [];
   for (const word of text.split(" ")) {
     const last = lines.at(-1);

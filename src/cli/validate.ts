@@ -49,7 +49,7 @@ Examples:
       if (json) process.stdout.write(`${JSON.stringify(verdicts, null, 2)}\n`);
       else
         for (const { file, ok, components = 0, warnings } of verdicts) {
-          if (ok) process.stdout.write(`${file}: ok, ${plural(components, "component")}\n`);
+          if (ok) process.stdout.write(printable(`${file}: ok, ${plural(components, "component")}\n`));
           for (const warning of warnings)
             process.stderr.write(`${pc.yellow("warning")}: ${printable(warning)}\n`);
         }

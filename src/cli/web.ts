@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { InvalidArgumentError } from "commander";
 import type { Added } from "../pipeline/load.js";
+import { createLog } from "./log.js";
 
 /** `host:port`, or only a port. */
 export function webAddress(text: string): string {
@@ -11,13 +12,16 @@ export function webAddress(text: string): string {
   );
 }
 
-/** The sink added by `--web`. Prints a generated token: without it nobody could open the page. */
-export function webSink(given: string | true): Added {
+/** The sink added by `--web`. Logs a generated token, even if quiet: without it nobody could open the page. */
+export function webSink(given: string | true, json = false): Added {
   const listen = given === true ? undefined : given;
   const own = listen === undefined || /^(localhost|127\.[\d.]+|\[::1\]):/.test(listen);
   const set = process.env.EKSPRESI_WEB_TOKEN;
   const token = set || (own ? undefined : randomBytes(18).toString("base64url"));
-  if (token && !set) process.stderr.write(`--web: the page will ask for this token: ${token}\n`);
+  if (token && !set)
+    createLog({ quiet: false, json, around: (say) => say() }).info(
+      `--web: the page will ask for this token: ${token}`,
+    );
   return {
     section: "sinks",
     present: "set",

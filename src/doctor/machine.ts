@@ -1,5 +1,6 @@
 import { access, constants, readdir, readFile } from "node:fs/promises";
 import { totalmem } from "node:os";
+import { join } from "node:path";
 import { cores } from "../cores.js";
 import { messageOf } from "../errors.js";
 import { FFMPEG_HELP, findFfmpeg } from "../media/ffmpeg.js";
@@ -63,9 +64,9 @@ export async function checkGpu(): Promise<Check> {
   }
 }
 
-/** Cameras by the names that `webcam` accepts. */
-export async function checkCameras(): Promise<Check> {
-  const cameras = await listCameras().catch(() => []);
+/** Cameras by the names that `webcam` accepts. @param devices folder of Linux's device files */
+export async function checkCameras(devices = "/dev"): Promise<Check> {
+  const cameras = await listCameras(devices).catch(() => []);
   if (cameras.length > 0)
     return { name: "cameras", required: false, state: "ok", detail: cameras.join(", ") };
   return {
@@ -80,10 +81,16 @@ export async function checkCameras(): Promise<Check> {
   };
 }
 
-async function listCameras(): Promise<string[]> {
+async function listCameras(devices: string): Promise<string[]> {
   if (process.platform === "linux") {
-    const nodes = (await readdir("/dev")).filter((name) => /^video\d+$/.test(name)).sort();
-    return Promise.all(nodes.map(async (name) => `/dev/${name}${await linuxName(name)}`));
+    const nodes = (await readdir(devices)).filter((name) => /^video\d+$/.test(name)).sort();
+    const named = await Promise.all(
+      nodes.map(async (name) => {
+        const path = join(devices, name);
+        return (await may(path, constants.R_OK | constants.W_OK)) ? [`${path}${await linuxName(name)}`] : [];
+      }),
+    );
+    return named.flat();
   }
   const format = process.platform === "darwin" ? "avfoundation" : "dshow";
   const input = process.platform === "darwin" ? "" : "dummy";
@@ -95,6 +102,14 @@ async function listCameras(): Promise<string[]> {
     true,
   );
   return parseDevices(text, format);
+}
+
+/** Whether this user may use a path in this mode of `access`. */
+async function may(path: string, mode: number): Promise<boolean> {
+  return access(path, mode).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function linuxName(node: string): Promise<string> {
@@ -112,10 +127,7 @@ export function parseDevices(text: string, format: "avfoundation" | "dshow"): st
 }
 
 export async function checkFolder(folder = process.cwd()): Promise<Check> {
-  const writable = await access(folder, constants.W_OK).then(
-    () => true,
-    () => false,
-  );
+  const writable = await may(folder, constants.W_OK);
   return {
     name: "folder",
     required: false,

@@ -49,8 +49,9 @@ export class OpencvPool {
     const { scaleFactor = 1.1, minNeighbors = 5, minSize, maxSize } = options;
     const sizeOf = ({ width, height }: { width: number; height: number }) => new this.#cv.Size(width, height);
     const classifier = await this.#take();
-    const mat = this.#matOf(frame, region);
+    let mat: Mat | undefined;
     try {
+      mat = this.#matOf(frame, region);
       const { objects, numDetections } = await classifier.detectMultiScaleAsync(mat, {
         scaleFactor,
         minNeighbors,
@@ -62,7 +63,7 @@ export class OpencvPool {
         neighbors: numDetections[i] ?? 1,
       }));
     } finally {
-      mat.release();
+      mat?.release();
       this.#giveBack(classifier);
     }
   }

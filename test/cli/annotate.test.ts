@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { jobsOf } from "#src/cli/annotate-files.js";
 import type { EmotionEvent } from "#src/events/event.js";
 import { findFfmpeg } from "#src/media/ffmpeg.js";
+import { testContext } from "../support/context.js";
 import { onMachine } from "../support/machine.js";
 import { RECORDING } from "../support/pictures.js";
 import { hasFfprobe, make, probe } from "../support/probe.js";
@@ -171,6 +172,35 @@ describe("pipeline annotate", function () {
     assert.equal(probe(join(folder, "mine.mp4")).times.length, 25);
   });
 
+  it("replaces no file next to its output that it did not make, and no folder", async () => {
+    const mine = join(folder, "man.annotated.vtt");
+    writeFileSync(mine, "mine");
+    const { code, stderr } = await start("man.mp4", "--events", "--vtt").ended;
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: man\.annotated\.vtt already exists, but was not made, /);
+    assert.equal(readFileSync(mine, "utf8"), "mine");
+    assert.equal((await start("man.mp4", "--vtt", "--force", "-q").ended).code, 0);
+    assert.match(readFileSync(mine, "utf8"), /^WEBVTT/);
+    mkdirSync(join(folder, "out.mp4", "man.mp4"), { recursive: true });
+    const folders = await start("man.mp4", "--out-dir", "out.mp4").ended;
+    assert.match(folders.stderr, /^error: out\.mp4\/man\.mp4 already exists, but was not made, /);
+  });
+
+  it("logs nothing but JSON with --json: what was skipped, done and wrong", async () => {
+    const args = ["man.mp4", "nothing.mp4", "--json"];
+    const logged = async () =>
+      (await start(...args, "--out-dir", "out").ended).stderr
+        .trim()
+        .split("\n")
+        .map((line) => (JSON.parse(line) as { message: string }).message);
+    assert.match((await logged()).join("\n"), /^\[1\/2\] man\.mp4 -> out\/man\.mp4: 25 frames/m);
+    const again = (await logged()).join("\n");
+    assert.match(again, /^\[1\/2\] man\.mp4: already done/m);
+    assert.match(again, /^1 of 2 failed:\n {2}nothing\.mp4: .*no such file/m);
+    const { stderr } = await start("nothing.mp4", "--json").ended;
+    assert.equal((JSON.parse(stderr) as { message: string }).message, "nothing.mp4: no such file");
+  });
+
   it("uses a custom model relative to the working directory, even after it was retrained", async () => {
     const own = (bias: number) =>
       writeTinyModel(join(folder, "runs/tiny"), tinyOnnx(tinyWeights().map((weight) => weight + bias)));
@@ -198,7 +228,9 @@ describe("pipeline annotate", function () {
 
   it("refuses two recordings whose results differ only in case on Windows and macOS", async () => {
     const jobs = (platform: NodeJS.Platform) =>
-      onMachine({ platform }, () => jobsOf(["day/door.mp4", "night/Door.mp4"], { outDir: "seen" }));
+      onMachine({ platform }, () =>
+        jobsOf(["day/door.mp4", "night/Door.mp4"], { outDir: "seen" }, testContext().context.log),
+      );
     for (const platform of ["win32", "darwin"] as const)
       await assert.rejects(
         jobs(platform),
@@ -218,6 +250,15 @@ describe("pipeline annotate", function () {
     linkSync(join(folder, "man.mp4"), join(folder, "MAN.mp4")); // as on a case-insensitive file system
     assert.match(await wrong("man.mp4", "-o", "MAN.mp4", "--soft"), /would overwrite its input/);
     assert.match(await wrong("man.mp4", RECORDING, "-o", "x.mp4"), /--output takes one file/);
+    assert.match(await wrong("man.mp4", "-o", "."), /^--output \.: it is a folder; give a file name$/m);
+    assert.match(
+      await wrong("man.mp4", "--out-dir", "man.mp4"),
+      /^--out-dir man\.mp4: it is a file; give a folder$/m,
+    );
+    assert.match(
+      await wrong("man.mp4", "-o", "man.mp4/x/seen.mp4"),
+      /^--output man\.mp4\/x\/seen\.mp4 cannot be written: a part of its path is a file; choose another$/m,
+    );
     assert.match(await wrong("*.avi"), /no file matches/);
     assert.match(await wrong("nowhere.mp4"), /^nowhere\.mp4: no such file$/m);
     assert.match(
@@ -250,6 +291,7 @@ describe("pipeline annotate", function () {
       await wrong("man.mp4", "--quality", "high"),
       /^--quality: video: `quality` is "high"; it must be /m,
     );
+    assert.match(await wrong("man.mp4", "--quality", ""), /^--quality: video: `quality` is ""; it must be /m);
     assert.match(await wrong("man.mp4", "-o", "{x}.mp4"), /^\{x\}\.mp4: braces are placeholders/m);
     assert.match(await wrong("man.mp4", "-o", "x.avi"), /^x\.avi: the name must end in \.mp4/m);
   });

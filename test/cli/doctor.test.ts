@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { checkOptional } from "#src/doctor/engines.js";
 import { examine } from "#src/doctor/index.js";
-import { checkNode, parseDevices } from "#src/doctor/machine.js";
+import { checkCameras, checkNode, parseDevices } from "#src/doctor/machine.js";
 import { checkNats } from "#src/doctor/nats.js";
 
 describe("doctor", () => {
@@ -42,6 +45,19 @@ describe("doctor", () => {
   it("finds optional packages without loading them", () => {
     assert.equal(checkOptional("x", ["no-such-package-here", "yaml"], "get it").detail, "yaml is installed");
     assert.equal(checkOptional("x", ["no-such-package-here"], "get it").help, "get it");
+  });
+
+  it("lists only cameras that this user may open", async function () {
+    if (process.platform !== "linux") this.skip(); // elsewhere ffmpeg lists them
+    const devices = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    try {
+      symlinkSync(join(devices, "nothing"), join(devices, "video0")); // what not even root may open
+      assert.equal((await checkCameras(devices)).state, "missing");
+      writeFileSync(join(devices, "video1"), "");
+      assert.equal((await checkCameras(devices)).detail, join(devices, "video1"));
+    } finally {
+      rmSync(devices, { recursive: true });
+    }
   });
 
   it("reads ffmpeg's lists of cameras", () => {

@@ -18,11 +18,11 @@ interface Outcome {
   readonly stderr: string;
 }
 
-function pipeline(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+function pipeline(args: string[], env: NodeJS.ProcessEnv = {}, cwd = process.cwd()): Promise<Outcome> {
   const { DEBUG: _, NO_COLOR: __, FORCE_COLOR: ___, ...clean } = process.env;
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [MAIN, ...args], {
-      env: { ...clean, ...env },
+      ...{ env: { ...clean, ...env }, cwd },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let stdout = "";
@@ -105,6 +105,16 @@ describe("the command line", function () {
     );
   });
 
+  it("shows no control characters of file names on the terminal", async () => {
+    const odd = mkdtempSync(join(folder, "\u001b[31m"));
+    writeFileSync(join(odd, "p.yaml"), FINE);
+    const checked = await pipeline(["validate", join(odd, "p.yaml")]);
+    assert.match(checked.stdout, /\ufffd\[31m\w+\/p\.yaml: ok/);
+    const examined = await pipeline(["doctor"], {}, odd);
+    assert.match(examined.stdout, /\ufffd\[31m\w+ is writable/);
+    assert.equal(examined.stdout.includes("\u001b"), false);
+  });
+
   it("prints one list with validate --json", async () => {
     const { code, stdout, stderr } = await pipeline(["validate", "--json", fine, wrong]);
     assert.equal(code, 2);
@@ -132,6 +142,13 @@ describe("the command line", function () {
     assert.match(stderr, /ann:\*\*\*@127\.0\.0\.1:1/);
     assert.match(stderr, /"message":"summary"/);
     assert.doesNotMatch(stderr, /geheim/);
+  });
+
+  it("logs nothing but JSON with --json, not even the token for --web", async () => {
+    const { stderr } = await pipeline(["run", fine, "--json", "--quiet", "--web", "0.0.0.0:0"]);
+    const lines = stderr.trim().split("\n");
+    const said = lines.map((line) => (JSON.parse(line) as { message: string }).message);
+    assert.match(said[0] ?? "", /^--web: the page will ask for this token: [\w-]{24}$/);
   });
 
   it("shows a stack only if DEBUG is set", async () => {

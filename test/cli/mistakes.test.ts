@@ -207,10 +207,7 @@ sinks: [{ ${sink ?? "type: console"} }]
         /^--read nowhere: folder not found; create it or remove the option$/m,
       ],
       [["worker", "--folder", "text.xml"], /^--folder text\.xml: it is a file; give a folder$/m],
-      [
-        ["annotate", RECORDING, "-o", "empty"],
-        /^--output empty: it is a folder; give a file name, or use --out-dir$/m,
-      ],
+      [["annotate", RECORDING, "-o", "empty"], /^--output empty: it is a folder; give a file name$/m],
     ] as const) {
       const ran = spawnSync(process.execPath, [MAIN, ...args], { cwd: folder, encoding: "utf8" });
       assert.match(ran.stderr, says);

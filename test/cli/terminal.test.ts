@@ -95,6 +95,10 @@ sinks: [{ type: jsonl, path: e.jsonl }]
     assert.equal(narrow.join(" "), wide.join(" "));
   });
 
+  it("does not affect text that is wrapped, not even if the terminal's width is unknown", async () => {
+    assert.ok((await shown(0, "xterm", "doctor")).some((line) => /^The model can tell which of /.test(line)));
+  });
+
   it("is omitted if the terminal's width is unknown", async () => {
     const lines = await shown(0);
     assert.deepEqual(

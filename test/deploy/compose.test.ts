@@ -98,7 +98,7 @@ describe("deploy/Dockerfile", () => {
     for (const name of ["cpu", "gpu"]) {
       const stage = stages.get(name) ?? assert.fail(name);
       assert.match(stage, /^USER 1000:1000$/m);
-      for (const part of ["dist", "models", "node_modules", "package.json"])
+      for (const part of ["dist", "models", "node_modules", "package.json", "pipelines"])
         assert(stage.includes(`/app/${part}`), `${name}: ${part}`);
       assert(!/^RUN .*\bnpm /m.test(stage), name);
     }
@@ -116,6 +116,7 @@ describe("deploy/Dockerfile", () => {
       "src",
       "scripts",
       "models",
+      "pipelines",
     ];
     for (const name of needed) assert(kept.includes(`!${name}`), name);
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -139,6 +139,24 @@ sinks: [{ type: jsonl, ${sink} }]
     const { code, stderr } = await end;
     assert.equal(code, 1, stderr);
     assert.match(stderr, /reader of standard output closed the pipe/);
+  });
+
+  it("goes on when nobody reads its log any more", async () => {
+    const child = spawn(process.execPath, [MAIN, "run", pipeline(), "--json"], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    child.stderr.destroy();
+    assert.deepEqual(await once(child, "close"), [0, null]);
+    assert.equal(eventsOf().at(-1)?.data.kind, "left");
+  });
+
+  it("goes on when the disk that takes its log is full", async function () {
+    if (!existsSync("/dev/full")) this.skip();
+    const full = openSync("/dev/full", "w");
+    const child = spawn(process.execPath, [MAIN, "run", pipeline()], { stdio: ["ignore", "ignore", full] });
+    closeSync(full);
+    assert.deepEqual(await once(child, "close"), [0, null]);
+    assert.equal(eventsOf().at(-1)?.data.kind, "left");
   });
 
   for (const [name, content, message] of [

@@ -67,13 +67,12 @@ export function withVotes(
   );
   const soft = new Float32Array(dataset.label.length * classes);
   features.forEach((x, i) => {
-    const own = i * classes + (dataset.label[i] ?? 0);
-    if (x)
-      soft.set(
-        regression(x).map((p) => share * p),
-        i * classes,
-      );
-    soft[own] = (soft[own] ?? 0) + (x ? 1 - share : 1);
+    const own = dataset.label[i] ?? 0;
+    const p = x && regression(x);
+    for (let c = 0; c < classes; c++) {
+      const label = c === own ? 1 : 0;
+      soft[i * classes + c] = p ? (1 - share) * label + share * (p[c] ?? 0) : label;
+    }
   });
   return { ...dataset, soft };
 }
