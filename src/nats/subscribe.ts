@@ -1,4 +1,10 @@
-import { AckPolicy, DeliverPolicy, type DeliveryInfo, type JetStreamManager } from "@nats-io/jetstream";
+import {
+  AckPolicy,
+  type Consumer,
+  DeliverPolicy,
+  type DeliveryInfo,
+  type JetStreamManager,
+} from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { ConfigError, messageOf, NatsError } from "../errors.js";
 import { type Nats, openJetStream } from "./connection.js";
@@ -98,56 +104,75 @@ export async function* replay(
       cause,
     });
   try {
-    const { config } = await manager.streams.info(name);
-    // Old servers reject a filter wider than the stream.
-    const wide = (config.subjects ?? []).every((taken) => covers(subject, taken));
-    const consumer = await manager.jetstream().consumers.get(name, {
-      deliver_policy: DeliverPolicy.StartSequence,
-      opt_start_seq: await firstSince(manager, name, since),
-      ...(!wide && { filter_subjects: subject }),
-    });
-    let left = (await consumer.info()).num_pending;
-    if (left === 0 && !follow) return;
-    const messages = await consumer.consume({ max_messages: 500, expires: PULL_MS });
-    const stop = () => void messages.close();
-    signal.addEventListener("abort", stop);
-    let read = 0;
-    let last: DeliveryInfo | undefined;
-    /** All that were counted may have arrived, expired, been purged, or been lost with a connection. */
-    const idle = async () => {
-      const { name, num_pending, delivered } = await consumer.info();
-      if (num_pending > 0 || read < messages.getReceived()) return;
-      const arrived = last?.consumer === name ? last.deliverySequence : 0;
-      if (arrived === delivered.consumer_seq) await messages.close();
-      else await consumer.delete(); // the client then makes another, which starts after the last to arrive
-    };
-    // The client would retry forever, and find nothing in a recreated stream, whose numbers start at 1.
-    let deleted = false;
-    void (async () => {
-      for await (const { type } of messages.status()) {
-        if (type === "heartbeat" && !follow) await idle().catch(() => {}); // the next one asks again
-        if (type !== "stream_not_found") continue;
-        deleted = true;
-        await messages.close();
-      }
-    })();
-    try {
-      if (signal.aborted) return;
-      for await (const message of messages) {
-        read++;
-        last = message.info;
-        // A stream that copies others names none of their subjects, and is then read without a filter.
-        if (covers(subject, message.subject)) yield message;
-        left--;
-        if (!follow && (left <= 0 || message.info.pending === 0)) return;
-      }
-      if (deleted) throw new Error("it has been deleted");
-    } finally {
-      signal.removeEventListener("abort", stop);
-      await messages.close();
-    }
+    const consumer = await consumerOf(manager, name, subject, since);
+    const stored = (await consumer.info()).num_pending;
+    if (follow) yield* consume(consumer, subject, Number.POSITIVE_INFINITY, signal);
+    else if (stored > 0) yield* consume(consumer, subject, stored, signal);
   } catch (cause) {
     if (!signal.aborted) throw fail(cause);
+  }
+}
+
+async function consumerOf(
+  manager: JetStreamManager,
+  stream: string,
+  subject: string,
+  since: Date,
+): Promise<Consumer> {
+  const { config } = await manager.streams.info(stream);
+  // Old servers reject a filter wider than the stream.
+  const wide = (config.subjects ?? []).every((taken) => covers(subject, taken));
+  return manager.jetstream().consumers.get(stream, {
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: await firstSince(manager, stream, since),
+    ...(!wide && { filter_subjects: subject }),
+  });
+}
+
+/** Yields the next `most` messages, or fewer if the others are no longer there. */
+async function* consume(
+  consumer: Consumer,
+  subject: string,
+  most: number,
+  signal: AbortSignal,
+): AsyncGenerator<Received> {
+  const messages = await consumer.consume({ max_messages: 500, expires: PULL_MS });
+  const stop = () => void messages.close();
+  signal.addEventListener("abort", stop);
+  const endless = most === Number.POSITIVE_INFINITY;
+  let read = 0;
+  let last: DeliveryInfo | undefined;
+  /** All that were counted may have arrived, expired, been purged, or been lost with a connection. */
+  const idle = async () => {
+    const { name, num_pending, delivered } = await consumer.info();
+    if (num_pending > 0 || read < messages.getReceived()) return;
+    const arrived = last?.consumer === name ? last.deliverySequence : 0;
+    if (arrived === delivered.consumer_seq) await messages.close();
+    else await consumer.delete(); // the client then makes another, which starts after the last to arrive
+  };
+  // The client would retry forever, and find nothing in a recreated stream, whose numbers start at 1.
+  let deleted = false;
+  void (async () => {
+    for await (const { type } of messages.status()) {
+      if (type === "heartbeat" && !endless) await idle().catch(() => {}); // the next one asks again
+      if (type !== "stream_not_found") continue;
+      deleted = true;
+      await messages.close();
+    }
+  })();
+  try {
+    if (signal.aborted) return;
+    for await (const message of messages) {
+      read++;
+      last = message.info;
+      // A stream that copies others names none of their subjects, and is then read without a filter.
+      if (covers(subject, message.subject)) yield message;
+      if (read >= most || (!endless && message.info.pending === 0)) return;
+    }
+    if (deleted) throw new Error("it has been deleted");
+  } finally {
+    signal.removeEventListener("abort", stop);
+    await messages.close();
   }
 }
 
