@@ -37,6 +37,16 @@ describe("a file of lines", () => {
   }
   const text = () => readFileSync(path, "utf8");
 
+  /** Inside `withFiles`, never around it: what that exports again would stay mocked for all tests to come. */
+  async function withTimers(run: () => Promise<void>): Promise<void> {
+    mock.timers.enable({ apis: ["Date", "setTimeout"] });
+    try {
+      await run();
+    } finally {
+      mock.timers.reset();
+    }
+  }
+
   it("creates its folder and appends to an existing file", async () => {
     await append(['{"n":1}', '{"n":2}']);
     await append(['{"n":3}']);
@@ -56,11 +66,10 @@ describe("a file of lines", () => {
     ["always", [1, 2, 3, 4], 4],
   ] as const)
     it(`syncs lines to disk as told: ${fsync}`, async () => {
-      mock.timers.enable({ apis: ["Date", "setTimeout"] });
       let synced = 0;
       const fsyncSync = () => void synced++;
-      try {
-        await withFiles({ fsyncSync }, async () => {
+      await withFiles({ fsyncSync }, () =>
+        withTimers(async () => {
           const file = await LineFile.open("jsonl", path, { fsync });
           for (const [i, passedMs] of [999, 1, 999, 1].entries()) {
             mock.timers.tick(passedMs);
@@ -70,10 +79,8 @@ describe("a file of lines", () => {
           mock.timers.tick(1000);
           assert.equal(synced, last, "without a further line");
           await file.close();
-        });
-      } finally {
-        mock.timers.reset();
-      }
+        }),
+      );
     });
 
   it("leaves only complete lines when the disk fills up in the middle of one", async () => {
@@ -186,22 +193,19 @@ describe("a file of lines", () => {
   });
 
   it("reports at the next line, or at the end, that lines could not be synced", async () => {
-    mock.timers.enable({ apis: ["setTimeout"] });
     const fsyncSync = () => {
       throw Object.assign(new Error("EIO: i/o error, fsync"), { code: "EIO" });
     };
-    try {
-      await withFiles({ fsyncSync }, async () => {
+    await withFiles({ fsyncSync }, () =>
+      withTimers(async () => {
         const file = await LineFile.open("jsonl", path, { fsync: "interval" });
         await file.append(bytesOf("{}"));
         mock.timers.tick(1000);
         const failure = { code: "SINK_WRITE", message: /^jsonl: .*events\.jsonl cannot be written: EIO/ };
         assert.throws(() => file.append(bytesOf("{}")), failure);
         await assert.rejects(file.close(), failure);
-      });
-    } finally {
-      mock.timers.reset();
-    }
+      }),
+    );
   });
 
   it("reports which sink cannot write where, and why", async () => {
