@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { halt } from "./halt.js";
 
 /** Skips the test, or from a `before` hook its suite, where Debian's `nats-server` is not installed. */
 export function needsNatsServer(context: Mocha.Context): void {
@@ -118,7 +119,7 @@ export class NatsServer {
 
   /** SIGSTOP: connections stay open, nobody answers. */
   pause(): void {
-    this.#child?.kill("SIGSTOP");
+    halt(this.#child);
   }
 
   resume(): void {

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { halt } from "./halt.js";
 
 const SCRIPT = fileURLToPath(new URL("./rtsp-server.py", import.meta.url));
 // Debian's own Python: GStreamer's bindings are not in any other.
@@ -65,7 +66,7 @@ export class RtspServer {
 
   /** Hangs it: connections stay open, and nothing comes any more. */
   hang(): void {
-    this.#child?.kill("SIGSTOP");
+    halt(this.#child);
   }
 
   goOn(): void {
