@@ -306,6 +306,7 @@ describe("the nats sink with a stream", function () {
     const connection = await connect({ port: server.port });
     await (await jetstreamManager(connection)).streams.update("EMOTION", { max_msgs: 1000 });
     await connection.close();
+    await until(() => sink.figures?.().waiting === 0); // closing waits for 5 s only
     await sink.close(true);
     assert.equal(logged.filter((line) => /accepts events again/.test(line)).length, 1);
     assert.equal((await stored()).length, 600 - (sink.figures?.().dropped ?? 0));
