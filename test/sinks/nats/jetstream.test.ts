@@ -303,7 +303,7 @@ describe("the nats sink with a stream", function () {
     }
     const said = logged.filter((line) => /refuses events|accepts events again/.test(line));
     assert.equal(said.length, 1, said.join("\n"));
-    await sink.close(false);
+    await assert.rejects(Promise.resolve(sink.close(false)), { code: "SINK_UNSENT" });
   });
 
   it("recreates its stream if it was deleted", async () => {
