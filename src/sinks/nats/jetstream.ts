@@ -81,6 +81,8 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
   /** Why the stream currently refuses events, which are then held back while one of them is tried; or the failure. */
   #refusal: string | undefined;
   #retryMs = RETRY_MS.first;
+  /** Number of the event that the stream is tried with. */
+  #tried: number | undefined;
   #retry: NodeJS.Timeout | undefined;
   #state: "away" | "sending" | "refused" | "trying" = "away";
   #progressAt = performance.now();
@@ -288,10 +290,13 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
   #answered(number: number, message: Msg): void {
     const entry = this.#window.get(number);
     const answer = readAnswer(message);
-    if (!entry || !answer) return;
+    // A full spool may have dropped the event that the stream is tried with; its answer says the same of the stream.
+    const tried = this.#state === "trying" && number === this.#tried;
+    if (!answer || (!entry && !tried)) return;
     this.#progressAt = performance.now();
     const { error, duplicate } = answer;
     if (error?.code === NO_STREAM) this.#link.drop(error.description);
+    else if (!entry) error ? this.#refused(error.description) : this.#takenAgain();
     else if (error?.code === TOO_LARGE) this.#tooLarge(entry);
     else if (error) this.#refused(error.description);
     else this.#acknowledged(entry, duplicate === true);
@@ -325,6 +330,7 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
       this.#state = "trying";
       this.#progressAt = performance.now();
       const [first = this.#fill()[0]] = this.#window.values(); // all may have been dropped from a full spool
+      this.#tried = first?.number;
       if (first) this.#send(first);
       else this.#takenAgain();
     }, this.#retryMs);

@@ -303,7 +303,35 @@ describe("the nats sink with a stream", function () {
     }
     const said = logged.filter((line) => /refuses events|accepts events again/.test(line));
     assert.equal(said.length, 1, said.join("\n"));
-    await assert.rejects(Promise.resolve(sink.close(false)), { code: "SINK_UNSENT" });
+    const connection = await connect({ port: server.port });
+    await (await jetstreamManager(connection)).streams.update("EMOTION", { max_msgs: 1000 });
+    await connection.close();
+    await sink.close(true);
+    assert.equal(logged.filter((line) => /accepts events again/.test(line)).length, 1);
+    assert.equal((await stored()).length, 600 - (sink.figures?.().dropped ?? 0));
+  });
+
+  it("goes on trying a full stream when the spool drops the very event it tries it with", async () => {
+    const connection = await connect({ port: server.port });
+    const { streams } = await jetstreamManager(connection);
+    await streams.add({ name: "EMOTION", subjects: ["emotion.>"], max_msgs: 1, discard: "new" });
+    const { sink, logged } = await opened(
+      { stream: { name: "EMOTION" }, spool: { path: join(folder, "spool"), size: 20_000 } },
+      { live: true },
+    );
+    await write(sink, 0, 5);
+    await until(() => logged.some((line) => line.includes("refuses events")));
+    server.pause();
+    await sleep(1500); // by now one is on its way
+    const dropped = sink.figures?.().dropped ?? 0;
+    await write(sink, 5, 200);
+    assert((sink.figures?.().dropped ?? 0) > dropped + 5);
+    server.resume();
+    await streams.update("EMOTION", { max_msgs: 1000 });
+    await connection.close();
+    await until(() => sink.figures?.().waiting === 0);
+    await sink.close(true);
+    assert.equal(logged.filter((line) => /no acknowledgement/.test(line)).length, 0, logged.join("\n"));
   });
 
   it("recreates its stream if it was deleted", async () => {
