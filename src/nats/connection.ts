@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
@@ -232,10 +233,17 @@ async function encryption(
       `NATS: ${option("tls.cert")} and ${option("tls.key")} must be given together; one of them is missing`,
     );
   // The client rereads them for each connection, since certificates may be renewed while we run.
-  const pem = async (name: "ca" | "cert" | "key") => {
+  const pem = async (name: keyof typeof PEM) => {
     const file = tls?.[name];
     if (file === undefined) return {};
-    await readGiven(option(`tls.${name}`), file);
+    const content = await readGiven(option(`tls.${name}`), file);
+    try {
+      PEM[name].parse(content);
+    } catch (cause) {
+      throw new ConfigError("NATS_TLS", `NATS: ${option(`tls.${name}`)}: ${file} is not ${PEM[name].form}`, {
+        cause,
+      });
+    }
     return { [`${name}File`]: file };
   };
   return {
@@ -248,6 +256,13 @@ async function encryption(
     },
   };
 }
+
+/** Files for TLS, checked because OpenSSL's errors name none, and one without a certificate as `ca` trusts nobody. */
+const PEM = {
+  ca: { form: "a certificate (PEM)", parse: (content: Buffer) => new X509Certificate(content) },
+  cert: { form: "a certificate (PEM)", parse: (content: Buffer) => new X509Certificate(content) },
+  key: { form: "an unencrypted private key (PEM)", parse: (content: Buffer) => createPrivateKey(content) },
+};
 
 /**
  * The client passes no server name to TLS for an IP address, and Node then assumes `localhost`. Checks instead that the
@@ -332,23 +347,49 @@ async function explained(
     return is("NATS_LOGIN", `login rejected${loginHint(options, addresses, wording)}`);
   if (UNTRUSTED[code]) return is("NATS_TLS", `${UNTRUSTED[code]} ${option("tls.ca")}`);
   if (CERTIFICATE[code]) return is("NATS_TLS", CERTIFICATE[code]);
-  if (/^ERR_(SSL|TLS|OSSL)/.test(code)) return is("NATS_TLS", `TLS failed: ${error.message}`);
+  if (REJECTED.test(code)) return is("NATS_TLS", await rejected(options, wording));
+  if (code === "ERR_SSL_WRONG_VERSION_NUMBER")
+    return is(
+      "NATS_TLS",
+      `what answers there is not TLS${options.tls?.first ? `; remove ${option("tls.first")}` : ""}`,
+    );
+  if (/^ERR_(SSL|TLS|OSSL)/.test(code)) return is("NATS_TLS", `TLS failed: ${tlsReason(error)}`);
   if (/does not support 'tls'/.test(error.message))
     return is("NATS_TLS", "the server does not support TLS, which tls:// and certificates require");
-  if (UNREACHABLE[code]) return is("NATS_UNREACHABLE", UNREACHABLE[code]);
   if (error.name === "TimeoutError") {
     const [first] = addresses;
     const greeting = first && (await readGreeting(first.host, first.port, timeoutMs).catch(() => undefined));
-    return greeting?.tlsVerify && options.tls?.cert === undefined
-      ? is(
-          "NATS_TLS",
-          `the server requires a client certificate; give ${option("tls.cert")} and ${option("tls.key")}`,
-        )
-      : is("NATS_UNREACHABLE", `no answer within ${timeoutMs / 1000} s`);
+    // The alert is lost if the server has not read all that we sent by the time it closes.
+    if (greeting?.tlsVerify && (code === "ECONNRESET" || options.tls?.cert === undefined))
+      return is("NATS_TLS", await rejected(options, wording));
   }
+  if (UNREACHABLE[code]) return is("NATS_UNREACHABLE", UNREACHABLE[code]);
+  if (error.name === "TimeoutError") return is("NATS_UNREACHABLE", `no answer within ${timeoutMs / 1000} s`);
   if (/unexpected response/.test(error.message))
     return is("NATS_PROTOCOL", "the server that answers is not NATS");
   return is("NATS_CONNECT", error.message || "the connection failed");
+}
+
+/** Alerts by which a server rejects our certificate, or that we have none; most servers send the first in any case. */
+const REJECTED = /^ERR_SSL_\w+_ALERT_(BAD_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE)$/;
+
+/** Why a server may have rejected our certificate, which it does not tell. */
+async function rejected({ tls }: NatsOptions, { option }: Wording): Promise<string> {
+  if (tls?.cert === undefined)
+    return `the server requires a client certificate; give ${option("tls.cert")} and ${option("tls.key")}`;
+  const which = `the client certificate (${option("tls.cert")})`;
+  const certificate = await readFile(tls.cert).then(
+    (pem) => new X509Certificate(pem),
+    () => undefined,
+  );
+  if (certificate && Date.parse(certificate.validTo) < Date.now()) return `${which} has expired`;
+  return `the server rejects ${which}; have it signed by an authority that the server trusts`;
+}
+
+/** OpenSSL's own words, without its source files and line breaks. */
+function tlsReason(error: Error): string {
+  const { reason = error.message } = (error.cause ?? error) as { reason?: string };
+  return reason.replace(/\s+/g, " ").trim();
 }
 
 function loginHint(options: NatsOptions, addresses: readonly Address[], { url, logins }: Wording): string {

@@ -18,7 +18,8 @@ export async function connectOnce(options: Options): Promise<OpenConnection> {
 
 /**
  * The client's own transport (3.4) leaks the socket of an abandoned attempt to a hanging server or across a broken
- * network; that socket then keeps the process alive.
+ * network; that socket then keeps the process alive. And if a server closes the connection instead of accepting us, the
+ * client waits on and reports a mere timeout; that one gets what happened as its cause.
  */
 class ClosingTransport extends NodeTransport {
   override async dial({ port, hostname }: { port: number; hostname: string }): Promise<Socket> {
@@ -28,6 +29,8 @@ class ClosingTransport extends NodeTransport {
   }
 
   override async close(error?: Error): Promise<void> {
+    if (error && this.connected && this.isClosed)
+      error.cause ??= this.closeError ?? Object.assign(new Error("closed"), { code: "ECONNRESET" });
     if (this.connected) await super.close(error);
     else this.discard();
   }

@@ -183,6 +183,35 @@ describe("a connection to NATS", () => {
       );
     });
 
+    it("reports a client certificate that the server rejects, and files that are not what they should be", async () => {
+      const { url } = await served({ config: config(made.cert, `, ca_file: "${made.ca}", verify: true`) });
+      const other = makeCertificates(mkdtempSync(join(folder, "stranger-")));
+      const { ca, clientCert: cert, clientKey: key, expiredClient } = made;
+      const tried = async (tls: NatsOptions["tls"]) => failure({ url, tls: { ca, cert, key, ...tls } }, 1000);
+      assert.equal(
+        await tried({ cert: expiredClient }),
+        `NATS_TLS ${url}: the client certificate (\`tls.cert\`) has expired`,
+      );
+      assert.equal(
+        await tried({ cert: other.clientCert, key: other.clientKey }),
+        `NATS_TLS ${url}: the server rejects the client certificate (\`tls.cert\`); have it signed by an authority that the server trusts`,
+      );
+      assert.equal(await tried({ key: other.clientKey }), `NATS_TLS ${url}: TLS failed: key values mismatch`);
+      assert.equal(
+        await tried({ first: true }),
+        `NATS_TLS ${url}: what answers there is not TLS; remove \`tls.first\``,
+      );
+      assert.equal(
+        await tried({ cert: key }),
+        `NATS_TLS NATS: \`tls.cert\`: ${key} is not a certificate (PEM)`,
+      );
+      assert.equal(await tried({ ca: key }), `NATS_TLS NATS: \`tls.ca\`: ${key} is not a certificate (PEM)`);
+      assert.equal(
+        await tried({ key: cert }),
+        `NATS_TLS NATS: \`tls.key\`: ${cert} is not an unencrypted private key (PEM)`,
+      );
+    });
+
     it("reconnects with renewed certificate files", async () => {
       const other = makeCertificates(mkdtempSync(join(folder, "other-")));
       const ca = join(folder, "rotated.pem");

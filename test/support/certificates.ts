@@ -11,6 +11,8 @@ export interface Certificates {
   readonly expired: string;
   readonly clientCert: string;
   readonly clientKey: string;
+  /** Of the same authority, for `clientKey`, but out of date. */
+  readonly expiredClient: string;
 }
 
 /** Makes them with openssl in `folder`. */
@@ -60,13 +62,16 @@ export function makeCertificates(folder: string): Certificates {
   };
   sign("server", "20200101000000Z", "20990101000000Z");
   sign("client", "20200101000000Z", "20990101000000Z");
-  openssl(
-    ..."ca -batch -notext -config".split(" "),
-    at("ca.conf"),
-    ...["-cert", at("ca.pem"), "-keyfile", at("ca.key"), "-startdate", "20200101000000Z"],
-    ...["-enddate", "20200201000000Z", "-extfile", at("extensions")],
-    ...["-in", at("server.csr"), "-out", at("expired.pem")],
-  );
+  const expire = (name: string, to: string) =>
+    openssl(
+      ..."ca -batch -notext -config".split(" "),
+      at("ca.conf"),
+      ...["-cert", at("ca.pem"), "-keyfile", at("ca.key"), "-startdate", "20200101000000Z"],
+      ...["-enddate", "20200201000000Z", "-extfile", at("extensions")],
+      ...["-in", at(`${name}.csr`), "-out", at(to)],
+    );
+  expire("server", "expired.pem");
+  expire("client", "expired-client.pem");
   return {
     ca: at("ca.pem"),
     cert: at("server.pem"),
@@ -74,5 +79,6 @@ export function makeCertificates(folder: string): Certificates {
     expired: at("expired.pem"),
     clientCert: at("client.pem"),
     clientKey: at("client.key"),
+    expiredClient: at("expired-client.pem"),
   };
 }
