@@ -75,6 +75,11 @@ export function eventsPart({ output }: Job): string {
   return `${output.slice(0, output.length - extname(output).length)}.part.jsonl`;
 }
 
+/** Where the run writes the WebVTT file before it is renamed. */
+export function vttPart({ output }: Job): string {
+  return `${output.slice(0, output.length - extname(output).length)}.part.vtt`;
+}
+
 async function inputsOf(names: readonly string[], log: Log): Promise<string[]> {
   const found: string[] = [];
   for (const name of names) {

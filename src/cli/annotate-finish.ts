@@ -8,7 +8,7 @@ import { muxerOf } from "../media/containers.js";
 import type { RunSummary } from "../pipeline/run.js";
 import { renameOver } from "../replace-file.js";
 import { partName } from "../sinks/part-file.js";
-import { eventsPart, type Job, softText } from "./annotate-files.js";
+import { eventsPart, type Job, softText, vttPart } from "./annotate-files.js";
 
 /** Writes the unchanged recording plus the run's subtitles as a track. */
 export async function addTrack(job: Job, { sources }: RunSummary, signal: AbortSignal): Promise<void> {
@@ -48,10 +48,10 @@ export async function addTrack(job: Job, { sources }: RunSummary, signal: AbortS
 
 /** Gives the files next to the recording their final names. */
 export async function nameBeside(job: Job): Promise<void> {
-  const { events, csv } = job.beside;
-  if (events === undefined && csv === undefined) return;
+  const { events, csv, vtt } = job.beside;
   const written = eventsPart(job);
   try {
+    if (vtt !== undefined) await renameOver(vttPart(job), vtt);
     if (csv !== undefined) {
       const { csvOf, readEvents } = await import("../report/index.js");
       const rows = csvOf(readEvents([{ name: written, from: written }]));
@@ -59,10 +59,9 @@ export async function nameBeside(job: Job): Promise<void> {
       await renameOver(partName(csv), csv);
     }
     if (events !== undefined) await renameOver(written, events);
-    else await rm(written);
+    else await rm(written, { force: true });
   } catch (cause) {
-    throw new SinkError("ANNOTATE_BESIDE", `${csv ?? events} cannot be written: ${diskReason(cause)}`, {
-      cause,
-    });
+    const name = csv ?? events ?? vtt;
+    throw new SinkError("ANNOTATE_BESIDE", `${name} cannot be written: ${diskReason(cause)}`, { cause });
   }
 }

@@ -43,9 +43,8 @@ export async function foundAt({ input, output, beside }: Job, mark: string): Pro
   return isWhole ? "done" : "nothing";
 }
 
-/** Records in the output what made it. Must be the last step: a marked file is complete. */
-export async function setMark({ output, beside }: Job, mark: string): Promise<void> {
-  const kinds = Object.keys(beside) as Beside[];
+/** Records in the output, which must be complete, what made it, and which files next to it are complete, too. */
+export async function setMark(output: string, mark: string, kinds: readonly Beside[]): Promise<void> {
   try {
     await addNote(output, ["ekspresi annotate", mark, ...kinds].join(" "));
   } catch (cause) {

@@ -13,7 +13,15 @@ import type { Added } from "../pipeline/load.js";
 import type { Plan } from "../pipeline/plan.js";
 import type { RunSummary, RunView } from "../pipeline/run.js";
 import { plural } from "../text.js";
-import { eventsPart, type FileFlags, type Job, jobsOf, softText } from "./annotate-files.js";
+import {
+  type Beside,
+  eventsPart,
+  type FileFlags,
+  type Job,
+  jobsOf,
+  softText,
+  vttPart,
+} from "./annotate-files.js";
 import { addTrack, nameBeside } from "./annotate-finish.js";
 import { foundAt, markOf, setMark } from "./annotate-mark.js";
 import { AnnotateProgress } from "./annotate-progress.js";
@@ -207,8 +215,11 @@ async function make(
   if (summary.errors.length > 0) return summary;
   if (signals.stop.aborted) return undefined;
   if (flags.soft) await addTrack(job, summary, signals.abort);
+  // Before anything else can fail: what has no mark is taken for somebody else's.
+  await setMark(job.output, mark, []);
   await nameBeside(job);
-  await setMark(job, mark);
+  const kinds = Object.keys(job.beside) as Beside[];
+  if (kinds.length > 0) await setMark(job.output, mark, kinds);
   return summary;
 }
 
@@ -292,7 +303,7 @@ function addedOf(job: Job): Added[] {
   });
   const place = events === undefined ? "--csv" : "--events";
   return [
-    ...(vtt === undefined ? [] : [more("sinks", "subtitles", { path: resolve(vtt) }, "--vtt")]),
+    ...(vtt === undefined ? [] : [more("sinks", "subtitles", { path: resolve(vttPart(job)) }, "--vtt")]),
     ...(events === undefined && csv === undefined
       ? []
       : [

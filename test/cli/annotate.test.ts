@@ -186,6 +186,34 @@ describe("pipeline annotate", function () {
     assert.match(folders.stderr, /^error: out\.mp4\/man\.mp4 already exists, but was not made, /);
   });
 
+  it("can be run again after a full disk, whatever had already been written", async () => {
+    if (process.platform === "win32") return;
+    const full = spawnSync(
+      "sh",
+      ["-c", `ulimit -f 8; exec "$0" "$@"`, process.execPath, MAIN, "annotate", "man.mp4", "--vtt"],
+      {
+        cwd: folder,
+        encoding: "utf8",
+      },
+    );
+    assert.equal(full.status, 1, full.stderr);
+    assert.match(full.stderr, /man\.annotated\.mp4 cannot be written/);
+    assert.equal(existsSync(join(folder, "man.annotated.vtt")), false, "complete, but its recording is not");
+    const table = join(folder, "man.annotated.part.csv");
+    mkdirSync(table); // takes the place of the file that would be written
+    const beside = await start("man.mp4", "--vtt", "--csv").ended;
+    assert.equal(beside.code, 1);
+    assert.match(beside.stderr, /man\.annotated\.csv cannot be written/);
+    rmSync(table, { recursive: true });
+    const again = await start("man.mp4", "--vtt", "--csv").ended;
+    assert.equal(again.code, 0, again.stderr);
+    assert.match((await start("man.mp4", "--vtt", "--csv").ended).stderr, /already done/);
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.includes("part")),
+      [],
+    );
+  });
+
   it("logs nothing but JSON with --json: what was skipped, done and wrong", async () => {
     const args = ["man.mp4", "nothing.mp4", "--json"];
     const logged = async () =>
