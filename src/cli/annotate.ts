@@ -224,7 +224,7 @@ async function make(
 }
 
 function blamedOnCodec(error: ConfigError): ConfigError {
-  return error.code === "CODEC_UNKNOWN" && error.cause instanceof ConfigError
+  return /^CODEC_(UNKNOWN|UNUSABLE)$/.test(error.code) && error.cause instanceof ConfigError
     ? new ConfigError(error.code, `--codec: ${error.cause.message}`)
     : error;
 }

@@ -40,6 +40,7 @@ export function rawHead(width: number, height: number, video: VideoInfo): Uint8A
     ...element([0x73, 0xc5], uint(1)),
     ...element([0x83], uint(1)), // video
     ...element([0x9c], uint(0)), // no lacing
+    ...element([0x22, 0xb5, 0x9c], text("und")), // without a language it would be English
     ...element([0x86], text("V_UNCOMPRESSED")),
     ...(frameRate ? element([0x23, 0xe3, 0x83], uint(nanoseconds(frameRate))) : []),
     ...element([0xe0], picture),

@@ -316,6 +316,10 @@ describe("pipeline annotate", function () {
       /^--codec: ffmpeg \S+ has no video encoder `h263`.*it has .*libx264/m,
     );
     assert.match(
+      await wrong("man.mp4", "--codec", "libx264", "--set", "sinks.video.preset=nonsense"),
+      /^--codec: the video encoder `libx264` does not work here with -preset nonsense/m,
+    );
+    assert.match(
       await wrong("man.mp4", "--quality", "high"),
       /^--quality: video: `quality` is "high"; it must be /m,
     );

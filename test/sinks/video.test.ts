@@ -69,6 +69,7 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     assert.equal(after.durationSeconds, before.durationSeconds);
     assert.equal(after.video.r_frame_rate, before.video.r_frame_rate);
     assert.equal(after.tags.title, "A man");
+    assert.equal(after.video.tags?.language, before.video.tags?.language);
     assert.equal(after.video.pix_fmt, "yuv420p");
   });
 
