@@ -14,6 +14,8 @@ export interface Ffmpeg {
   readonly origin: "EKSPRESI_FFMPEG" | "PATH" | "package";
   /** Options that are newer than the build in the package (2018). */
   readonly has: { readonly fpsMode: boolean; readonly autoscale: boolean; readonly timeout: boolean };
+  /** Whether libx264 was built in. */
+  readonly x264: boolean;
 }
 
 /** How to install one. */
@@ -103,7 +105,8 @@ async function describe(path: string, origin: Ffmpeg["origin"]): Promise<Ffmpeg>
     const atLeast = (major: number, least: number) =>
       avcodec > major || (avcodec === major && minor >= least);
     const has = { fpsMode: atLeast(59, 37), autoscale: atLeast(58, 134), timeout: avformat >= 59 };
-    return { path, version, origin, has };
+    const x264 = /--enable-libx264/.test(stdout) && !/--disable-(all|everything|encoders)/.test(stdout);
+    return { path, version, origin, has, x264 };
   } catch (cause) {
     throw new SourceError(
       "FFMPEG_BROKEN",

@@ -1,12 +1,26 @@
 import assert from "node:assert/strict";
-import { encoderOf } from "#src/media/encoders.js";
-import { onMachine } from "../support/machine.js";
+import { findEncoder } from "#src/media/encoders.js";
+import { findFfmpeg } from "#src/media/ffmpeg.js";
 
-describe("a video encoder of macOS", () => {
-  for (const codec of ["h264_videotoolbox", "hevc_videotoolbox"])
-    it(`${codec} is asked for a quality on Apple silicon, and for a bit rate where there is no such setting`, async () => {
-      const options = () => encoderOf({ codec, quality: 30 })?.options;
-      assert.deepEqual(await onMachine({ arch: "arm64" }, options), ["-q:v", "70"]);
-      assert.deepEqual(await onMachine({ arch: "x64" }, options), ["-b:v", "8M"]);
+describe("choosing an encoder", function () {
+  this.timeout(60_000);
+
+  it("starts no ffmpeg for libx264 as it is, if that was built in", async () => {
+    const ffmpeg = { ...(await findFfmpeg()), path: "/nowhere/ffmpeg" };
+    const { name } = await findEncoder({ ...ffmpeg, x264: true }, { codec: "libx264" });
+    assert.equal(name, "libx264");
+    for (const [x264, wish] of [
+      [false, { codec: "libx264" }],
+      [true, { codec: "libx264", preset: "veryfast" }],
+      [true, { codec: "libx264", quality: 20 }],
+      [true, { codec: "libx265" }],
+    ] as const)
+      await assert.rejects(findEncoder({ ...ffmpeg, x264 }, wish), /ENOENT/);
+  });
+
+  it("refuses a preset that the encoder does not have", async () => {
+    await assert.rejects(findEncoder(await findFfmpeg(), { codec: "libx264", preset: "swift" }), {
+      code: "CODEC_UNUSABLE",
     });
+  });
 });

@@ -2,6 +2,9 @@ import type { Frame } from "../../media/frame.js";
 import type { Font } from "./font.js";
 import type { Paint } from "./paint.js";
 
+/** From this many pixels on, calling `fill` costs less than a loop. Most rows are the few pixels of a box's side. */
+const LONG = 32;
+
 /** Draws on the planes of a `yuv420p` frame in place. Whatever extends beyond the picture is cut off. */
 export class Canvas {
   width = 0;
@@ -86,7 +89,8 @@ export class Canvas {
     for (let row = top; row < bottom; row++) {
       const from = plane + row * stride + left;
       const to = plane + row * stride + right;
-      if (part === 256) data.fill(value, from, to);
+      if (part === 256 && to - from >= LONG) data.fill(value, from, to);
+      else if (part === 256) for (let at = from; at < to; at++) data[at] = value;
       else for (let at = from; at < to; at++) data[at] = ((data[at] ?? 0) * (256 - part) + value * part) >> 8;
     }
   }
