@@ -45,7 +45,7 @@ export interface TrainOptions {
   readonly signal?: AbortSignal;
   /** Saves and stops once this many epochs are done, as if the signal had fired. */
   readonly until?: number;
-  /** Called when recipe, data and checkpoint have been checked, before anything is written. */
+  /** Called when recipe, data and checkpoint have been checked, and the history has the checkpoint's epochs only. */
   onBegin?(): Promise<void>;
   /** Called as the recipe's teacher works through the training pictures. */
   onTaught?(done: number, of: number): void;
@@ -245,11 +245,11 @@ class Run {
 
   async run(): Promise<TrainResult> {
     const { out, resume, signal, until = Number.POSITIVE_INFINITY, onBegin } = this.#options;
-    await onBegin?.();
     await written(out, mkdir(out, { recursive: true }));
     // A checkpoint of an earlier run would be taken for this one's.
     if (!resume) await written(this.#checkpoint, rm(this.#checkpoint, { force: true }));
     await this.#trimHistory();
+    await onBegin?.();
     const stops = () => signal?.aborted || this.#progress.epoch >= until;
     while (!this.#progress.over) {
       if (!stops() && (await this.#epoch())) await this.#endEpoch();

@@ -123,6 +123,29 @@ describe("a sweep", function () {
     assert.deepEqual(figures(await sweep(steps, options({ out }))), figures(whole));
   });
 
+  it("trains a run to its end although it was killed twice, first between an epoch's line and its checkpoint", async () => {
+    const grid: SweepDefinition = {
+      name: "grid",
+      recipe: "tiny.yaml",
+      method: "grid",
+      judge: "accuracy",
+      parameters: { batch: [8, 16] },
+    };
+    const whole = await sweep(grid, options({ out: join(folder, "whole") }));
+    const killed = () => {
+      throw new Error("killed");
+    };
+    const last: Partial<SweepOptions> = { onEpoch: (_, { epoch }) => (epoch === 2 ? killed() : undefined) };
+    for (const moment of [last, { onStep: killed }])
+      await assert.rejects(sweep(grid, options(moment)), /^Error: killed$/);
+    const record = await sweep(grid, options());
+    assert.deepEqual(figures(record), figures(whole));
+    assert.deepEqual(
+      record.runs.map(({ state }) => state),
+      ["done", "done"],
+    );
+  });
+
   it("leaves nothing behind that a corrected recipe would have to resume", async () => {
     const unjudged = async (settings: Settings) => ({ ...(await recipeOf(settings)), validation: ["none"] });
     const out = join(folder, "corrected");
