@@ -34,13 +34,19 @@ export async function readFolder(
 ): Promise<FaceDataset> {
   const { labels, splits, entries, ignored } = await listClasses(path);
   if (ignored) warn(`${path}: skipped ${ignored}; pictures must be ${PICTURES}`);
-  if (!splits) splitByClass(entries, labels.length, options);
-  const pictures = await decodeAll(entries, options, skipped);
+  const { images, good } = await decodeAll(entries, options, skipped);
+  // Only now: whether a damaged picture is there or not must not change what is held back.
+  if (!splits) splitByClass(good, labels.length, options);
   const dataset = {
     name: basename(resolve(path)),
     labels,
     splits: splits ?? ["training", "validation"],
-    ...pictures,
+    width: options.width,
+    height: options.height,
+    images,
+    label: Uint8Array.from(good, ({ label }) => label),
+    split: Uint8Array.from(good, ({ split }) => split),
+    ids: good.map(({ id }) => id),
   };
   checkClasses(dataset, path, options.training, warn);
   return dataset;
@@ -58,6 +64,7 @@ function splitByClass(entries: Entry[], classes: number, { validation, seed }: F
   }
 }
 
+/** The pictures, one after another, of the entries that can be decoded. */
 async function decodeAll(entries: readonly Entry[], { width, height }: FolderOptions, skipped: Skipped) {
   const size = width * height;
   // Each goes where it stays: a large data set might not fit the memory twice.
@@ -73,14 +80,7 @@ async function decodeAll(entries: readonly Entry[], { width, height }: FolderOpt
     }
   }
   skipped.check(entries.length);
-  return {
-    width,
-    height,
-    images: images.subarray(0, good.length * size),
-    label: Uint8Array.from(good, ({ label }) => label),
-    split: Uint8Array.from(good, ({ split }) => split),
-    ids: good.map(({ id }) => id),
-  };
+  return { images: images.subarray(0, good.length * size), good };
 }
 
 /** Grey pixels, or why the file cannot be decoded. */

@@ -168,6 +168,24 @@ describe("a folder of classes", () => {
     assert.match(countTable(await read({ validation: 0 })), /\nall {2}\s+4\s+0$/);
   });
 
+  it("holds back the same pictures whether damaged ones are there or not", async () => {
+    for (let i = 1; i <= 9; i++) {
+      await put(`calm/${i}.png`, ramp(i));
+      await put(`cross/${i}.png`, ramp(20 + i));
+    }
+    await put("torn/2.png", ramp(50));
+    const damaged = ["calm/0.png", "calm/55.png", "torn/1.png"];
+    for (const name of damaged) await writeFile(join(folder, name), "no picture");
+    const splitOf = async () => {
+      const { ids, split } = await read({ maxDamaged: 0.5 });
+      return ids.map((id, i) => [id, split[i]]);
+    };
+    const before = await splitOf();
+    for (const name of damaged) await rm(join(folder, name));
+    assert.deepEqual(await splitOf(), before);
+    assert.deepEqual(before.at(-1), ["torn/2.png", 0]); // to learn from: it is the only one
+  });
+
   it("follows links, to classes and to pictures", async () => {
     await put("calm/1.png", ramp(1));
     await put("elsewhere.png", ramp(2));
