@@ -1,7 +1,8 @@
 import { dirname, resolve } from "node:path";
 import type { Static, TObject } from "typebox";
 import { Default } from "typebox/value";
-import { isModelPath, noSuchModel, shippedModels } from "../model/load.js";
+import { checkPaths } from "../model/data/index.js";
+import { isModelPath, loadModel, noSuchModel, shippedModels } from "../model/load.js";
 import { type Settings, SweepDefinition } from "../model/sweep/index.js";
 import { Recipe } from "../model/training/index.js";
 import { readOptions, show } from "../pipeline/options.js";
@@ -48,6 +49,15 @@ const SWEEP: Kind<typeof SweepDefinition> = {
  */
 export function loadRecipe(path: string, set: readonly string[]): Promise<Recipe> {
   return load(RECIPE, path, set);
+}
+
+/**
+ * Throws `ConfigError` unless the data and the models that a recipe names exist, `ModelError` if a model's card is
+ * invalid. Call it before hours are spent on what comes first.
+ */
+export async function checkSources({ data, from, teacher }: Recipe): Promise<void> {
+  for (const model of [from, teacher?.model]) if (model !== undefined) await loadModel(model, process.cwd());
+  await checkPaths(data);
 }
 
 /** Reads and checks a sweep; makes its recipe's path absolute. Throws `ConfigError`. */

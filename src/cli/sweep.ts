@@ -51,7 +51,7 @@ Examples:
 }
 
 async function action(file: string, flags: Flags): Promise<void> {
-  const { loadRecipe, loadSweep } = await import("./recipe.js");
+  const { checkSources, loadRecipe, loadSweep } = await import("./recipe.js");
   const { checkSweep, sweep, sweepReport } = await import("../model/sweep/index.js");
   const { readDataset } = await import("../model/data/index.js");
   const { written } = await import("../model/written.js");
@@ -61,7 +61,11 @@ async function action(file: string, flags: Flags): Promise<void> {
   const definition = await loadSweep(file);
   const recipeOf = (settings: Settings) => recipeWith(settings, definition.recipe, file, flags.set);
   await loadRecipe(definition.recipe, flags.set); // the recipe's own mistakes must not be blamed on the sweep's values
-  await checkSweep(definition, recipeOf);
+  await checkSweep(definition, async (settings) => {
+    const recipe = await recipeOf(settings);
+    await checkSources(recipe);
+    return recipe;
+  });
   const out = flags.out ?? `runs/${definition.name}`;
   await checkOut(out, flags);
   const page = join(out, "report.html");

@@ -55,11 +55,10 @@ Examples:
 
 async function run(file: string, flags: Flags): Promise<void> {
   const threads = threadsOf(flags.threads, Number.POSITIVE_INFINITY);
-  const [{ loadRecipe }, { train }, { readDataset }, { loadModel }, { createLog }] = await Promise.all([
+  const [{ checkSources, loadRecipe }, { train }, { readDataset }, { createLog }] = await Promise.all([
     import("./recipe.js"),
     import("../model/training/index.js"),
     import("../model/data/index.js"),
-    import("../model/load.js"),
     import("./log.js"),
   ]);
   const short = (["epochs", "seed"] as const).flatMap((name) =>
@@ -68,7 +67,7 @@ async function run(file: string, flags: Flags): Promise<void> {
   const recipe = await loadRecipe(file, [...flags.set, ...short]);
   const out = flags.out ?? `runs/${recipe.name}`;
   await checkOut(out, flags);
-  if (recipe.from !== undefined && !flags.resume) await loadModel(recipe.from, process.cwd());
+  await checkSources(recipe);
   const view = new TrainingView(!flags.quiet, await redrawn());
   const log = createLog({ quiet: flags.quiet ?? false, json: false, around: (say) => view.above(say) });
   const dataset = await readDataset(recipe.data, log, "raise `data.maxDamaged`");

@@ -153,6 +153,18 @@ describe("pipeline sweep", function () {
       assert.equal(code, 2, err);
       assert.match(err, says);
     }
+    for (const [key, value, says] of [
+      ["teacher.model", "./nosuch", /^model .*nosuch: folder not found; [^\n]*\n$/],
+      ["data.path", "faces.csv, nosuch.csv", /^[^\n]*nosuch\.csv: no such file or folder; [^\n]*\n$/],
+    ] as const) {
+      const late = join(folder, "late.yaml");
+      const parameters = `{ batch: [4], ${key}: [${value}] }`;
+      await writeFile(late, `name: late\nrecipe: recipe.yaml\nmethod: grid\nparameters: ${parameters}\n`);
+      const { code, err } = await start(late, "-o", join(folder, "late")).ended;
+      assert.equal(code, 2, err);
+      assert.match(err, says);
+      assert.ok(!existsSync(join(folder, "late")));
+    }
     const { code, err } = await pipeline(
       "sweep",
       sweepFile(),

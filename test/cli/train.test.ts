@@ -76,6 +76,7 @@ describe("pipeline train", function () {
       /^--set from: model nosuch: not found; use fer2013-small, fer2013-study, or the path /,
     ],
     ["a folder to begin from that is no model", ["--set", "from=./nosuch"], /nosuch: folder not found; /],
+    ["a teacher that is not there", ["--set", "teacher.model=./nosuch"], /nosuch: folder not found; /],
     [
       "a split to judge on that there is not",
       ["--set", "validation=[nosuch]", "-q"],

@@ -85,8 +85,7 @@ export interface DataLog {
 export async function readDataset(options: DataOptions, log: DataLog, remedy = ""): Promise<FaceDataset> {
   const { path, training } = options;
   const skipped = new Skipped(path, options.maxDamaged, (message) => log.warn(message), remedy);
-  const info = await infoOf(path, "a CSV file or a folder of classes");
-  if (options.ferplus) await infoOf(options.ferplus.path, "FER+'s fer2013new.csv");
+  const info = await checkPaths(options);
   let dataset = info.isDirectory()
     ? await readFolder(path, options, skipped, (message) => log.warn(message))
     : await readCsv(path, skipped);
@@ -111,6 +110,13 @@ export async function readDataset(options: DataOptions, log: DataLog, remedy = "
   if (blank.dropped > 0) log.info(`left out of training: ${plural(blank.dropped, "almost blank picture")}`);
   if (skipped.count > 0) log.warn(`${path}: ${plural(skipped.count, "picture")} could not be used`);
   return dataset;
+}
+
+/** Stats of the data's path. Throws `ConfigError` if it or that of the votes cannot be accessed. */
+export async function checkPaths({ path, ferplus }: Pick<DataOptions, "path" | "ferplus">): Promise<Stats> {
+  const info = await infoOf(path, "a CSV file or a folder of classes");
+  if (ferplus) await infoOf(ferplus.path, "FER+'s fer2013new.csv");
+  return info;
 }
 
 /** Stats of a path. Throws `ConfigError` if it cannot be accessed. */
