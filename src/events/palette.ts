@@ -36,10 +36,14 @@ export function coloursOf(labels: readonly string[]): Colour[] {
     else unknown.push(label);
   }
   const left = new Set(FURTHER);
+  // Once those are used up, what other labels do not use is better than the same colour twice.
+  const used = new Set(colours.values());
+  const spare = new Set(Object.values(KNOWN).filter((colour) => !used.has(colour)));
   for (const [i, label] of unknown.entries()) {
-    const colour = left.size > 0 ? farthest(left, colours) : FURTHER[i % FURTHER.length];
+    const some = left.size > 0 ? left : spare;
+    const colour = some.size > 0 ? farthest(some, colours) : FURTHER[i % FURTHER.length];
     if (!colour) break;
-    left.delete(colour);
+    some.delete(colour);
     colours.set(label, colour);
   }
   return labels.map((label) => colours.get(label) ?? "#999999");

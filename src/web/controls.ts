@@ -55,7 +55,7 @@ export class Controls {
     if (target?.matches("input")) return;
     // Speech input types the letters of what it hears (WCAG 2.1.4).
     if (!this.#shortcuts.checked && event.key.length === 1) return;
-    if (event.key === " " && !target?.matches("button, #events")) this.#setPaused(!this.paused);
+    if (event.key === " " && !target?.matches("button, #events, #faces")) this.#setPaused(!this.paused);
     else if (event.key === "t") this.#theme();
     else if (event.key === "w") this.#show((this.#span + 1) % SPANS.length);
     else if (event.key === "?") about.showModal();

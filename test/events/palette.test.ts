@@ -27,6 +27,16 @@ describe("colours of expressions", () => {
     assert.deepEqual(coloursOf([...labels].reverse()), [...colours].reverse());
   });
 
+  it("are not repeated among as many labels as there are colours", () => {
+    const own = Array.from({ length: 12 }, (_, i) => `class-${i}`);
+    for (const labels of [
+      own,
+      [...own, "happy", "sad"],
+      [...own, ...own.slice(0, 5).map((name) => `${name}x`)],
+    ])
+      assert.equal(new Set(coloursOf(labels)).size, labels.length, labels.join(" "));
+  });
+
   it("of unknown labels differ from all others in use for any colour vision", () => {
     const known = ["happy", "surprise", "neutral", "sad", "angry", "fear", "disgust"];
     const some = Array.from({ length: 2 ** known.length }, (_, bits) =>

@@ -560,6 +560,40 @@ sinks: [{ type: jsonl, path: ${join(chrome.folder, "events.jsonl")} }]
     assert.deepEqual(await cut(), []);
   });
 
+  it("shows whole the long names of a model's classes beside their bars, and breaks no word", async () => {
+    const labels = ["embarrassment", "awkwardness in company", "sad"];
+    const { url } = await feed({ labels });
+    const { page } = await chrome.open(url);
+    await page.waitForSelector("#events li");
+    await page.waitForSelector("#faces .bars");
+    await page.keyboard.press("Space");
+    for (const width of [1280, 360]) {
+      await page.setViewportSize({ width, height: 740 });
+      const overlapping = await page.evaluate(() =>
+        [...document.querySelectorAll(".bars li")]
+          .filter((row) => {
+            const [name, bar] = [...row.children];
+            const text = document.createRange();
+            if (!name || !bar) return true;
+            text.selectNodeContents(name);
+            return text.getBoundingClientRect().right > bar.getBoundingClientRect().left;
+          })
+          .map(({ textContent }) => textContent),
+      );
+      assert.deepEqual(overlapping, []);
+      // The word fills one line.
+      const lines = await page
+        .locator("#events li b")
+        .first()
+        .evaluate((name) => {
+          const text = document.createRange();
+          text.selectNodeContents(name);
+          return text.getClientRects().length;
+        });
+      assert.equal(lines, 1);
+    }
+  });
+
   it("keeps focus and the enlarged camera when it reconnects", async () => {
     const line = await lineTo(new URL((await feed({ cameras: ["man", "other"] })).url));
     const { page } = await chrome.open(line.url);
@@ -571,6 +605,19 @@ sinks: [{ type: jsonl, path: ${join(chrome.folder, "events.jsonl")} }]
     await page.waitForFunction((old) => !old?.isConnected, first);
     assert.equal(await page.locator("figure[data-large]").getAttribute("data-camera"), "other");
     assert(await button.evaluate((now) => now === document.activeElement));
+  });
+
+  it("leaves room for the events below a crowd, which scrolls", async () => {
+    const { url } = await feed({ cameras: Array.from({ length: 9 }, (_, i) => `camera ${i}`) });
+    const { page } = await chrome.open(url, { viewport: { width: 1280, height: 800 } });
+    await page.waitForFunction(() => document.querySelectorAll("#faces > li").length === 9);
+    const list = page.locator("#faces");
+    const { height = 0 } = (await list.boundingBox()) ?? {};
+    assert(height > 0 && height <= 480.5, String(height));
+    await list.focus();
+    await page.keyboard.press("Space"); // scrolls, like in any list; does not pause
+    await page.waitForFunction(() => (document.querySelector("#faces")?.scrollTop ?? 0) > 0);
+    await isLive(page);
   });
 
   it("keeps focus on the timeline of a face that leaves", async () => {
