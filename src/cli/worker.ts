@@ -10,7 +10,7 @@ import type { JobKind } from "../jobs/index.js";
 import type { Provider } from "../model/engine/index.js";
 import type { Nats } from "../nats/index.js";
 import type { Log } from "../pipeline/context.js";
-import type { Worker } from "../worker/index.js";
+import type { Worker, WorkerOptions } from "../worker/index.js";
 import { collect } from "./collect.js";
 import { METRICS_HELP } from "./metrics.js";
 import { addNatsFlags, FLAGS, type NatsFlags, natsOptions } from "./nats-flags.js";
@@ -127,8 +127,11 @@ async function work(flags: Flags): Promise<void> {
     void watch(nats, log, state);
     if (flags.inference) await runModels(flags, options.worker, nats, log, state, signals);
     else {
-      const { Worker } = await import("../worker/index.js");
-      state.worker = await Worker.open({ ...options, nats, log, stop: signals.stop, abort: signals.abort });
+      state.worker = await openPatiently(
+        { ...options, nats, log, stop: signals.stop, abort: signals.abort },
+        state,
+      );
+      if (!state.worker) return;
       warnOfIgnored(flags, state.worker, log);
       const takes = options.take.map((kind) => `${kind}s`).join(" and ");
       const { folder } = options.rules;
@@ -157,6 +160,8 @@ async function checkFolders({ folder, read, inference }: Flags): Promise<void> {
 /** What the health probes check. */
 interface State {
   connected: boolean;
+  /** Why the job queue cannot be opened. */
+  trouble?: string;
   worker?: Worker;
   /** Renders an inference worker's metrics, once its models run. */
   inference?: () => string;
@@ -249,7 +254,7 @@ function warnOfIgnored({ ackWait, replicas }: Flags, { queue }: Worker, log: Log
     );
 }
 
-const CONNECT_EVERY_MS = 2000;
+const TRY_EVERY_MS = 2000;
 
 /** Connects to a server that may start later than the worker: retries until connected or stopped. */
 async function connectPatiently(
@@ -267,7 +272,24 @@ async function connectPatiently(
       if (!(error instanceof NatsError) || error.code !== "NATS_UNREACHABLE") throw error;
       if (!told) log.warn(`${error.message}; retrying until it is available`);
       told = true;
-      await sleep(CONNECT_EVERY_MS, undefined, { signal: stop }).catch(() => {});
+      await sleep(TRY_EVERY_MS, undefined, { signal: stop }).catch(() => {});
+    }
+  }
+  return undefined;
+}
+
+/** Opens the job queue, which a server may refuse for a while (JetStream is off, no leader, no space). */
+async function openPatiently(options: WorkerOptions, state: State): Promise<Worker | undefined> {
+  const { Worker } = await import("../worker/index.js");
+  const { log, stop } = options;
+  while (!stop.aborted) {
+    try {
+      return await Worker.open(options);
+    } catch (error) {
+      if (!(error instanceof NatsError)) throw error;
+      if (error.message !== state.trouble) log.warn(`${error.message}; retrying until it is available`);
+      state.trouble = error.message;
+      await sleep(TRY_EVERY_MS, undefined, { signal: stop }).catch(() => {});
     }
   }
   return undefined;
@@ -310,7 +332,7 @@ async function serve(
       exposition(PROCESS_FAMILIES, own) + (state.worker ? ofJobs(state.worker) : (state.inference?.() ?? "")),
     waitingFor: () => {
       if (!state.connected) return ["NATS"];
-      if (!state.worker) return state.inference ? [] : ["starting"];
+      if (!state.worker) return state.inference ? [] : [state.trouble ?? "starting"];
       const { trouble } = state.worker.figures;
       return trouble === undefined ? [] : [trouble];
     },

@@ -319,6 +319,24 @@ describe("pipeline worker", function () {
     await until(who("a watches"), () => eventTimes(a, "door").length > 0);
   });
 
+  it("waits at its start for a server that refuses the queue, says why, and is not ready meanwhile", async () => {
+    const conf = join(server.folder, "server.conf");
+    const withJetStream = readFileSync(conf);
+    await server.stop();
+    writeFileSync(conf, "");
+    await server.restart();
+    const a = startWorker("a", ["--metrics", "0"]);
+    const url = await until(who("a is there"), () => /metrics at (\S+)\/metrics/.exec(a.said)?.[1]);
+    const readiness = async () => (await (await fetch(`${url}/readyz`)).text()).trim();
+    await until(who("a is not ready"), async () => /JetStream is disabled/.test(await readiness()));
+    assert.match(a.said, /JetStream is disabled.*; retrying until it is available$/m);
+    await server.stop();
+    writeFileSync(conf, withJetStream);
+    await server.restart();
+    await until(who("a is ready"), async () => (await readiness()) === "ready");
+    assert.equal(a.said.split("JetStream is disabled").length, 2);
+  });
+
   it("recreates the half of the queue that the server has lost", async () => {
     const a = startWorker("a");
     await until(who("a is there"), () => a.said.includes("jobs may write"));
