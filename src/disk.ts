@@ -1,4 +1,29 @@
+import { mkdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { messageOf } from "./errors.js";
+
+/**
+ * Creates a folder and those above it, unless they exist. Node's own `recursive` never ends where a file system cannot
+ * have new folders and says that they do not exist, as in /proc.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await makeOne(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await makeOne(path);
+  }
+}
+
+async function makeOne(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const there = await stat(path).catch(() => undefined);
+    if (!there?.isDirectory()) throw error;
+  }
+}
 
 /** Why a file could not be written, as text for users. */
 export function diskReason(cause: unknown): string {

@@ -1,7 +1,7 @@
 import { constants, fsyncSync, writeSync } from "node:fs";
-import { type FileHandle, mkdir, open, truncate } from "node:fs/promises";
+import { type FileHandle, open, truncate } from "node:fs/promises";
 import { dirname, extname } from "node:path";
-import { diskReason } from "../disk.js";
+import { diskReason, makeFolder } from "../disk.js";
 import { SinkError } from "../errors.js";
 import { renameOver } from "../replace-file.js";
 
@@ -38,7 +38,7 @@ export class LineFile {
   /** Opens the file for appending, creates its folder, and removes an incomplete last line left by an earlier run. */
   static async open(id: string, path: string, options: LineFileOptions): Promise<LineFile> {
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       const { file, bytes, isFile } = await openAppending(path);
       const { fsync } = options;
       // A pipe or a device is never renamed.

@@ -1,7 +1,7 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Type } from "typebox";
-import { diskReason } from "../disk.js";
+import { diskReason, makeFolder } from "../disk.js";
 import { ConfigError, messageOf, SinkError } from "../errors.js";
 import { CONTAINERS, muxerOf } from "../media/containers.js";
 import { Encoding } from "../media/encode.js";
@@ -135,7 +135,7 @@ class VideoFile {
     if (!source) throw new SinkError("VIDEO_SOURCE", `${context.id}: unknown source ${frame.source}`);
     const part = partName(path);
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       // A killed run may have left one, and its ffmpeg may still be writing to it.
       await rm(part, { force: true });
       await writeFile(part, ""); // fails earlier and with a better message than ffmpeg

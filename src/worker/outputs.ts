@@ -1,5 +1,6 @@
-import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { makeFolder } from "../disk.js";
 import { optionsSchema } from "../pipeline/options.js";
 import type { Plan, PlannedNode } from "../pipeline/plan.js";
 import { renameOver } from "../replace-file.js";
@@ -49,7 +50,7 @@ export function redirected(plan: Plan, folder: string, outputs: string): Plan {
 export async function commitOutputs(folder: string, id: string, outputs: string): Promise<void> {
   for (const file of await filesIn(outputs)) {
     const place = join(folder, relative(outputs, file));
-    await mkdir(dirname(place), { recursive: true });
+    await makeFolder(dirname(place));
     await renameOver(file, place);
   }
   await removeOutputs(folder, id);

@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import { mkdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsMsg } from "@nats-io/jetstream";
 import { cores } from "../cores.js";
+import { makeFolder } from "../disk.js";
 import { messageOf } from "../errors.js";
 import { type JobKind, JobQueue, type QueueSettings, unreadable } from "../jobs/index.js";
 import type { Nats } from "../nats/index.js";
@@ -70,7 +70,7 @@ export class Worker {
 
   /** Opens the queue. Rejects with `NatsError` if that fails. */
   static async open(options: WorkerOptions): Promise<Worker> {
-    await mkdir(options.rules.folder, { recursive: true });
+    await makeFolder(options.rules.folder);
     return new Worker(options, await JobQueue.open(options.nats, options.queue));
   }
 

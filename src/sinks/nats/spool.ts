@@ -1,8 +1,7 @@
 import { closeSync, constants, openSync, readdirSync, readSync, writeSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { diskReason } from "../../disk.js";
+import { diskReason, makeFolder } from "../../disk.js";
 import { SinkError } from "../../errors.js";
 import { lockFile } from "./lock.js";
 import { firstOf, Segment } from "./segment.js";
@@ -69,7 +68,7 @@ export class Spool {
   static async open(id: string, folder: string, options: SpoolOptions): Promise<Spool> {
     let unlock: (() => void) | undefined;
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       unlock = lockFile(id, join(folder, "lock"));
       return new Spool(id, folder, options, unlock);
     } catch (cause) {

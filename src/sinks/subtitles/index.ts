@@ -1,9 +1,8 @@
 import { createWriteStream, type WriteStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { dirname, extname } from "node:path";
 import { finished } from "node:stream/promises";
 import { Type } from "typebox";
-import { diskReason } from "../../disk.js";
+import { diskReason, makeFolder } from "../../disk.js";
 import { ConfigError, SinkError } from "../../errors.js";
 import { type Colour, coloursOf } from "../../events/palette.js";
 import type { Face, FaceFrame, FaceModel, Frame } from "../../media/frame.js";
@@ -103,7 +102,7 @@ class SubtitleFile {
     const source = context.stats.sources.find(({ id }) => id === frame.source);
     if (!source) throw new SinkError("SUBTITLES_SOURCE", `${context.id}: unknown source ${frame.source}`);
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
     } catch (cause) {
       throw new SinkError("SINK_OPEN", `${context.id}: ${path} cannot be written: ${diskReason(cause)}`, {
         cause,
