@@ -127,11 +127,12 @@ async function work(flags: Flags): Promise<void> {
     void watch(nats, log, state);
     if (flags.inference) await runModels(flags, options.worker, nats, log, state, signals);
     else {
-      state.worker = await openPatiently(
+      const opened = await openPatiently(
         { ...options, nats, log, stop: signals.stop, abort: signals.abort },
         state,
       );
-      if (!state.worker) return;
+      if (!opened) return;
+      state.worker = opened;
       warnOfIgnored(flags, state.worker, log);
       const takes = options.take.map((kind) => `${kind}s`).join(" and ");
       const { folder } = options.rules;
