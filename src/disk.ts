@@ -25,6 +25,11 @@ async function makeOne(path: string): Promise<void> {
   }
 }
 
+/** Whether a file could not be written because there is no room for it. */
+export function isDiskFull(cause: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes((cause as NodeJS.ErrnoException).code ?? "");
+}
+
 /** Why a file could not be written, as text for users. */
 export function diskReason(cause: unknown): string {
   const { code } = cause as NodeJS.ErrnoException;

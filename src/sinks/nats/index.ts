@@ -39,7 +39,7 @@ const Options = Type.Object({
       {
         default: {},
         description:
-          "With `stream`: where every event is kept on disk until the server has acknowledged it. When it is full, recordings wait; if all sources are cameras, the oldest events are dropped and counted.",
+          "With `stream`: where every event is kept on disk until the server has acknowledged it. When it or its disk is full, recordings wait; if all sources are cameras, the oldest events are dropped and counted.",
       },
     ),
   ),

@@ -1,6 +1,7 @@
 import type { StreamInfo } from "@nats-io/jetstream";
 import { createInbox, type Msg } from "@nats-io/transport-node";
 import { Pieces } from "../../bytes.js";
+import { diskReason, isDiskFull } from "../../disk.js";
 import { messageOf, SinkError } from "../../errors.js";
 import type { EmotionEvent } from "../../events/event.js";
 import { putEvent } from "../../events/json.js";
@@ -124,15 +125,16 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
   take(event: EmotionEvent): void | Promise<void> {
     if (this.#failure) throw this.#failure;
     const json = this.#pieces.take((to, at) => putEvent(to, at, event));
-    if (this.#spool.hasRoom(json)) return this.#append(event, json);
-    if (!this.#fullSaid)
-      this.#settings.log.warn(
-        `${this.#settings.id}: the spool is full (${this.#settings.spool.maxBytes} bytes); ${this.#settings.dropsOldest ? "dropping the oldest events" : "the sources wait"}`,
-      );
-    this.#fullSaid = true;
-    if (!this.#settings.dropsOldest) return this.#room(json).then(() => this.#append(event, json));
-    while (!this.#spool.hasRoom(json)) this.#dropOldest();
-    this.#append(event, json);
+    if (this.#store(event, json)) return;
+    this.#sayFull(json);
+    if (!this.#settings.dropsOldest) return this.#room(event, json);
+    while (!this.#store(event, json)) {
+      if (this.#left() === 0) {
+        this.#dropped++; // others have filled the disk
+        return;
+      }
+      this.#dropOldest();
+    }
   }
 
   figures(): Record<string, number> {
@@ -204,13 +206,31 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     return this.#spool.end - this.#spool.first;
   }
 
-  #append(event: EmotionEvent, json: Buffer): void {
-    const number = this.#spool.append(json);
-    if (this.#state !== "sending" || this.#window.size >= WINDOW) return;
+  /** Stores an event and sends it when its turn comes. False: there is no room for it in the spool or on the disk. */
+  #store(event: EmotionEvent, json: Buffer): boolean {
+    if (!this.#spool.hasRoom(json)) return false;
+    let number: number;
+    try {
+      number = this.#spool.append(json);
+    } catch (error) {
+      if (error instanceof SinkError && isDiskFull(error.cause)) return false;
+      throw error;
+    }
+    if (this.#state !== "sending" || this.#window.size >= WINDOW) return true;
     if (this.#spool.position === number) {
       this.#spool.skip();
       this.#place(this.#enter(number, event, json));
     } else this.#more();
+    return true;
+  }
+
+  #sayFull(json: Buffer): void {
+    const { id, log, spool, dropsOldest } = this.#settings;
+    if (!this.#fullSaid)
+      log.warn(
+        `${id}: ${this.#spool.hasRoom(json) ? `the disk of the spool ${spool.path} is full` : `the spool is full (${spool.maxBytes} bytes)`}; ${dropsOldest ? "dropping the oldest events" : "the sources wait"}`,
+      );
+    this.#fullSaid = true;
   }
 
   #enter(number: number, event: EmotionEvent, json: Buffer): Entry {
@@ -353,7 +373,11 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
       this.#noting = false;
       if (this.#closed) return;
       const [oldest = this.#spool.position] = this.#window.keys();
-      this.#spool.delivered(oldest);
+      try {
+        this.#spool.delivered(oldest);
+      } catch (cause) {
+        this.#fail(`the spool ${this.#settings.spool.path} cannot be written: ${diskReason(cause)}`, cause);
+      }
       this.#change.tell();
     });
   }
@@ -371,9 +395,10 @@ export class JetStreamDelivery implements Delivery, LinkOwner {
     this.#dropped += Math.max(0, first - Math.max(before, readTo));
   }
 
-  async #room(json: Buffer): Promise<void> {
+  /** Stores an event once there is room for it. */
+  async #room(event: EmotionEvent, json: Buffer): Promise<void> {
     const { signal, id } = this.#settings;
-    while (!this.#spool.hasRoom(json)) {
+    while (!this.#store(event, json)) {
       if (signal.aborted)
         throw new SinkError(
           "SINK_WRITE",

@@ -112,13 +112,16 @@ export class Segment {
     closeSync(this.#file);
   }
 
-  /** Deletes the file, which must be fully delivered. If another program holds it, the next start will delete it. */
+  /**
+   * Deletes the file, which must be fully delivered, unless someone else has. If another program holds it, the next start
+   * will delete it.
+   */
   remove(): void {
     this.close();
     try {
       unlinkSync(this.path);
     } catch (error) {
-      if (!isHeld(error)) throw error;
+      if (!isHeld(error) && (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     }
   }
 

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readdirSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { diskReason, makeFolder } from "../../disk.js";
+import { diskReason, isDiskFull, makeFolder } from "../../disk.js";
 import { SinkError } from "../../errors.js";
 import { lockFile } from "./lock.js";
 import { firstOf, Segment } from "./segment.js";
@@ -60,6 +60,7 @@ export class Spool {
     this.damagedBytes = this.#segments.reduce((sum, segment) => sum + segment.damagedBytes, 0);
     this.#bytes = this.#segments.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#first = Math.max(this.#readCursor(), this.#segments[0]?.first ?? 1);
+    this.#writeCursor(); // later ones then need no room on the disk
     this.#prune();
     this.rewind();
   }
@@ -103,15 +104,13 @@ export class Spool {
   /** Stores a record and returns its number. Throws `SinkError` if writing fails. */
   append(record: Uint8Array): number {
     try {
-      let last = this.#segments.at(-1);
-      // After a power failure, the cursor may be ahead of the last segment; delivered numbers must not be reused.
-      if (!last || last.bytes >= this.#segmentBytes || last.end < this.#first) {
-        last = Segment.create(this.#folder, this.end);
-        this.#segments.push(last);
+      try {
+        return this.#append(record);
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+        this.#prune(0); // a last segment, delivered but kept
+        return this.#append(record);
       }
-      last.append(record);
-      this.#bytes += Segment.sizeOf(record);
-      return last.end - 1;
     } catch (cause) {
       throw new SinkError(
         "SINK_WRITE",
@@ -119,6 +118,18 @@ export class Spool {
         { cause },
       );
     }
+  }
+
+  #append(record: Uint8Array): number {
+    let last = this.#segments.at(-1);
+    // After a power failure, the cursor may be ahead of the last segment; delivered numbers must not be reused.
+    if (!last || last.bytes >= this.#segmentBytes || last.end < this.#first) {
+      last = Segment.create(this.#folder, this.end);
+      this.#segments.push(last);
+    }
+    last.append(record);
+    this.#bytes += Segment.sizeOf(record);
+    return last.end - 1;
   }
 
   /** The next record in order; undefined once all have been read. */

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdtempSync,
+  type PathLike,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,6 +20,7 @@ import { nats } from "#src/sinks/nats/index.js";
 import { Spool } from "#src/sinks/nats/spool.js";
 import { testContext } from "../../support/context.js";
 import { eventOf } from "../../support/event.js";
+import { withFiles } from "../../support/machine.js";
 import { NatsServer, needsNatsServer } from "../../support/nats-server.js";
 import { storedMessages } from "../../support/nats-stream.js";
 
@@ -210,6 +220,74 @@ describe("the nats sink with a stream", function () {
     await server.restart();
     await sink.close(true);
     await assertAll(dropped, 100);
+  });
+
+  /** A disk with room for so many records; a deleted file makes room for ten. */
+  function smallDisk(records: number) {
+    const real = { writeSync, unlinkSync };
+    const disk = {
+      records,
+      writeSync: ((...args: [number, Uint8Array, number, number, number]) => {
+        const isRecord = args[3] > 12;
+        if (isRecord && disk.records <= 0) throw Object.assign(new Error("full"), { code: "ENOSPC" });
+        if (isRecord) disk.records--;
+        return real.writeSync(...args);
+      }) as typeof writeSync,
+      unlinkSync: (path: PathLike) => {
+        disk.records += 10;
+        real.unlinkSync(path);
+      },
+    };
+    return disk;
+  }
+
+  it("drops and counts a camera's oldest events when the disk is full, and goes on", async () => {
+    const { sink, logged } = await opened(
+      { spool: { path: join(folder, "spool"), size: 64_000 } },
+      { live: true },
+    );
+    await server.stop();
+    const disk = smallDisk(50);
+    await withFiles(disk, () => write(sink, 0, 100));
+    const { dropped = 0, waiting = 0 } = sink.figures?.() ?? {};
+    assert(dropped > 30 && dropped < 70, String(dropped));
+    assert.equal(dropped + waiting, 100);
+    assert(
+      logged.some((line) => /the disk of the spool \S+ is full; dropping the oldest events$/.test(line)),
+    );
+    disk.records = 0;
+    disk.unlinkSync = unlinkSync;
+    await withFiles(disk, () => write(sink, 100, 200));
+    assert.equal(sink.figures?.().dropped, 200);
+    await server.restart();
+    await sink.close(true);
+  });
+
+  it("pauses a recording while the disk is full", async () => {
+    const { sink, logged } = await opened();
+    const disk = smallDisk(50);
+    await withFiles(disk, async () => {
+      const writing = write(sink, 0, 100);
+      await until(() =>
+        logged.some((line) => /the disk of the spool \S+ is full; the sources wait$/.test(line)),
+      );
+      disk.records = Number.POSITIVE_INFINITY;
+      await writing;
+    });
+    await sink.close(true);
+    await assertAll(0, 100);
+  });
+
+  it("reports that its spool has been deleted", async () => {
+    const { sink } = await opened({ spool: { path: join(folder, "spool"), size: 20_000 } });
+    await write(sink, 0, 10);
+    rmSync(join(folder, "spool"), { recursive: true });
+    await assert.rejects(write(sink, 10, 1000), {
+      code: "SINK_WRITE",
+      message: /the spool .* cannot be written: its folder does not exist/,
+    });
+    await until(() => sink.figures?.().waiting === 0);
+    await sink.close(false);
   });
 
   it("holds events back while the stream is full, and reports it once", async () => {

@@ -5,12 +5,14 @@ import {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
+  type PathLike,
   readdirSync,
   readFileSync,
   rmdirSync,
   rmSync,
   statSync,
   truncateSync,
+  unlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -249,6 +251,26 @@ describe("the spool", () => {
     assert.equal(used(), before);
     assert.equal(spool.append(recordOf(2)), 2);
     assert.deepEqual(readAll(spool), expected(1, 3));
+    spool.close();
+  });
+
+  it("deletes what has been delivered when the disk has no room", async () => {
+    const spool = await open();
+    spool.delivered(spool.append(recordOf(1)) + 1);
+    const real = { writeSync, unlinkSync };
+    let full = true;
+    const files = {
+      writeSync: ((...args: [number, Uint8Array, number, number, number]) => {
+        if (full) throw Object.assign(new Error("full"), { code: "ENOSPC" });
+        return real.writeSync(...args);
+      }) as typeof writeSync,
+      unlinkSync: (path: PathLike) => {
+        full = false;
+        real.unlinkSync(path);
+      },
+    };
+    await withFiles(files, () => assert.equal(spool.append(recordOf(2)), 2));
+    assert.deepEqual(readAll(spool), expected(2, 3));
     spool.close();
   });
 
