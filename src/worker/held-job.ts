@@ -109,6 +109,7 @@ export class HeldJob {
     });
     const lease = this.#keepLease(exited);
     const [code, signal] = await exited;
+    if (signal) this.#kill(); // its ffmpeg
     await lease;
     const outcome = await this.#settle(code, signal).catch((error: unknown): Outcome => {
       // The message is still pending: the server redelivers the job to the next worker.
@@ -260,8 +261,16 @@ export class HeldJob {
     this.#kill();
   }
 
+  /** With its ffmpeg, which could otherwise go on waiting for a camera that sends nothing. */
   #kill(): void {
-    this.#child.kill("SIGKILL");
+    const { pid } = this.#child;
+    if (process.platform === "win32" || pid === undefined) this.#child.kill("SIGKILL");
+    else
+      try {
+        process.kill(-pid, "SIGKILL");
+      } catch {
+        // none of its group is left
+      }
   }
 
   #send(message: ToJob): void {

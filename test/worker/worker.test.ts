@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import {
   copyFileSync,
   existsSync,
@@ -8,6 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -212,6 +214,45 @@ describe("pipeline worker", function () {
     await until(who("a watches again"), () => eventTimes(a, "door").length > seen);
     assert.equal((await jobOf("door")).tries, 1);
   });
+
+  for (const [how, end] of [
+    ["is cancelled", () => queue.cancel("mute")],
+    [
+      "crashes",
+      () => {
+        const [a] = workers;
+        const children = readFileSync(`/proc/${a?.child.pid}/task/${a?.child.pid}/children`, "utf8");
+        process.kill(Number(children.split(" ")[0]), "SIGKILL");
+      },
+    ],
+  ] as const)
+    it(`leaves no connection to a camera that sends nothing when its job ${how}`, async function () {
+      if (process.platform !== "linux") this.skip();
+      let closed = false;
+      const camera = createServer((socket) => {
+        socket
+          .on("error", () => {})
+          .on("close", () => {
+            closed = true;
+          });
+        socket.resume();
+      }).listen(0, "127.0.0.1");
+      const connected = once(camera, "connection");
+      await once(camera, "listening");
+      const { port } = camera.address() as AddressInfo;
+      await queue.submit("mute", {
+        ...CAMERA,
+        yaml: CAMERA.yaml.replace(
+          "type: test, path: face.mp4",
+          `type: rtsp, url: "rtsp://127.0.0.1:${port}/"`,
+        ),
+      });
+      startWorker("a");
+      await connected;
+      await end();
+      await until(who("its ffmpeg has ended"), () => closed, 8000);
+      camera.close();
+    });
 
   it("redoes a recording whose worker was killed: one complete output with the ids of an undisturbed run", async () => {
     const shared = mkdtempSync(join(root, "shared-"));
