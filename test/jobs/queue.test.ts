@@ -210,6 +210,14 @@ describe("the job queue", function () {
     assert.equal((await queue.find("a"))?.job.state, "done");
   });
 
+  it("has claimed a job even if the answer is lost", async () => {
+    await submit("a");
+    interrupt(WRITE, () => Promise.reject(new Error("timeout")));
+    const claimed = await claim("worker");
+    assert.deepEqual([claimed.record.job.state, claimed.record.job.tries], ["running", 1]);
+    assert(await queue.renew(claimed, {}));
+  });
+
   it("finishes a job even if nothing confirms that its message is removed", async () => {
     await submit("a");
     const done = await claim("worker");
