@@ -32,6 +32,7 @@ export function register(program: Command): void {
       "after",
       `
 Ctrl-C stops cleanly: frames in progress are finished and written. A second one stops at once.
+Closing the terminal stops cleanly too, even with nohup; to go on without it, use setsid.
 Exit codes: 0 success, 1 the run failed, 2 wrong file or usage.
 Paths in the file are relative to the file, those in --set to the working directory.
 

@@ -1,7 +1,10 @@
 /** What the first signal does to a training run. */
 export const SAVING = "saving after this batch";
 
-/** The first SIGINT or SIGTERM stops cleanly, the second at once. */
+/**
+ * The first SIGINT or SIGTERM stops cleanly, the second at once. A closed terminal (SIGHUP) only stops cleanly, however
+ * often it says so: the system and the shell both do.
+ */
 export class Signals {
   readonly #stop = new AbortController();
   readonly #abort = new AbortController();
@@ -14,6 +17,7 @@ export class Signals {
     this.#stopping = stopping;
     process.on("SIGINT", this.#onSignal);
     process.on("SIGTERM", this.#onSignal);
+    process.on("SIGHUP", this.#onHangUp);
   }
 
   get stop(): AbortSignal {
@@ -27,11 +31,17 @@ export class Signals {
   end(): void {
     process.off("SIGINT", this.#onSignal);
     process.off("SIGTERM", this.#onSignal);
+    process.off("SIGHUP", this.#onHangUp);
   }
 
   readonly #onSignal = (): void => {
     if (this.stop.aborted) this.#abort.abort();
     else this.say(`stopping: ${this.#stopping} (press Ctrl-C again to stop at once)`);
+    this.#stop.abort();
+  };
+
+  readonly #onHangUp = (): void => {
+    if (!this.stop.aborted) this.say(`stopping: ${this.#stopping} (the terminal was closed)`);
     this.#stop.abort();
   };
 }

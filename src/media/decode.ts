@@ -161,9 +161,7 @@ function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): str
     ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "info"],
     ...["-threads", String(DECODER_THREADS)],
     ...input.before,
-    ...(input.socketTimeoutMs === undefined
-      ? []
-      : [ffmpeg.has.timeout ? "-timeout" : "-stimeout", String(input.socketTimeoutMs * 1000)]),
+    ...socketTimeout(input.socketTimeoutMs, ffmpeg),
     ...["-i", input.url, "-map", "0:V:0", "-an", "-sn", "-dn"],
     ...["-vf", [...convert, `${SHOWINFO}=checksum=0`].join(",")],
     // One output frame per input frame, each in its own size.
@@ -173,6 +171,14 @@ function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): str
     ...(input.live ? ["-threads", "1"] : []),
     ...["-f", "rawvideo", "pipe:1"],
   ];
+}
+
+function socketTimeout(ms: number | undefined, ffmpeg: Ffmpeg): string[] {
+  if (ms === undefined) return [];
+  const [option, most] = ffmpeg.has.timeout
+    ? ["-timeout", Number.MAX_SAFE_INTEGER]
+    : ["-stimeout", 2 ** 31 - 1];
+  return [option, String(Math.min(Math.round(ms * 1000), most))]; // in microseconds
 }
 
 /** An ffmpeg process and what it reports. */

@@ -11,7 +11,8 @@ import { Duration } from "../pipeline/units.js";
 type EventKind = EmotionData["kind"];
 
 /**
- * How long after the last frame of an ended source its faces count as having left, whatever other sources do, in ms.
+ * How long after the last frame of a source that has ended, or of a camera that is away, its faces count as having left,
+ * whatever other sources do, in ms.
  */
 const ENDED_MS = 10_000;
 
@@ -20,7 +21,7 @@ export const events = operator({
   type: "events",
   summary: "Turns labelled faces into emotion events.",
   description:
-    "Kinds of event: `appeared` when a face is first labelled, `changed` when its label changes, `sample` at an interval, `left` when it has not been seen for `leftAfter` or its source ended. Ids are stable: the same input, model and pipeline give the same ids, so a replay can be deduplicated.",
+    "Kinds of event: `appeared` when a face is first labelled, `changed` when its label changes, `sample` at an interval, `left` when it has not been seen for `leftAfter`, or its source ended or has been away for ten seconds. Ids are stable: the same input, model and pipeline give the same ids, so a replay can be deduplicated.",
   takes: "faces",
   needs: ["track", "classify"],
   gives: "events",
@@ -59,26 +60,30 @@ export const events = operator({
           if (kind !== "left") context.stats.eventDelayMs.add(Math.max(0, Date.now() - item.at.wallTimeMs));
           subscriber.next(maker.make(kind, item));
         };
-        const leave = (known: Map<number, Seen>, beforeMs: number) => {
+        const leave = (known: Map<number, Seen>, beforeMs: number, here?: ReadonlySet<number>) => {
           for (const [id, item] of known) {
-            if (item.at.mediaTimeMs >= beforeMs) continue;
+            if (item.at.mediaTimeMs >= beforeMs || here?.has(id)) continue;
             known.delete(id);
             if (on !== "sample") send("left", item);
           }
         };
-        // While other sources continue, nothing else indicates that an ended one has no more frames on their way.
+        // While other sources continue, nothing else indicates that an ended one has no more frames on their way; and a
+        // camera that is away may never send another.
         const ending = setInterval(() => {
           for (const [source, known] of seen) {
-            const ended = context.stats.sources.find(({ id }) => id === source)?.state === "ended";
-            if (ended && performance.now() - (lastAtMs.get(source) ?? 0) > ENDED_MS)
-              leave(known, Number.POSITIVE_INFINITY);
+            const state = context.stats.sources.find(({ id }) => id === source)?.state;
+            const silentMs = performance.now() - (lastAtMs.get(source) ?? 0);
+            const over = state === "ended" || (state === "reconnecting" && silentMs > leftAfter);
+            if (over && silentMs > ENDED_MS) leave(known, Number.POSITIVE_INFINITY);
           }
         }, 1000).unref();
         const look = ({ frame, faces }: FaceFrame) => {
           lastAtMs.set(frame.source, performance.now());
           const known = seen.get(frame.source) ?? new Map<number, Seen>();
           seen.set(frame.source, known);
-          leave(known, frame.mediaTimeMs - leftAfter);
+          // With few frames a second, a face may be in each of them and still be seen less often than `leftAfter`.
+          const here = new Set(faces.map((face) => trackOf(face, context)));
+          leave(known, frame.mediaTimeMs - leftAfter, here);
           for (const face of faces) {
             const before = known.get(trackOf(face, context));
             const now = observe(face, frame, before, context);

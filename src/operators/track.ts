@@ -70,13 +70,21 @@ interface Track {
   box: Box;
   seenMs: number;
   hits: number;
-  /** Velocity of the centre, in pixels per millisecond. */
+  /** Velocity of the centre, in pixels per millisecond; 0 until it is measured. */
   vx: number;
   vy: number;
+  measured: boolean;
+  /** Where it was when its velocity was last measured, and when. */
+  from: { readonly box: Box; readonly atMs: number };
 }
 
 /** Weight of the latest movement in a track's velocity. */
 const NEWEST = 0.4;
+/**
+ * Velocity is measured over at least this long: over a millisecond, as between two frames of a recording with uneven
+ * times, a box that jumps by a few pixels would seem to fly off. In ms.
+ */
+const LEAST_MEASURE_MS = 10;
 /** A face whose size differs by more than this ratio is another one. */
 const MAX_SIZE_RATIO = 2;
 
@@ -143,13 +151,15 @@ class Tracker {
   }
 
   #move(known: Track, box: Box, nowMs: number): void {
-    const elapsed = nowMs - known.seenMs;
-    if (elapsed > 0) {
-      const vx = (centreX(box) - centreX(known.box)) / elapsed;
-      const vy = (centreY(box) - centreY(known.box)) / elapsed;
-      const weight = known.hits === 1 ? 1 : NEWEST; // the first movement is all there is to go by
+    const elapsed = nowMs - known.from.atMs;
+    if (elapsed >= LEAST_MEASURE_MS) {
+      const vx = (centreX(box) - centreX(known.from.box)) / elapsed;
+      const vy = (centreY(box) - centreY(known.from.box)) / elapsed;
+      const weight = known.measured ? NEWEST : 1; // the first movement is all there is to go by
       known.vx += weight * (vx - known.vx);
       known.vy += weight * (vy - known.vy);
+      known.measured = true;
+      known.from = { box, atMs: nowMs };
     }
     known.box = box;
     known.seenMs = nowMs;
@@ -157,7 +167,16 @@ class Tracker {
   }
 
   #begin(box: Box, nowMs: number): Track {
-    const fresh: Track = { id: undefined, box, seenMs: nowMs, hits: 0, vx: 0, vy: 0 };
+    const fresh: Track = {
+      id: undefined,
+      box,
+      seenMs: nowMs,
+      hits: 0,
+      vx: 0,
+      vy: 0,
+      measured: false,
+      from: { box, atMs: nowMs },
+    };
     this.#tracks.push(fresh);
     return fresh;
   }

@@ -57,6 +57,7 @@ export function parsePipeline(text: string, baseDir: string, options: LoadOption
 const KEYS = ["version", "name", "purpose", "retention", "sources", "operators", "sinks"];
 const SECTIONS = { sources: "source", operators: "operator", sinks: "sink" } as const;
 type Section = keyof typeof SECTIONS;
+const TEXTS = ["name", "purpose", "retention"] as const;
 
 function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): Plan {
   const problems: Problem[] = [];
@@ -79,6 +80,7 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
   for (const added of options.add ?? []) settings.push({ ...add(root, added), folder: setDir });
   const yaml = withSettings(file, settings);
   const value = substitute(yaml, root, options.env ?? process.env, problems) as Record<string, unknown>;
+  for (const key of TEXTS) if (typeof root[key] === "string") value[key] = String(value[key]); // a variable's `12`
   checkHead(yaml, value, problems);
   const folderAt: FolderAt = (path) =>
     settings.findLast((given) => isWithin(path, given.path))?.folder ?? baseDir;
@@ -148,7 +150,7 @@ function checkHead(yaml: YamlFile, value: Record<string, unknown>, problems: Pro
           ? "`version` is missing; start the file with `version: 1`"
           : `\`version\` is ${show(value.version)}; this release supports version 1`,
     });
-  for (const key of ["name", "purpose", "retention"])
+  for (const key of TEXTS)
     if (value[key] !== undefined && (typeof value[key] !== "string" || value[key] === ""))
       problems.push({
         place: yaml.place([key]),
@@ -196,10 +198,17 @@ class Checker {
     const seen = new Set<string>();
     const written = new Map<string, string>();
     const read = new Map([[identity(this.#yaml.file), "this file"]]);
-    for (const { id, component, options } of entries)
-      if (component.role === "source" && typeof options.path === "string")
-        read.set(identity(options.path), `what \`${id}\` reads`);
-    for (const { id, place, component, options } of entries) {
+    let reader: string | undefined;
+    for (const { id, component, options, at } of entries) {
+      if (component.role !== "source" || typeof options.path !== "string") continue;
+      if (options.path !== "-") read.set(identity(options.path), `what \`${id}\` reads`);
+      else if (reader === undefined) reader = id;
+      else {
+        const message = `\`${reader}\` already reads standard input; give \`${id}\` another \`path\``;
+        this.#problems.push({ place: at(["path"]), message });
+      }
+    }
+    for (const { id, place, component, options, at } of entries) {
       const path = component.type === "console" ? "-" : options.path;
       if (component.role === "sink" && typeof path === "string") {
         const target = path === "-" ? path : identity(path);
@@ -218,7 +227,10 @@ class Checker {
           });
       }
       if (seen.has(id))
-        this.#problems.push({ place, message: `the id \`${id}\` is used twice; ids must be unique` });
+        this.#problems.push({
+          place: at(["id"]),
+          message: `the id \`${id}\` is used twice; ids must be unique`,
+        });
       seen.add(id);
     }
   }
@@ -262,6 +274,7 @@ class Checker {
       options: checked.options,
       from: this.#from(from, path),
       place,
+      at: (option) => this.#yaml.place([...path, ...option]),
     };
   }
 
@@ -304,7 +317,9 @@ class Checker {
   #from(from: unknown, path: YamlPath): string[] | undefined {
     if (from === undefined) return undefined;
     const list: unknown[] = Array.isArray(from) ? from : [from];
-    if (list.length > 0 && list.every((name) => typeof name === "string")) return list as string[];
+    // Ids may be numbers, too.
+    const names = list.flatMap((name) => (["string", "number"].includes(typeof name) ? String(name) : []));
+    if (list.length > 0 && names.length === list.length) return names;
     this.#complain(
       [...path, "from"],
       `\`from\` is ${show(from)}; it must be a list of ids: from: [door, hall]`,

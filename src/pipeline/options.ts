@@ -156,7 +156,8 @@ function explainOne(error: ErrorObject, got: string): OptionProblem {
     case "required": {
       const key = String(error.params.missingProperty);
       const description = schema.properties?.[key]?.description;
-      return at(`\`${[...path, key].join(".")}\` is missing${description ? `: ${description}` : ""}`);
+      const [what] = description?.split(/(?<=\.) /) ?? [];
+      return at(`\`${[...path, key].join(".")}\` is missing${what ? `: ${what}` : ""}`);
     }
     case "anyOf": {
       const allowed = (schema.anyOf ?? []).map((form) =>

@@ -1,7 +1,7 @@
 import type { Component, Kind, SinkComponent } from "./component.js";
 import { hint } from "./nearest.js";
 import type { PlannedNode } from "./plan.js";
-import type { Problem } from "./yaml.js";
+import type { Problem, YamlPath } from "./yaml.js";
 
 /** A component of the file before it is placed in the graph. */
 export interface Entry {
@@ -11,6 +11,8 @@ export interface Entry {
   /** As written; undefined if the default rules apply. */
   readonly from: readonly string[] | undefined;
   readonly place: PlannedNode["place"];
+  /** Place of an option, e.g. of `["from", 0]`. */
+  at(path: YamlPath): PlannedNode["place"];
 }
 
 /**
@@ -27,12 +29,15 @@ export function planGraph(
 ): PlannedNode[] {
   const byId = new Map(entries.map((entry) => [entry.id, entry]));
   const inputs = joinAll(entries, byId, problems);
-  const nodes = entries.map((entry): PlannedNode => ({ ...entry, from: inputs.get(entry.id) ?? [] }));
+  const nodes = entries.map(
+    ({ at: _, ...entry }): PlannedNode => ({ ...entry, from: inputs.get(entry.id) ?? [] }),
+  );
   if (problems.length > 0) return nodes;
   const sorted = topological(nodes, problems);
   if (problems.length > 0) return nodes;
-  for (const node of sorted) checkEdges(node, byId, registry, problems);
-  checkNeeds(sorted, byId, problems);
+  const before = componentsBefore(sorted, byId);
+  for (const node of sorted) checkEdges(node, byId, before, registry, problems);
+  checkNeeds(sorted, before, problems);
   if (problems.length === 0) checkHidden(sorted, problems);
   if (problems.length === 0) checkUsed(sorted, problems);
   return sorted;
@@ -62,16 +67,16 @@ function joinAll(
 }
 
 function checkFrom(
-  { id, component, from, place }: Entry,
+  { id, component, from, at }: Entry,
   byId: ReadonlyMap<string, Entry>,
   problems: Problem[],
 ): void {
-  const report = (message: string) => problems.push({ place, message });
+  const report = (message: string, path: YamlPath = ["from"]) => problems.push({ place: at(path), message });
   if (component.role === "source") {
     if (from) report(`source \`${id}\` has \`from\`, but sources have no input; remove it`);
     return;
   }
-  for (const name of from ?? []) {
+  for (const [i, name] of (from ?? []).entries()) {
     if (from?.indexOf(name) !== from?.lastIndexOf(name)) {
       report(`\`from\` of \`${id}\` lists \`${name}\` twice; remove one`);
       return;
@@ -80,9 +85,12 @@ function checkFrom(
     if (role === undefined) {
       const candidates = [...byId.values()].filter((entry) => entry.component.role !== "sink");
       const ids = candidates.map((entry) => entry.id);
-      report(`\`from: ${name}\`: unknown id; ${hint(name, ids)}`);
+      report(`\`from: ${name}\`: unknown id; ${hint(name, ids)}`, ["from", i]);
     } else if (role === "sink")
-      report(`\`from: ${name}\` is a sink, which has no output; use the id of a source or operator`);
+      report(`\`from: ${name}\` is a sink, which has no output; use the id of a source or operator`, [
+        "from",
+        i,
+      ]);
   }
 }
 
@@ -132,9 +140,26 @@ function topological(nodes: readonly PlannedNode[], problems: Problem[]): Planne
   return sorted;
 }
 
+/** For each component those before it, by type: one of each. */
+type Before = ReadonlyMap<string, ReadonlyMap<string, Entry>>;
+
+function componentsBefore(sorted: readonly PlannedNode[], byId: ReadonlyMap<string, Entry>): Before {
+  const before = new Map<string, ReadonlyMap<string, Entry>>();
+  for (const { id, from } of sorted) {
+    const above = new Map<string, Entry>();
+    for (const input of from.flatMap((name) => byId.get(name) ?? [])) {
+      for (const [type, entry] of before.get(input.id) ?? []) above.set(type, entry);
+      above.set(input.component.type, input);
+    }
+    before.set(id, above);
+  }
+  return before;
+}
+
 function checkEdges(
   node: PlannedNode,
   byId: ReadonlyMap<string, Entry>,
+  before: Before,
   registry: readonly Component[],
   problems: Problem[],
 ): void {
@@ -145,7 +170,8 @@ function checkEdges(
     const gives = input && givesOf(input);
     if (!gives || gives === component.takes) continue;
     if (component.role === "sink" && gives === component.also) continue;
-    const between = bridge(gives, component.takes, registry);
+    const above = new Set([...(before.get(id)?.keys() ?? []), input.type]);
+    const between = bridge(gives, component.takes, above, registry);
     const help = between
       ? `put ${between.map((type) => `\`${type}\``).join(", ")} between them`
       : `no operator turns ${gives} into ${component.takes}; give it another input with \`from\``;
@@ -156,38 +182,36 @@ function checkEdges(
   }
 }
 
-/** The shortest chain of operators from one kind to another; ties are resolved by registry order. */
-function bridge(from: Kind, to: Kind, registry: readonly Component[]): string[] | undefined {
+/**
+ * The shortest chain of operators from one kind to another, with what each of them needs that is not `above`; ties are
+ * resolved by registry order.
+ */
+function bridge(
+  from: Kind,
+  to: Kind,
+  above: ReadonlySet<string>,
+  registry: readonly Component[],
+): string[] | undefined {
   let paths: { kind: Kind; types: string[] }[] = [{ kind: from, types: [] }];
   for (let length = 0; length < 4; length++) {
     const found = paths.find(({ kind }) => kind === to);
     if (found) return found.types;
     paths = paths.flatMap(({ kind, types }) =>
-      registry.flatMap((c) =>
-        c.role === "operator" && c.takes === kind && c.gives !== kind
-          ? [{ kind: c.gives, types: [...types, c.type] }]
-          : [],
-      ),
+      registry.flatMap((c) => {
+        if (c.role !== "operator" || c.takes !== kind || c.gives === kind) return [];
+        const needed = (c.needs ?? []).filter((type) => !above.has(type) && !types.includes(type));
+        return [{ kind: c.gives, types: [...types, ...needed, c.type] }];
+      }),
     );
   }
   return undefined;
 }
 
 /** Checks what each operator needs before it, and that it reads no pixels that one before it has changed. */
-function checkNeeds(
-  sorted: readonly PlannedNode[],
-  byId: ReadonlyMap<string, Entry>,
-  problems: Problem[],
-): void {
-  const before = new Map<string, ReadonlyMap<string, Entry>>(); // by id: one component of each type before it
-  for (const { id, component, from, place } of sorted) {
-    const above = new Map<string, Entry>();
-    for (const input of from.flatMap((name) => byId.get(name) ?? [])) {
-      for (const [type, entry] of before.get(input.id) ?? []) above.set(type, entry);
-      above.set(input.component.type, input);
-    }
-    before.set(id, above);
+function checkNeeds(sorted: readonly PlannedNode[], before: Before, problems: Problem[]): void {
+  for (const { id, component, place } of sorted) {
     if (component.role !== "operator") continue;
+    const above: ReadonlyMap<string, Entry> = before.get(id) ?? new Map();
     for (const needed of component.needs ?? [])
       if (!above.has(needed))
         problems.push({

@@ -40,6 +40,10 @@ export function expand(text: string, env: NodeJS.ProcessEnv, complain: (message:
       );
       return match;
     }
+    if (fallback !== undefined && /(^|[^$])\$\{/.test(fallback)) {
+      complain(`the default of the variable ${name} contains another variable; write a plain value`);
+      return match;
+    }
     const value = env[name] || fallback?.replaceAll("\\}", "}");
     if (value === undefined) {
       complain(`the variable ${name} is not set; set it, or give a default: \${${name}:-...}`);

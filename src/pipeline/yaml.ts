@@ -78,16 +78,16 @@ export function parseYaml(text: string, file: string): YamlFile {
     );
   if (text.includes("\0"))
     throw new ConfigError("CONFIG_READ", `${file}: not a text file; give a YAML file in UTF-8`);
-  const lines = new LineCounter();
+  const counter = new LineCounter();
   const document = parseDocument(text, {
-    lineCounter: lines,
+    lineCounter: counter,
     uniqueKeys: false, // the parser compares each key with all before it; `doubleKeys` does not
     prettyErrors: false,
     merge: true,
     logLevel: "error", // otherwise it emits process warnings about keys that are reported below
   });
   const placeAt = (offset: number): Place => {
-    const { line, col } = lines.linePos(offset);
+    const { line, col } = counter.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
   };
   const faults = faultsOf(document, file);
@@ -97,15 +97,23 @@ export function parseYaml(text: string, file: string): YamlFile {
     const message = `a variable within { } or [ ] must be quoted: "$${name}"`;
     throw problemsError([{ place: placeAt(bare.at - 1), message }]); // further errors are consequences
   }
-  if (faults.length > 0)
-    throw problemsError(
-      faults.slice(0, MAX_FAULTS).map(({ at, message }) => ({ place: placeAt(at), message })),
-    );
+  if (faults.length > 0) {
+    const found = faults.map(({ at, message }) => ({ place: placeAt(at), message }));
+    const lines = new Set<number>();
+    const first = found.filter(({ place: { line }, message }) => {
+      const consequence = message === NO_VALUE && lines.has(line);
+      lines.add(line);
+      return !consequence;
+    });
+    throw problemsError(first.slice(0, MAX_FAULTS));
+  }
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (cause) {
-    const why = `aliases (\`*name\`) expand to more than ${MAX_ALIASES} values; write them out, or use fewer`;
+    const why = /^Merge sources/.test(messageOf(cause))
+      ? "`<<` takes a mapping: `<<: *name`, where `&name` marks a mapping above"
+      : `aliases (\`*name\`) expand to more than ${MAX_ALIASES} values; write them out, or use fewer`;
     throw new ConfigError("CONFIG_SYNTAX", `${file}: ${why}`, { cause });
   }
   const root = document.contents;
@@ -139,8 +147,9 @@ function faultsOf(document: Document.Parsed, file: string): Fault[] {
   if (countAliases(document) > MAX_ALIASES_IN_ALL)
     fail(`more than ${count(MAX_ALIASES_IN_ALL)} aliases (\`*name\`); write the values out`);
   if (faults.length === 0) faults.push(...aliasFaults(document));
-  const places = new Set<number>();
-  return faults.filter(({ at }) => !places.has(at) && places.add(at));
+  return faults.sort(
+    (a, b) => Number(b.message === NO_COMMA) - Number(a.message === NO_COMMA) || a.at - b.at,
+  );
 }
 
 function countAliases(document: Document.Parsed): number {
@@ -202,6 +211,11 @@ export function placeText(place: Place | string): string {
   return typeof place === "string" ? place : `${place.file}:${place.line}:${place.column}`;
 }
 
+const BAD_INDENT = "this line's indentation matches nothing above it; align it with its neighbours";
+const NO_VALUE = "this key has no value; write `key: value`";
+const NO_COMMA =
+  "this does not belong within { } or [ ]; add the comma before it, and quote strings that contain `: `";
+
 /** The parser's message in plain words. */
 function plain(code: string, message: string): string {
   const [first = message] = message.split("\n");
@@ -209,18 +223,25 @@ function plain(code: string, message: string): string {
   if (flow) return `the ${flow[1] === "map" ? "{" : "["} before this is not closed; add ${flow[2]}`;
   if (/^Missing closing ["']quote/.test(first))
     return "a quoted string is not closed before this; add the closing quote";
+  if (/^Sequence item without -|^A block sequence may not/.test(first)) return BAD_INDENT;
   switch (code) {
+    case "BLOCK_IN_FLOW":
+      return NO_COMMA;
     case "BLOCK_AS_IMPLICIT_KEY":
       return "a key cannot start here; indent it like its neighbours, and quote strings that contain `: `";
     case "BAD_INDENT":
-      return "this line's indentation matches nothing above it; align it with its neighbours";
+      return BAD_INDENT;
+    case "UNEXPECTED_TOKEN":
+      return first.startsWith("Unexpected block-seq-ind")
+        ? "a list begins on the line after its key, or is written within [ ]"
+        : "this does not belong here; remove it, align it with its neighbours, or put the string in quotes";
     case "BAD_DQ_ESCAPE":
       return "a backslash within double quotes must begin an escape sequence; put a Windows path in single quotes, or write it with /";
     case "BAD_SCALAR_START":
       return `a value cannot start with ${first.at(-1)}; put the string in quotes`;
     case "MISSING_CHAR":
     case "MULTILINE_IMPLICIT_KEY":
-      return "this key has no value; write `key: value`";
+      return NO_VALUE;
   }
   if (message.startsWith("Source contains multiple documents"))
     return "a second document starts here (`---`); put each in its own file";

@@ -51,7 +51,7 @@ function lineOf({ data }: EmotionEvent, labelWidth: number): string {
 }
 
 function clock(ms: number): string {
-  const total = Math.max(0, ms) / 1000;
+  const total = Math.max(0, Math.round(ms)) / 1000; // 59.9996 s would be shown as 60.000
   const hours = Math.floor(total / 3600);
   const minutes = Math.floor(total / 60) % 60;
   const seconds = (total % 60).toFixed(3).padStart(6, "0");

@@ -37,11 +37,13 @@ export const file = source({
   options: Options,
   example: "- { type: file, path: lobby.mp4 }",
   live: () => false,
-  check: ({ loop = false, from, to }) => {
+  check: ({ path, loop = false, from, to }) => {
     if (to !== undefined && to <= (from ?? 0))
       return { option: "to", message: `\`to\` (${to} ms) must be after \`from\` (${from ?? 0} ms)` };
-    const part = from !== undefined || to !== undefined;
-    return part && loop !== false && loop !== 1
+    if (loop === false || loop === 1) return undefined;
+    if (path === "-")
+      return { option: "loop", message: "standard input can be read only once; remove `loop`" };
+    return from !== undefined || to !== undefined
       ? { option: "loop", message: "`loop` plays a recording as a whole; remove it, or `from` and `to`" }
       : undefined;
   },
@@ -52,10 +54,11 @@ async function inputOf(
   { path, loop, from: begin, to: end }: { path: string; loop?: number | boolean; from?: number; to?: number },
   context: Pick<SourceContext, "id" | "source" | "startedAtMs">,
 ): Promise<DecodeInput> {
-  const whole = isUrl(path) ? redact(path) : `${basename(path)} ${await sizeOf(path, context.id)} bytes`;
-  // Frames are counted from the start of the range.
+  const size = isUrl(path) ? undefined : await sizeOf(path, context.id);
+  const whole = size === undefined ? redact(path) : `${basename(path)} ${size} bytes`;
+  // Frames are counted from the start of the range. A pipe brings something else each time.
   context.source.identity =
-    path === "-" ? `since ${context.startedAtMs}` : begin === undefined ? whole : `${whole} from ${begin} ms`;
+    size === 0 ? `since ${context.startedAtMs}` : begin === undefined ? whole : `${whole} from ${begin} ms`;
   const rounds = loop === true ? -1 : typeof loop === "number" ? loop - 1 : 0;
   const stdin = path === "-";
   const before = [
@@ -85,7 +88,7 @@ async function inputOf(
   };
 }
 
-/** A recording's size in bytes; rejects with `SourceError` if the file cannot be one. */
+/** A recording's size in bytes, 0 for a pipe; rejects with `SourceError` if the file cannot be one. */
 export async function sizeOf(path: string, id: string): Promise<number> {
   if (path === "-") return 0;
   const fail = (what: string, remedy: string) =>

@@ -36,6 +36,10 @@ export const rtsp = source({
   }),
   example: `- { type: rtsp, url: "rtsp://10.0.0.7/stream1" }`,
   live: () => true,
+  check: ({ openTimeout, stallTimeout }) => {
+    const option = openTimeout === 0 ? "openTimeout" : stallTimeout === 0 ? "stallTimeout" : undefined;
+    return option && { option, message: `\`${option}\` must be above 0: a picture takes time` };
+  },
   open: (
     { url, transport = "tcp", openTimeout = 15_000, stallTimeout = 5_000, maxBackoff = 30_000 },
     context,

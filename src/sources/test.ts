@@ -20,10 +20,13 @@ export const test = source({
   }),
   example: "- { type: test, size: 1280x720, fps: 30 }",
   live: () => true,
-  check: ({ path }) =>
-    path !== undefined && isUrl(path)
+  check: ({ path }) => {
+    if (path === "-")
+      return { option: "path", message: "standard input can be read only once; use `file` for it" };
+    return path !== undefined && isUrl(path)
       ? { option: "path", message: "`test` plays a file of this machine; use `rtsp` or `file` for a URL" }
-      : undefined,
+      : undefined;
+  },
   open: ({ path, size = { width: 640, height: 480 }, fps = 30 }, context) => {
     const pattern = `testsrc2=size=${size.width}x${size.height}:rate=${fps}`;
     const input = path

@@ -32,6 +32,10 @@ export const webcam = source({
   }),
   example: "- { type: webcam, size: 1280x720, fps: 30 }",
   live: () => true,
+  check: ({ stallTimeout }) =>
+    stallTimeout === 0
+      ? { option: "stallTimeout", message: "`stallTimeout` must be above 0: a picture takes time" }
+      : undefined,
   open: ({ device, size, fps, stallTimeout = 5_000 }, context) => {
     const { format, url, defaultFps } = cameraOf(process.platform, device);
     const framerate = fps ?? defaultFps;

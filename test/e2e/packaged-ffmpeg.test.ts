@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFile, spawnSync } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -61,6 +61,28 @@ sinks: [{ type: jsonl, path: ${name}.jsonl }]
     const opt = join(folder, "opt");
     mkdirSync(join(opt, "ffmpeg"), { recursive: true });
     assert.match(await pipeline(["doctor"], { PATH: opt }), /ffmpeg: .*ffmpeg-installer.*from package/);
+  });
+
+  it("waits for a camera longer than the package's ffmpeg can", async () => {
+    const file = join(folder, "camera.yaml");
+    writeFileSync(
+      file,
+      `version: 1
+sources: [{ type: rtsp, url: "rtsp://127.0.0.1:1/none", openTimeout: 1h }]
+operators: [{ type: detect }, { type: track }, { type: classify }, { type: events }]
+sinks: [{ type: console }]
+`,
+    );
+    const child = spawn(process.execPath, [MAIN, "run", file], {
+      env: { ...process.env, EKSPRESI_FFMPEG: "", PATH: "" },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let said = "";
+    for await (const text of child.stderr) {
+      said += String(text);
+      if (said.includes("trying again")) child.kill();
+    }
+    assert.match(said, /Connection refused/);
   });
 
   it("is told where the package's ffmpeg may not be run, and not that there is none", async () => {

@@ -85,17 +85,21 @@ sinks: [{ type: jsonl, path: "${path}" }]
     assert.ok(cameras.includes("a") && cameras.includes("c"));
   });
 
-  it("on SIGTERM writes every event of what is under way, and exits with 0", async () => {
-    const { child, ended } = start(`{ type: file, path: ${RECORDING}, loop: true }`, { flags: ["--json"] });
-    while (!existsSync(join(folder, "events.jsonl")) || lines().length < 3)
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    child.kill("SIGTERM");
-    const { code, stderr } = await ended;
-    assert.equal(code, 0, stderr);
-    const { events, sinks } = summaryOf(stderr);
-    assert.equal(lines().length, events);
-    assert.deepEqual(sinks, [{ id: "jsonl", written: events, lost: 0 }]);
-  });
+  for (const [what, signals] of [
+    ["SIGTERM", ["SIGTERM"]],
+    ["a closed terminal, of which both the system and the shell may tell,", ["SIGHUP", "SIGHUP"]],
+  ] as const)
+    it(`on ${what} writes every event of what is under way, and exits with 0`, async () => {
+      const { child, ended } = start(`{ type: file, path: ${RECORDING}, loop: true }`, { flags: ["--json"] });
+      while (!existsSync(join(folder, "events.jsonl")) || lines().length < 3)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      for (const signal of signals) child.kill(signal);
+      const { code, stderr } = await ended;
+      assert.equal(code, 0, stderr);
+      const { events, sinks } = summaryOf(stderr);
+      assert.equal(lines().length, events);
+      assert.deepEqual(sinks, [{ id: "jsonl", written: events, lost: 0 }]);
+    });
 
   it("holds the recording back while nobody reads; a second SIGINT ends it all the same, with 130", async () => {
     const { child, ended, said } = start(`{ type: file, path: ${RECORDING}, loop: true }`, {

@@ -44,6 +44,11 @@ describe("events", () => {
     );
   });
 
+  it("do not report that a face has left which is in every frame, however rare frames are", async () => {
+    const out = await eventsOf("ss.s", { leftAfter: 0 });
+    assert.deepEqual(out.map(brief), ["appeared sad 0", "left sad 100", "appeared sad 300", "left sad 300"]);
+  });
+
   it("take label, probabilities and beginning from `smooth` where it is used", async () => {
     const test = testContext();
     const smoothed = Float32Array.from([0.25, 0.75]);
@@ -109,32 +114,40 @@ describe("events", () => {
     assert.deepEqual((await eventsOf("s")).map(brief), ["appeared sad 0", "left sad 0"]);
   });
 
-  it("report it for a source that has ended while others continue", async () => {
-    mock.timers.enable({ apis: ["setInterval"] });
-    let nowMs = 0;
-    const clock = mock.method(performance, "now", () => nowMs);
-    const pass = (ms: number) => {
-      nowMs += ms;
-      mock.timers.tick(ms);
-    };
-    try {
-      const test = testContext({ slots: 4 });
-      const out: string[] = [];
-      const operate = await events.build({}, test.context);
-      const subscription = concat(from(seen(test, "ss")), NEVER)
-        .pipe(operate)
-        .subscribe((event) => out.push(brief(event)));
-      pass(60_000);
-      assert.deepEqual(out, ["appeared sad 0"], "it may still continue");
-      test.context.source.state = "ended";
-      pass(1000);
-      assert.deepEqual(out, ["appeared sad 0", "left sad 100"]);
-      subscription.unsubscribe();
-    } finally {
-      clock.mock.restore();
-      mock.timers.reset();
-    }
-  });
+  for (const [what, state, live] of [
+    ["a source that has ended while others continue", "ended", false],
+    ["a camera that is away", "reconnecting", true],
+  ] as const)
+    it(`report it for ${what}`, async () => {
+      mock.timers.enable({ apis: ["setInterval"] });
+      let nowMs = 0;
+      const clock = mock.method(performance, "now", () => nowMs);
+      const pass = (ms: number) => {
+        nowMs += ms;
+        mock.timers.tick(ms);
+      };
+      try {
+        const test = testContext({ slots: 4, live });
+        const out: string[] = [];
+        const operate = await events.build({ leftAfter: 65_000 }, test.context);
+        const subscription = concat(from(seen(test, "ss")), NEVER)
+          .pipe(operate)
+          .subscribe((event) => out.push(brief(event)));
+        pass(60_000);
+        assert.deepEqual(out, ["appeared sad 0"], "it may still continue");
+        test.context.source.state = state;
+        pass(1000);
+        if (live) {
+          assert.deepEqual(out, ["appeared sad 0"], "it may come back in time");
+          pass(5000);
+        }
+        assert.deepEqual(out, ["appeared sad 0", "left sad 100"]);
+        subscription.unsubscribe();
+      } finally {
+        clock.mock.restore();
+        mock.timers.reset();
+      }
+    });
 
   it("include samples at the interval", async () => {
     const out = await eventsOf("ssssh", { on: "sample", interval: 200 });

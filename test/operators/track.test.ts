@@ -10,10 +10,11 @@ import { faceAt, facesOf, frameOf } from "../support/frames.js";
 async function follow(
   frames: readonly (readonly Face[])[],
   options: Parameters<typeof track.build>[0] = { minHits: 1 },
+  timeMs = (i: number) => 40 * i,
 ): Promise<(number | undefined)[][]> {
   const { context, pool } = testContext({ slots: frames.length });
   const operate = await track.build(options, context);
-  const items = frames.map((faces, i) => facesOf(frameOf(pool, i), faces));
+  const items = frames.map((faces, i) => facesOf(frameOf(pool, i, { mediaTimeMs: timeMs(i) }), faces));
   const out = await lastValueFrom(from(items).pipe(operate, toArray()));
   assert.equal(out.length, frames.length);
   assert.equal(pool.leased, frames.length, "leases are passed on");
@@ -49,6 +50,28 @@ describe("track", () => {
         [0, [face.box]],
         [1, [second.box]],
       ],
+    );
+  });
+
+  it("keeps a number though two frames are only a millisecond apart", async () => {
+    const frames = [
+      [faceAt(100, 60, 40)],
+      [faceAt(103, 60, 40)],
+      [faceAt(106, 60, 40)],
+      [faceAt(109, 60, 40)],
+    ];
+    const times = [0, 1, 34, 67];
+    assert.deepEqual(await follow(frames, { minHits: 1 }, (i) => times[i] ?? 0), [[1], [1], [1], [1]]);
+  });
+
+  it("follows a fast face through a gap in a slow-motion recording", async () => {
+    const frames = Array.from({ length: 40 }, (_, i) =>
+      i > 12 && i < 30 ? [] : [faceAt(30 + 8 * i, 60, 40)],
+    );
+    const numbers = await follow(frames, { minHits: 1 }, (i) => (i * 1000) / 240);
+    assert.ok(
+      numbers.flat().every((number) => number === 1),
+      String(numbers),
     );
   });
 

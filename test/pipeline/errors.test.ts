@@ -111,6 +111,45 @@ const CASES: [name: string, text: string, expected: string[]][] = [
   ],
   ["a key without a value", "version: 1\nname\n", ["2:1: this key has no value; write `key: value`"]],
   [
+    "a key that is indented too little",
+    "version: 1\nsources:\n  - type: clip\n   path: a.mp4\n",
+    ["4:1: this line's indentation matches nothing above it; align it with its neighbours"],
+  ],
+  [
+    "a list item that is indented too little",
+    "sources:\n  - { type: clip }\n - { type: clip }\n",
+    ["3:1: this line's indentation matches nothing above it; align it with its neighbours"],
+  ],
+  [
+    "a missing comma",
+    "sources: [{ type: clip path: a.mp4 }]\n",
+    [
+      "1:19: this does not belong within { } or [ ]; add the comma before it, and quote strings that contain `: `",
+    ],
+  ],
+  [
+    "a missing comma between lines",
+    "{ version: 1\n  name: lobby }\n",
+    [
+      "1:12: this does not belong within { } or [ ]; add the comma before it, and quote strings that contain `: `",
+    ],
+  ],
+  [
+    "a bracket too many",
+    "sources: [{ type: clip }]]\n",
+    ["1:26: this does not belong here; remove it, align it with its neighbours, or put the string in quotes"],
+  ],
+  [
+    "a list on the line of its key",
+    "sources: - { type: clip }\n",
+    ["1:10: a list begins on the line after its key, or is written within [ ]"],
+  ],
+  [
+    "what is merged and is no mapping",
+    "version: 1\n<<: [1]\n",
+    ["<pipeline>: `<<` takes a mapping: `<<: *name`, where `&name` marks a mapping above"],
+  ],
+  [
     "a value that must be quoted",
     "name: @lobby\n",
     ["1:7: a value cannot start with @; put the string in quotes"],
@@ -257,6 +296,16 @@ const CASES: [name: string, text: string, expected: string[]][] = [
     ["2:31: the variable NOPE is not set; set it, or give a default: ${NOPE:-...}"],
   ],
   [
+    "a variable in a variable's default",
+    `version: 1\nsources: [{ type: clip, path: "\${NOPE:-\${ALSO}}" }]\n${TAIL}`,
+    ["2:31: the default of the variable NOPE contains another variable; write a plain value"],
+  ],
+  [
+    "two sources that read standard input",
+    `version: 1\nsources: [{ type: clip, path: "-" }, { type: clip, path: "-" }]\noperators: [{ type: find }, { type: tell }]\n${TAIL}`,
+    ["2:58: `clip` already reads standard input; give `clip-2` another `path`"],
+  ],
+  [
     "a malformed variable",
     `version: 1\nname: "\${1a}"\nsources: [{ type: clip, path: a }]\n${TAIL}`,
     ["2:7: `${1a}` is not a variable; write ${NAME} or ${NAME:-default}, or $${ for a literal ${"],
@@ -269,27 +318,32 @@ const CASES: [name: string, text: string, expected: string[]][] = [
   [
     "a duplicate id",
     around("- { type: find, id: a }\n- { type: tell, id: a }"),
-    ["5:3: the id `a` is used twice; ids must be unique"],
+    ["5:21: the id `a` is used twice; ids must be unique"],
   ],
   [
     "an unknown id in `from`",
     around("- { type: find }\n- { type: tell, from: fnid }"),
-    ["5:3: `from: fnid`: unknown id; did you mean `find`? (allowed: clip, find, tell)"],
+    ["5:23: `from: fnid`: unknown id; did you mean `find`? (allowed: clip, find, tell)"],
   ],
   [
     "`from` of a source",
     `version: 1\nsources: [{ type: camera, url: a, from: b }]\n${TAIL}`,
-    ["2:11: source `camera` has `from`, but sources have no input; remove it"],
+    ["2:41: source `camera` has `from`, but sources have no input; remove it"],
   ],
   [
     "`from` that names a sink",
     around("- { type: find, from: lines }\n- { type: tell }"),
-    ["4:3: `from: lines` is a sink, which has no output; use the id of a source or operator"],
+    ["4:23: `from: lines` is a sink, which has no output; use the id of a source or operator"],
+  ],
+  [
+    "an unknown id among several, on a line of its own",
+    around("- { type: find }\n- type: tell\n  from: [find, fnid]"),
+    ["6:16: `from: fnid`: unknown id; did you mean `find`? (allowed: clip, find, tell)"],
   ],
   [
     "`from` that names one twice",
     around("- { type: find, from: [clip, clip] }\n- { type: tell }"),
-    ["4:3: `from` of `find` lists `clip` twice; remove one"],
+    ["4:23: `from` of `find` lists `clip` twice; remove one"],
   ],
   [
     "a graph with a cycle",

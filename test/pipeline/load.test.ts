@@ -113,6 +113,19 @@ describe("a pipeline file", () => {
     assert.equal(plan.nodes[0]?.options.url, "42");
   });
 
+  it("keeps a number in a variable as a name, and takes numbers as ids", () => {
+    const text = TEXT.replace("version: 1", 'version: 1\nname: "${SITE}"').replace(
+      "id: door",
+      'id: "${CAM}"',
+    );
+    const options = { registry: components, env: { SITE: "12", CAM: "7" } };
+    for (const from of ['"${CAM}"', "[7]"]) {
+      const plan = parsePipeline(text.replace("type: halve,", `type: halve, from: ${from},`), "/", options);
+      assert.equal(plan.name, "12");
+      assert.deepEqual(plan.nodes[1]?.from, ["7"]);
+    }
+  });
+
   it("merges anchors", () => {
     const text = TEXT.replace(
       "- { type: find }",

@@ -30,6 +30,11 @@ describe("console", () => {
     ]);
   });
 
+  it("never shows 60 seconds", async () => {
+    const [line = ""] = await printed({ ...eventOf(1), data: { ...eventOf(1).data, mediaTimeMs: 59_999.6 } });
+    assert.match(line, /^ +1:00\.000 /);
+  });
+
   it("keeps each event in its line, and the terminal as it is, whatever a class or a file is called", async () => {
     const [line = ""] = await printed(
       eventOf(1, { label: "\u0007\u001b[2Jhappy\n", picture: "a\r\u009b31m.jpg" }),

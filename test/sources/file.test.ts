@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -141,12 +142,33 @@ describe("a recording", function () {
     );
   });
 
+  it("is another one each time if it comes through a named pipe, so that its events are not taken for the last one's", async function () {
+    if (process.platform === "win32") return this.skip();
+    const [path, short] = [
+      join(folder, "pipe"),
+      await made("short.mkv", "-i", RECORDING, "-t", "1", "-c", "copy"),
+    ];
+    execFileSync("mkfifo", [path]);
+    const { context, close } = testContext();
+    const frames = lastValueFrom(
+      file.open({ path }, context).pipe(
+        tap((frame) => frame.release()),
+        toArray(),
+      ),
+    );
+    await writeFile(path, readFileSync(short)); // not synchronously, since it waits for the reader
+    assert.ok((await frames).length >= 25);
+    assert.equal(context.source.identity, `since ${context.startedAtMs}`);
+    await close();
+  });
+
   it("cannot play several rounds of a part: ffmpeg would play the part once, or the rest as a whole", () => {
     for (const options of [
       { loop: 3, to: 2000 },
       { loop: true, from: 1000 },
     ])
       assert.equal(file.check?.({ path: RECORDING, ...options })?.option, "loop");
+    assert.equal(file.check?.({ path: "-", loop: true })?.option, "loop", "nor can a pipe be read again");
     for (const loop of [false, 1]) assert.equal(file.check?.({ path: RECORDING, loop, to: 2000 }), undefined);
     assert.equal(file.check?.({ path: RECORDING, loop: true }), undefined);
   });

@@ -148,6 +148,14 @@ describe("a live source", function () {
     assert.equal(context.source.reconnects, 0);
   });
 
+  it("is refused if standard input should be it, or if it may not take time", () => {
+    assert.equal(testSource.check?.({ path: "-" })?.option, "path");
+    assert.equal(rtsp.check?.({ url: "rtsp://a", stallTimeout: 0 })?.option, "stallTimeout");
+    assert.equal(rtsp.check?.({ url: "rtsp://a", openTimeout: 0 })?.option, "openTimeout");
+    assert.equal(rtsp.check?.({ url: "rtsp://a", stallTimeout: 1 }), undefined);
+    assert.equal(webcam.check?.({ stallTimeout: 0 })?.option, "stallTimeout");
+  });
+
   it("ends cleanly when told to stop, even between two attempts", async () => {
     const { context, stop, close, logged } = testContext({ live: true });
     const url = "rtsp://user:geheim@127.0.0.1:1/none";
