@@ -37,6 +37,10 @@ export class Connection {
       if (performance.now() - this.#heardMs > SILENCE_MS) this.reopen();
     }, 1000);
     addEventListener("online", () => this.#again(0));
+    // The link with the token, opened where the page already asks for it, does not load the page again.
+    addEventListener("hashchange", () => {
+      if (location.hash.startsWith("#token=")) location.reload();
+    });
   }
 
   /** Sets whether pictures are wanted. */

@@ -391,6 +391,14 @@ sinks: [{ type: jsonl, path: ${join(chrome.folder, "events.jsonl")} }]
     const linked = await chrome.open(`${url}#token=${encodeURIComponent(TOKEN)}`);
     await isLive(linked.page);
     assert.equal(linked.page.url(), url);
+
+    const pasted = await chrome.open(url);
+    await pasted.page.getByLabel("Token", { exact: true }).waitFor();
+    await pasted.page.evaluate((token) => {
+      location.hash = `#token=${encodeURIComponent(token)}`;
+    }, TOKEN);
+    await isLive(pasted.page);
+    assert.equal(pasted.page.url(), url);
   });
 
   it("accepts any token in the address, literal or escaped", async () => {
