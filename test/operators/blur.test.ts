@@ -208,6 +208,47 @@ describe("blur", () => {
       for (let x = 20; x < 72; x++) assert.equal(lumaAt(pixels, x, 60), 16);
   });
 
+  it("hides the way of a face that is lost in fast motion and found elsewhere, in the frames between", async () => {
+    const { pool } = testContext({ slots: 8 });
+    const places = [[20], [], [], [80], [80], [150, 80]]; // the last one at 150 is too far from where anything was lost
+    const items = places.map((xs, i) => ({
+      frame: noise(pool, i),
+      faces: xs.map((x) => faceAt(x, 60, 20)),
+      fullScan: true,
+    }));
+    const out = await blurred(items, { style: "solid", margin: 0, linger: 0, ahead: 5 });
+    const hidden = out.map(({ pixels }) => {
+      for (let x = 40; x < 60; x++) if (lumaAt(pixels, x, 60) !== 16) return false;
+      return true;
+    });
+    assert.deepEqual(hidden, [false, true, true, false, false, false]);
+    assert(out.every(({ pixels }) => spreadIn(pixels, { x: 100, y: 50, width: 30, height: 20 }) > 20));
+  });
+
+  it("hides chosen tracks in the frames before they had a number, also in fast motion", async () => {
+    const { pool } = testContext({ slots: 8 });
+    const other = { x: 5, y: 5, width: 20, height: 20 };
+    const passed = [20, 50].map((x, i) => ({
+      frame: noise(pool, i),
+      faces: [faceAt(140, 100, 20, { track: 1 })],
+      passedOver: [faceAt(x, 60, 30).box, other],
+      fullScan: true,
+    }));
+    const numbered = {
+      frame: noise(pool, 2),
+      faces: [faceAt(140, 100, 20, { track: 1 }), faceAt(80, 60, 30, { track: 2 })],
+      passedOver: [other],
+      fullScan: true,
+    };
+    const out = await blurred([...passed, numbered], { style: "solid", tracks: [2], margin: 0, linger: 0 });
+    for (const [i, x] of [20, 50, 80].entries()) {
+      const { pixels = new Uint8Array() } = out[i] ?? {};
+      assert.equal(spreadIn(pixels, { x: x - 15, y: 45, width: 30, height: 30 }), 0, `frame ${i}`);
+      assert(spreadIn(pixels, other) > 20, "not a chosen track");
+      assert(spreadIn(pixels, { x: 130, y: 90, width: 20, height: 20 }) > 20);
+    }
+  });
+
   it("hides only chosen tracks", async () => {
     const { pool } = testContext({ slots: 1 });
     const faces = [faceAt(40, 60, 30, { track: 1 }), faceAt(120, 60, 30, { track: 2 })];

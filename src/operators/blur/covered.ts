@@ -1,5 +1,5 @@
 import { Observable, type OperatorFunction } from "rxjs";
-import type { Box, FaceFrame } from "../../media/frame.js";
+import type { Box, FaceFrame, Frame } from "../../media/frame.js";
 import { grown, iou } from "../geometry.js";
 
 export interface CoverOptions {
@@ -55,10 +55,20 @@ interface Seen {
   readonly boxes: readonly Box[];
 }
 
+/** A frame that is held back. */
+interface Waiting {
+  readonly item: FaceFrame;
+  /** Where faces to hide are in it, and where others are that `track` does not know yet. */
+  readonly boxes: readonly Box[];
+  readonly others: readonly Box[];
+  /** Where faces may be in it that were found before and after it. */
+  readonly between: Box[];
+}
+
 /** The frames of one source that are held back, and where faces were seen. */
 class Queue {
   readonly #options: CoverOptions;
-  readonly #waiting: FaceFrame[] = [];
+  readonly #waiting: Waiting[] = [];
   readonly #seen: Seen[] = [];
 
   constructor(options: CoverOptions) {
@@ -75,7 +85,8 @@ class Queue {
     const boxes = chosen
       ? faces.filter(({ track = 0 }) => chosen.has(track)).map(({ box }) => box)
       : [...faces.map(({ box }) => box), ...passedOver];
-    this.#waiting.push(item);
+    for (const box of boxes) this.#trace(box, boxes, frame);
+    this.#waiting.push({ item, boxes, others: chosen ? passedOver : [], between: [] });
     if (boxes.length > 0)
       this.#seen.push({
         mediaTimeMs: frame.mediaTimeMs,
@@ -85,16 +96,61 @@ class Queue {
 
   /** Removes the oldest frame; there must be one. */
   shift(): Covered {
-    const item = this.#waiting.shift();
-    if (!item) throw new RangeError("no frame is held back");
+    const next = this.#waiting.shift();
+    if (!next) throw new RangeError("no frame is held back");
+    const { item, between } = next;
     const since = item.frame.mediaTimeMs - this.#options.lingerMs;
     while ((this.#seen[0]?.mediaTimeMs ?? since) < since) this.#seen.shift();
-    return { ...item, cover: joined(this.#seen) };
+    return { ...item, cover: [...joined(this.#seen), ...between] };
   }
 
   release(): void {
-    for (const { frame } of this.#waiting.splice(0)) frame.release();
+    for (const { item } of this.#waiting.splice(0)) item.frame.release();
   }
+
+  /**
+   * A face that was not found right before `box` may be one that was lost somewhere else: hides the way between in the
+   * frames between, which are held back. Neither place covers that way if the face moves fast.
+   */
+  #trace(box: Box, found: readonly Box[], frame: Frame): void {
+    const { margin } = this.#options;
+    const newer = [...found];
+    let to = box;
+    let toward = this.#waiting.length;
+    for (let i = toward - 1; i >= 0; i--) {
+      const waiting = this.#waiting[i];
+      if (!waiting) return;
+      const here = [...waiting.boxes, ...waiting.others];
+      const lost = here.filter((one) => !newer.some((other) => iou(one, other) > SAME_FACE));
+      const continued = here.find((one) => iou(one, to) > SAME_FACE);
+      const from = continued ?? nearest(lost, to, toward - i);
+      newer.push(...here);
+      if (!from) continue;
+      const way = around(grown(from, margin, frame), grown(to, margin, frame));
+      for (const { between } of this.#waiting.slice(i + 1, toward)) between.push(way);
+      if (waiting.boxes.includes(from)) return; // what was before it has been looked at
+      waiting.between.push(grown(from, margin, frame));
+      to = from;
+      toward = i;
+    }
+  }
+}
+
+/** A face whose size differs by more than this ratio is another one. */
+const MAX_SIZE_RATIO = 2;
+
+/** The closest box that a face can have come from in so many frames: by at most its width in each. */
+function nearest(boxes: readonly Box[], to: Box, frames: number): Box | undefined {
+  const near = boxes
+    .filter(({ width }) => Math.max(width / to.width, to.width / width) <= MAX_SIZE_RATIO)
+    .map((box) => ({ box, distance: distance(box, to) }))
+    .filter((one) => one.distance <= frames * to.width)
+    .sort((a, b) => a.distance - b.distance);
+  return near[0]?.box;
+}
+
+function distance(a: Box, b: Box): number {
+  return Math.hypot(a.x + a.width / 2 - b.x - b.width / 2, a.y + a.height / 2 - b.y - b.height / 2);
 }
 
 /** Boxes that overlap by more than this belong to one face and are hidden together, with what lies between them. */
