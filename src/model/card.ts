@@ -40,7 +40,7 @@ export const ModelCard = Type.Object(
     name: Type.String({ pattern: "^[a-z0-9][a-z0-9-]*$" }),
     version: Type.String(),
     summary: Type.String(),
-    labels: Type.Array(Type.String(), { minItems: 2, maxItems: 1000 }),
+    labels: Type.Array(Type.String({ minLength: 1 }), { minItems: 2, maxItems: 1000, uniqueItems: true }),
     input: Type.Object({
       width: Type.Integer({ minimum: 8, maximum: 512 }),
       height: Type.Integer({ minimum: 8, maximum: 512 }),
@@ -55,7 +55,11 @@ export const ModelCard = Type.Object(
         description:
           "Added on each side of the detected box, as a fraction of its size; negative crops tighter.",
       }),
-      shiftY: Type.Number({ description: "Moves the crop down by this fraction of the box height." }),
+      shiftY: Type.Number({
+        minimum: -1,
+        maximum: 1,
+        description: "Moves the crop down by this fraction of the box height.",
+      }),
     }),
     files: Type.Array(
       Type.Object({

@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import Schema from "typebox/schema";
-import { ConfigError, ModelError, messageOf } from "../errors.js";
+import { ConfigError, ModelError, messageOf, readReason } from "../errors.js";
 import { MAX_CARD_BYTES, ModelCard } from "./card.js";
 
 export type ModelFileKind = ModelCard["files"][number]["kind"];
@@ -69,7 +69,9 @@ export function noSuchModel(name: string): string {
 
 async function readCard(file: string, name: string, isPath: boolean): Promise<string> {
   try {
-    if ((await stat(file)).size > MAX_CARD_BYTES)
+    const info = await stat(file);
+    if (!info.isFile()) throw new ModelError("MODEL_CARD", `model ${name}: ${file} is not a file`);
+    if (info.size > MAX_CARD_BYTES)
       throw new ModelError("MODEL_CARD", `model ${name}: ${file} is too large for a model card`);
     return await readFile(file, "utf8");
   } catch (cause) {
@@ -102,9 +104,12 @@ export async function modelFile({ folder, card }: Model, kind: ModelFileKind): P
     new ModelError("MODEL_FILE", `model ${card.name}: ${path} ${what}; install or export the model again`);
   const info = await stat(path).catch(() => undefined);
   if (!info) throw fail("is missing");
+  if (!info.isFile()) throw fail("is not a file");
   if (info.size !== entry.bytes || info.size > MAX_FILE_BYTES)
     throw fail(`has ${info.size} bytes, but its card says ${entry.bytes}`);
-  const bytes = await readFile(path);
+  const bytes = await readFile(path).catch((cause) => {
+    throw fail(`cannot be read (${readReason(cause)})`);
+  });
   if (createHash("sha256").update(bytes).digest("hex") !== entry.sha256)
     throw fail("is not the file its card describes (its hash differs)");
   return bytes;

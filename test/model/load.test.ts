@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { ConfigError, ModelError } from "#src/errors.js";
@@ -45,11 +45,17 @@ describe("a model folder", () => {
     await refused(/is not a model card/);
     await writeFile(join(folder, "card.json"), " ".repeat(2 ** 20 + 1));
     await refused(/too large for a model card/);
+    await rm(join(folder, "card.json"));
+    await mkdir(join(folder, "card.json"));
+    await refused(/card\.json is not a file/);
   });
 
   for (const [what, change] of [
     ["a size that is too large", { input: { width: 1e6, height: 8, channels: 1, scale: 1, offset: 0 } }],
     ["a single class", { labels: ["only"] }],
+    ["a class twice, which events name once", { labels: ["calm", "cross", "calm"] }],
+    ["a class without a name", { labels: ["calm", ""] }],
+    ["a crop far outside the picture", { face: { margin: 0, shiftY: 2 ** 53 } }],
     ["an unknown field", { surprise: 1 }],
     ["another format", { format: 2 }],
   ] as const)
@@ -61,6 +67,7 @@ describe("a model folder", () => {
   for (const [what, change, pattern] of [
     ["lies outside the folder", { path: "../model.onnx" }, /is not a model card at \/files\/0\/path/],
     ["is missing", { path: "other.onnx" }, /other\.onnx is missing/],
+    ["is a folder", { path: "." }, /is not a file/],
     ["has another size", { bytes: 7 }, /bytes, but its card says 7/],
     ["has another hash", { sha256: "0".repeat(64) }, /its hash differs/],
   ] as const)

@@ -68,9 +68,9 @@ export async function evaluate(
 }
 
 /** True labels of the rows, as indices into the model's labels. */
-function truthOf(dataset: FaceDataset, rows: Uint32Array, { card }: Model): Uint8Array {
+function truthOf(dataset: FaceDataset, rows: Uint32Array, { card }: Model): Uint16Array {
   const index = dataset.labels.map((label) => card.labels.indexOf(label));
-  return Uint8Array.from(rows, (row) => {
+  return Uint16Array.from(rows, (row) => {
     const label = dataset.label[row] ?? 0;
     const own = index[label] ?? -1;
     if (own < 0)

@@ -39,7 +39,7 @@ const BINS = 15;
 /** @param probabilities `[label.length, labels.length]`; @param label the truth, an index into `labels` */
 export function figuresOf(
   probabilities: Float32Array,
-  label: Uint8Array,
+  label: Uint8Array | Uint16Array,
   labels: readonly string[],
 ): Figures {
   const n = label.length;
