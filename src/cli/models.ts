@@ -139,7 +139,9 @@ async function exportModel(
   await checkModelOut(model, out, force);
   const parts = await (format === "onnx" ? onnxParts : tfjsParts)(model);
   const { writeModelFolder } = await import("../model/folder.js");
-  await writeModelFolder(out, model.card, [...(await filesKept(model, out, parts)), ...parts]);
+  const { reloaded } = await import("../model/load.js");
+  const now = await reloaded(model, "onnx", "while it was exported; export it again");
+  await writeModelFolder(out, now.card, [...(await filesKept(now, out, parts)), ...parts]);
   process.stdout.write(printable(`${out}: ${parts.map(({ path }) => path).join(", ")}, card.json\n`));
 }
 

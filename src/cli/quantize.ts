@@ -45,7 +45,7 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
   const { inputsOf } = await import("../model/evaluation/index.js");
   const { writeModelFolder } = await import("../model/folder.js");
   const { checkModelOut } = await import("./model-out.js");
-  const { loadModel, modelFile } = await import("../model/load.js");
+  const { loadModel, modelFile, reloaded } = await import("../model/load.js");
   const { readGraph } = await import("../model/onnx/read.js");
   const { quantize } = await import("../model/quantize/index.js");
 
@@ -73,11 +73,12 @@ async function action(nameOrPath: string, flags: Flags): Promise<void> {
     card,
     batches(rows, (some) => inputsOf(card.input, dataset, some)),
   );
-  const kept = card.files.filter(({ kind }) => kind !== "onnx-int8");
-  const others = kept.map(async ({ path, kind }) => ({ path, kind, bytes: await modelFile(model, kind) }));
+  const now = await reloaded(model, "onnx", "while it was calibrated; quantize it again");
+  const kept = now.card.files.filter(({ kind }) => kind !== "onnx-int8");
+  const others = kept.map(async ({ path, kind }) => ({ path, kind, bytes: await modelFile(now, kind) }));
   // Figures of an earlier 8-bit file do not apply to this one.
-  const metrics = card.metrics.filter(({ precision }) => precision !== "int8");
-  await writeModelFolder(flags.out, { ...card, metrics }, [
+  const metrics = now.card.metrics.filter(({ precision }) => precision !== "int8");
+  await writeModelFolder(flags.out, { ...now.card, metrics }, [
     ...(await Promise.all(others)),
     { path: FILE, kind: "onnx-int8", bytes: small },
   ]);

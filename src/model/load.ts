@@ -114,3 +114,21 @@ export async function modelFile({ folder, card }: Model, kind: ModelFileKind): P
     throw fail("is not the file its card describes (its hash differs)");
   return bytes;
 }
+
+/**
+ * The model with its card as it is now: while a long command worked with it, others may have added to the card. Throws
+ * `ModelError` if the file that the command used has been replaced.
+ *
+ * @param meanwhile ends the message: "while it was measured; evaluate it again"
+ */
+export async function reloaded(
+  { folder, card: before }: Model,
+  used: ModelFileKind,
+  meanwhile: string,
+): Promise<Model> {
+  const { card } = await loadModel(folder, folder);
+  const hashIn = ({ files }: ModelCard) => files.find(({ kind }) => kind === used)?.sha256;
+  if (hashIn(card) !== hashIn(before))
+    throw new ModelError("MODEL_CHANGED", `model ${card.name}: its file was replaced ${meanwhile}`);
+  return { folder, card };
+}

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { ModelCard } from "#src/model/card.js";
+import { writeMetrics } from "#src/model/evaluation/index.js";
+import { loadModel, SHIPPED_MODELS } from "#src/model/load.js";
 import { pipeline } from "../support/pipeline.js";
 import { writeTinyModel } from "../support/tiny-model.js";
 
@@ -110,6 +114,30 @@ describe("pipeline models", function () {
     );
     assert.equal(none.code, 2);
     assert.match(none.err, /--pictures 0: must be a whole number of at least 1/);
+  });
+
+  it("does not take back what was added to the card meanwhile", async function () {
+    if (process.platform === "win32") this.skip(); // it has no named pipes in folders
+    const own = join(folder, "measured");
+    await cp(join(SHIPPED_MODELS, "fer2013-small"), own, { recursive: true });
+    const data = join(folder, "slow.csv");
+    await promisify(execFile)("mkfifo", [data]);
+    const quantized = pipeline("models", "quantize", own, "--data", data, "-o", own);
+    const writer = await open(data, "w"); // opens once the data is read, and so after the card
+    const figures = { images: 0, accuracy: 0.5, macroF1: 0.5, ece: 0.1, top2: 0.7 };
+    const metrics = { dataset: "mine", split: "test", flip: false, ...figures, classes: [], confusion: [] };
+    await writeMetrics(await loadModel(own, "."), metrics);
+    const pixels = Array.from({ length: 2304 }, (_, i) => i % 256).join(" ");
+    await writer.writeFile(`emotion,pixels,Usage\n1,${pixels},Training\n`);
+    await writer.close();
+    const { code, err } = await quantized;
+    assert.equal(code, 0, err);
+    const { card } = await loadModel(own, ".");
+    assert.deepEqual(card.metrics.at(-1), metrics);
+    assert.deepEqual(
+      card.files.map(({ kind }) => kind),
+      ["onnx", "onnx-int8"],
+    );
   });
 
   it("adds a format to the model's own folder, and replaces another model only with --force", async () => {

@@ -1,7 +1,6 @@
-import { ModelError } from "../../errors.js";
-import type { CardMetrics, ModelCard } from "../card.js";
+import type { CardMetrics } from "../card.js";
 import { writeCard } from "../folder.js";
-import { loadModel, type Model } from "../load.js";
+import { type Model, reloaded } from "../load.js";
 import type { Evaluation } from "./evaluate.js";
 import type { Subject } from "./report.js";
 
@@ -34,18 +33,12 @@ export function cardMetrics(
 }
 
 /**
- * Adds figures to a model's card, replacing earlier ones of the same data, split, flip and precision. Reads the card
- * again: during a long evaluation, others may have added to it. Throws `ModelError` if the model was replaced meanwhile.
+ * Adds figures to a model's card, replacing earlier ones of the same data, split, flip and precision. Throws
+ * `ModelError` if the model was replaced meanwhile.
  */
-export async function writeMetrics({ folder, card: measured }: Model, metrics: CardMetrics): Promise<void> {
-  const { card } = await loadModel(folder, folder);
+export async function writeMetrics(measured: Model, metrics: CardMetrics): Promise<void> {
   const kind = metrics.precision === "int8" ? "onnx-int8" : "onnx";
-  const hashIn = ({ files }: ModelCard) => files.find((file) => file.kind === kind)?.sha256;
-  if (hashIn(card) !== hashIn(measured))
-    throw new ModelError(
-      "MODEL_CHANGED",
-      `model ${card.name}: its file was replaced while it was measured; evaluate it again`,
-    );
+  const { folder, card } = await reloaded(measured, kind, "while it was measured; evaluate it again");
   const others = card.metrics.filter(
     ({ dataset, split, flip, precision }) =>
       dataset !== metrics.dataset ||
