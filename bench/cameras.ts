@@ -11,6 +11,8 @@ const FPS = 15;
  * reach us.
  */
 const LEAST_DELIVERED = 0.97;
+/** Longest wait for the first picture of every camera; `test` itself tries again for ever. */
+const FIRST_PICTURE_MS = 60_000;
 const log = { debug() {}, info() {}, warn() {}, error: console.error };
 
 export const cameras: Benchmark = {
@@ -111,25 +113,31 @@ sinks: [{ type: jsonl, path: events.jsonl }]
       view = given;
     },
   });
-  const total = (of: "decoded" | "dropped") =>
-    view?.stats.sources.reduce((sum, source) => sum + source[of], 0) ?? 0;
-  while (view?.stats.sources.some(({ decoded }) => decoded === 0) !== false) {
-    await sleep(50);
-    if (bench.signal.aborted) break;
-  }
-  await sleep(warmMs + n * 50);
+  const sources = () => view?.stats.sources ?? [];
+  const total = (of: "decoded" | "dropped") => sources().reduce((sum, source) => sum + source[of], 0);
+  let ended = false;
+  const end = () => {
+    ended = true;
+  };
+  running.then(end, end);
+  const latestMs = performance.now() + FIRST_PICTURE_MS;
+  const waiting = () => sources().length < n || sources().some(({ decoded }) => decoded === 0);
+  while (!ended && waiting() && performance.now() < latestMs) await sleep(50);
+  const late = waiting();
+  if (!late) await sleep(warmMs + n * 50);
   const before = { decoded: total("decoded"), dropped: total("dropped"), atMs: performance.now() };
-  await sleep(measureMs);
+  if (!late) await sleep(measureMs);
   const due = (n * FPS * (performance.now() - before.atMs)) / 1000;
   const probe = {
     cameras: n,
     dropped: total("dropped") - before.dropped,
-    delivered: (total("decoded") - before.decoded) / due,
+    delivered: late ? 0 : (total("decoded") - before.decoded) / due,
   };
   stop.abort();
   const { errors } = await running;
   bench.signal.throwIfAborted();
   if (errors[0]) throw errors[0];
+  if (total("decoded") === 0) throw new Error(`no camera gave a picture in ${FIRST_PICTURE_MS / 1000} s`);
   const theirs = childrenCpuSeconds();
   if (children === undefined || theirs === undefined) return probe;
   const { user, system } = process.cpuUsage(cpu);

@@ -22,6 +22,7 @@ export const classify: Benchmark = {
   run: async (bench) => {
     const skipped: string[] = [];
     const rows: Row[] = [];
+    const human = await humanPeer(bench);
     const model = await loadModel("fer2013-small", ".");
     const threads = availableParallelism();
     const engine = await openEngine(model, { threads });
@@ -33,7 +34,6 @@ export const classify: Benchmark = {
       script,
       join(SHIPPED_MODELS, "fer2013-small/model.onnx"),
     ]);
-    const human = await humanPeer(bench);
     const emotion =
       "missing" in human ? undefined : await startServer(process.execPath, [human.path, "model"]);
     if ("missing" in human) skipped.push(human.missing);

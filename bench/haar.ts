@@ -23,18 +23,24 @@ export const haar: Benchmark = {
   name: "haar",
   summary: "The Haar kernel compared with native OpenCV on one thread, and two workers with one.",
   seconds: 120,
-  run: async ({ say }) => {
+  run: async ({ say, signal }) => {
     const python = await pythonPeer();
     const opencv = "missing" in python ? undefined : await Opencv.open(python.path);
     const skipped = "missing" in python ? [python.missing] : [];
     const rows: Row[] = [];
-    for (const [width, height] of SIZES) {
-      const { pictures: all, missing } = await pictures(width, height);
-      for (const file of missing) if (!skipped.includes(file)) skipped.push(file);
-      say(`${width}x${height}`);
-      rows.push(...(await beside(opencv, all)), await twoWorkers(all));
+    try {
+      for (const [width, height] of SIZES) {
+        const { pictures: all, missing } = await pictures(width, height);
+        for (const file of missing) if (!skipped.includes(file)) skipped.push(file);
+        say(`${width}x${height}`);
+        signal.throwIfAborted();
+        rows.push(...(await beside(opencv, all)));
+        signal.throwIfAborted();
+        rows.push(await twoWorkers(all));
+      }
+    } finally {
+      opencv?.close();
     }
-    opencv?.close();
     const conditions = {
       cascade: "frontalface_default",
       ...SETTINGS,
@@ -165,6 +171,7 @@ class Opencv {
     const { scaleFactor, minNeighbors, minSize } = SETTINGS;
     const args = [script, CASCADE, ...[scaleFactor, minNeighbors, minSize.width].map(String)];
     const child: Child = spawn(python, args, { stdio: ["pipe", "pipe", "inherit"] });
+    child.stdin.on("error", () => {}); // it has exited, which `detect` reports
     const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
     const first = await lines.next();
     if (first.done) throw new Error(`${python} ${script} ended`);

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import pc from "picocolors";
+import { checkFile } from "#src/cli/writable.js";
+import { messageOf } from "#src/errors.js";
 import { accuracy } from "./accuracy.js";
 import { annotate } from "./annotate.js";
 import type { Bench, Benchmark, Result } from "./benchmark.js";
@@ -70,7 +72,7 @@ function options() {
       },
     });
   } catch (error) {
-    return usage(error instanceof Error ? error.message : String(error));
+    return usage(messageOf(error));
   }
 }
 
@@ -88,9 +90,23 @@ const unknown = positionals.filter((name) => !BENCHMARKS.some((benchmark) => ben
 if (unknown.length > 0) usage(`no such benchmark: "${unknown.join('", "')}"`);
 const chosen = BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
+/** Before an hour is spent: whether there is an ffmpeg, and whether the figures can be written. */
+async function prepared(json: string) {
+  try {
+    await checkFile("--json", json);
+    return await machine();
+  } catch (error) {
+    console.error(messageOf(error));
+    process.exit(2);
+  }
+}
+
+const { json, quick, long, data } = values;
+const about = await prepared(json);
+
 const abort = new AbortController();
 process.once("SIGINT", () => abort.abort(new Error("stopped")));
-const progress = new Progress(chosen, values.quick);
+const progress = new Progress(chosen, quick);
 const results: Record<string, Result> = {};
 const failed: string[] = [];
 const begin = performance.now();
@@ -98,7 +114,6 @@ const begin = performance.now();
 for (const benchmark of chosen) {
   if (abort.signal.aborted) break;
   const folder = await mkdtemp(join(tmpdir(), "ekspresi-bench-"));
-  const { quick, long, data } = values;
   const bench: Bench = {
     quick,
     long,
@@ -117,20 +132,20 @@ for (const benchmark of chosen) {
     progress.end();
     if (abort.signal.aborted) break;
     failed.push(benchmark.name);
-    console.error(pc.red(`${benchmark.name} failed: ${error instanceof Error ? error.message : error}\n`));
+    console.error(pc.red(`${benchmark.name} failed: ${messageOf(error)}\n`));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-const { json, quick } = values;
 await mkdir(dirname(json), { recursive: true });
 const seconds = Math.round((performance.now() - begin) / 1000);
-const whole = { date: new Date().toISOString(), machine: await machine(), quick, seconds, results, failed };
+const whole = { date: new Date().toISOString(), machine: about, quick, seconds, results, failed };
 await writeFile(json, `${JSON.stringify(whole, null, 2)}\n`);
-const { cpu, cores, node, ffmpeg, onnxruntime } = whole.machine;
+const { cpu, cores, node, ffmpeg, onnxruntime } = about;
 console.log(
   `${cpu}, ${cores} cores; Node ${node}, ffmpeg ${ffmpeg}, onnxruntime ${onnxruntime}; ${seconds} s. Figures: ${json}`,
 );
 if (abort.signal.aborted) console.error("stopped; what was measured until then has been kept");
-process.exitCode = abort.signal.aborted ? 130 : failed.length > 0 ? 1 : 0;
+// Exits hard: what a failed benchmark has left open (a server, a thread, a peer) must not keep the process.
+process.exit(abort.signal.aborted ? 130 : failed.length > 0 ? 1 : 0);

@@ -206,8 +206,7 @@ operators:
 sinks: [{ type: bench-clock }]
 `;
   const plan = parsePipeline(yaml, bench.folder, { registry: components });
-  const { errors } = await runPlan(plan, { log, stop: bench.signal });
-  server.close();
+  const { errors } = await runPlan(plan, { log, stop: bench.signal }).finally(() => server.close());
   bench.signal.throwIfAborted();
   if (errors[0]) throw errors[0];
   return found;
