@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -7,6 +7,26 @@ import { RECORDING } from "./support/pictures.js";
 
 // Below node_modules, so that it finds packages as a project does that has them installed.
 const FOLDER = new URL("../node_modules/.cache/ekspresi-library/", import.meta.url);
+
+describe("the package's types", function () {
+  this.timeout(60_000);
+
+  /** Compiles a file of `dist` without Node's types, with these of TypeScript's own. */
+  const compiled = (door: string, lib: string) => {
+    const at = (path: string) => fileURLToPath(new URL(path, new URL("../", import.meta.url)));
+    const options = `--ignoreConfig --noEmit --strict --skipLibCheck false --module nodenext --target es2022 --lib ${lib} --types`;
+    const args = [at("node_modules/typescript/bin/tsc"), ...options.split(" "), "", at(`dist/${door}.d.ts`)];
+    return spawnSync(process.execPath, args, { encoding: "utf8" }).stdout;
+  };
+
+  it("need no types of Node's where the DOM's are there", () => {
+    assert.equal(compiled("index", "es2022,dom"), "");
+  });
+
+  it("need neither for events alone", () => {
+    assert.equal(compiled("events/index", "es2022"), "");
+  });
+});
 
 describe("the program of docs/library.md", function () {
   this.timeout(60_000);

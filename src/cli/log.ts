@@ -24,7 +24,7 @@ export function createLog({ quiet, json, around }: LogOptions): Log {
     if ((level === "debug" && !process.env.DEBUG) || (quiet && level === "info")) return;
     const line = json
       ? JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })
-      : (process.stderr.isTTY ? PAINT[level] : String)(
+      : PAINT[level](
           `${level === "warn" ? "warning: " : level === "error" ? "error: " : ""}${printable(message)}`,
         );
     around(() => process.stderr.write(`${line}\n`));

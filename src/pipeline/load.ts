@@ -7,7 +7,7 @@ import { type FolderAt, readOptions, show } from "./options.js";
 import type { Plan, PlannedNode } from "./plan.js";
 import { type Entry, planGraph } from "./planner.js";
 import { applySetting, isWithin, withSettings } from "./settings.js";
-import { substitute } from "./variables.js";
+import { substitute, type Variables } from "./variables.js";
 import {
   type Problem,
   parseYaml,
@@ -27,7 +27,7 @@ export interface LoadOptions {
   /** Components to add to those in the file. */
   readonly add?: readonly Added[];
   /** Values of `${NAME}` variables. Default: the process's environment. */
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env?: Variables;
   /** Name of the text given to `parsePipeline`, for places in messages. */
   readonly name?: string;
   /** The available components. */

@@ -16,7 +16,8 @@ export function applySetting(root: unknown, setting: string, example = "sources.
   const fail = (what: string, way = `write e.g. --set ${example}`): never => {
     throw new ConfigError("CONFIG_SET", `--set ${name}: ${what}; ${way}`);
   };
-  if (equals < 1) fail("`=` is missing");
+  if (equals < 0) fail("`=` is missing");
+  if (equals === 0) fail("there is nothing before `=`");
   const steps = setting.slice(0, equals).split(".");
   if (steps.includes("__proto__")) fail("`__proto__` is not allowed");
   let value: unknown;

@@ -1,6 +1,9 @@
 import type { Problem, YamlFile, YamlPath } from "./yaml.js";
 
 const VARIABLE = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-((?:\\}|[^}])*))?\}|\$\{[^}]*\}?/g;
+/** What `process.env` is, without the need for Node's types in those of the package. */
+export type Variables = Readonly<Record<string, string | undefined>>;
+
 const NUMBER = /^-?\d+(\.\d+)?$/;
 
 /**
@@ -10,7 +13,7 @@ const NUMBER = /^-?\d+(\.\d+)?$/;
 export function substitute(
   yaml: YamlFile,
   value: unknown,
-  env: NodeJS.ProcessEnv,
+  env: Variables,
   problems: Problem[],
   path: YamlPath = [],
 ): unknown {
@@ -29,7 +32,7 @@ export function substitute(
 }
 
 /** Expands one string; reports problems to `complain`. */
-export function expand(text: string, env: NodeJS.ProcessEnv, complain: (message: string) => void): unknown {
+export function expand(text: string, env: Variables, complain: (message: string) => void): unknown {
   if (!text.includes("${")) return text;
   let alone = false;
   const expanded = text.replace(VARIABLE, (match: string, name?: string, fallback?: string) => {

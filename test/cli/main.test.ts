@@ -205,12 +205,17 @@ describe("the command line", function () {
   });
 
   it("writes no colours to a pipe unless told to", async () => {
-    const [plain, forced] = await Promise.all([
-      pipeline(["doctor"], { NATS_URL: "nats://127.0.0.1:1" }),
-      pipeline(["doctor"], { NATS_URL: "nats://127.0.0.1:1", FORCE_COLOR: "1" }),
+    const nats = { NATS_URL: "nats://127.0.0.1:1" };
+    const [plain, forced, none, log] = await Promise.all([
+      pipeline(["doctor"], nats),
+      pipeline(["doctor"], { ...nats, FORCE_COLOR: "1" }),
+      pipeline(["doctor"], { ...nats, FORCE_COLOR: "1", NO_COLOR: "1" }),
+      pipeline(["run", fine, "--quiet"], { FORCE_COLOR: "1" }),
     ]);
     const colour = String.fromCharCode(27);
     assert(!plain.stdout.includes(colour));
     assert(forced.stdout.includes(colour));
+    assert(!none.stdout.includes(colour));
+    assert(log.stderr.startsWith(`${colour}[31merror: `), log.stderr);
   });
 });

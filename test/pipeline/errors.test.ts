@@ -398,6 +398,9 @@ describe("errors of a pipeline file", () => {
     assert.deepEqual(errorsOf(text, ["name"]), [
       "--set name: `=` is missing; write e.g. --set sources.0.path=video.mp4",
     ]);
+    assert.deepEqual(errorsOf(text, ["=lobby"]), [
+      "--set : there is nothing before `=`; write e.g. --set sources.0.path=video.mp4",
+    ]);
     assert.deepEqual(errorsOf(text, ["sources.0.path=@[cam] 1.mp4"]), [
       "--set sources.0.path: the value is not valid YAML (Plain value cannot start with reserved character @); quote text: --set 'sources.0.path=\"...\"'",
     ]);
