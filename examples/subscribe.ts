@@ -1,5 +1,6 @@
 // Prints who changed expression, from the events of a pipeline's `nats` sink:
-//   npm install ekspresi @nats-io/transport-node && npx tsx subscribe.ts [nats://host:4222] [subject]
+//   npm install --install-links <Ekspresi's folder>
+//   npm install @nats-io/transport-node && npx tsx subscribe.ts [nats://host:4222] [subject]
 import { connect } from "@nats-io/transport-node";
 import { parseEvent } from "ekspresi/events";
 

@@ -44,7 +44,7 @@ Examples:
   $ pipeline run pipelines/recording.yaml --set sources.0.path=lobby.mp4
   $ pipeline run pipelines/demo.yaml --web
   $ pipeline run door.yaml --quiet --set sinks.0.path=- | jq .data.label
-  $ pipeline run pipelines/cameras.yaml --metrics 9464 & curl -s localhost:9464/metrics`,
+  $ pipeline run pipelines/cameras.yaml --metrics 9464   # then: curl localhost:9464/metrics`,
     )
     .action(async (file: string, flags: Flags) => {
       expectFfmpeg();
