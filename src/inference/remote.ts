@@ -23,7 +23,7 @@ export interface RemoteOptions {
   readonly log: { warn(message: string): void; info(message: string): void };
 }
 
-/** After no worker answered, how long this machine does the work before asking again, ms. */
+/** After no worker answered, how long until they are asked again, ms. */
 const AWAY_MS = 5000;
 /** Room for headers in a message. */
 const HEADERS_BYTES = 1024;
@@ -46,9 +46,11 @@ class RemoteEngine implements Engine {
   readonly #options: RemoteOptions;
   readonly #subjects: Subjects;
   #nats: Nats | undefined;
-  #connecting: Promise<void> | undefined;
   #local: Promise<Engine> | undefined;
-  #awayUntilMs = 0;
+  /** Whether this machine does the work. */
+  #away = false;
+  #asking: Promise<void> | undefined;
+  #askLater: NodeJS.Timeout | undefined;
   /** Whether workers answer, as last logged. */
   #told: "there" | "away" | undefined;
   #closed = false;
@@ -61,24 +63,19 @@ class RemoteEngine implements Engine {
 
   async connect(): Promise<void> {
     try {
-      const nats = await connectNats(this.#options.nats, {
-        name: `ekspresi classify ${this.#model.card.name}`,
-      });
-      if (this.#closed) await nats.close();
-      else this.#nats = nats;
+      await this.#connect();
     } catch (error) {
       const mayCome = error instanceof NatsError && error.code === "NATS_UNREACHABLE";
       if (!mayCome || !this.#options.openLocal) throw error;
-      this.#away(messageOf(error));
+      this.#leave(messageOf(error));
     }
   }
 
   async run(crops: Float32Array, n: number): Promise<Float32Array> {
     const own = crops.slice(); // the caller may change its array once this returns
-    if (performance.now() >= this.#awayUntilMs) {
+    if (!this.#away) {
       try {
         const probabilities = await this.#remote(own, n);
-        this.#awayUntilMs = 0;
         if (this.#told === "away")
           this.#options.log.info(`model ${this.#model.card.name}: workers are answering again`);
         this.#told = "there";
@@ -90,7 +87,7 @@ class RemoteEngine implements Engine {
             `model ${this.#model.card.name}: no worker available (${messageOf(error)}); start \`pipeline worker --inference\``,
             { cause: error },
           );
-        this.#away(messageOf(error));
+        this.#leave(messageOf(error));
       }
     }
     this.#local ??= this.#options.openLocal?.();
@@ -102,31 +99,53 @@ class RemoteEngine implements Engine {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#connecting?.catch(() => {}); // the call that connects reports it
+    clearTimeout(this.#askLater);
     await this.#nats?.close();
+    await this.#asking; // closes a connection that it still opens
     const local = await this.#local?.catch(() => undefined);
     await local?.close();
   }
 
-  #away(why: string): void {
-    this.#awayUntilMs = performance.now() + AWAY_MS;
+  async #connect(): Promise<Nats> {
+    const nats = await connectNats(this.#options.nats, {
+      name: `ekspresi classify ${this.#model.card.name}`,
+    });
+    this.#nats = nats;
+    if (this.#closed) await nats.close();
+    return nats;
+  }
+
+  /** Leaves the work to this machine until a worker answers. */
+  #leave(why: string): void {
     if (this.#told !== "away")
       this.#options.log.warn(
         `model ${this.#model.card.name}: ${why}; running it on this machine until a worker answers`,
       );
     this.#told = "away";
+    if (!this.#away) this.#askSoon();
+    this.#away = true;
+  }
+
+  #askSoon(): void {
+    this.#askLater = setTimeout(() => {
+      this.#asking = this.#ask();
+    }, AWAY_MS).unref();
+  }
+
+  /** Whether a worker is available: asked beside the batches, which a server that hangs would hold up for seconds. */
+  async #ask(): Promise<void> {
+    try {
+      const { connection } = this.#nats ?? (await this.#connect());
+      await connection.request(this.#subjects.who, undefined, { timeout: this.#options.timeoutMs });
+      this.#away = false;
+    } catch {
+      if (!this.#closed) this.#askSoon();
+    }
   }
 
   async #remote(crops: Float32Array, n: number): Promise<Float32Array> {
     const nats = this.#nats;
-    if (!nats) {
-      this.#connecting ??= this.connect().finally(() => {
-        this.#connecting = undefined;
-      });
-      await this.#connecting;
-      if (!this.#nats) throw new OperatorError("INFERENCE", "no NATS server available");
-      return this.#remote(crops, n);
-    }
+    if (!nats) throw new OperatorError("INFERENCE", "no NATS server available");
     const { width, height } = this.#model.card.input;
     const size = width * height;
     const most = Math.max(1, Math.floor((payloadOf(nats) - HEADERS_BYTES) / (size * 4)));
@@ -134,14 +153,14 @@ class RemoteEngine implements Engine {
     const probabilities = new Float32Array(n * classes);
     for (let at = 0; at < n; at += most) {
       const count = Math.min(most, n - at);
-      const part = await this.#ask(nats, crops.subarray(at * size, (at + count) * size), count);
+      const part = await this.#askFor(nats, crops.subarray(at * size, (at + count) * size), count);
       probabilities.set(part, at * classes);
     }
     return probabilities;
   }
 
   /** Asks any worker, and if that fails, one that reports itself available. */
-  async #ask({ connection }: Nats, crops: Float32Array, n: number): Promise<Float32Array> {
+  async #askFor({ connection }: Nats, crops: Float32Array, n: number): Promise<Float32Array> {
     const { timeoutMs } = this.#options;
     const own = headers();
     own.set(TIMEOUT_HEADER, String(timeoutMs));

@@ -183,6 +183,28 @@ describe("inference over NATS", function () {
     near(await asker.run(crops(5), 5), await local.run(crops(5), 5));
   });
 
+  it("holds up no batch when it asks a server that hangs whether workers are back", async () => {
+    const { figures } = await startWorker("gpu-1");
+    const asker = await startAsker({ timeoutMs: 1000 });
+    await asker.run(crops(1), 1);
+    server.pause();
+    await asker.run(crops(1), 1);
+    let longestMs = 0;
+    for (const begin = performance.now(); performance.now() - begin < 7000; ) {
+      const askedMs = performance.now();
+      await asker.run(crops(1), 1);
+      longestMs = Math.max(longestMs, performance.now() - askedMs);
+      await sleep(10);
+    }
+    assert(longestMs < 900, `${longestMs} ms`);
+    server.resume();
+    const before = figures.requests;
+    await until("the worker is asked again", async () => {
+      await asker.run(crops(1), 1);
+      return figures.requests > before + 1; // the first is that which was given up
+    });
+  });
+
   it("starts without a server if it may do the work itself, and fails otherwise", async () => {
     const nowhere = "nats://127.0.0.1:1";
     const asker = await startAsker({ url: nowhere });
