@@ -1,3 +1,6 @@
+import { closeSync, openSync } from "node:fs";
+import { isatty } from "node:tty";
+
 /** What the first signal does to a training run. */
 export const SAVING = "saving after this batch";
 
@@ -11,6 +14,8 @@ export class Signals {
   /** Receives a message when the first signal arrives. */
   say: (message: string) => void = () => {};
   readonly #stopping: string;
+  /** Those of standard input, output and error that are a terminal; on Windows it does not matter. */
+  readonly #terminals = process.platform === "win32" ? [] : [0, 1, 2].filter((fd) => isatty(fd));
 
   /** @param stopping what happens on the first signal, in a few words */
   constructor(stopping = "finishing work in progress") {
@@ -43,5 +48,10 @@ export class Signals {
   readonly #onHangUp = (): void => {
     if (!this.stop.aborted) this.say(`stopping: ${this.#stopping} (the terminal was closed)`);
     this.#stop.abort();
+    // At its end Node resets the terminals that it began with, and aborts if one has gone.
+    for (const fd of this.#terminals.splice(0)) {
+      closeSync(fd);
+      openSync("/dev/null", "r+"); // takes the number that has become free
+    }
   };
 }

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { RECORDING } from "../support/pictures.js";
 
@@ -18,7 +19,7 @@ describe("pipeline run, for long and to its end", function () {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   /** A pipeline that looks for large faces now and then: quick, so that thousands of frames pass. */
-  function start(sources: string, { path = "events.jsonl", on = "change", flags = [] as string[] } = {}) {
+  function fileOf(sources: string, { path = "events.jsonl", on = "change" } = {}) {
     const file = join(folder, "p.yaml");
     writeFileSync(
       file,
@@ -34,7 +35,14 @@ operators:
 sinks: [{ type: jsonl, path: "${path}" }]
 `,
     );
-    const child = spawn(process.execPath, [MAIN, "run", file, ...flags], {
+    return file;
+  }
+
+  function start(
+    sources: string,
+    { flags = [], ...rest }: Parameters<typeof fileOf>[1] & { flags?: string[] } = {},
+  ) {
+    const child = spawn(process.execPath, [MAIN, "run", fileOf(sources, rest), ...flags], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     let stderr = "";
@@ -100,6 +108,21 @@ sinks: [{ type: jsonl, path: "${path}" }]
       assert.equal(lines().length, events);
       assert.deepEqual(sinks, [{ id: "jsonl", written: events, lost: 0 }]);
     });
+
+  it("ends by itself though its terminal is gone, which makes Node abort", async function () {
+    if (spawnSync("script", ["-qec", "true", "/dev/null"], { stdio: "ignore" }).status !== 0)
+      return this.skip();
+    const node = `${process.execPath} ${MAIN} run ${fileOf(`{ type: file, path: ${RECORDING}, loop: true }`)}`;
+    const code = join(folder, "code");
+    // As a shell does: it passes on that the terminal was closed.
+    const shell = `trap 'kill -HUP $run' HUP; ${node} & run=$!; wait $run; wait $run; echo $? > ${code}`;
+    const terminal = spawn("script", ["-qec", shell, "/dev/null"], { stdio: ["ignore", "ignore", "ignore"] });
+    while (!existsSync(join(folder, "events.jsonl")) || lines().length < 3) await sleep(20);
+    terminal.kill("SIGKILL");
+    while (!existsSync(code) || readFileSync(code, "utf8") === "") await sleep(20);
+    assert.equal(readFileSync(code, "utf8").trim(), "0");
+    assert.match(lines().at(-1) ?? "", /"kind":"left"/);
+  });
 
   it("holds the recording back while nobody reads; a second SIGINT ends it all the same, with 130", async () => {
     const { child, ended, said } = start(`{ type: file, path: ${RECORDING}, loop: true }`, {
