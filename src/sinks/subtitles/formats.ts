@@ -31,11 +31,23 @@ function webVtt(): Format {
       // Above the box if there is room for a line, else below it.
       const above = from.y >= 0.08 * height;
       const line = above ? from.y / height - 0.07 : (from.y + from.height) / height + 0.01;
-      const place = `line:${percent(Math.min(line, 0.92))} position:${percent(from.x / width)} align:start`;
+      const x = leftOf(from.x / width, (text.length * WEBVTT_TEXT * height) / width);
+      const place = `line:${percent(Math.min(line, 0.92))} position:${percent(x)} align:start`;
       return `\n${time(fromMs, ".")} --> ${time(toMs, ".")} ${place}\n${markup(text)}\n`;
     },
     end: () => "",
   };
+}
+
+/** Height of the text, as a fraction of the picture's: as browsers draw WebVTT, and as our styles say in ASS. */
+const WEBVTT_TEXT = 0.05;
+const ASS_TEXT = 0.032;
+/** Width of a character of usual fonts, bold too, as a fraction of the text's height. */
+const CHARACTER = 0.6;
+
+/** Where a text of so many characters' heights begins: at its face, unless it would run out of the picture. */
+function leftOf(x: number, heights: number): number {
+  return Math.max(0, Math.min(x, 1 - CHARACTER * heights));
 }
 
 function percent(part: number): string {
@@ -78,7 +90,7 @@ function ass(): Format {
   return {
     cues: { move: 0.1, longestMs: 2000 },
     head: ({ width, height }) => {
-      const size = Math.max(10, Math.round(0.032 * height));
+      const size = Math.max(10, Math.round(ASS_TEXT * height));
       const style = (name: string, border: number, outline: number) =>
         `Style: ${name},Arial,${size},&H00FFFFFF,&H00FFFFFF,&H00000000,&H4C000000,1,0,0,0,100,100,0,0,${border},${outline},0,7,0,0,0,1`;
       return `[Script Info]
@@ -112,10 +124,14 @@ function boxLine({ fromMs, toMs, from, to, colour = "#ffffff" }: Cue): string {
   return dialogue(0, fromMs, toMs, "Box", `{${style}}${shape}{\\p0}`);
 }
 
-function labelLine({ fromMs, toMs, from, to, text, colour = "#ffffff" }: Cue, { height }: Size): string {
+function labelLine(cue: Cue, { width, height }: Size): string {
+  const { fromMs, toMs, from, to, text, colour = "#ffffff" } = cue;
+  // With the square and a space before it.
+  const heights = ((text.length + 2) * ASS_TEXT * height) / width;
+  const x = (box: Cue["from"]) => width * leftOf(box.x / width, heights);
   const above = from.y >= 0.05 * height;
   const y = (box: Cue["from"]) => (above ? box.y - 0.008 * height : box.y + box.height + 0.008 * height);
-  const place = `${above ? "\\an1" : "\\an7"}${moved(from.x, y(from), to.x, y(to))}`;
+  const place = `${above ? "\\an1" : "\\an7"}${moved(x(from), y(from), x(to), y(to))}`;
   // A square in the expression's colour, then the text in white.
   const plain = text.replace(/[{}\\]|\s+/g, " ");
   return dialogue(1, fromMs, toMs, "Label", `{${place}\\1c${assColour(colour)}}■ {\\1c&HFFFFFF&}${plain}`);

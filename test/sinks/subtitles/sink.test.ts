@@ -60,7 +60,7 @@ describe("the subtitles sink", () => {
 00:00:00.000 --> 00:00:01.000 line:26.3% position:6.3% align:start
 #1 happy 75 %
 
-00:00:00.480 --> 00:00:01.000 line:26.3% position:65.6% align:start
+00:00:00.480 --> 00:00:01.000 line:26.3% position:37.0% align:start
 #2 &#60;b&#62;{\\fs99}--&#62; &#38; sad 25 %
 `,
     );
@@ -167,6 +167,22 @@ describe("the subtitles sink", () => {
       ]);
       await sink.write(high);
       high.frame.release();
+      await sink.close(true);
+      assert.match(readFileSync(join(folder, name), "utf8"), place);
+    }
+  });
+
+  it("keeps labels of faces at the right edge inside the picture", async () => {
+    for (const [name, place] of [
+      ["a.vtt", /position:70\.8% align:start\n#1 happy 75 %/],
+      ["a.ass", /\{\\an1\\pos\(50,16\)\\1c/],
+    ] as const) {
+      const { context, pool } = testContext();
+      context.source.ending = "end";
+      const sink = await subtitles.build({ path: join(folder, name) }, context);
+      const item = facesOf(frameOf(pool, 0), [face(1, 0, 60)]);
+      await sink.write(item);
+      item.frame.release();
       await sink.close(true);
       assert.match(readFileSync(join(folder, name), "utf8"), place);
     }
