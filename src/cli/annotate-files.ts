@@ -81,7 +81,8 @@ export function vttPart({ output }: Job): string {
 }
 
 async function inputsOf(names: readonly string[], log: Log): Promise<string[]> {
-  const found: string[] = [];
+  /** By identity: patterns may overlap. */
+  const known = new Map<string, string>();
   for (const name of names) {
     if (isUrl(name))
       throw usage(
@@ -89,8 +90,9 @@ async function inputsOf(names: readonly string[], log: Log): Promise<string[]> {
       );
     const files = await namedFiles(name);
     if (files.length === 0) throw usage(`${name}: no file matches`);
-    found.push(...files);
+    for (const file of files) if (!known.has(identity(file))) known.set(identity(file), file);
   }
+  const found = [...known.values()];
   // `*.mp4` also matches the output of earlier runs.
   const inputs =
     found.length > 1 ? found.filter((name) => !/\.(annotated|soft|part)\.[^.]+$/.test(name)) : found;

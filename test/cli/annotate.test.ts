@@ -267,6 +267,16 @@ describe("pipeline annotate", function () {
     assert.equal((await jobs("linux")).length, 2);
   });
 
+  it("takes a recording once, however often it is named", async () => {
+    const { log } = testContext().context;
+    const names = ["man.mp4", "*.mp4", "./man.mp4"].map((name) => join(folder, name));
+    const jobs = await jobsOf([...names, `${folder}/./man.mp4`], {}, log);
+    assert.deepEqual(
+      jobs.map(({ input }) => input),
+      [join(folder, "man.mp4")],
+    );
+  });
+
   it("reports wrong usage and exits with 2", async () => {
     const wrong = async (...args: string[]) => {
       const { code, stderr } = await start(...args).ended;
