@@ -62,6 +62,13 @@ describe("a model in 8 bits", () => {
         nodes.filter(({ op }) => op === "DequantizeLinear").map(({ outputs }) => outputs[0]),
       );
       for (const { inputs } of convolutions) for (const input of inputs) assert.ok(rounded.has(input), input);
+      const sides = new Set(nodes.flatMap(({ op, outputs }) => (op === "Split" ? outputs : [])));
+      assert.equal(sides.size, mirror ? 2 : 0);
+      const rounds = nodes.filter(({ op }) => op === "QuantizeLinear");
+      assert.ok(
+        !rounds.some(({ inputs: [from = ""] }) => sides.has(from)),
+        "the two sides' logits are rounded",
+      );
 
       const unseen = pictures(32, 3);
       const [floats, bits] = [await logitsOf(whole, unseen), await logitsOf(small, unseen)];

@@ -26,6 +26,8 @@ const IN_8_BITS: ReadonlySet<string> = new Set([
   "GlobalAveragePool",
 ]);
 
+const FLATTENING: ReadonlySet<string> = new Set(["Flatten", "Gemm", "MatMul"]);
+
 /**
  * The model in 8 bits: convolutions get a weight scale per output channel, and each value a scale that covers its range
  * over `batches`, in the form that every runtime accepts (ONNX QuantizeLinear and DequantizeLinear around the nodes:
@@ -40,7 +42,8 @@ export async function quantize(
   batches: Iterable<Float32Array>,
 ): Promise<Uint8Array> {
   const { height, width } = card.input;
-  const nodes = model.nodes.filter((node) => isIn8Bits(node, model));
+  const flat = flatValues(model);
+  const nodes = model.nodes.filter((node) => isIn8Bits(node, model, flat));
   if (!nodes.some(({ op }) => op === "Conv"))
     throw new ModelError(
       "QUANTIZE",
@@ -48,12 +51,28 @@ export async function quantize(
     );
   const names = [...new Set(nodes.flatMap((node) => valuesOf(node)))];
   const ranges = await rangesOf(model, names, [height, width], batches);
-  return new Emitter(model, card, ranges).emit();
+  return new Emitter(model, card, ranges, new Set(nodes)).emit();
 }
 
-/** Convolutions only if their weights are constant. */
-function isIn8Bits({ op, inputs: [, weight = "", bias = ""] }: NodeRead, { weights }: GraphRead): boolean {
-  return op === "Conv" ? weights.has(weight) && weights.has(bias) : IN_8_BITS.has(op);
+/** Convolutions only if their weights are constant; sums only of feature maps. */
+function isIn8Bits({ op, inputs }: NodeRead, { weights }: GraphRead, flat: ReadonlySet<string>): boolean {
+  const [, weight = "", bias = ""] = inputs;
+  if (op === "Conv") return weights.has(weight) && weights.has(bias);
+  return IN_8_BITS.has(op) && !inputs.some((name) => flat.has(name));
+}
+
+/**
+ * Values behind the last feature map, such as the two sides' logits in a model that also looks at the mirror image:
+ * rounding these few numbers gains nothing.
+ */
+function flatValues({ nodes, weights, integers }: GraphRead): Set<string> {
+  const flat = new Set<string>();
+  for (const { op, inputs, outputs } of nodes) {
+    const values = inputs.filter((name) => name !== "" && !weights.has(name) && !integers.has(name));
+    const isFlat = FLATTENING.has(op) || (values.length > 0 && values.every((name) => flat.has(name)));
+    if (isFlat) for (const name of outputs) flat.add(name);
+  }
+  return flat;
 }
 
 /** A node's inputs that are computed, not learnt. */
@@ -65,22 +84,29 @@ class Emitter {
   readonly #model: GraphRead;
   readonly #card: ModelCard;
   readonly #ranges: ReadonlyMap<string, Range>;
+  readonly #in8Bits: ReadonlySet<NodeRead>;
   readonly #copy: GraphCopy;
   readonly #graph: GraphBuilder;
   /** Values of the original graph that have been rounded to 8 bits. */
   readonly #rounded = new Map<string, string>();
 
-  constructor(model: GraphRead, card: ModelCard, ranges: ReadonlyMap<string, Range>) {
+  constructor(
+    model: GraphRead,
+    card: ModelCard,
+    ranges: ReadonlyMap<string, Range>,
+    in8Bits: ReadonlySet<NodeRead>,
+  ) {
     this.#model = model;
     this.#card = card;
     this.#ranges = ranges;
+    this.#in8Bits = in8Bits;
     this.#copy = new GraphCopy(model, ["N", 1, card.input.height, card.input.width]);
     this.#graph = this.#copy.graph;
   }
 
   emit(): Uint8Array {
     for (const node of this.#model.nodes)
-      if (!isIn8Bits(node, this.#model)) this.#copy.node(node);
+      if (!this.#in8Bits.has(node)) this.#copy.node(node);
       else if (node.op === "Conv") this.#conv(node);
       else
         this.#copy.node(
