@@ -70,6 +70,21 @@ describe("FER+'s votes", () => {
     await assert.rejects(read(VOTES.slice(0, -1), 0.4), /row 10 is missing here/);
   });
 
+  it("that are those of the next rows are refused: a row is missing", async () => {
+    const labels = Array.from({ length: 500 }, (_, i) => [3, 6][i % 2] ?? 0);
+    const kinds = labels.map((label) => (label === 3 ? "0,9,1,0,0,0,0,0,0,0" : "6,0,0,3,0,0,0,0,1,0"));
+    const rows = labels.map((label, i) => `${label},${picture(i)},Training`);
+    await writeFile(join(folder, "fer2013.csv"), ["emotion,pixels,Usage", ...rows].join("\n"));
+    const votes = kinds.map((counts) => `Training,x,${counts}`);
+    assert.equal((await read(votes, 0.4)).label.length, 500);
+    votes.splice(250, 1);
+    await assert.rejects(read([...votes, votes[0] ?? ""], 0.4), {
+      name: "DataError",
+      message:
+        /only 50 of the 200 pictures from row 200 to row 399 of fer2013\.csv, as if rows were missing; /,
+    });
+  });
+
   it("in a file that cannot be read are refused", async () => {
     const read = readDataset(
       optionsOf({
