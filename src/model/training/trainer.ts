@@ -1,6 +1,8 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { diskReason } from "../../disk.js";
 import { ConfigError, ModelError, readReason } from "../../errors.js";
+import { lockFile, NoLockProgram } from "../../lock.js";
 import { replaceFile } from "../../replace-file.js";
 import { ARCHITECTURES, checkPictureSize } from "../architectures/index.js";
 import { argmax } from "../argmax.js";
@@ -35,7 +37,7 @@ import { probabilitiesOf, type Validation, validate } from "./validate.js";
 import { warmStart } from "./warm-start.js";
 
 export interface TrainOptions {
-  /** Folder for `checkpoint.bin`, `history.jsonl` and `model/`. */
+  /** Folder for `checkpoint.bin`, `history.jsonl`, `model/` and an empty file `lock`. */
   readonly out: string;
   /** Resumes from the folder's checkpoint, with the same figures as if it had never stopped. */
   readonly resume?: boolean;
@@ -188,6 +190,7 @@ const filesIn = (out: string) => ({
   model: join(out, "model"),
   checkpoint: join(out, "checkpoint.bin"),
   history: join(out, "history.jsonl"),
+  lock: join(out, "lock"),
 });
 
 async function beginFrom(
@@ -244,8 +247,18 @@ class Run {
   }
 
   async run(): Promise<TrainResult> {
-    const { out, resume, signal, until = Number.POSITIVE_INFINITY, onBegin } = this.#options;
+    const { out } = this.#options;
     await written(out, mkdir(out, { recursive: true }));
+    const unlock = lockRun(out);
+    try {
+      return await this.#train();
+    } finally {
+      unlock();
+    }
+  }
+
+  async #train(): Promise<TrainResult> {
+    const { resume, signal, until = Number.POSITIVE_INFINITY, onBegin } = this.#options;
     // A checkpoint of an earlier run would be taken for this one's.
     if (!resume) await written(this.#checkpoint, rm(this.#checkpoint, { force: true }));
     await this.#trimHistory();
@@ -434,6 +447,26 @@ class Run {
     // Not in place: on a full disk, which may be why the run stopped, nothing would be left.
     if (kept !== text) await written(file, replaceFile(file, kept));
   }
+}
+
+/**
+ * Two processes in one folder would mix their epochs in its history. Returns the function that unlocks it. Throws
+ * `ConfigError` if another process trains there.
+ */
+function lockRun(out: string): () => void {
+  const file = filesIn(out).lock;
+  let unlock: (() => void) | undefined;
+  try {
+    unlock = lockFile(file);
+  } catch (cause) {
+    if (cause instanceof NoLockProgram) return () => {}; // nothing else here needs that program
+    throw new ModelError("MODEL_WRITE", `${file} cannot be written: ${diskReason(cause)}`, { cause });
+  }
+  if (unlock) return unlock;
+  throw new ConfigError(
+    "TRAIN_OUT",
+    `${out}: another process is training in this folder; wait for it, or choose another --out`,
+  );
 }
 
 function readHistory(file: string): Promise<string> {

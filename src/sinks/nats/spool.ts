@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { diskReason, isDiskFull, makeFolder } from "../../disk.js";
 import { SinkError } from "../../errors.js";
-import { lockFile } from "./lock.js";
+import { lockSpool } from "./lock.js";
 import { firstOf, Segment } from "./segment.js";
 
 export interface SpoolOptions {
@@ -70,7 +70,7 @@ export class Spool {
     let unlock: (() => void) | undefined;
     try {
       await makeFolder(folder);
-      unlock = lockFile(id, join(folder, "lock"));
+      unlock = lockSpool(id, join(folder, "lock"));
       return new Spool(id, folder, options, unlock);
     } catch (cause) {
       unlock?.();

@@ -81,6 +81,18 @@ describe("train", function () {
     }
   });
 
+  it("has its folder to itself while it trains", async () => {
+    let other: Promise<unknown> | undefined;
+    const onStep = () => {
+      other ??= run("both").catch((error: unknown) => error);
+    };
+    await run("both", { onStep });
+    await run("alone");
+    assert.deepEqual(await history("both"), await history("alone"));
+    assert.match(String(await other), /^ConfigError: .*both: another process is training in this folder; /);
+    await run("both"); // it is unlocked
+  });
+
   it("refuses to resume with another recipe, and without a checkpoint", async () => {
     await assert.rejects(run("none", { resume: true }), {
       name: "ConfigError",
