@@ -22,6 +22,11 @@ export function generated(root: string): [path: string, text: string][] {
     [join(root, "docs/reference/recipes.md"), recipesPage()],
     [join(root, "schema/pipeline.schema.json"), `${JSON.stringify(pipelineSchema(registry), null, 2)}\n`],
     [join(root, "schema/asyncapi.json"), `${JSON.stringify(asyncapi(version), null, 2)}\n`],
-    [join(root, "schema/event.schema.json"), `${JSON.stringify(open(EmotionEvent), null, 2)}\n`],
+    [join(root, "schema/event.schema.json"), `${JSON.stringify(eventSchema(), null, 2)}\n`],
   ];
+}
+
+function eventSchema(): object {
+  const $schema = "http://json-schema.org/draft-07/schema#"; // as of the pipeline's
+  return { $schema, ...open(EmotionEvent) };
 }

@@ -20,6 +20,31 @@ describe("fitting", () => {
   });
 });
 
+/** The lines that a terminal shows after this output, however far up they have moved. */
+function screen(output: string): string[] {
+  const lines: string[] = [""];
+  let [row, column] = [0, 0];
+  for (const [, csi, by = "", control, text = ""] of output.matchAll(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal is sent
+    /(\u001b\[\??)([\d;]*)([A-Za-z])|([^\u001b]+)/g,
+  )) {
+    if (csi && control === "A") row = Math.max(0, row - Number(by || 1));
+    if (csi && control === "G") column = Number(by || 1) - 1;
+    if (csi && control === "K") lines[row] = by === "2" ? "" : (lines[row] ?? "").slice(0, column);
+    if (csi && control === "J")
+      lines.splice(row, Number.POSITIVE_INFINITY, (lines[row] ?? "").slice(0, column));
+    for (const char of text) {
+      if (char === "\r") column = 0;
+      else if (char === "\n") lines[++row] ??= "";
+      else {
+        const line = (lines[row] ?? "").padEnd(column);
+        lines[row] = line.slice(0, column) + char + line.slice(++column);
+      }
+    }
+  }
+  return lines;
+}
+
 describe("the status line of a run", function () {
   this.timeout(120_000);
   let folder: string;
@@ -84,6 +109,19 @@ sinks: [{ type: jsonl, path: e.jsonl }]
     const text = await raw(80, "dumb", `run '${file}'`);
     assert.match(text, /man: 50 frames/);
     assert.equal(text, stripVTControlCharacters(text));
+  });
+
+  it("erases no events that are printed on the same terminal", async () => {
+    const each = "operators.events.on=both --set operators.events.interval=0ms";
+    const args = `run '${file}' --set ${each} --set 'sinks.0={ type: console }'`;
+    const lines = screen(await raw(80, "xterm", args));
+    const made = Number(/ (\d+) events, /.exec(lines.join("\n"))?.[1]);
+    assert.ok(made > 40, lines.join("\n"));
+    assert.equal(lines.filter((line) => / man #1 /.test(line)).length, made);
+  });
+
+  it("is omitted with --quiet, as is the summary", async () => {
+    assert.equal(await raw(80, "xterm", `run '${file}' --quiet`), "");
   });
 
   it("does not affect help, whose paragraphs are wrapped between words", async () => {

@@ -67,6 +67,18 @@ describe("ekspresi/events", () => {
   });
 });
 
+describe("schema/event.schema.json", () => {
+  it("names its draft and accepts an event, in ajv's strict mode", () => {
+    const text = readFileSync(new URL("schema/event.schema.json", root), "utf8");
+    const schema = JSON.parse(text) as { readonly $schema: string };
+    assert.equal(schema.$schema, "http://json-schema.org/draft-07/schema#");
+    const ajv = new Ajv();
+    addFormats.default(ajv);
+    assert(ajv.validate(schema, EXAMPLE), ajv.errorsText());
+    assert(!ajv.validate(schema, { ...EXAMPLE, id: "" }));
+  });
+});
+
 describe("schema/asyncapi.json", () => {
   interface Message {
     readonly headers: object;
