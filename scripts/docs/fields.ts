@@ -17,8 +17,13 @@ interface Field {
   readonly text: string;
 }
 
-/** All fields of an object's schema, followed by those of nested objects (`batch.size`). */
-export function fieldsOf(schema: JsonSchema, prefix = ""): Field[] {
+/**
+ * All fields of an object's schema, each followed by those of nested objects (`batch.size`) and of the objects in a
+ * list (`steps[].vary`).
+ *
+ * @param within the optional field that all these belong to: only there are they required
+ */
+export function fieldsOf(schema: JsonSchema, prefix = "", within = ""): Field[] {
   const required = (schema.required as string[] | undefined) ?? [];
   return Object.entries(schema.properties ?? {}).flatMap(([key, field]) => {
     const name = prefix + key;
@@ -26,11 +31,12 @@ export function fieldsOf(schema: JsonSchema, prefix = ""): Field[] {
       field.default !== undefined
         ? `\`${JSON.stringify(field.default)}\``
         : required.includes(key)
-          ? "*required*"
+          ? `*required*${within && ` in \`${within}\``}`
           : "";
     return [
       { name: `\`${name}\``, type: typeText(field), usual, text: field.description ?? "" },
-      ...fieldsOf(field, `${name}.`),
+      ...fieldsOf(field, `${name}.`, required.includes(key) ? within : name),
+      ...(field.items ? fieldsOf(field.items, `${name}[].`, name) : []),
     ];
   });
 }

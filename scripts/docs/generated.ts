@@ -28,5 +28,5 @@ export function generated(root: string): [path: string, text: string][] {
 
 function eventSchema(): object {
   const $schema = "http://json-schema.org/draft-07/schema#"; // as of the pipeline's
-  return { $schema, ...open(EmotionEvent) };
+  return { $schema, ...(open(EmotionEvent) as object) };
 }

@@ -29,7 +29,7 @@ function optionsTable(schema: TSchema): string {
   return table(
     ["option", "value", "default", ""],
     fields
-      .filter(({ type }) => type !== "mapping")
+      .filter(({ type, text }) => type !== "mapping" || text !== "")
       .map(({ name, type, usual, text }) => [name, type, usual, text]),
   );
 }

@@ -43,16 +43,19 @@ export const DataOptions = Type.Object({
   }),
   seed: Type.Integer({ default: 1, description: "Seed for splitting a folder." }),
   ferplus: Type.Optional(
-    Type.Object({
-      path: Type.String({ description: "FER+'s `fer2013new.csv`." }),
-      share: Type.Number({
-        default: 0.4,
-        minimum: 0,
-        maximum: 1,
-        description:
-          "Weight of the votes against the label. They count as how probable each label is for a picture with such votes.",
-      }),
-    }),
+    Type.Object(
+      {
+        path: Type.String({ description: "FER+'s `fer2013new.csv`." }),
+        share: Type.Number({
+          default: 0.4,
+          minimum: 0,
+          maximum: 1,
+          description:
+            "Weight of the votes against the label. They count as how probable each label is for a picture with such votes.",
+        }),
+      },
+      { description: "FER+'s votes beside the labels, for FER-2013's CSV." },
+    ),
   ),
   maxDamaged: Type.Number({
     default: 0.01,

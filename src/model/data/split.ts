@@ -5,22 +5,27 @@ import { Random } from "./random.js";
 import { isNamed } from "./split-names.js";
 
 /** How splits are merged and divided again: the `split:` block of a recipe's data. */
-export const SplitOptions = Type.Object({
-  training: Type.Number({
-    default: 0.8,
-    exclusiveMinimum: 0,
-    exclusiveMaximum: 1,
-    description: "Fraction of each class that becomes the split `training`; the rest becomes `validation`.",
-  }),
-  of: Type.Optional(
-    Type.Array(Type.String(), {
-      minItems: 1,
-      description:
-        "Splits to merge; the others stay as they are. Default: all, so test pictures are learnt from as well.",
+export const SplitOptions = Type.Object(
+  {
+    training: Type.Number({
+      default: 0.8,
+      exclusiveMinimum: 0,
+      exclusiveMaximum: 1,
+      description: "Fraction of each class that becomes the split `training`; the rest becomes `validation`.",
     }),
-  ),
-  seed: Type.Integer({ default: 1, description: "Seed for dividing them." }),
-});
+    of: Type.Optional(
+      Type.Array(Type.String(), {
+        minItems: 1,
+        description:
+          "Splits to merge; the others stay as they are. Default: all, so test pictures are learnt from as well.",
+      }),
+    ),
+    seed: Type.Integer({ default: 1, description: "Seed for dividing them." }),
+  },
+  {
+    description: "Divides the pictures anew into `training` and `validation`, whatever splits they come in.",
+  },
+);
 export type SplitOptions = Static<typeof SplitOptions>;
 
 /** Merges splits and divides them again into `training` and `validation`, class by class. Throws `ConfigError`. */

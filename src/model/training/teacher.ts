@@ -7,18 +7,21 @@ import { loadModel } from "../load.js";
 import { positionsOf } from "./classes.js";
 
 /** A model whose predictions are learnt alongside the labels: the `teacher:` block of a recipe. */
-export const TeacherOptions = Type.Object({
-  model: Type.String({
-    description:
-      "Name of a shipped model, or path of a model's folder. Its classes must be those of the data.",
-  }),
-  share: Type.Number({
-    default: 0.5,
-    minimum: 0,
-    maximum: 1,
-    description: "Weight of its probabilities against the label (and FER+'s votes).",
-  }),
-});
+export const TeacherOptions = Type.Object(
+  {
+    model: Type.String({
+      description:
+        "Name of a shipped model, or path of a model's folder. Its classes must be those of the data.",
+    }),
+    share: Type.Number({
+      default: 0.5,
+      minimum: 0,
+      maximum: 1,
+      description: "Weight of its probabilities against the label (and FER+'s votes).",
+    }),
+  },
+  { description: "A model whose answers are learnt beside the labels." },
+);
 export type TeacherOptions = Static<typeof TeacherOptions>;
 
 const BATCH = 64;
