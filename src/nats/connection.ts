@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
-import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import { JetStreamApiError, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import {
   type Authenticator,
   credsAuthenticator,
@@ -111,7 +111,8 @@ export async function connectNats(options: NatsOptions, wanted: ConnectOptions):
 }
 
 /**
- * The server's JetStream manager. Rejects with a one-line `NatsError` if JetStream is not available to us.
+ * The server's JetStream manager. Rejects with a one-line `NatsError` if JetStream is not available to us (code
+ * `NATS_UNREACHABLE` if retrying may help, e.g. if a cluster has no leader).
  */
 export async function openJetStream({ connection, shown }: Nats): Promise<JetStreamManager> {
   try {
@@ -123,10 +124,20 @@ export async function openJetStream({ connection, shown }: Nats): Promise<JetStr
         `${shown}: JetStream is disabled, or not enabled for this account; start the server with \`nats-server -js\``,
         { cause },
       );
-    throw new NatsError("NATS_JETSTREAM", `${shown}: JetStream does not answer: ${messageOf(cause)}`, {
-      cause,
-    });
+    throw unanswered(cause, shown);
   }
+}
+
+/** A failure to ask JetStream, in one line: `NATS_UNREACHABLE` if retrying may help, else `NATS_JETSTREAM`. */
+export function unanswered(cause: unknown, shown: string): NatsError {
+  const { name } = ((cause as Error).cause ?? cause) as Error;
+  const refused =
+    cause instanceof JetStreamApiError ? cause.status !== 503 : name === "PermissionViolationError";
+  return new NatsError(
+    refused ? "NATS_JETSTREAM" : "NATS_UNREACHABLE",
+    `${shown}: JetStream does not answer: ${messageOf(cause)}`,
+    { cause },
+  );
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   type StreamInfo,
 } from "@nats-io/jetstream";
 import { messageOf, NatsError } from "../errors.js";
+import { unanswered } from "./connection.js";
 import type { StreamOptions } from "./options.js";
 import { covers } from "./subject.js";
 
@@ -74,12 +75,6 @@ async function takerOf(manager: JetStreamManager, subject: string): Promise<stri
   } catch {
     return "unknown";
   }
-}
-
-function unanswered(cause: unknown, shown: string): NatsError {
-  return new NatsError("NATS_UNREACHABLE", `${shown}: JetStream does not answer: ${messageOf(cause)}`, {
-    cause,
-  });
 }
 
 const NANOS = 1e6;

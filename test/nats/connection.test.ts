@@ -245,6 +245,18 @@ describe("a connection to NATS", () => {
     await nats.close();
   });
 
+  it("reports that a login may not use JetStream", async () => {
+    const { url } = await served({
+      config: `authorization { users: [{ user: a, password: b, permissions: { publish: ["emotion.>"] } }] }`,
+    });
+    const nats = await connectNats({ url, user: "a", password: "b" }, { name: "test" });
+    await assert.rejects(openJetStream(nats), {
+      code: "NATS_JETSTREAM",
+      message: `${url}: JetStream does not answer: Permissions Violation for Publish to "$JS.API.INFO"`,
+    });
+    await nats.close();
+  });
+
   /** Connects, and returns what is reported from then on; `back` resolves once the connection is restored. */
   async function watched(options: NatsOptions) {
     const nats = await connectNats(options, { name: "test" });

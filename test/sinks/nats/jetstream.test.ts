@@ -21,7 +21,7 @@ import { Spool } from "#src/sinks/nats/spool.js";
 import { testContext } from "../../support/context.js";
 import { eventOf } from "../../support/event.js";
 import { withFiles } from "../../support/machine.js";
-import { NatsServer, needsNatsServer } from "../../support/nats-server.js";
+import { freePort, NatsServer, needsNatsServer } from "../../support/nats-server.js";
 import { storedMessages } from "../../support/nats-stream.js";
 
 type Options = Parameters<typeof nats.build>[0];
@@ -163,6 +163,26 @@ describe("the nats sink with a stream", function () {
     await server.restart();
     await sink.close(true);
     await assertAll(0, 100);
+  });
+
+  it("waits at the start for a cluster that has no leader", async () => {
+    const conf = join(server.folder, "server.conf");
+    const alone = readFileSync(conf);
+    const [own, other] = [await freePort(), await freePort()];
+    await server.stop();
+    writeFileSync(
+      conf,
+      `${alone}\nserver_name: a\ncluster { name: c, listen: "127.0.0.1:${own}", routes: ["nats://127.0.0.1:${other}"] }`,
+    );
+    await server.restart();
+    const { sink, logged } = await opened();
+    assert.match(logged[0] ?? "", /JetStream does not answer: .*; events wait in .*; retrying$/);
+    await write(sink, 0, 10);
+    await server.stop();
+    writeFileSync(conf, alone);
+    await server.restart();
+    await sink.close(true);
+    await assertAll(0, 10);
   });
 
   it("reports at its end how many events it keeps, and sends them first the next time", async () => {
