@@ -6,6 +6,7 @@ import type { VideoEncoder } from "./encoders.js";
 import { type Ffmpeg, failureOf, type ProcessEnd, withPipes } from "./ffmpeg.js";
 import { rawFrameHead, rawHead, TICKS_PER_MS } from "./matroska.js";
 import { endLastPicture } from "./mp4.js";
+import { withRemedy } from "./remedy.js";
 import { StderrTail } from "./stderr.js";
 import type { RecordingRef, VideoInfo } from "./video-info.js";
 
@@ -126,7 +127,9 @@ export class Encoding {
   }
 
   async #fail(): Promise<never> {
-    throw new Error(failureOf(await this.#exit, this.#said.reason("first")));
+    const end = await this.#exit;
+    const said = this.#said.reason("first");
+    throw new Error(failureOf(end, said && withRemedy(said, "")));
   }
 }
 

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { subtitleOptions } from "./containers.js";
 import { type Ffmpeg, failureOf, type ProcessEnd, withPipes } from "./ffmpeg.js";
+import { withRemedy } from "./remedy.js";
 import { StderrTail } from "./stderr.js";
 import type { VideoInfo } from "./video-info.js";
 
@@ -38,7 +39,8 @@ export async function addSubtitles(ffmpeg: Ffmpeg, job: MuxJob, signal: AbortSig
   try {
     const [code, endedBy] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
     const end: ProcessEnd = endedBy ?? code;
-    if (end !== 0 || said.writeFailed) throw new Error(failureOf(end, said.reason("first")));
+    const reason = said.reason("first");
+    if (end !== 0 || said.writeFailed) throw new Error(failureOf(end, reason && withRemedy(reason, "")));
   } finally {
     signal.removeEventListener("abort", stop);
   }

@@ -13,6 +13,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/Selected framerate/, "set an `fps` that the camera supports"],
   [/Selected video size/, "set a `size` that the camera supports"],
   [/matches no streams/, "it has no video; give a recording with a video stream"],
+  [/not currently supported in container/, "write to a .mkv file, which takes any sound"],
   [/nothing was encoded/, "check `from` and `to` against its length"],
   [/Invalid data found/i, "give a recording that ffmpeg can read"],
 ];

@@ -292,6 +292,12 @@ sinks: [{ type: video, path: stopped.mp4 }]`,
     assert.match(errors.join(), /man\.mp4\/a\.mp4 cannot be written/);
   });
 
+  it("says which container takes sound that another does not", async () => {
+    await make(join(folder, "pcm.mov"), "-i", man, "-c:v", "copy", "-c:a", "pcm_s16le", "-t", "1");
+    const { errors } = await through("pcm.mov", "pcm.mp4");
+    assert.match(errors.join(), /pcm_s16le.*; write to a \.mkv file, which takes any sound$/);
+  });
+
   it("does not mention a .part file if none could be written", async function () {
     if (process.platform !== "linux") this.skip(); // only Linux has a folder that not even root can write to
     const { errors, logged } = await through("man.mp4", "/proc/a.mp4");
