@@ -13,6 +13,24 @@ export interface ColourInfo {
   readonly transfer?: number;
 }
 
+// Weights of red and blue in luma, by H.273 code point of the matrix.
+const WEIGHTS: Readonly<Record<number, readonly [red: number, blue: number]>> = {
+  1: [0.2126, 0.0722], // BT.709
+  9: [0.2627, 0.0593], // BT.2020
+  10: [0.2627, 0.0593],
+};
+const BT601 = [0.299, 0.114] as const;
+/** From this height on, players take an untagged picture for BT.709. */
+export const HD_HEIGHT = 720;
+
+/** Weights of red and blue in luma in pictures of this height. */
+export function lumaWeights(
+  matrix: number | undefined,
+  height: number,
+): readonly [red: number, blue: number] {
+  return WEIGHTS[matrix ?? (height >= HD_HEIGHT ? 1 : 0)] ?? BT601;
+}
+
 /** What a container says about its video besides the size: what an encoder needs to preserve it. */
 export interface VideoInfo {
   /** Unit of the container's PTS in seconds. */

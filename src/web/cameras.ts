@@ -127,7 +127,7 @@ export class Cameras {
       class: "large",
       "aria-pressed": "false",
       "aria-label": `Enlarge ${camera.id}`,
-      title: `Enlarge or shrink (${index + 1})`,
+      title: index < 9 ? `Enlarge or shrink (${index + 1})` : "Enlarge or shrink",
     });
     button.onclick = () => this.toggle(index);
     const caption = element(

@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import { coloursOf } from "../../events/palette.js";
 import type { Face, FaceFrame, FaceModel, Frame } from "../../media/frame.js";
-import type { ColourInfo } from "../../media/video-info.js";
+import { type ColourInfo, HD_HEIGHT } from "../../media/video-info.js";
 import { operator } from "../../pipeline/component.js";
 import type { RunContext } from "../../pipeline/context.js";
 import { Length, pixelsOf } from "../../pipeline/units.js";
@@ -9,7 +9,7 @@ import { changing } from "../changing.js";
 import { Canvas } from "./canvas.js";
 import { Font } from "./font.js";
 import { layOut, type Rectangle } from "./layout.js";
-import { HD_HEIGHT, type Paint, paintOf } from "./paint.js";
+import { type Paint, paintOf } from "./paint.js";
 
 const PARTS = ["box", "track", "label", "confidence", "bar"] as const;
 type Part = (typeof PARTS)[number];

@@ -1,5 +1,5 @@
 import type { Colour } from "../../events/palette.js";
-import type { ColourInfo } from "../../media/video-info.js";
+import { type ColourInfo, lumaWeights } from "../../media/video-info.js";
 
 /** A colour in a recording's own encoding: one byte per plane. */
 export interface Paint {
@@ -7,16 +7,6 @@ export interface Paint {
   readonly u: number;
   readonly v: number;
 }
-
-// Weights of red and blue in luma, by H.273 code point of the matrix.
-const WEIGHTS: Readonly<Record<number, readonly [red: number, blue: number]>> = {
-  1: [0.2126, 0.0722], // BT.709
-  9: [0.2627, 0.0593], // BT.2020
-  10: [0.2627, 0.0593],
-};
-const BT601 = [0.299, 0.114] as const;
-/** From this height on, players take an untagged picture for BT.709. */
-export const HD_HEIGHT = 720;
 
 // In high dynamic range the brightest code is far brighter than paper: white goes where BT.2408 puts it.
 const WHITE: Readonly<Record<number, number>> = { 16: 0.58, 18: 0.75 };
@@ -26,7 +16,7 @@ export function paintOf(colour: Colour, info: ColourInfo, height: number): Paint
   const channel = (at: number) => (Number.parseInt(colour.slice(at, at + 2), 16) / 255) * white;
   const white = WHITE[info.transfer ?? 0] ?? 1;
   const [red, green, blue] = [channel(1), channel(3), channel(5)];
-  const [kr, kb] = WEIGHTS[info.matrix ?? (height >= HD_HEIGHT ? 1 : 0)] ?? BT601;
+  const [kr, kb] = lumaWeights(info.matrix, height);
   const luma = kr * red + (1 - kr - kb) * green + kb * blue;
   const cb = (blue - luma) / (2 * (1 - kb));
   const cr = (red - luma) / (2 * (1 - kr));

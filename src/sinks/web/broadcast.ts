@@ -131,8 +131,9 @@ export class Broadcast {
     const due = this.#nextMs.get(source) ?? 0;
     this.#nextMs.set(source, Math.max(due + 1000 / fps, performance.now()));
     // Copies what is needed of the frame now, so that its slot is returned at once, however long encoding takes.
-    const range = this.#context.stats.sources.find(({ id }) => id === source)?.video?.colour.range ?? "tv";
-    const small = shrink(frame, maxSide, this.#spare.pop(), range);
+    const { range, matrix } =
+      this.#context.stats.sources.find(({ id }) => id === source)?.video?.colour ?? {};
+    const small = shrink(frame, maxSide, this.#spare.pop(), range, matrix);
     const head = {
       camera,
       sequence: frame.sequence,

@@ -1,5 +1,6 @@
 import sharp from "sharp";
 import type { Frame } from "../../media/frame.js";
+import { type ColourInfo, lumaWeights } from "../../media/video-info.js";
 
 /** Pixels to encode: RGB, row-major, 3 bytes per pixel. */
 export interface Shrunk {
@@ -13,23 +14,38 @@ function divisorOf(frame: Frame, maxSide: number): number {
   return Math.max(1, Math.ceil(Math.max(frame.width, frame.height) / maxSide));
 }
 
-/** BT.601 coefficients with 8 fractional bits, by sample range. */
-const RANGES = {
-  tv: { scale: 298, black: 16, red: 409, greenByBlue: 100, greenByRed: 208, blue: 516 },
-  pc: { scale: 256, black: 0, red: 359, greenByBlue: 88, greenByRed: 183, blue: 454 },
-} as const;
+/** Coefficients of the conversion to RGB, with 8 fractional bits. */
+function coefficientsOf({ range, matrix }: Pick<ColourInfo, "range" | "matrix">, height: number) {
+  const [kr, kb] = lumaWeights(matrix, height);
+  const kg = 1 - kr - kb;
+  const full = range === "pc";
+  const bits = (value: number) => Math.round(256 * value);
+  const chroma = (value: number) => bits((full ? 1 : 255 / 224) * 2 * value);
+  return {
+    scale: bits(full ? 1 : 255 / 219),
+    black: full ? 0 : 16,
+    red: chroma(1 - kr),
+    greenByBlue: chroma((kb * (1 - kb)) / kg),
+    greenByRed: chroma((kr * (1 - kr)) / kg),
+    blue: chroma(1 - kb),
+  };
+}
 
 /**
- * Scales a frame down by an integer factor, each pixel the mean of its source square, as RGB (BT.601). Reuses `into`
- * if it is large enough.
+ * Scales a frame down by an integer factor, each pixel the mean of its source square, as RGB. Reuses `into` if it is
+ * large enough.
  */
 export function shrink(
   frame: Frame,
   maxSide: number,
   into?: Uint8Array,
-  range: keyof typeof RANGES = "tv",
+  range: ColourInfo["range"] = "tv",
+  matrix?: number,
 ): Shrunk {
-  const { scale, black, red, greenByBlue, greenByRed, blue } = RANGES[range];
+  const { scale, black, red, greenByBlue, greenByRed, blue } = coefficientsOf(
+    { range, ...(matrix !== undefined && { matrix }) },
+    frame.height,
+  );
   const by = divisorOf(frame, maxSide);
   const width = Math.floor(frame.width / by);
   const height = Math.floor(frame.height / by);

@@ -86,6 +86,32 @@ describe("the page's pictures", () => {
     }
   });
 
+  it("have the colours of BT.709 where it is said, or the picture is in high definition", () => {
+    for (const [yuv, rgb] of [
+      [
+        [63, 102, 240],
+        [255, 0, 0],
+      ],
+      [
+        [173, 42, 26],
+        [0, 255, 0],
+      ],
+      [
+        [32, 240, 118],
+        [0, 0, 255],
+      ],
+    ] as const)
+      for (const [height, matrix] of [
+        [8, 1],
+        [720, undefined],
+      ] as const) {
+        const frame = frameOf(8, height, "yuv420p", () => [...yuv]);
+        const small = shrink(frame, 720, undefined, "tv", matrix);
+        for (const [i, value] of small.rgb.entries())
+          assert(Math.abs(value - (rgb[i % 3] ?? 0)) <= 2, `${yuv}: ${small.rgb.slice(0, 3)}`);
+      }
+  });
+
   it("map full-range samples to black and white", () => {
     for (const [luma, value] of [
       [0, 0],
