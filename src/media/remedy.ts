@@ -18,9 +18,10 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/Invalid data found/i, "give a recording that ffmpeg can read"],
 ];
 
-/** ffmpeg's reason, with a remedy if one is known. `name` is already in the message and is not repeated. */
+/** ffmpeg's reason, with a remedy if one is known. The input is already in the message and is not repeated. */
 export function withRemedy(reason: string, name: string): string {
   const remedy = REMEDIES.find(([says]) => says.test(reason))?.[1];
-  const short = reason.startsWith(`${name}: `) ? reason.slice(name.length + 2) : reason;
+  const input = [name, `file:${name}`, "pipe:0"].find((own) => reason.startsWith(`${own}: `));
+  const short = input === undefined ? reason : reason.slice(input.length + 2);
   return remedy ? `${short.replace(/\.$/, "")}; ${remedy}` : short;
 }

@@ -13,6 +13,8 @@ export interface BatchSettings {
    * afterwards needs the pixels: with a camera, having few slots keeps what is shown fresh.
    */
   readonly early: ReadonlySet<string>;
+  /** Frames that later operators may hold back until more arrive; default 0. */
+  readonly heldBack?: number;
 }
 
 /** What the batcher needs from an engine: crop faces into a batch one by one, then run the batch. */
@@ -46,8 +48,8 @@ const MAX_WITHOUT_SLOT = 512;
 
 /**
  * Gathers faces from all sources into batches. A batch runs when it is full, when its oldest crop has waited
- * `maxWaitMs`, or when nothing more can come because every frame waits here; one batch at a time, while the next one
- * fills. Frames leave in source order.
+ * `maxWaitMs`, or when nothing more can come because every frame waits here or is held back later; one batch at a time,
+ * while the next one fills. Frames leave in source order.
  */
 export function batched(
   settings: BatchSettings,
@@ -181,7 +183,8 @@ class Batcher {
     if (!oldest || this.#running) return false;
     if (this.#filling.length >= this.#settings.size || this.#ended) return true;
     const { exhausted, leased } = this.#occupancy;
-    if (this.#leased > 0 && exhausted && leased <= this.#leased) return true;
+    const { heldBack = 0 } = this.#settings;
+    if (this.#leased > 0 && exhausted && leased <= this.#leased + heldBack) return true;
     return performance.now() - oldest.sinceMs >= this.#settings.maxWaitMs;
   }
 

@@ -137,7 +137,8 @@ export const classify = operator({
     run.engines.push(stats);
     const cropper = new Cropper(model.card.input, context.memory);
     const batch = new CropBatch(model, engine, stats, cropper, size, options);
-    return batched({ size, maxWaitMs: maxWait, early }, batch, context.occupancy);
+    const heldBack = context.held * run.sources.length;
+    return batched({ size, maxWaitMs: maxWait, early, heldBack }, batch, context.occupancy);
   },
 });
 

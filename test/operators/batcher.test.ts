@@ -29,7 +29,10 @@ class ManualBatch implements FaceBatch {
   }
 }
 
-function bench(slots: number, settings: { size: number; maxWaitMs: number; early?: boolean }) {
+function bench(
+  slots: number,
+  settings: { size: number; maxWaitMs: number; early?: boolean; heldBack?: number },
+) {
   const test = testContext({ slots });
   const batch = new ManualBatch();
   const input = new Subject<FaceFrame>();
@@ -88,6 +91,17 @@ describe("batched", () => {
     assert.deepEqual(batch.sizes, [2]);
     await batch.end();
     assert.deepEqual(out, ["0: 0", "1: 1"]);
+    subscription.unsubscribe();
+  });
+
+  it("runs a batch when every frame waits in it or is held back by a later operator", async () => {
+    const { take, batch, subscription, pool } = bench(3, { size: 32, maxWaitMs: LONG, heldBack: 1 });
+    const later = frameOf(pool, 0);
+    take(1, 1);
+    assert.deepEqual(batch.sizes, [], "another frame may come");
+    take(2, 1);
+    assert.deepEqual(batch.sizes, [2]);
+    later.release();
     subscription.unsubscribe();
   });
 

@@ -66,6 +66,14 @@ describe("a recording", function () {
     assert.ok(frames.every(({ size }) => size === "320x240"));
   });
 
+  it("is named once in the error if it is no recording", async () => {
+    const path = join(folder, "noise.mp4");
+    writeFileSync(path, "noise ".repeat(1000));
+    await assert.rejects(read({ path }), {
+      message: `source test: ${path}: cannot be played: Invalid data found when processing input; give a recording that ffmpeg can read`,
+    });
+  });
+
   it("is never read as a list of other files, unless its name says so", async () => {
     const secret = await made("secret.ts", ..."-f lavfi -i testsrc=duration=1 -pix_fmt yuv420p".split(" "));
     const hls = `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n${secret}\n#EXT-X-ENDLIST\n`;
