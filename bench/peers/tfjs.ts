@@ -38,6 +38,11 @@ function predict(input: tf.Tensor4D): tf.Tensor {
       const node = nodes[i];
       if (!node) break;
       const next = nodes[i + 1];
+      if (node.op === "Split") {
+        const both = tf.split(named(values, node.inputs[0]), 2);
+        for (const [k, name] of node.outputs.entries()) values.set(name, both[k] as tf.Tensor);
+        continue;
+      }
       const fuses = node.op === "Conv" && next?.op === "Relu" && next.inputs[0] === node.outputs[0];
       if (fuses) i++;
       values.set((fuses ? next : node).outputs[0] ?? "", apply(node, values, fuses));
@@ -78,6 +83,17 @@ function apply({ op, inputs, ints }: ReadNode, values: Values, relu: boolean): t
       return tf.relu(x);
     case "Add":
       return tf.add(x, named(values, inputs[1]));
+    case "Mul":
+      return tf.mul(x, named(values, inputs[1]));
+    case "Concat":
+      return tf.concat([x, named(values, inputs[1]) as tf.Tensor4D], 0);
+    case "Transpose":
+      return tf.transpose(x, [0, 2, 1, 3]);
+    case "MatMul": {
+      const [n, height, width] = x.shape;
+      const rows = tf.matMul(tf.reshape(x, [n * height, width]), named(values, inputs[1]));
+      return tf.reshape(rows, [n, height, -1, 1]);
+    }
     case "AveragePool":
       return tf.avgPool(x, size, strides, "valid");
     case "GlobalAveragePool":

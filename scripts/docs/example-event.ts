@@ -30,6 +30,6 @@ export const EXAMPLE: EmotionEvent = {
     frame: 312,
     mediaTimeMs: 12480,
     sinceMs: 12240,
-    model: { name: "fer2013-small", version: "0.1.0" },
+    model: { name: "fer2013-small", version: "0.2.0" },
   },
 };

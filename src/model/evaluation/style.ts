@@ -13,7 +13,7 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 td,th{padding:4px 10px;text-align:right;border-bottom:1px solid var(--line);font-weight:400;white-space:nowrap}
 tbody th,caption{text-align:left}thead th,caption{color:var(--dim);font-size:13px}
 caption{padding-bottom:6px}
-.pair{display:flex;flex-wrap:wrap;gap:28px}.pair>*{min-width:0;max-width:100%}
+.pair{display:flex;flex-wrap:wrap;align-items:end;gap:28px}.pair>*{min-width:0;max-width:100%}
 .matrix td{min-width:34px;text-align:center;padding:7px 4px;border:1px solid var(--page)}
 .matrix .right{background:color-mix(in srgb,var(--right) var(--shade),transparent)}
 .matrix .wrong{background:color-mix(in srgb,var(--wrong) var(--shade),transparent)}

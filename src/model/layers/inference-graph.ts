@@ -4,7 +4,7 @@ import { BATCH_NORM_EPSILON, type Conv, chainShape, type Layer, outputShape, typ
 import type { Values } from "./parameters.js";
 
 export interface InferenceOptions {
-  /** Averages the logits of each picture and its mirror image, which is twice the work. */
+  /** Averages the logits of each picture and its mirror image, the latter enlarged, which is twice the work. */
   readonly mirror?: boolean;
   /**
    * Adds outputs `mean:<norm>` and `square:<norm>` [channels] for each batch norm folded into a convolution: means of
@@ -26,22 +26,55 @@ export function inferenceGraph(
   const graph = new GraphBuilder("inference");
   const emitter = new Emitter(graph, values, statistics);
   const x = graph.input("input", ["N", ...input]);
-  const seen = mirror ? graph.node("Concat", [x, mirrored(graph, x)], { axis: 0 }) : x;
-  let logits = emitter.chain(layers, seen, input, "layers");
-  if (mirror) {
-    const sides = graph.pair("Split", [logits], { axis: 0 });
-    logits = graph.node("Mul", [graph.node("Add", sides), graph.scalar(0.5)]);
-  }
+  const [, height = 1, width = 1] = input;
+  const seen = mirror ? withMirrorImage(graph, x, height, width) : x;
+  const each = emitter.chain(layers, seen, input, "layers");
+  const logits = mirror ? meanOfBoth(graph, each) : each;
   const [classes] = chainShape(layers, input);
   graph.output("logits", logits, ["N", classes]);
   graph.output("probabilities", graph.node("Softmax", [logits], { axis: 1 }), ["N", classes]);
   return graph.encode();
 }
 
-function mirrored(graph: GraphBuilder, x: string): string {
-  const backwards = [-1, Number.MIN_SAFE_INTEGER, 3, -1].map((value) => graph.ints([value]));
-  return graph.node("Slice", [x, ...backwards]);
+/**
+ * How much larger a face is in the mirror image. A second size corrects other errors than a mirror image of the same
+ * size does: `fer2013-small` was right for 69.5 % of PublicTest with 1, for 70.2 % with 1.15.
+ */
+const ENLARGED = 1.15;
+
+/** The pictures [N,1,height,width], followed by their enlarged mirror images. */
+export function withMirrorImage(graph: GraphBuilder, x: string, height: number, width: number): string {
+  // By products with constant matrices from the right, which every runtime has, OpenCV's too.
+  const turn = (value: string) => graph.node("Transpose", [value], { perm: [0, 1, 3, 2] });
+  const columns = graph.tensor([width, width], mirrored(enlargement(width), width));
+  const rows = graph.tensor([height, height], enlargement(height));
+  const wide = graph.node("MatMul", [x, columns]);
+  const image = turn(graph.node("MatMul", [turn(wide), rows]));
+  return graph.node("Concat", [x, image], { axis: 0 });
 }
+
+/** The mean of the logits of pictures and of those that `withMirrorImage` added. */
+export function meanOfBoth(graph: GraphBuilder, logits: string): string {
+  const both = graph.pair("Split", [logits], { axis: 0 });
+  return graph.node("Mul", [graph.node("Add", both), graph.scalar(0.5)]);
+}
+
+/** [size, size]: column `to` has the weights by which pixel `to` of a line is interpolated whose middle is enlarged. */
+function enlargement(size: number): Float32Array {
+  const matrix = new Float32Array(size * size);
+  const middle = (size - 1) / 2;
+  for (let to = 0; to < size; to++) {
+    const from = middle + (to - middle) / ENLARGED;
+    const first = Math.floor(from);
+    matrix[first * size + to] = first + 1 - from;
+    if (from > first) matrix[(first + 1) * size + to] = from - first;
+  }
+  return matrix;
+}
+
+/** With its columns in reverse. */
+const mirrored = (matrix: Float32Array, size: number) =>
+  matrix.map((_, at) => matrix[at - (at % size) + size - 1 - (at % size)] ?? 0);
 
 /** Scale and shift per channel that replace a trained batch norm. */
 function foldedNorm(values: Values, path: string): { scale: Float32Array; shift: Float32Array } {

@@ -14,9 +14,6 @@ export function tfjsModel(graph: GraphRead, height: number, width: number, what:
   return new Converter(graph, what).convert(height, width);
 }
 
-/** The largest width of a model's input. With more, a small file could fill the memory. */
-const MOST_MIRRORED = 512;
-
 class Converter {
   readonly #graph: GraphRead;
   readonly #what: string;
@@ -57,8 +54,9 @@ class Converter {
       case "GlobalMaxPool":
       case "GlobalAveragePool":
         return this.#globalPool(model, node, x());
-      case "Gemm":
       case "MatMul":
+        return x().shape.length === 3 ? this.#alongRows(model, node, x()) : this.#dense(model, node, x());
+      case "Gemm":
         return this.#dense(model, node, x());
       case "Add":
       case "Mul":
@@ -70,8 +68,8 @@ class Converter {
         return x();
       case "Pad":
         return this.#pad(node, x());
-      case "Slice":
-        return this.#mirror(model, node, x());
+      case "Transpose":
+        return this.#transpose(model, node, x());
       case "Concat":
         return this.#sideBySide(node);
       default:
@@ -253,22 +251,27 @@ class Converter {
     return x;
   }
 
-  /** A slice that reverses the columns: multiplies by a matrix with ones on the antidiagonal. */
-  #mirror(model: LayersModel, node: NodeRead, x: Value): Value {
+  /** Each row of a picture times a matrix: how a picture becomes its mirror image. */
+  #alongRows(model: LayersModel, node: NodeRead, x: Value): Value {
     const [height, width, channels] = this.#spatial(x, node.op);
-    const [start, end, axes, steps] = node.inputs
-      .slice(1)
-      .map((name) => this.#graph.integers.get(name)?.data.join());
-    if (start !== "-1" || axes !== "3" || steps !== "-1" || Number(end) > -width - 1)
-      throw this.#cannot(node.op, "only mirroring is supported");
-    if (width > MOST_MIRRORED) throw this.#cannot(node.op, `mirroring ${width} columns is not supported`);
-    const matrix = new Float32Array(width * width);
-    for (let i = 0; i < width; i++) matrix[i * width + width - 1 - i] = 1;
+    const { dims, data } = this.#weights(node.inputs[1], node.op);
+    const [fan = 0, units = 0] = dims;
+    if (dims.length !== 2 || fan !== width)
+      throw this.#cannot(node.op, `a matrix [${dims.join(", ")}] for rows of ${width} is not supported`);
     const turned = model.add("Permute", { dims: [1, 3, 2] }, [x], [height, channels, width]);
-    const config = { units: width, activation: "linear", use_bias: false };
-    const kernel = { shape: [width, width], data: matrix };
-    const mirrored = model.add("Dense", config, [turned], [height, channels, width], { weights: { kernel } });
-    return model.add("Permute", { dims: [1, 3, 2] }, [mirrored], x.shape, { positive: x.positive });
+    const config = { units, activation: "linear", use_bias: false };
+    const kernel = { shape: [fan, units], data };
+    const rows = model.add("Dense", config, [turned], [height, channels, units], { weights: { kernel } });
+    return model.add("Permute", { dims: [1, 3, 2] }, [rows], [height, units, channels]);
+  }
+
+  /** Exchanges rows and columns. */
+  #transpose(model: LayersModel, node: NodeRead, x: Value): Value {
+    const [height, width, channels] = this.#spatial(x, node.op);
+    const perm = String(node.attributes.get("perm"));
+    if (perm !== "0,1,3,2") throw this.#cannot(node.op, `the order ${perm} is not supported`);
+    const shape = [width, height, channels] as const;
+    return model.add("Permute", { dims: [2, 1, 3] }, [x], shape, { positive: x.positive });
   }
 
   /** Pictures and mirror images in one batch become streams of one value. */

@@ -69,7 +69,8 @@ export const Recipe = Type.Object({
   }),
   mirror: Type.Boolean({
     default: false,
-    description: "Makes a model that averages over each picture and its mirror image: twice the work.",
+    description:
+      "Makes a model that averages over each picture and its mirror image, the latter enlarged by 1.15: twice the work.",
   }),
   calibratePrior: Type.Boolean({
     default: false,
