@@ -60,7 +60,7 @@ function section(component: Component): string {
     component.role === "sink" && component.also && `and ${component.also} where there are any`,
     component.role !== "sink" && `gives ${component.gives}`,
     component.colour && "its sources carry colour",
-    component.role === "operator" &&
+    component.role !== "source" &&
       component.needs &&
       `needs ${component.needs.map((n) => `\`${n}\``).join(" and ")} before it`,
   ].filter((part) => typeof part === "string");

@@ -49,7 +49,9 @@ export async function addSubtitles(ffmpeg: Ffmpeg, job: MuxJob, signal: AbortSig
 function argsOf({ url, video, startMs, subtitles, title, muxer, path }: MuxJob): string[] {
   return [
     ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning", "-y", "-copyts"],
-    ...["-itsoffset", String(-startMs / 1000), "-i", url, "-i", `file:${subtitles}`],
+    ...["-itsoffset", String(-startMs / 1000), "-i", url],
+    // Named, because a file without any subtitles cannot be told from anything else.
+    ...["-f", muxer === "matroska" ? "ass" : "srt", "-i", `file:${subtitles}`],
     ...["-map", "0:v", "-map", "0:a?", "-c", "copy"],
     ...["-map", "1:s", "-c:s:0", muxer === "matroska" ? "ass" : "mov_text"],
     ...["-metadata:s:s:0", `title=${title}`, "-metadata:s:s:0", `handler_name=${title}`],

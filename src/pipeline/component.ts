@@ -106,6 +106,8 @@ export interface SinkComponent<O extends TObject = TObject, In extends Kind = Ki
   readonly takes: In;
   /** A second kind it takes if the pipeline has it, e.g. events in addition to the faces they are about. */
   readonly also?: In;
+  /** Operator types that must all come somewhere before it. */
+  readonly needs?: readonly string[];
   build(options: Static<O>, context: RunContext): Sink<Flow[In]> | Promise<Sink<Flow[In]>>;
 }
 

@@ -207,10 +207,10 @@ function bridge(
   return undefined;
 }
 
-/** Checks what each operator needs before it, and that it reads no pixels that one before it has changed. */
+/** Checks what each operator and sink needs before it, and that it reads no pixels that one before it has changed. */
 function checkNeeds(sorted: readonly PlannedNode[], before: Before, problems: Problem[]): void {
   for (const { id, component, place } of sorted) {
-    if (component.role !== "operator") continue;
+    if (component.role === "source") continue;
     const above: ReadonlyMap<string, Entry> = before.get(id) ?? new Map();
     for (const needed of component.needs ?? [])
       if (!above.has(needed))

@@ -109,6 +109,24 @@ describe("pipeline annotate", function () {
     ]);
   });
 
+  it("adds an empty track with --soft where there are no faces", async () => {
+    for (const name of ["nobody.mp4", "nobody.mkv"]) {
+      await make(
+        join(folder, name),
+        "-f",
+        "lavfi",
+        "-i",
+        "color=size=160x120:duration=0.4",
+        "-c:v",
+        "libx264",
+      );
+      const { code, stderr } = await start(name, "--soft", "-o", `soft-${name}`).ended;
+      assert.equal(code, 0, stderr);
+      const codecs = probe(join(folder, `soft-${name}`)).streams.map(({ codec_type }) => codec_type);
+      assert.deepEqual(codecs, ["video", "subtitle"]);
+    }
+  });
+
   it("writes events, subtitles and a table next to it, and makes them again if one is missing", async () => {
     const beside = ["--soft", "--events", "--vtt", "--csv"];
     const first = await start("man.mp4", ...beside).ended;

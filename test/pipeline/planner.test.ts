@@ -120,6 +120,14 @@ describe("the planner", () => {
     assert.equal(plan(CLIP, operators, LINES).nodes.length, 85);
   });
 
+  it("rejects a sink without the operators it needs before it", () => {
+    const strict = components.map((c) => (c.type === "lines" ? { ...c, needs: ["settle"] } : c));
+    const text = `version: 1\nsources: [${CLIP}]\noperators:\n- { type: find }\n- { type: tell }\nsinks: [${LINES}]\n`;
+    assert.throws(() => parsePipeline(text, "/", { registry: strict }), {
+      message: /needs a `settle` operator somewhere before it; add `- \{ type: settle \}`$/,
+    });
+  });
+
   it("rejects an operator without the operators it needs before it", () => {
     const strict = components.map((c) => (c.type === "tell" ? { ...c, needs: ["settle"] } : c));
     const text = `version: 1\nsources: [${CLIP}]\noperators:\n- { type: find }\n- { type: tell }\nsinks: [${LINES}]\n`;

@@ -35,6 +35,7 @@ export const subtitles = sink({
   description:
     "`.vtt` (WebVTT) puts each label above its face, `.ass` draws boxes and labels that move with it, `.srt` lists the faces from left to right. A cue gives the model's average confidence while it lasts. Times count from the recording's start, as in players. The file is called `<name>.part.<extension>` while it is written, and takes its final name once it covers the whole recording.",
   takes: "faces",
+  needs: ["track"],
   options: Type.Object({
     path: Path({
       description:
