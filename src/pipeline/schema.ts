@@ -12,7 +12,8 @@ export function pipelineSchema(registry: readonly Component[]): JsonSchema {
         required: ["type"],
         properties: { type: { enum: components.map(({ type }) => type) } },
         allOf: components.map((component) => ({
-          if: { properties: { type: { const: component.type } } },
+          // Without `required`, an item that has no type yet would be of every type.
+          if: { required: ["type"], properties: { type: { const: component.type } } },
           // biome-ignore lint/suspicious/noThenProperty: JSON Schema's own word
           then: itemSchema(component),
         })),

@@ -62,5 +62,10 @@ describe("the editors' schema", () => {
     assert(!validate(pipeline({ type: "detect", every: "five" })));
     assert(!validate(pipeline({ type: "detect", minSize: "8pt" })));
     assert(!validate(pipeline({ type: "detcet" })));
+    assert(!validate(pipeline({ minSize: "8%" })));
+    assert.deepEqual(
+      validate.errors?.map(({ message }) => message),
+      ["must have required property 'type'"],
+    );
   });
 });
