@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Observable } from "rxjs";
@@ -69,7 +70,7 @@ async function read(
 ): Promise<void> {
   const { source, stop, id } = context;
   const files = await list(path, id);
-  source.identity = `${basename(path)} ${files.length} pictures`;
+  source.identity = `${basename(path)} ${files.length} pictures ${await digestOf(files)}`;
   source.durationMs = (files.length * 1000) / fps;
   source.video = {
     timeBase: { num: 1, den: 90_000 },
@@ -100,6 +101,13 @@ async function read(
   if (skipped === files.length)
     throw new SourceError("SOURCE_EMPTY", `source ${id}: ${path}: none of its pictures can be read`);
   if (skipped > 0) context.log.warn(`source ${id}: ${skipped} of ${files.length} pictures skipped`);
+}
+
+/** Tells apart lists of pictures by their names and sizes, since folders of different days may have as many of them. */
+async function digestOf(files: readonly string[]): Promise<string> {
+  const sizes = await Promise.all(files.map((file) => stat(file).catch(() => undefined)));
+  const list = files.map((file, i) => [basename(file), sizes[i]?.size]);
+  return createHash("sha256").update(JSON.stringify(list)).digest("hex").slice(0, 32);
 }
 
 async function decode(file: string): Promise<Decoded> {

@@ -44,6 +44,18 @@ describe("a source of pictures", () => {
   }
   const names = ({ frames }: Awaited<ReturnType<typeof read>>) => frames.map(({ name }) => name);
 
+  it("counts as another one if a picture has another name or size, so that no events get the same ids", async () => {
+    const identity = async () => (await read()).source.identity;
+    await picture("1.png");
+    const first = await identity();
+    assert.equal(await identity(), first);
+    await picture("1.png", 80, 60);
+    const larger = await identity();
+    rmSync(join(folder, "1.png"));
+    await picture("2.png");
+    assert.equal(new Set([first, larger, await identity()]).size, 3);
+  });
+
   it("gives the pictures of a folder in natural order, one per second, each in its own size", async () => {
     for (const [name, width] of [
       ["10.png", 30],
