@@ -299,7 +299,10 @@ async function readGiven(option: string, file: string): Promise<Buffer> {
 
 function checkSize(frame: Buffer, most = Number.POSITIVE_INFINITY): void {
   if (frame.length > most && payloadOf(frame) > most)
-    throw new NatsError("NATS_PAYLOAD", `the server accepts at most ${most} bytes (max_payload)`);
+    throw new NatsError(
+      "NATS_PAYLOAD",
+      `the server accepts messages of at most ${most} bytes, headers included (max_payload)`,
+    );
 }
 
 async function closed(connection: NatsConnection, timeoutMs: number): Promise<void> {

@@ -34,6 +34,7 @@ export class Link {
   readonly #closing = new AbortController();
   #nats: Nats | undefined;
   #said: string | undefined;
+  #openedAtMs = 0;
   #kept: Promise<void> = Promise.resolve();
 
   constructor(id: string, options: NatsOptions, name: string, log: Log, owner: LinkOwner) {
@@ -73,13 +74,14 @@ export class Link {
     let waitMs = FIRST_WAIT_MS;
     while (!signal.aborted) {
       if (this.#nats) {
-        await this.#nats.connection.closed();
+        const why = await this.#nats.connection.closed();
         const { shown } = this.#nats;
         this.#nats = undefined;
         this.#owner.lost();
         if (signal.aborted) return;
-        this.#complain(this.trouble ?? `${shown}: connection lost`);
-        waitMs = FIRST_WAIT_MS;
+        this.#complain(this.trouble ?? `${shown}: connection lost${why ? ` (${why.message})` : ""}`);
+        // A server that ends each connection at once must not be asked ten times a second.
+        if (performance.now() - this.#openedAtMs > LONGEST_WAIT_MS) waitMs = FIRST_WAIT_MS;
       }
       await sleep(waitMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => {});
       waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
@@ -99,6 +101,7 @@ export class Link {
       if (this.trouble !== undefined) this.#log.info(`${this.#id}: ${nats.shown}: connected`);
       this.trouble = undefined;
       this.#said = undefined;
+      this.#openedAtMs = performance.now();
     } catch (error) {
       this.#nats = undefined;
       await nats.close(0);

@@ -185,6 +185,19 @@ describe("the nats sink with a stream", function () {
     await assertAll(0, 10);
   });
 
+  it("says why a server ends its connections, and asks it less and less often", async () => {
+    const { sink, logged } = await opened({ subject: `emotion.${"x".repeat(4100)}` });
+    await sink.write(eventOf(1, { track: 1 }));
+    await sleep(3000);
+    const lost = logged.filter((line) =>
+      /connection lost \(maximum control line exceeded\); events wait/.test(line),
+    );
+    assert(lost.length > 1 && lost.length < 8, logged.join("\n"));
+    await assert.rejects(async () => sink.close(true), {
+      message: /1 events not sent \(.*maximum control line exceeded/,
+    });
+  });
+
   it("reports at its end how many events it keeps, and sends them first the next time", async () => {
     const { sink } = await opened();
     await server.stop();
