@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { EkspresiError } from "../../errors.js";
+import { ConfigError, EkspresiError } from "../../errors.js";
 import type { FaceDataset } from "../data/index.js";
 import {
   type EpochReport,
@@ -244,6 +244,13 @@ class Sweep {
         onEpoch: (report) => this.#options.onEpoch?.(id, report),
       });
     } catch (error) {
+      // Its own message advises flags that only `train` has.
+      if (error instanceof ConfigError && error.code === "CHECKPOINT")
+        throw new ConfigError(
+          "SWEEP_RESUME",
+          `${this.#options.out}: the pictures, or a model that it learns from, have changed since run ${id} began; restore them, or choose another --out`,
+          { cause: error },
+        );
       if (!(error instanceof EkspresiError) || !RUN_FAILS.includes(error.code)) throw error;
       // If even the first run cannot be trained, the recipe is wrong, and nothing is lost yet.
       if (this.#runs.length === 0) throw error;

@@ -163,6 +163,18 @@ describe("a sweep", function () {
     await assert.rejects(sweep(steps, options({ recipeOf: other })), /or its recipe has changed/);
   });
 
+  it("refuses to resume if the pictures have changed, and advises no flag that only training has", async () => {
+    const stop = new AbortController();
+    const onStep = () => stop.abort();
+    await sweep(steps, options({ signal: stop.signal, onStep }));
+    const { label, ...rest } = brightness();
+    const other = { ...rest, label: label.map((own) => 1 - own) };
+    await assert.rejects(sweep(steps, options({ dataset: async () => other })), {
+      name: "ConfigError",
+      message: `${folder}: the pictures, or a model that it learns from, have changed since run 1-batch-4 began; restore them, or choose another --out`,
+    });
+  });
+
   it("tries all combinations of a grid, prunes the worse ones early, and survives one that diverges", async () => {
     const grid: SweepDefinition = {
       name: "grid",
