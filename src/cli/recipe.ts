@@ -24,8 +24,16 @@ const RECIPE: Kind<typeof Recipe> = {
   file: "a recipe file",
   form: "a recipe must be a mapping with name and data",
   paths: [["data", "path"], ["data", "ferplus", "path"], ["from"], ["teacher", "model"]],
-  check: ({ from, teacher }) =>
-    unknownModel(["from"], from) ?? unknownModel(["teacher", "model"], teacher?.model),
+  check: ({ from, teacher, sampling }) =>
+    unknownModel(["from"], from) ??
+    unknownModel(["teacher", "model"], teacher?.model) ??
+    (sampling.balanced && sampling.classWeights ? EVENED_TWICE : undefined),
+};
+
+/** Together they would make up for small classes twice. */
+const EVENED_TWICE = {
+  path: ["sampling", "classWeights"],
+  message: "`balanced` already draws every class equally often; set only one of the two",
 };
 
 function unknownModel(

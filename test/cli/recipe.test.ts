@@ -51,6 +51,21 @@ describe("a recipe's paths", () => {
   });
 });
 
+describe("a recipe's sampling", () => {
+  it("does not even out the classes twice", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "ekspresi-recipe-"));
+    const file = join(folder, "recipe.yaml");
+    await writeFile(file, "name: mine\ndata: { path: faces }\nsampling: { balanced: true }\n");
+    assert.equal((await loadRecipe(file, [])).sampling.balanced, true);
+    await assert.rejects(loadRecipe(file, ["sampling.classWeights=true"]), {
+      name: "ConfigError",
+      message:
+        /^--set sampling\.classWeights: `balanced` already draws every class equally often; set only one/,
+    });
+    await rm(folder, { recursive: true });
+  });
+});
+
 describe("the files in docs/training.md", () => {
   const text = readFileSync(new URL("../../docs/training.md", import.meta.url), "utf8");
   const files = [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml]) => yaml ?? "");
