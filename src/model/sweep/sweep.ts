@@ -193,9 +193,11 @@ class Sweep {
   async #train(run: PlannedRun, until: number, later: WorkLeft, step?: number): Promise<boolean> {
     const { out, signal } = this.#options;
     const before = this.#runs.find(({ id }) => id === run.id);
-    if (before && (before.state !== "running" || before.history.length >= until)) return true;
-    if (signal?.aborted) return false;
+    if (before && before.state !== "running") return true;
     const recipe = await this.#options.recipeOf(run.settings);
+    // With all its epochs, what it may still lack is its model.
+    if (before && before.history.length >= until && until < recipe.epochs) return true;
+    if (signal?.aborted) return false;
     const folder = join(out, "runs", run.id);
     const put = async (state: RunRecord["state"], failure?: string) => {
       const history = await readHistory(folder);
@@ -299,10 +301,22 @@ class Sweep {
   }
 }
 
+/** Throws `ConfigError` if a line is damaged, as a power failure may leave it. */
 async function readHistory(folder: string): Promise<EpochReport[]> {
-  const text = await readFile(join(folder, "history.jsonl"), "utf8").catch(() => "");
+  const file = join(folder, "history.jsonl");
+  const text = await readFile(file, "utf8").catch(() => "");
   const whole = text.split("\n").slice(0, -1); // a killed process may have left the last line incomplete
-  return whole.map((line) => JSON.parse(line) as EpochReport);
+  return whole.map((line, i) => {
+    try {
+      return JSON.parse(line) as EpochReport;
+    } catch (cause) {
+      throw new ConfigError(
+        "HISTORY",
+        `${file}: line ${i + 1} is damaged; remove ${folder} to train this run again`,
+        { cause },
+      );
+    }
+  });
 }
 
 /** The epoch that became, or would now become, the model. */

@@ -123,7 +123,7 @@ describe("a sweep", function () {
     assert.deepEqual(figures(await sweep(steps, options({ out }))), figures(whole));
   });
 
-  it("trains a run to its end although it was killed twice, first between an epoch's line and its checkpoint", async () => {
+  it("trains a run to its end although it was killed twice, first just before or after its last checkpoint", async () => {
     const grid: SweepDefinition = {
       name: "grid",
       recipe: "tiny.yaml",
@@ -138,12 +138,16 @@ describe("a sweep", function () {
     const last: Partial<SweepOptions> = { onEpoch: (_, { epoch }) => (epoch === 2 ? killed() : undefined) };
     for (const moment of [last, { onStep: killed }])
       await assert.rejects(sweep(grid, options(moment)), /^Error: killed$/);
-    const record = await sweep(grid, options());
-    assert.deepEqual(figures(record), figures(whole));
-    assert.deepEqual(
-      record.runs.map(({ state }) => state),
-      ["done", "done"],
-    );
+    assert.deepEqual(figures(await sweep(grid, options())), figures(whole));
+    // And between its last checkpoint and its model, which is found out by resuming.
+    const [first, second] = whole.runs;
+    assert.ok(first && second);
+    const runs = [first, { ...second, state: "running" }];
+    await writeFile(join(folder, "sweep.json"), JSON.stringify({ ...whole, finished: false, runs }));
+    const model = join(folder, "runs", second.id, "model");
+    await rm(model, { recursive: true });
+    assert.deepEqual(figures(await sweep(grid, options())), figures(whole));
+    assert.ok(existsSync(model));
   });
 
   it("leaves nothing behind that a corrected recipe would have to resume", async () => {
@@ -274,6 +278,24 @@ describe("a sweep", function () {
         message: `${join(folder, "sweep.json")}: not a sweep record; choose another --out`,
       });
     }
+  });
+
+  it("says in one line that a run's history is damaged, and trains that run again without it", async () => {
+    const stop = new AbortController();
+    const before = { signal: stop.signal, onStep: () => stop.abort() };
+    await sweep(steps, options(before));
+    const run = join(folder, "runs", "1-batch-4");
+    await writeFile(join(run, "history.jsonl"), "\0\0\0\n");
+    const file = join(run, "checkpoint.bin");
+    const checkpoint = await readFile(file, "latin1");
+    await writeFile(file, checkpoint.replace('"epoch":0', '"epoch":1'), "latin1");
+    await assert.rejects(sweep(steps, options()), {
+      name: "ConfigError",
+      message: `${join(run, "history.jsonl")}: line 1 is damaged; remove ${run} to train this run again`,
+    });
+    await rm(run, { recursive: true });
+    const whole = await sweep(steps, options({ out: join(folder, "whole") }));
+    assert.deepEqual(figures(await sweep(steps, options())), figures(whole));
   });
 
   it("has a folder for each run, whatever the values", () => {
