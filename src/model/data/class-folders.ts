@@ -42,12 +42,13 @@ export async function listClasses(path: string): Promise<ClassFolders> {
     const classes = divided ? await contentsOf(join(path, root)) : top;
     ignored.push(...classes.files);
     const split = divided ? splits.indexOf(own[i] ?? "") : 0;
-    for (const name of classes.folders) {
+    for (const folder of classes.folders) {
+      const name = folder.normalize(); // macOS and archives made there write ü as u and two dots
       names.add(name);
-      const { files, folders } = await contentsOf(join(path, root, name));
+      const { files, folders } = await contentsOf(join(path, root, folder));
       inner += folders.length;
       for (const file of files) {
-        const id = join(root, name, file);
+        const id = join(root, folder, file);
         if (PICTURE.test(file)) found.push({ file: join(path, id), id, split, name });
         else ignored.push(file);
       }

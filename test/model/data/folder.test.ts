@@ -186,6 +186,16 @@ describe("a folder of classes", () => {
     assert.deepEqual(before.at(-1), ["torn/2.png", 0]); // to learn from: it is the only one
   });
 
+  it("has one class for a name, however its letters are composed", async () => {
+    await put("train/müde/1.png", ramp(1));
+    await put(`val/${"müde".normalize("NFD")}/2.png`, ramp(2));
+    await put("train/wach/3.png", ramp(3));
+    const { labels, label, ids } = await read();
+    assert.deepEqual(labels, ["müde", "wach"]);
+    assert.deepEqual([...label], [0, 1, 0]);
+    assert.equal(ids.at(-1)?.normalize(), "val/müde/2.png");
+  });
+
   it("follows links, to classes and to pictures", async () => {
     await put("calm/1.png", ramp(1));
     await put("elsewhere.png", ramp(2));
