@@ -121,9 +121,13 @@ class Queue {
       const waiting = this.#waiting[i];
       if (!waiting) return;
       const here = [...waiting.boxes, ...waiting.others];
-      const lost = here.filter((one) => !newer.some((other) => iou(one, other) > SAME_FACE));
-      const continued = here.find((one) => iou(one, to) > SAME_FACE);
-      const from = continued ?? nearest(lost, to, toward - i);
+      const from =
+        here.find((one) => iou(one, to) > SAME_FACE) ??
+        nearest(
+          here.filter((one) => !newer.some((other) => iou(one, other) > SAME_FACE)),
+          to,
+          toward - i,
+        );
       newer.push(...here);
       if (!from) continue;
       const way = around(grown(from, margin, frame), grown(to, margin, frame));
