@@ -158,6 +158,8 @@ function argsOf(job: EncodeJob, ffmpeg: Ffmpeg): string[] {
       ? []
       : ["-t", String((video.startMs + recording.toMs - startMs) / 1000)]),
     ...(muxer === "mp4" || muxer === "mov" ? ["-movflags", "+faststart"] : []),
+    // Apple's players know H.265 only by this name.
+    ...(muxer !== "matroska" && /^(libx265|hevc_)/.test(encoder.name) ? ["-tag:v", "hvc1"] : []),
     ...["-f", muxer, `file:${path}`],
   ];
 }

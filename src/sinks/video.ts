@@ -58,7 +58,7 @@ export const video = sink({
   type: "video",
   summary: "Writes frames to a video file, with the audio of the recording they came from.",
   description:
-    "Every frame keeps its own time, so a variable frame rate is preserved. Audio of a recording is copied, and its subtitles if the container supports them. Chapters, metadata, colour tags and the pixel aspect ratio are kept; so are Matroska's attachments, unless `blur` hides faces, because they may be images. Rotation is applied.\n\nThe video has 8 bits per sample, whatever the recording had; an odd width or height is padded with a black line. There is no audio from cameras, nor from recordings without usable timestamps (`loop`, standard input).\n\nThe file is called `<name>.part.<extension>` while it is written and takes its final name once complete. After a failure or Ctrl-C, the finished part is in the `.part` file.",
+    "Every frame keeps its own time, so a variable frame rate is preserved. Audio of a recording is copied, and its subtitles if the container supports them. Chapters, metadata, colour tags and the pixel aspect ratio are kept; so are Matroska's attachments, unless `blur` hides faces, because they may be images. Cover pictures, data and further video streams are not. Rotation is applied.\n\nThe video has 8 bits per sample, whatever the recording had; an odd width or height is padded with a black line. There is no audio from cameras, nor from recordings without usable timestamps (`loop`, standard input).\n\nThe file is called `<name>.part.<extension>` while it is written and takes its final name once complete. After a failure or Ctrl-C, the finished part is in the `.part` file.",
   takes: "faces",
   colour: true,
   options: Options,

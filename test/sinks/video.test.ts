@@ -292,6 +292,19 @@ sinks: [{ type: video, path: stopped.mp4 }]`,
     assert.match(errors.join(), /man\.mp4\/a\.mp4 cannot be written/);
   });
 
+  it("calls H.265 in MP4 by the name that Apple's players know", async function () {
+    const { errors } = await through(
+      "man.mp4",
+      "apple.mp4",
+      ", to: 1s",
+      ", codec: libx265, preset: ultrafast",
+    );
+    if (/has no video encoder/.test(errors.join())) this.skip();
+    assert.deepEqual(errors, []);
+    const { video } = probe(join(folder, "apple.mp4"));
+    assert.deepEqual([video.codec_name, video.codec_tag_string], ["hevc", "hvc1"]);
+  });
+
   it("says which container takes sound that another does not", async () => {
     await make(join(folder, "pcm.mov"), "-i", man, "-c:v", "copy", "-c:a", "pcm_s16le", "-t", "1");
     const { errors } = await through("pcm.mov", "pcm.mp4");

@@ -7,6 +7,7 @@ export const hasFfprobe = spawnSync("ffprobe", ["-version"]).status === 0;
 interface Stream {
   codec_type: string;
   codec_name: string;
+  codec_tag_string: string;
   width?: number;
   height?: number;
   pix_fmt?: string;
