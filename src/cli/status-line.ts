@@ -2,7 +2,7 @@ import { errorColours as pc } from "../colours.js";
 import { partDone, type SourceStats } from "../pipeline/context.js";
 import type { Buckets } from "../pipeline/histogram.js";
 import type { RunView } from "../pipeline/run.js";
-import { count } from "../text.js";
+import { count, plural } from "../text.js";
 import { BAR_WIDTHS, bar } from "./bar.js";
 import { clock, latency } from "./format.js";
 import type { Redrawn } from "./redrawn.js";
@@ -101,7 +101,7 @@ export class StatusLine {
     const speed = live ? "" : `  ${rate.speed.toFixed(1)}x`;
     const losses = [
       dropped > 0 ? pc.yellow(`${count(dropped)} dropped`) : "",
-      reconnects > 0 ? pc.yellow(`${reconnects} reconnects`) : "",
+      reconnects > 0 ? pc.yellow(plural(reconnects, "reconnect")) : "",
     ].filter(Boolean);
     const figures = [`${rate.fps.toFixed(0)} fps${speed}`, ...losses].join("  ");
     const done = partDone(source);
