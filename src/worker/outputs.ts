@@ -1,4 +1,5 @@
-import { readdir, rm, rmdir } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { copyFile, readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { makeFolder } from "../disk.js";
 import { optionsSchema } from "../pipeline/options.js";
@@ -51,9 +52,23 @@ export async function commitOutputs(folder: string, id: string, outputs: string)
   for (const file of await filesIn(outputs)) {
     const place = join(folder, relative(outputs, file));
     await makeFolder(dirname(place));
-    await renameOver(file, place);
+    await move(file, place);
   }
   await removeOutputs(folder, id);
+}
+
+/** Moves a file in one step, also to another file system: a volume may be mounted below the worker's folder. */
+async function move(file: string, place: string): Promise<void> {
+  const beside = `${place}.${randomUUID()}.part`;
+  try {
+    await renameOver(file, place);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
+    await copyFile(file, beside);
+    await renameOver(beside, place);
+  } finally {
+    await rm(beside, { force: true });
+  }
 }
 
 async function filesIn(folder: string): Promise<string[]> {

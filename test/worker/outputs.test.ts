@@ -2,17 +2,21 @@ import assert from "node:assert/strict";
 import {
   mkdirSync,
   mkdtempSync,
+  type PathLike,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { rename } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { parsePipeline } from "#src/pipeline/load.js";
 import { confine } from "#src/worker/confine.js";
 import { commitOutputs, outputsOf, redirected } from "#src/worker/outputs.js";
+import { withFiles } from "../support/machine.js";
 
 describe("the output of a recording", () => {
   let root: string;
@@ -50,5 +54,20 @@ describe("the output of a recording", () => {
       await commitOutputs(folder, "job", outputs);
       assert.equal(readFileSync(path, "utf8"), path);
     }
+  });
+
+  it("reaches a file system mounted below the worker's folder, and leaves nothing else there", async () => {
+    const outputs = outputsOf(root, "job", 1, "w");
+    mkdirSync(join(outputs, "out"), { recursive: true });
+    writeFileSync(join(outputs, "out", "1.jsonl"), "complete");
+    const real = rename;
+    const acrossFails = async (from: PathLike, to: PathLike) => {
+      if (dirname(String(from)) !== dirname(String(to)))
+        throw Object.assign(new Error("EXDEV"), { code: "EXDEV" });
+      await real(from, to);
+    };
+    await withFiles({ promises: { rename: acrossFails } }, () => commitOutputs(root, "job", outputs));
+    assert.equal(readFileSync(join(root, "out", "1.jsonl"), "utf8"), "complete");
+    assert.deepEqual(readdirSync(join(root, "out")), ["1.jsonl"]);
   });
 });
