@@ -47,9 +47,10 @@ export const rtsp = source({
     const mostMs = Math.max(LEAST_BACKOFF_MS, maxBackoff);
     return live(
       {
-        // Otherwise ffmpeg analyses the stream for more than a second before the first frame.
+        // Otherwise ffmpeg analyses the stream for more than a second before the first frame. Not `-fflags nobuffer`: it
+        // drops what was analysed, and with it the first key frame; the next one may be 10 s or more away.
         before: [
-          ...["-fflags", "nobuffer", "-flags", "low_delay", "-probesize", "32768", "-analyzeduration", "0"],
+          ...["-flags", "low_delay", "-probesize", "32768", "-analyzeduration", "0"],
           ...["-rtsp_transport", transport],
         ],
         url,

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import type { Subscription } from "rxjs";
 import { rtsp } from "#src/sources/rtsp.js";
 import { testContext } from "../support/context.js";
+import { RECORDING } from "../support/pictures.js";
 import { type CameraOptions, RtspServer, whyNoRtspServer } from "../support/rtsp-server.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -90,6 +91,14 @@ describe(`an RTSP camera${missing ? `: ${missing}` : ""}`, function () {
       assert.deepEqual(camera.logged, []);
       timeNeverWentBack();
     });
+
+  it("is seen from its first key frame on, though the next one is 10 s away", async () => {
+    await server.start({ recording: RECORDING });
+    camera = watch(server.url());
+    await moreFrames(10);
+    assert.equal(camera.frames[0]?.size, "400x300");
+    assert.deepEqual(camera.logged, []);
+  });
 
   it("says that the password is wrong without revealing it, and retries", async () => {
     await server.start({ auth: "digest", user: "viewer", password: "right" });
