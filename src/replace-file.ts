@@ -1,9 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
+import { rename, rm, stat, writeFile } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
+
+/** Whether a path is a pipe or a device, such as `/dev/stdout`: it is written to, and never replaced. */
+export async function isPipeOrDevice(path: string): Promise<boolean> {
+  const info = await stat(path).catch(() => undefined);
+  return info !== undefined && !info.isFile() && !info.isDirectory();
+}
 
 /** Writes to a temporary file and renames it, so that readers always see either the old or the new content. */
 export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
+  if (await isPipeOrDevice(path)) return writeFile(path, content);
   const beside = `${path}.${randomUUID()}.part`;
   try {
     await writeFile(beside, content);

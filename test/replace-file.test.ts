@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, promises, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, promises, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { renameOver } from "#src/replace-file.js";
+import { renameOver, replaceFile } from "#src/replace-file.js";
 import { onMachine, withFiles } from "./support/machine.js";
 
 describe("renaming over a file", () => {
@@ -42,5 +43,15 @@ describe("renaming over a file", () => {
       onMachine({ platform: "linux" }, () => assert.rejects(renameOver(from, to), { code: "EBUSY" })),
     );
     assert.equal(readFileSync(to, "utf8"), "old");
+  });
+
+  it("is not done to a pipe or a device, which is written to", async function () {
+    if (process.platform === "win32") this.skip(); // no named pipes in folders
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const reading = promises.readFile(pipe, "utf8");
+    await replaceFile(pipe, "text");
+    assert.equal(await reading, "text");
+    assert(statSync(pipe).isFIFO());
   });
 });

@@ -8,7 +8,7 @@ import { diskReason } from "../disk.js";
 import { ConfigError, SinkError } from "../errors.js";
 import { namedFiles } from "../media/glob.js";
 import { identity } from "../pipeline/identity.js";
-import { renameOver } from "../replace-file.js";
+import { isPipeOrDevice, renameOver } from "../replace-file.js";
 import type { Clock, Input } from "../report/index.js";
 import { count, plural } from "../text.js";
 import { bar } from "./bar.js";
@@ -183,18 +183,19 @@ async function save(
   signal: AbortSignal,
   check: () => void,
 ): Promise<void> {
-  const part = `${path}.part`;
+  const direct = await isPipeOrDevice(path);
+  const part = direct ? path : `${path}.part`;
   try {
     await mkdir(dirname(path), { recursive: true });
     await pipeline(Readable.from(text), createWriteStream(part));
     check();
-    if (!signal.aborted) await renameOver(part, path);
+    if (!signal.aborted && !direct) await renameOver(part, path);
   } catch (cause) {
     const { syscall } = cause as NodeJS.ErrnoException;
     if (syscall === undefined) throw cause;
     throw new SinkError("REPORT_WRITE", `${path} cannot be written: ${diskReason(cause)}`, { cause });
   } finally {
-    await rm(part, { force: true });
+    if (!direct) await rm(part, { force: true });
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -70,6 +71,23 @@ describe("pipeline report", function () {
     assert.equal(page.stderr, "");
     assert.match((await report(["lobby.jsonl", "--format", "csv"])).stdout, /^time,.*\r\n(.*\r\n){3}$/);
     assert.deepEqual(readdirSync(folder).sort(), ["deep", "lobby.jsonl", "page.html", "text.md"]);
+  });
+
+  it("writes to a pipe or a device instead of replacing it", async function () {
+    if (process.platform === "win32") this.skip(); // no named pipes in folders
+    const pipe = join(folder, "pipe.md");
+    execFileSync("mkfifo", [pipe]);
+    const reader = spawn("cat", [pipe]);
+    let read = "";
+    reader.stdout.on("data", (chunk: Buffer) => {
+      read += chunk.toString();
+    });
+    const closed = once(reader, "close");
+    assert.equal((await report(["lobby.jsonl", "-o", "pipe.md"])).code, 0);
+    assert(statSync(pipe).isFIFO());
+    await closed;
+    assert.match(read, /^# Expression report\n/);
+    assert.deepEqual(readdirSync(folder).sort(), ["lobby.jsonl", "pipe.md"]);
   });
 
   it("reads standard input, several files, and patterns", async () => {
