@@ -95,6 +95,7 @@ export const detect = operator({
   check: ({ cascade, minSize, maxSize }) => {
     if (minSize && maxSize && minSize.unit === maxSize.unit && maxSize.value < minSize.value)
       return { option: "maxSize", message: "`maxSize` must be at least `minSize`" };
+    if (maxSize?.value === 0) return { option: "maxSize", message: "`maxSize` must be above 0" };
     const unknown = cascade !== undefined && !isCascadePath(cascade) && !shippedCascade(cascade);
     return unknown ? { option: "cascade", message: noSuchCascade(cascade) } : undefined;
   },

@@ -95,6 +95,10 @@ describe("detect", () => {
     }
   });
 
+  it("refuses a largest face without a size, with which it could find none", () => {
+    assert.equal(detect.check?.({ maxSize: { unit: "px", value: 0 } })?.option, "maxSize");
+  });
+
   it("respects maxSize", async () => {
     const out = await detected({ maxSize: { unit: "px", value: 30 } });
     assert.ok(out.every(({ faces }) => faces.every(({ box }) => box.width <= 30)));
