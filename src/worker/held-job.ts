@@ -109,7 +109,7 @@ export class HeldJob {
     });
     const lease = this.#keepLease(exited);
     const [code, signal] = await exited;
-    if (signal) this.#kill(); // its ffmpeg
+    if (code !== 0) this.#kill(); // its ffmpeg
     await lease;
     const outcome = await this.#settle(code, signal).catch((error: unknown): Outcome => {
       // The message is still pending: the server redelivers the job to the next worker.
