@@ -16,6 +16,7 @@ const FREE = [
   "timer.ts",
   "replace-file.ts",
   "listening.ts",
+  "lock.ts",
 ];
 /** What a folder may import from besides itself, the files of `FREE` and packages; types count like values. */
 const MAY: Record<string, readonly string[]> = {
