@@ -15,9 +15,9 @@ const SHARE = 8;
 /** 0, 0.0001, ... 1 as text: most numbers in an event, and formatting a double takes far longer. */
 const SHARES = new Uint8Array((PARTS + 1) * SHARE);
 for (let part = 0; part <= PARTS; part++) {
-  const digits = Buffer.from(String(part / PARTS));
+  const digits = String(part / PARTS);
   SHARES[part * SHARE] = digits.length;
-  SHARES.set(digits, part * SHARE + 1);
+  for (let i = 0; i < digits.length; i++) SHARES[part * SHARE + 1 + i] = digits.charCodeAt(i);
 }
 
 export function putBytes(to: Buffer, at: number, bytes: Uint8Array): number {

@@ -1,6 +1,6 @@
-/** `12,345`. */
+/** A whole number as `12,345`. By hand: the first call of `toLocaleString` takes 15 ms. */
 export function count(value: number): string {
-  return value.toLocaleString("en-US");
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 /** `1 frame`, `2 frames`. */

@@ -167,9 +167,9 @@ function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): str
     // One output frame per input frame, each in its own size.
     ...(ffmpeg.has.fpsMode ? ["-fps_mode", "passthrough"] : ["-vsync", "passthrough"]),
     ...(ffmpeg.has.autoscale ? ["-noautoscale"] : []),
-    // Threads of the encoder (since FFmpeg 5): they speed up a recording, but delay a camera by a frame.
-    ...(input.live ? ["-threads", "1"] : []),
-    ...["-f", "rawvideo", "pipe:1"],
+    // One thread to copy frames: since FFmpeg 5 there are several, which take more CPU time and delay a camera by a frame.
+    // Each frame is one write, instead of being copied in pieces once more.
+    ...["-threads", "1", "-avioflags", "direct", "-f", "rawvideo", "pipe:1"],
   ];
 }
 

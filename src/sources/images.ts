@@ -156,7 +156,6 @@ async function deliver(
 
 // Includes formats that cannot be read here, so that such pictures are named instead of silently ignored.
 const PICTURE = /\.(jpe?g|jfif|png|webp|avif|tiff?|gif|svg|bmp|heic|heif|jp2|jxl)$/i;
-const naturally = new Intl.Collator("en", { numeric: true }).compare;
 
 /** The pictures that `path` names, in natural order; at least one. */
 async function list(path: string, id: string): Promise<string[]> {
@@ -181,5 +180,6 @@ async function list(path: string, id: string): Promise<string[]> {
           "give one with .jpg or .png files, or `folder/**/*.jpg` for its subfolders",
         )
       : fail("no file matches", "check `path`");
+  const naturally = new Intl.Collator("en", { numeric: true }).compare;
   return files.sort((a, b) => naturally(a, b) || (a < b ? -1 : 1));
 }
