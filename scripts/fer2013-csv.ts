@@ -14,7 +14,10 @@ import { parse } from "csv-parse";
 
 const PIXELS = 48 * 48;
 const [from, to] = process.argv.slice(2);
-if (!from || !to) throw new Error("usage: fer2013-csv.ts <raw folder> <output folder>");
+if (!from || !to) {
+  console.error("usage: fer2013-csv.ts <raw folder> <output folder>");
+  process.exit(2);
+}
 
 const images = gunzipSync(await readFile(join(from, "images.u8.gz")));
 const index: Record<string, string>[] = await createReadStream(join(from, "index.csv"))

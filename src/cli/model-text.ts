@@ -6,7 +6,7 @@ export function modelText(card: ModelCard): string {
   const { input } = card;
   const lines = [
     `${card.name} ${card.version}`,
-    card.summary,
+    ...(card.summary === "" ? [] : [card.summary]),
     "",
     `labels      ${card.labels.join(", ")}`,
     `input       ${input.width}x${input.height} grey, pixels scaled to ${short(input.offset)}..${short(255 * input.scale + input.offset)}`,

@@ -14,6 +14,7 @@ export const sample = operator({
     fps: Rate({ description: "Frames to keep per second of media time.", examples: [5] }),
   }),
   example: "- { type: sample, fps: 5 }",
+  apart: ({ fps }) => 1000 / fps,
   build: ({ fps }) => {
     const periodMs = 1000 / fps;
     const next = new Map<string, number>(); // by source

@@ -14,6 +14,14 @@ export interface Flow {
 /** What a component takes or gives: `frames`, `faces` or `events`. */
 export type Kind = keyof Flow;
 
+/** What is known of the frames that reach a component, before a run. */
+export interface Arrival {
+  /** By how many frames a face may be delayed when it first appears. */
+  readonly late: number;
+  /** Media time between frames of a source, at least, in ms. */
+  readonly apartMs: number;
+}
+
 interface Described<O extends TObject> {
   /** The `type:` of the YAML file. */
   readonly type: string;
@@ -39,6 +47,8 @@ interface Described<O extends TObject> {
 export interface SourceComponent<O extends TObject = TObject> extends Described<O> {
   readonly role: "source";
   readonly gives: "frames";
+  /** Media time between its frames, if that is known, in ms. */
+  apart?(options: Static<O>): number;
   /** Live sources drop frames when no slot is free, and are reconnected; recordings wait, and end. */
   live(options: Static<O>): boolean;
   /**
@@ -67,8 +77,10 @@ export interface OperatorComponent<
   readonly ignoresPixels?: boolean;
   /** By how many frames a face may be delayed when it first appears. */
   late?(options: Static<O>): number;
-  /** A warning about allowed but surprising options, given that faces may be `late` by so many frames. */
-  concern?(options: Static<O>, late: number): string | undefined;
+  /** Media time between the frames of a source that it passes on, at least, in ms. */
+  apart?(options: Static<O>): number;
+  /** A warning about allowed but surprising options. */
+  concern?(options: Static<O>, arrival: Arrival): string | undefined;
   /**
    * How many frames of each source it holds back: pools get that many extra slots.
    *

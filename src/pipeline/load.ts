@@ -1,6 +1,6 @@
 import { basename, dirname, resolve } from "node:path";
 import { registry as everything } from "../registry.js";
-import type { Component } from "./component.js";
+import type { Arrival, Component } from "./component.js";
 import { identity } from "./identity.js";
 import { hint, nearest } from "./nearest.js";
 import { type FolderAt, readOptions, show } from "./options.js";
@@ -94,7 +94,14 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
   const nodes = problems.length > 0 ? [] : planGraph(entries, checker.registry, problems);
   if (problems.length > 0) throw problemsError(problems);
   const { purpose, retention } = value;
-  const late = lateness(nodes);
+  const late = alongThePath(
+    nodes,
+    (before, { component, options }) =>
+      before + (component.role === "operator" ? (component.late?.(options) ?? 0) : 0),
+  );
+  const apart = alongThePath(nodes, (before, { component, options }) =>
+    component.role === "sink" ? before : Math.max(before, component.apart?.(options) ?? 0),
+  );
   return {
     file: yaml.file,
     baseDir,
@@ -102,7 +109,12 @@ function checkPipeline(file: YamlFile, baseDir: string, options: LoadOptions): P
     ...(typeof purpose === "string" && { purpose }),
     ...(typeof retention === "string" && { retention }),
     nodes,
-    warnings: [...checker.warnings, ...nodes.flatMap((node) => concernOf(node, late))],
+    warnings: [
+      ...checker.warnings,
+      ...nodes.flatMap((node) =>
+        concernOf(node, { late: late.get(node.id) ?? 0, apartMs: apart.get(node.id) ?? 0 }),
+      ),
+    ],
     colour: coloured(nodes),
     lastToSee: lastToSee(nodes),
     late,
@@ -340,20 +352,23 @@ function coloured(nodes: Plan["nodes"]): Set<string> {
   );
 }
 
-/** By how many frames a face may be delayed at each component, along the slowest path. */
-function lateness(nodes: readonly PlannedNode[]): Map<string, number> {
-  const late = new Map<string, number>();
+/** What has added up when frames reach each component, along the path where it is most. */
+function alongThePath(
+  nodes: readonly PlannedNode[],
+  add: (before: number, node: PlannedNode) => number,
+): Map<string, number> {
+  const at = new Map<string, number>();
   const after = new Map<string, number>();
-  for (const { id, component, options, from } of nodes) {
-    const before = Math.max(0, ...from.map((input) => after.get(input) ?? 0));
-    late.set(id, before);
-    after.set(id, before + (component.role === "operator" ? (component.late?.(options) ?? 0) : 0));
+  for (const node of nodes) {
+    const before = Math.max(0, ...node.from.map((input) => after.get(input) ?? 0));
+    at.set(node.id, before);
+    after.set(node.id, add(before, node));
   }
-  return late;
+  return at;
 }
 
-function concernOf({ id, component, options, place }: PlannedNode, late: Plan["late"]): string[] {
-  const concern = component.role === "operator" && component.concern?.(options, late.get(id) ?? 0);
+function concernOf({ component, options, place }: PlannedNode, arrival: Arrival): string[] {
+  const concern = component.role === "operator" && component.concern?.(options, arrival);
   return concern ? [`${placeText(place)}: ${component.type}: ${concern}`] : [];
 }
 

@@ -36,6 +36,7 @@ export const images = source({
   options: Options,
   example: "- { type: images, path: photos, fps: 1 }",
   live: () => false,
+  apart: ({ fps = 1 }) => 1000 / fps,
   open: ({ path, fps = 1, broken = "skip" }, context) =>
     new Observable<Frame>((subscriber) => {
       const abort = new AbortController();

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
 import { from, lastValueFrom, map, toArray } from "rxjs";
 import { TestScheduler } from "rxjs/testing";
 import type { Face } from "#src/media/frame.js";
 import { track } from "#src/operators/track.js";
+import { parsePipeline } from "#src/pipeline/load.js";
 import { testContext } from "../support/context.js";
 import { faceAt, facesOf, frameOf } from "../support/frames.js";
+
+const FILE = "{ type: file, path: a.mp4 }";
 
 /** Track numbers frame by frame, for faces given frame by frame, 40 ms apart. */
 async function follow(
@@ -191,5 +195,27 @@ describe("track", () => {
       out.map(({ faces }) => faces[0]?.track),
       [1, 1, 1, 1],
     );
+  });
+
+  it("gives a warning if frames are so far apart that no face can be found twice", async () => {
+    const warnings = (source: string, operators: string) =>
+      parsePipeline(
+        `version: 1\nsources: [${source}]\noperators: [${operators}]\nsinks: [{ type: video, path: b.mp4 }]\n`,
+        tmpdir(),
+      ).warnings.map((line) => line.replace(/^.*track: /, ""));
+    const slow = "{ type: sample, fps: 0.5 }, { type: detect }";
+    assert.deepEqual(warnings(FILE, `${slow}, { type: track }`), [
+      "frames are 2 s apart, so every track ends (`maxGap`: 1 s) before its face is found in `minHits`: 2 frames, and no face is passed on; give a longer `maxGap`, or `minHits: 1`",
+    ]);
+    assert.equal(
+      warnings("{ type: images, path: ., fps: 0.5 }", "{ type: detect }, { type: track }").length,
+      1,
+    );
+    assert.deepEqual(warnings(FILE, `${slow}, { type: track, maxGap: 2s }`), []);
+    assert.deepEqual(warnings(FILE, `${slow}, { type: track, minHits: 1 }`), []);
+    assert.deepEqual(warnings(FILE, "{ type: detect }, { type: track, maxGap: 10ms }"), []);
+    const apart = Array.from({ length: 4 }, () => [faceAt(30, 30)]);
+    assert.deepEqual(await follow(apart, {}, (i) => 2000 * i), [[], [], [], []], "what it warns of is so");
+    assert.deepEqual(await follow(apart, { maxGap: 2000 }, (i) => 2000 * i), [[], [1], [1], [1]]);
   });
 });

@@ -59,7 +59,7 @@ export const blur = operator({
     ),
   }),
   example: "- { type: blur, style: pixelate }",
-  concern: ({ ahead: given }, late) => {
+  concern: ({ ahead: given }, { late }) => {
     const ahead = aheadOf(given, late);
     if (ahead >= late) return undefined;
     const way = given === undefined ? "give `detect` a smaller `every`" : "remove `ahead`";
