@@ -180,7 +180,8 @@ _pipeline() {
       .filter((verb) => !isUnder(verb))
       .map(({ name, about }) => item(name, about))
       .join(" ")})
-    _describe verb verbs
+    options=('--help:display help for command' '--version:output the version number')
+    if [[ $PREFIX == -* ]]; then _describe -o option options; else _describe verb verbs; fi
     return
   fi
   if (( CURRENT > 3 )); then
@@ -245,6 +246,8 @@ function __pipeline_alone # the same, followed by nothing but options
     set -e given[1]
     string match -qr -- "^$argv (-|\\z)" "$given "
 end
+complete -c pipeline -s h -l help -d 'display help for command'
+complete -c pipeline -n __pipeline_at -l version -d 'output the version number'
 ${lines.join("\n")}
 `;
 }

@@ -104,6 +104,8 @@ describe("completion", () => {
       assert.deepEqual(offers("valid"), ["validate"]);
       assert.deepEqual(offers("hel"), ["help"]);
       assert.deepEqual(offers("validate", "--js"), ["--json"]);
+      assert.deepEqual(offers("validate", "--he"), ["--help"]);
+      assert.deepEqual(offers("--ver"), ["--version"]);
       assert.deepEqual(offers("graph", "--format", ""), ["dot", "mermaid"]);
       assert.deepEqual(offers("completion", "z"), ["zsh"]);
       assert.deepEqual(offers("run", "lob"), ["lobby.mp4"]);
