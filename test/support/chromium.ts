@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 
-const NAMES = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+/** The one without windows first: it opens and draws pages at a third of the cost. */
+const NAMES = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome"];
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -44,7 +45,7 @@ export class Chrome {
   async start(test: { skip(): void }): Promise<void> {
     const executablePath = findChromium();
     if (!executablePath) {
-      console.log("      skipped: no Chromium on PATH (Debian: apt-get install chromium)");
+      console.log("      skipped: no Chromium on PATH (Debian: apt-get install chromium-headless-shell)");
       test.skip();
       return;
     }
