@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
+  copyFileSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -11,7 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { jobsOf } from "#src/cli/annotate-files.js";
@@ -29,13 +30,19 @@ const { path: FFMPEG } = await findFfmpeg();
 
 describe("pipeline annotate", function () {
   this.timeout(120_000);
+  let made: string;
   let folder: string;
-  beforeEach(async function () {
+  before(async function () {
     if (!hasFfprobe) this.skip(); // ffprobe is not installed
-    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
-    await make(join(folder, "man.mp4"), "-i", RECORDING, "-t", "1", "-preset", "ultrafast");
+    made = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    await make(join(made, "man.mp4"), "-i", RECORDING, "-t", "1", "-preset", "ultrafast");
   });
-  afterEach(() => folder && rmSync(folder, { recursive: true, force: true }));
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    copyFileSync(join(made, "man.mp4"), join(folder, "man.mp4"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => made && rmSync(made, { recursive: true, force: true }));
 
   function start(...args: string[]) {
     const child = spawn(process.execPath, [MAIN, "annotate", ...args], {
@@ -72,10 +79,7 @@ describe("pipeline annotate", function () {
   it("copies every stream unchanged with --soft and adds labels that can be switched off", async () => {
     const source = join(folder, "man.mp4");
     const sound = ["-f", "lavfi", "-i", "sine=frequency=440:duration=1"];
-    for (const [name, codec] of [
-      ["tone.mp4", "mov_text"],
-      ["tone.mkv", "ass"],
-    ] as const) {
+    const copied = async (name: string, codec: string) => {
       const tone = await make(join(folder, name), "-i", source, ...sound, "-c:v", "copy", "-c:a", "aac");
       const { code, stderr } = await start(name, "--soft", "-o", `soft-${name}`).ended;
       assert.equal(code, 0, stderr);
@@ -99,7 +103,8 @@ describe("pipeline annotate", function () {
         said,
         /00:00:00,0\d\d --> 00:00:0\d,\d+\n.*#1 (happy|neutral|sad|angry|fear|surprise|disgust) \d+ %/,
       );
-    }
+    };
+    await Promise.all([copied("tone.mp4", "mov_text"), copied("tone.mkv", "ass")]);
     assert.deepEqual(readdirSync(folder).sort(), [
       "man.mp4",
       "soft-tone.mkv",
@@ -110,7 +115,7 @@ describe("pipeline annotate", function () {
   });
 
   it("adds an empty track with --soft where there are no faces", async () => {
-    for (const name of ["nobody.mp4", "nobody.mkv"]) {
+    const annotated = async (name: string) => {
       await make(
         join(folder, name),
         "-f",
@@ -124,7 +129,8 @@ describe("pipeline annotate", function () {
       assert.equal(code, 0, stderr);
       const codecs = probe(join(folder, `soft-${name}`)).streams.map(({ codec_type }) => codec_type);
       assert.deepEqual(codecs, ["video", "subtitle"]);
-    }
+    };
+    await Promise.all(["nobody.mp4", "nobody.mkv"].map(annotated));
   });
 
   it("writes events, subtitles and a table next to it, and makes them again if one is missing", async () => {
@@ -296,64 +302,55 @@ describe("pipeline annotate", function () {
   });
 
   it("reports wrong usage and exits with 2", async () => {
-    const wrong = async (...args: string[]) => {
-      const { code, stderr } = await start(...args).ended;
-      assert.equal(code, 2, stderr);
-      assert.equal(stderr.trim().split("\n").length, 1, stderr);
-      return stderr;
-    };
-    assert.match(await wrong("man.mp4", "-o", "man.mp4"), /would overwrite its input/);
     linkSync(join(folder, "man.mp4"), join(folder, "MAN.mp4")); // as on a case-insensitive file system
-    assert.match(await wrong("man.mp4", "-o", "MAN.mp4", "--soft"), /would overwrite its input/);
-    assert.match(await wrong("man.mp4", RECORDING, "-o", "x.mp4"), /--output takes one file/);
-    assert.match(await wrong("man.mp4", "-o", "."), /^--output \.: it is a folder; give a file name$/m);
-    assert.match(
-      await wrong("man.mp4", "--out-dir", "man.mp4"),
-      /^--out-dir man\.mp4: it is a file; give a folder$/m,
-    );
-    assert.match(
-      await wrong("man.mp4", "-o", "man.mp4/x/seen.mp4"),
-      /^--output man\.mp4\/x\/seen\.mp4 cannot be written: a part of its path is a file; choose another$/m,
-    );
-    assert.match(await wrong("*.avi"), /no file matches/);
-    assert.match(await wrong("nowhere.mp4"), /^nowhere\.mp4: no such file$/m);
-    assert.match(
-      await wrong("rtsp://me:hunter2@door/1"),
-      /rtsp:\/\/me:\*\*\*@door\/1: annotate only takes files/,
-    );
-    assert.match(
-      await wrong("man.mp4", "--soft", "--set", "sources.recording.to=1s"),
-      /--soft needs the whole recording/,
-    );
-    assert.match(
-      await wrong("man.mp4", "--soft", "--codec", "libx264"),
-      /--codec: --soft does not encode anything/,
-    );
-    assert.match(await wrong("man.mp4", "--soft", "-o", "x.vtt"), /x\.vtt: the name must end in \.mp4/);
     const hides = readFileSync(SUBTITLES, "utf8").replace(
       "- { type: smooth }",
       "- { type: smooth }\n  - { type: blur }",
     );
     writeFileSync(join(folder, "blur.yaml"), hides);
-    assert.match(
-      await wrong("man.mp4", "--soft", "-p", "blur.yaml"),
-      /--soft copies the video unchanged, so `blur` could not hide any faces/,
-    );
-    assert.match(
-      await wrong("man.mp4", "--codec", "h263"),
-      /^--codec: ffmpeg \S+ has no video encoder `h263`.*it has .*libx264/m,
-    );
-    assert.match(
-      await wrong("man.mp4", "--codec", "libx264", "--set", "sinks.video.preset=nonsense"),
-      /^--codec: the video encoder `libx264` does not work here with -preset nonsense/m,
-    );
-    assert.match(
-      await wrong("man.mp4", "--quality", "high"),
-      /^--quality: video: `quality` is "high"; it must be /m,
-    );
-    assert.match(await wrong("man.mp4", "--quality", ""), /^--quality: video: `quality` is ""; it must be /m);
-    assert.match(await wrong("man.mp4", "-o", "{x}.mp4"), /^\{x\}\.mp4: braces are placeholders/m);
-    assert.match(await wrong("man.mp4", "-o", "x.avi"), /^x\.avi: the name must end in \.mp4/m);
+    const wrong: [args: string[], answer: RegExp][] = [
+      [["man.mp4", "-o", "man.mp4"], /would overwrite its input/],
+      [["man.mp4", "-o", "MAN.mp4", "--soft"], /would overwrite its input/],
+      [["man.mp4", RECORDING, "-o", "x.mp4"], /--output takes one file/],
+      [["man.mp4", "-o", "."], /^--output \.: it is a folder; give a file name$/m],
+      [["man.mp4", "--out-dir", "man.mp4"], /^--out-dir man\.mp4: it is a file; give a folder$/m],
+      [
+        ["man.mp4", "-o", "man.mp4/x/seen.mp4"],
+        /^--output man\.mp4\/x\/seen\.mp4 cannot be written: a part of its path is a file; choose another$/m,
+      ],
+      [["*.avi"], /no file matches/],
+      [["nowhere.mp4"], /^nowhere\.mp4: no such file$/m],
+      [["rtsp://me:hunter2@door/1"], /rtsp:\/\/me:\*\*\*@door\/1: annotate only takes files/],
+      [["man.mp4", "--soft", "--set", "sources.recording.to=1s"], /--soft needs the whole recording/],
+      [["man.mp4", "--soft", "--codec", "libx264"], /--codec: --soft does not encode anything/],
+      [["man.mp4", "--soft", "-o", "x.vtt"], /x\.vtt: the name must end in \.mp4/],
+      [
+        ["man.mp4", "--soft", "-p", "blur.yaml"],
+        /--soft copies the video unchanged, so `blur` could not hide any faces/,
+      ],
+      [["man.mp4", "--codec", "h263"], /^--codec: ffmpeg \S+ has no video encoder `h263`.*it has .*libx264/m],
+      [
+        ["man.mp4", "--codec", "libx264", "--set", "sinks.video.preset=nonsense"],
+        /^--codec: the video encoder `libx264` does not work here with -preset nonsense/m,
+      ],
+      [["man.mp4", "--quality", "high"], /^--quality: video: `quality` is "high"; it must be /m],
+      [["man.mp4", "--quality", ""], /^--quality: video: `quality` is ""; it must be /m],
+      [["man.mp4", "-o", "{x}.mp4"], /^\{x\}\.mp4: braces are placeholders/m],
+      [["man.mp4", "-o", "x.avi"], /^x\.avi: the name must end in \.mp4/m],
+    ];
+    // A few at a time: each mostly waits for its one thread.
+    const left = [...wrong];
+    const checkRest = async () => {
+      for (let next = left.pop(); next; next = left.pop()) {
+        const [args, answer] = next;
+        const { code, stderr } = await start(...args).ended;
+        assert.equal(code, 2, stderr);
+        assert.equal(stderr.trim().split("\n").length, 1, stderr);
+        assert.match(stderr, answer);
+      }
+    };
+    await Promise.all(Array.from({ length: availableParallelism() }, checkRest));
+    assert.deepEqual(readdirSync(folder).sort(), ["MAN.mp4", "blur.yaml", "man.mp4"]);
   });
 
   it("reports a full disk in one line, exits with 1, and gives no file its final name", async function () {

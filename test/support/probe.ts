@@ -5,6 +5,7 @@ import { findFfmpeg } from "#src/media/ffmpeg.js";
 export const hasFfprobe = spawnSync("ffprobe", ["-version"]).status === 0;
 
 interface Stream {
+  index: number;
   codec_type: string;
   codec_name: string;
   codec_tag_string: string;
@@ -24,6 +25,24 @@ interface Stream {
   tags?: Record<string, string>;
 }
 
+/** Of packets and frames only what is compared: a recording has thousands. */
+const ENTRIES =
+  "packet=stream_index,pts_time,data_hash:frame=stream_index,best_effort_timestamp_time:frame_side_data=:frame_tags=";
+
+/** What ffprobe writes. */
+interface Said {
+  streams: Stream[];
+  format: { duration: string; tags?: Record<string, string> };
+  chapters: { start_time: string; end_time: string; tags?: { title?: string } }[];
+  packets_and_frames: {
+    type: "packet" | "frame" | "subtitle";
+    stream_index: number;
+    pts_time?: string;
+    data_hash?: string;
+    best_effort_timestamp_time?: string;
+  }[];
+}
+
 export interface Probed {
   readonly video: Stream;
   readonly streams: readonly Stream[];
@@ -38,32 +57,31 @@ export interface Probed {
 
 /** What ffprobe, which is not ours, says of a recording. */
 export function probe(path: string): Probed {
-  const ask = <T>(...args: string[]) =>
-    JSON.parse(
-      execFileSync("ffprobe", ["-v", "error", "-of", "json", ...args, path], {
-        encoding: "utf8",
-        maxBuffer: 1 << 26,
-      }),
-    ) as T;
-  const { streams, format, chapters } = ask<{
-    streams: Stream[];
-    format: { duration: string; tags?: Record<string, string> };
-    chapters: { start_time: string; end_time: string; tags?: { title?: string } }[];
-  }>("-show_streams", "-show_format", "-show_chapters");
-  const { frames } = ask<{ frames: Record<string, string>[] }>(
-    ...["-select_streams", "v:0", "-show_frames", "-show_entries", "frame=best_effort_timestamp_time"],
+  const args = ["-show_streams", "-show_format", "-show_chapters", "-show_frames", "-show_packets"];
+  const said = execFileSync(
+    "ffprobe",
+    [
+      ...["-v", "error", "-of", "json", ...args, "-show_data_hash", "md5"],
+      ...["-show_entries", ENTRIES],
+      path,
+    ],
+    { encoding: "utf8", maxBuffer: 1 << 28 },
   );
-  const { packets } = ask<{ packets: { pts_time: string; data_hash: string }[] }>(
-    ...["-select_streams", "a", "-show_packets", "-show_data_hash", "md5"],
-    ...["-show_entries", "packet=pts_time,data_hash"],
-  );
+  const { streams, format, chapters, packets_and_frames: parts } = JSON.parse(said) as Said;
+  const of = (type: string) => new Set(streams.filter((s) => s.codec_type === type).map((s) => s.index));
+  const [pictures] = of("video");
+  const sounds = of("audio");
   const video = streams.find(({ codec_type }) => codec_type === "video");
   if (!video) throw new Error(`${path} has no pictures`);
   return {
     video,
     streams,
-    times: frames.map((frame) => frame.best_effort_timestamp_time ?? ""),
-    sound: packets.map(({ pts_time, data_hash }) => `${pts_time} ${data_hash}`),
+    times: parts
+      .filter((part) => part.type === "frame" && part.stream_index === pictures)
+      .map((frame) => frame.best_effort_timestamp_time ?? ""),
+    sound: parts
+      .filter((part) => part.type === "packet" && sounds.has(part.stream_index))
+      .map(({ pts_time, data_hash }) => `${pts_time} ${data_hash}`),
     chapters: chapters.map(({ start_time, end_time, tags }) => `${start_time} ${end_time} ${tags?.title}`),
     durationSeconds: Number(format.duration),
     tags: format.tags ?? {},
