@@ -12,6 +12,7 @@ import {
   type Settings,
   type SweepDefinition,
   type SweepOptions,
+  type SweepRecord,
   sweep,
   sweepReport,
 } from "#src/model/sweep/index.js";
@@ -24,6 +25,7 @@ function recipeOf(settings: Settings): Promise<Recipe> {
   const recipe: Record<string, unknown> = {
     name: "tiny",
     data: { path: "unused" },
+    width: 0.25, // starting a run takes longer than training it
     batch: 8,
     epochs: 2,
     dropout: 0,
@@ -44,6 +46,18 @@ describe("a sweep", function () {
     folder = await mkdtemp(join(tmpdir(), "ekspresi-sweep-"));
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  let shared: string | undefined;
+  let whole: Promise<SweepRecord> | undefined;
+  after(() => shared && rm(shared, { recursive: true }));
+  /** What the sweep `steps` gives if nothing happens to it; trained once for all tests. */
+  const undisturbed = () => {
+    whole ??= mkdtemp(join(tmpdir(), "ekspresi-whole-")).then((out) => {
+      shared = out;
+      return sweep(steps, options({ out }));
+    });
+    return whole;
+  };
 
   const options = (changes: Partial<SweepOptions> = {}): SweepOptions => ({
     out: folder,
@@ -102,7 +116,6 @@ describe("a sweep", function () {
   });
 
   it("stops at its signal in the middle of a run and resumes to the same figures", async () => {
-    const whole = await sweep(steps, options({ out: join(folder, "whole") }));
     const out = join(folder, "stopped");
     for (const after of [1, 4]) {
       const stop = new AbortController();
@@ -120,7 +133,7 @@ describe("a sweep", function () {
       );
       assert.equal(part.finished, false);
     }
-    assert.deepEqual(figures(await sweep(steps, options({ out }))), figures(whole));
+    assert.deepEqual(figures(await sweep(steps, options({ out }))), figures(await undisturbed()));
   });
 
   it("trains a run to its end although it was killed twice, first just before or after its last checkpoint", async () => {
@@ -153,9 +166,10 @@ describe("a sweep", function () {
   it("leaves nothing behind that a corrected recipe would have to resume", async () => {
     const unjudged = async (settings: Settings) => ({ ...(await recipeOf(settings)), validation: ["none"] });
     const out = join(folder, "corrected");
-    await assert.rejects(sweep(steps, options({ out, recipeOf: unjudged })), /no pictures in none/);
+    const short = { ...steps, steps: [{ vary: "batch", values: [4] }] };
+    await assert.rejects(sweep(short, options({ out, recipeOf: unjudged })), /no pictures in none/);
     assert.ok(!existsSync(out));
-    assert.equal((await sweep(steps, options({ out }))).finished, true);
+    assert.equal((await sweep(short, options({ out }))).finished, true);
   });
 
   it("refuses to resume if the sweep or its recipe has changed", async () => {
@@ -198,6 +212,11 @@ describe("a sweep", function () {
       [true, true],
     );
     assert.equal(record.runs.filter(({ state }) => state === "done").length, 2);
+    const firstLosses = (wanted: RunRecord["state"]) =>
+      record.runs.flatMap(({ state, history }) =>
+        state === wanted ? (history[0]?.validationLoss ?? []) : [],
+      );
+    assert.ok(Math.max(...firstLosses("done")) <= Math.min(...firstLosses("pruned")));
     for (const { state, history, settings, failure } of record.runs) {
       assert.equal(settings.clip, 0);
       if (state === "pruned") assert.equal(history.length, 1);
@@ -294,8 +313,7 @@ describe("a sweep", function () {
       message: `${join(run, "history.jsonl")}: line 1 is damaged; remove ${run} to train this run again`,
     });
     await rm(run, { recursive: true });
-    const whole = await sweep(steps, options({ out: join(folder, "whole") }));
-    assert.deepEqual(figures(await sweep(steps, options())), figures(whole));
+    assert.deepEqual(figures(await sweep(steps, options())), figures(await undisturbed()));
   });
 
   it("has a folder for each run, whatever the values", () => {

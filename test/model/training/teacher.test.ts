@@ -35,7 +35,8 @@ describe("a teacher", function () {
   let folder: string;
   let model: string;
   const run = (name: string, changes: Record<string, unknown>, options: Partial<TrainOptions> = {}) => {
-    const recipe = { name: "brightness", data: { path: "unused" }, batch: 8, epochs: 2, ...changes };
+    const fixed = { name: "brightness", data: { path: "unused" }, width: 0.25, batch: 8, epochs: 2 };
+    const recipe = { ...fixed, ...changes };
     return train(Default(Recipe, recipe) as Recipe, brightness(), {
       out: join(folder, name),
       threads: 1,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, promises } from "node:fs";
-import { appendFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { appendFile, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Default } from "typebox/value";
@@ -14,6 +14,7 @@ function recipe(changes: Record<string, unknown> = {}): Recipe {
   return Default(Recipe, {
     name: "brightness",
     data: { path: "unused" },
+    width: 0.25, // starting a run takes longer than training it
     augment: { flip: 0.5, shift: 1 },
     batch: 8,
     epochs: 2,
@@ -28,11 +29,20 @@ function recipe(changes: Record<string, unknown> = {}): Recipe {
 
 describe("train", function () {
   this.timeout(60_000);
+  let shared: string;
+  before(async () => {
+    shared = await mkdtemp(join(tmpdir(), "ekspresi-trained-"));
+    await train(recipe(), brightness(), { out: join(shared, "run"), threads: 1 });
+  });
+  after(() => rm(shared, { recursive: true }));
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "ekspresi-train-"));
   });
   afterEach(() => rm(folder, { recursive: true }));
+
+  /** What `run(name)` leaves, copied from a run that all tests share. */
+  const trained = (name: string) => cp(join(shared, "run"), join(folder, name), { recursive: true });
 
   const run = (name: string, options: Partial<TrainOptions> = {}, changes: Record<string, unknown> = {}) =>
     train(recipe(changes), brightness(), { out: join(folder, name), threads: 1, ...options });
@@ -47,7 +57,7 @@ describe("train", function () {
 
   it("gives the same model with the same seed, and a different one with another", async () => {
     await run("a");
-    await run("b");
+    await trained("b");
     await run("c", {}, { seed: 2 });
     assert.deepEqual(await model("a"), await model("b"));
     assert.notDeepEqual(await model("a"), await model("c"));
@@ -62,7 +72,7 @@ describe("train", function () {
   });
 
   it("resumes after a stop in mid-epoch to the same figures and the same model", async () => {
-    await run("whole");
+    await trained("whole");
     for (const after of [2, 4, 5]) {
       const stop = new AbortController();
       let steps = 0;
@@ -87,7 +97,7 @@ describe("train", function () {
       other ??= run("both").catch((error: unknown) => error);
     };
     await run("both", { onStep });
-    await run("alone");
+    await trained("alone");
     assert.deepEqual(await history("both"), await history("alone"));
     assert.match(String(await other), /^ConfigError: .*both: another process is training in this folder; /);
     await run("both"); // it is unlocked
@@ -98,7 +108,7 @@ describe("train", function () {
       name: "ConfigError",
       message: /checkpoint\.bin: no checkpoint to resume from; start without --resume$/,
     });
-    await run("a");
+    await trained("a");
     await assert.rejects(run("a", { resume: true }, { batch: 4, optimiser: { type: "sgd", rate: 0.5 } }), {
       name: "ConfigError",
       message: /that differs in batch, optimiser\.rate; use the same values, or start over /,
@@ -117,13 +127,13 @@ describe("train", function () {
   });
 
   it("does not resume from a run that it has started over", async () => {
-    await run("a");
+    await trained("a");
     await run("a", { until: 0 }, { seed: 2 });
     await assert.rejects(run("a", { resume: true }), /differs in seed/);
   });
 
   it("can be resumed even if it was stopped before the first batch", async () => {
-    await run("whole");
+    await trained("whole");
     const stop = new AbortController();
     const onBegin = async () => stop.abort();
     const first = await run("stopped", { signal: stop.signal, onBegin });
@@ -133,7 +143,7 @@ describe("train", function () {
   });
 
   it("leaves a finished run as it is, unless its model is damaged", async () => {
-    await run("a");
+    await trained("a");
     const measured = `${await card("a")}\n`;
     await writeFile(join(folder, "a", "model", "card.json"), measured);
     const { model: at, written } = await run("a", { resume: true });
@@ -149,7 +159,7 @@ describe("train", function () {
     const other = brightness();
     other.images[0] = (other.images[0] ?? 0) ^ 255;
     const begin = (resume: boolean) => train(recipe(), other, { out: join(folder, "a"), threads: 1, resume });
-    await run("a");
+    await trained("a");
     const earlier = await model("a");
     const { rename } = promises;
     const full: typeof rename = async (from, to) => {
@@ -174,7 +184,7 @@ describe("train", function () {
   });
 
   it("does not resume from another model in a folder of the same name", async () => {
-    await run("one");
+    await trained("one");
     await run("two", {}, { seed: 2 });
     const from = (name: string) => ({ from: join(folder, name, "model") });
     await run("a", { until: 1 }, from("one"));
@@ -205,7 +215,7 @@ describe("train", function () {
   });
 
   it("resumes without a history that was removed", async () => {
-    await run("whole");
+    await trained("whole");
     await run("a", { until: 1 });
     await rm(join(folder, "a", "history.jsonl"));
     await run("a", { resume: true });
