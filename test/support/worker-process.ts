@@ -44,6 +44,9 @@ export class WorkerProcess {
     ];
     const [command = "", ...rest] = [...at, process.execPath, MAIN, ...args, ...flags];
     this.child = spawn(command, rest, { stdio: ["ignore", "ignore", "pipe"] });
+    const orphaned = () => this.child.kill("SIGKILL");
+    process.once("exit", orphaned);
+    this.child.once("exit", () => process.off("exit", orphaned));
     this.child.stderr?.on("data", (chunk: Buffer) => {
       this.said += chunk.toString();
     });
