@@ -21,58 +21,78 @@ import { storedMessages } from "../support/nats-stream.js";
 import { Network, needsNetwork } from "../support/network.js";
 import { RECORDING } from "../support/pictures.js";
 import type { PublisherOptions } from "../support/publisher.js";
+import { together } from "../support/together.js";
 import { CAMERA, eventTimes, until, WorkerProcess } from "../support/worker-process.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 /** The server stands in the middle; pipeline and workers each behind a cable of their own. */
+async function openSite(name: string) {
+  const folder = mkdtempSync(join(tmpdir(), "ekspresi-network-"));
+  const network = new Network(name, ["pipeline", "a", "b"]);
+  const server = await NatsServer.start({ at: network.at("middle"), host: "0.0.0.0" });
+  const workers: WorkerProcess[] = [];
+  const urlFor = (peer: string) => `nats://${network.middleOf(peer)}:${server.port}`;
+  return {
+    folder,
+    network,
+    server,
+    workers,
+    urlFor,
+
+    /** A program of ours at a peer. */
+    run(peer: string, args: readonly string[]) {
+      const [command, ...before] = network.at(peer);
+      const child = spawn(command, [...before, process.execPath, ...args], {
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      const running = { said: "", ended: once(child, "close").then(([code]) => code as number | null) };
+      for (const stream of [child.stdout, child.stderr])
+        stream.on("data", (chunk: Buffer) => {
+          running.said += chunk.toString();
+        });
+      return running;
+    },
+
+    startWorker(name: string, flags: readonly string[] = []): WorkerProcess {
+      const own = join(folder, name);
+      mkdirSync(own);
+      copyFileSync(RECORDING, join(own, "face.mp4"));
+      const worker = new WorkerProcess(name, urlFor(name), own, flags, network.at(name));
+      workers.push(worker);
+      return worker;
+    },
+
+    async close(): Promise<void> {
+      await Promise.all(workers.map((worker) => worker.kill()));
+      await server.remove();
+      network.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+type Site = Awaited<ReturnType<typeof openSite>>;
+
 describe("over a network that is cut and slow", function () {
   this.timeout(300_000);
-  let network: Network;
-  let server: NatsServer;
-  let folder: string;
-  const workers: WorkerProcess[] = [];
-
   before(function () {
     needsNatsServer(this);
     needsNetwork(this);
   });
-  beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), "ekspresi-network-"));
-    network = new Network("net", ["pipeline", "a", "b"]);
-    server = await NatsServer.start({ at: network.at("middle"), host: "0.0.0.0" });
-  });
-  afterEach(async () => {
-    await Promise.all(workers.splice(0).map((worker) => worker.kill()));
-    await server.remove();
-    network.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  const urlFor = (peer: string) => `nats://${network.middleOf(peer)}:${server.port}`;
-
-  /** A program of ours at a peer. */
-  function run(peer: string, args: readonly string[]) {
-    const [command, ...before] = network.at(peer);
-    const child = spawn(command, [...before, process.execPath, ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
+  const concurrently = together(3);
+  let sites = 0;
+  const it = (title: string, test: (site: Site) => Promise<void>) =>
+    concurrently(title, async () => {
+      const site = await openSite(`net${sites++}`);
+      try {
+        await test(site);
+      } finally {
+        await site.close();
+      }
     });
-    const running = { said: "", ended: once(child, "close").then(([code]) => code as number | null) };
-    for (const stream of [child.stdout, child.stderr])
-      stream.on("data", (chunk: Buffer) => {
-        running.said += chunk.toString();
-      });
-    return running;
-  }
-  function startWorker(name: string, flags: readonly string[] = []): WorkerProcess {
-    const own = join(folder, name);
-    mkdirSync(own);
-    copyFileSync(RECORDING, join(own, "face.mp4"));
-    const worker = new WorkerProcess(name, urlFor(name), own, flags, network.at(name));
-    workers.push(worker);
-    return worker;
-  }
 
-  it("a pipeline's events wait out a cut, then pass a slow line: none lost, doubled or out of order, and no frame waits", async () => {
+  it("a pipeline's events wait out a cut, then pass a slow line: none lost, doubled or out of order, and no frame waits", async (site) => {
+    const { folder, network, run, server, urlFor } = site;
     const program = await publisherProgram(folder);
     const taken = join(folder, "taken");
     const takes = () => (existsSync(taken) ? Number(readFileSync(taken, "utf8")) : 0);
@@ -105,7 +125,8 @@ describe("over a network that is cut and slow", function () {
     assert.deepEqual(compareStored(messages, 2000), { stored: 2000, lost: 0, doubled: 0, misplaced: 0 });
   });
 
-  it("a camera of a worker that is cut off is watched by another; the one that is back leaves it alone", async () => {
+  it("a camera of a worker that is cut off is watched by another; the one that is back leaves it alone", async (site) => {
+    const { folder, network, run, startWorker, urlFor, workers } = site;
     const yaml = join(folder, "lobby.yaml");
     writeFileSync(yaml, CAMERA.yaml);
     const times = (worker: WorkerProcess) => eventTimes(worker, "door");
@@ -134,7 +155,8 @@ describe("over a network that is cut and slow", function () {
     assert.equal(times(a).at(-1), last);
   });
 
-  it("continues a recording with the local model when the connection to remote inference is cut", async () => {
+  it("continues a recording with the local model when the connection to remote inference is cut", async (site) => {
+    const { folder, network, run, startWorker, urlFor } = site;
     const at = (engine: string, out: string) => {
       const yaml = join(folder, `${out}.yaml`);
       writeFileSync(

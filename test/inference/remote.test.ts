@@ -10,17 +10,15 @@ import { loadModel, type Model } from "#src/model/load.js";
 import { connectNats, type Nats } from "#src/nats/index.js";
 import { NatsServer, needsNatsServer } from "../support/nats-server.js";
 import { TINY_SIZE, writeTinyModel } from "../support/tiny-model.js";
+import { together } from "../support/together.js";
 import { until } from "../support/worker-process.js";
 
 const PIXELS = TINY_SIZE * TINY_SIZE;
 
 describe("inference over NATS", function () {
   this.timeout(60_000);
-  let server: NatsServer;
   let model: Model;
   let local: Engine;
-  let closing: (() => Promise<void>)[];
-  let said: string[];
 
   before(async function () {
     needsNatsServer(this);
@@ -32,43 +30,67 @@ describe("inference over NATS", function () {
     await local?.close();
     if (model) await rm(model.folder, { recursive: true, force: true });
   });
-  beforeEach(async () => {
-    closing = [];
-    said = [];
-    server = await NatsServer.start({ jetstream: false });
-  });
-  afterEach(async () => {
-    for (const close of closing.reverse()) await close();
-    await server.remove();
-  });
 
-  /** An inference worker with its own connection, and a function that kills it. */
-  async function startWorker(name: string, engine: Engine = local) {
-    const nats: Nats = await connectNats({ url: server.url }, { name });
-    const inference = new InferenceServer(nats, model, engine, name);
-    await nats.connection.flush();
-    closing.push(async () => {
-      await nats.close();
-    });
-    return { figures: inference.figures, inference, vanish: () => nats.connection.close() };
+  /** A server of its own, whose workers and askers are closed with it. */
+  async function openSite(config = "") {
+    const server = await NatsServer.start({ jetstream: false, config });
+    const closing: (() => Promise<void>)[] = [];
+    const said: string[] = [];
+    return {
+      server,
+      closing,
+      said,
+
+      /** An inference worker with its own connection, and a function that kills it. */
+      async startWorker(name: string, engine: Engine = local) {
+        const nats: Nats = await connectNats({ url: server.url }, { name });
+        const inference = new InferenceServer(nats, model, engine, name);
+        await nats.connection.flush();
+        closing.push(async () => {
+          await nats.close();
+        });
+        return { figures: inference.figures, inference, vanish: () => nats.connection.close() };
+      },
+
+      async startAsker({ timeoutMs = 5000, withLocal = true, url = server.url } = {}) {
+        const log = {
+          warn: (m: string) => said.push(`warn ${m}`),
+          info: (m: string) => said.push(`info ${m}`),
+        };
+        // A real engine, so that its results equal this machine's; the suite closes it.
+        const openLocal = async (): Promise<Engine> => ({
+          provider: "here",
+          run: (crops, n) => local.run(crops, n),
+          close: async () => {},
+        });
+        const asker = await openRemoteEngine(model, {
+          nats: { url },
+          timeoutMs,
+          log,
+          ...(withLocal && { openLocal }),
+        });
+        closing.push(() => asker.close());
+        return asker;
+      },
+
+      async close(): Promise<void> {
+        for (const close of closing.reverse()) await close();
+        await server.remove();
+      },
+    };
   }
-  async function startAsker({ timeoutMs = 5000, withLocal = true, url = server.url } = {}) {
-    const log = { warn: (m: string) => said.push(`warn ${m}`), info: (m: string) => said.push(`info ${m}`) };
-    // A real engine, so that its results equal this machine's; the suite closes it.
-    const openLocal = async (): Promise<Engine> => ({
-      provider: "here",
-      run: (crops, n) => local.run(crops, n),
-      close: async () => {},
+  type Site = Awaited<ReturnType<typeof openSite>>;
+  const concurrently = together(8);
+  const it = (title: string, test: (site: Site) => Promise<void>, config?: string) =>
+    concurrently(title, async () => {
+      const site = await openSite(config);
+      try {
+        await test(site);
+      } finally {
+        await site.close();
+      }
     });
-    const asker = await openRemoteEngine(model, {
-      nats: { url },
-      timeoutMs,
-      log,
-      ...(withLocal && { openLocal }),
-    });
-    closing.push(() => asker.close());
-    return asker;
-  }
+
   const crops = (n: number) =>
     Float32Array.from({ length: n * PIXELS }, (_, i) => Math.sin(i * 12.9898) * 0.99);
   /** An engine that has started a batch and never finishes it. */
@@ -101,7 +123,11 @@ describe("inference over NATS", function () {
       assert(Math.abs(value - (b[i] ?? 9)) <= 1e-6, `${i}: ${value}, ${b[i]}`);
   };
 
-  it("returns the same as this machine's engine to 1e-6, and reports which worker answered", async () => {
+  it("returns the same as this machine's engine to 1e-6, and reports which worker answered", async ({
+    said,
+    startAsker,
+    startWorker,
+  }) => {
     const { figures } = await startWorker("gpu-1");
     const asker = await startAsker({ withLocal: false });
     for (const n of [1, 7, 32]) near(await asker.run(crops(n), n), await local.run(crops(n), n));
@@ -110,7 +136,10 @@ describe("inference over NATS", function () {
     assert.deepEqual(said, []);
   });
 
-  it("copies the crops before it returns, so that the caller may change them", async () => {
+  it("copies the crops before it returns, so that the caller may change them", async ({
+    startAsker,
+    startWorker,
+  }) => {
     await startWorker("gpu-1");
     const asker = await startAsker({ withLocal: false });
     const given = crops(3);
@@ -119,17 +148,19 @@ describe("inference over NATS", function () {
     near(await asked, await local.run(crops(3), 3));
   });
 
-  it("splits a batch larger than the server's maximum message", async () => {
-    await server.remove();
-    server = await NatsServer.start({ jetstream: false, config: "max_payload: 65536" });
-    const { figures } = await startWorker("gpu-1");
-    const asker = await startAsker({ withLocal: false });
-    const n = 600; // 150 KB
-    near(await asker.run(crops(n), n), await local.run(crops(n), n));
-    assert(figures.requests > 2, String(figures.requests));
-  });
+  it(
+    "splits a batch larger than the server's maximum message",
+    async ({ startAsker, startWorker }) => {
+      const { figures } = await startWorker("gpu-1");
+      const asker = await startAsker({ withLocal: false });
+      const n = 600; // 150 KB
+      near(await asker.run(crops(n), n), await local.run(crops(n), n));
+      assert(figures.requests > 2, String(figures.requests));
+    },
+    "max_payload: 65536",
+  );
 
-  it("asks another worker if one does not answer", async () => {
+  it("asks another worker if one does not answer", async ({ startAsker, startWorker }) => {
     const [bad, good] = [await startWorker("bad", stuck()), await startWorker("good")];
     const asker = await startAsker({ timeoutMs: 400, withLocal: false });
     // The server picks members of the group at random: repeat until the bad one was picked.
@@ -141,7 +172,12 @@ describe("inference over NATS", function () {
     assert.equal(good.figures.refused, 0);
   });
 
-  it("asks one worker even if several have the same name, which may be any", async () => {
+  it("asks one worker even if several have the same name, which may be any", async ({
+    closing,
+    server,
+    startAsker,
+    startWorker,
+  }) => {
     const workers = [await startWorker("my gpu *"), await startWorker("my gpu *")];
     const asker = await startAsker({ withLocal: false });
     await asker.run(crops(1), 1);
@@ -160,7 +196,11 @@ describe("inference over NATS", function () {
     );
   });
 
-  it("does the work itself if nobody answers, says so once, and returns to the workers when one is available", async () => {
+  it("does the work itself if nobody answers, says so once, and returns to the workers when one is available", async ({
+    said,
+    startAsker,
+    startWorker,
+  }) => {
     const asker = await startAsker();
     near(await asker.run(crops(2), 2), await local.run(crops(2), 2));
     near(await asker.run(crops(2), 2), await local.run(crops(2), 2));
@@ -175,7 +215,7 @@ describe("inference over NATS", function () {
     assert.deepEqual(said.slice(1), ["info model tiny: workers are answering again"]);
   });
 
-  it("loses no face if a worker disappears midway", async () => {
+  it("loses no face if a worker disappears midway", async ({ startAsker, startWorker }) => {
     const worker = await startWorker("gpu-1");
     const asker = await startAsker({ timeoutMs: 500 });
     await asker.run(crops(1), 1);
@@ -183,7 +223,11 @@ describe("inference over NATS", function () {
     near(await asker.run(crops(5), 5), await local.run(crops(5), 5));
   });
 
-  it("holds up no batch when it asks a server that hangs whether workers are back", async () => {
+  it("holds up no batch when it asks a server that hangs whether workers are back", async ({
+    server,
+    startAsker,
+    startWorker,
+  }) => {
     const { figures } = await startWorker("gpu-1");
     const asker = await startAsker({ timeoutMs: 1000 });
     await asker.run(crops(1), 1);
@@ -205,42 +249,44 @@ describe("inference over NATS", function () {
     });
   });
 
-  it("starts without a server if it may do the work itself, and fails otherwise", async () => {
+  it("starts without a server if it may do the work itself, and fails otherwise", async ({ startAsker }) => {
     const nowhere = "nats://127.0.0.1:1";
     const asker = await startAsker({ url: nowhere });
     near(await asker.run(crops(2), 2), await local.run(crops(2), 2));
     await assert.rejects(startAsker({ url: nowhere, withLocal: false }), { name: "NatsError" });
   });
 
-  it("closes this machine's engine even if a server that is back rejects it at that moment", async () => {
-    await server.remove();
-    server = await NatsServer.start({ jetstream: false, config: "authorization { user: a, password: b }" });
-    await server.stop();
-    let closed = false;
-    const openLocal = async (): Promise<Engine> => ({
-      provider: "here",
-      run: (given, n) => local.run(given, n),
-      close: async () => {
-        closed = true;
-      },
-    });
-    const log = { warn: () => {}, info: () => {} };
-    const asker = await openRemoteEngine(model, {
-      nats: { url: server.url },
-      timeoutMs: 500,
-      openLocal,
-      log,
-    });
-    near(await asker.run(crops(1), 1), await local.run(crops(1), 1));
-    await server.restart();
-    await sleep(5100); // until it asks again
-    const asked = asker.run(crops(1), 1).catch(() => {});
-    await asker.close();
-    await asked;
-    assert.ok(closed);
-  });
+  it(
+    "closes this machine's engine even if a server that is back rejects it at that moment",
+    async ({ server }) => {
+      await server.stop();
+      let closed = false;
+      const openLocal = async (): Promise<Engine> => ({
+        provider: "here",
+        run: (given, n) => local.run(given, n),
+        close: async () => {
+          closed = true;
+        },
+      });
+      const log = { warn: () => {}, info: () => {} };
+      const asker = await openRemoteEngine(model, {
+        nats: { url: server.url },
+        timeoutMs: 500,
+        openLocal,
+        log,
+      });
+      near(await asker.run(crops(1), 1), await local.run(crops(1), 1));
+      await server.restart();
+      await sleep(5100); // until it asks again
+      const asked = asker.run(crops(1), 1).catch(() => {});
+      await asker.close();
+      await asked;
+      assert.ok(closed);
+    },
+    "authorization { user: a, password: b }",
+  );
 
-  it("says what to do if there is no fallback", async () => {
+  it("says what to do if there is no fallback", async ({ startAsker }) => {
     const asker = await startAsker({ withLocal: false });
     await assert.rejects(asker.run(crops(1), 1), {
       name: "OperatorError",
@@ -248,7 +294,10 @@ describe("inference over NATS", function () {
     });
   });
 
-  it("collects requests that arrive during a batch into the next one", async () => {
+  it("collects requests that arrive during a batch into the next one", async ({
+    startAsker,
+    startWorker,
+  }) => {
     const { engine, sizes, release } = slow();
     const { figures } = await startWorker("gpu-1", engine);
     const asker = await startAsker({ withLocal: false });
@@ -261,7 +310,12 @@ describe("inference over NATS", function () {
     assert.equal(figures.waiting, 0);
   });
 
-  it("answers the requests in a batch that are not at fault if the batch fails", async () => {
+  it("answers the requests in a batch that are not at fault if the batch fails", async ({
+    closing,
+    server,
+    startAsker,
+    startWorker,
+  }) => {
     const { engine, sizes, release } = slow();
     const { figures } = await startWorker("gpu-1", engine);
     const asker = await startAsker({ withLocal: false });
@@ -280,7 +334,12 @@ describe("inference over NATS", function () {
     assert.deepEqual([figures.requests, figures.faces, figures.refused, figures.waiting], [4, 6, 1, 0]);
   });
 
-  it("answers damaged requests with an error, and continues", async () => {
+  it("answers damaged requests with an error, and continues", async ({
+    closing,
+    server,
+    startAsker,
+    startWorker,
+  }) => {
     const { figures } = await startWorker("gpu-1");
     const nats = await connectNats({ url: server.url }, { name: "test" });
     closing.push(() => nats.close());
