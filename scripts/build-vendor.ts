@@ -96,8 +96,9 @@ function licenceOf(name: string): string {
   return `/* This file holds ${name}.\n${readFileSync(join(folder, file), "utf8").trim()} */`;
 }
 
+/** Never to be changed: TypeScript does not write modules again that have not changed since a build that used it. */
 function nameOf(specifier: string): string {
-  return specifier.replace("/", "-");
+  return specifier.split("/").at(-1) ?? specifier;
 }
 
 /** Path of a bundled package for the module in `file`. */
