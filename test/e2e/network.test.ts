@@ -71,7 +71,6 @@ async function openSite(name: string) {
     },
   };
 }
-type Site = Awaited<ReturnType<typeof openSite>>;
 
 describe("over a network that is cut and slow", function () {
   this.timeout(300_000);
@@ -79,17 +78,8 @@ describe("over a network that is cut and slow", function () {
     needsNatsServer(this);
     needsNetwork(this);
   });
-  const concurrently = together(3);
   let sites = 0;
-  const it = (title: string, test: (site: Site) => Promise<void>) =>
-    concurrently(title, async () => {
-      const site = await openSite(`net${sites++}`);
-      try {
-        await test(site);
-      } finally {
-        await site.close();
-      }
-    });
+  const it = together(3, () => openSite(`net${sites++}`));
 
   it("a pipeline's events wait out a cut, then pass a slow line: none lost, doubled or out of order, and no frame waits", async (site) => {
     const { folder, network, run, server, urlFor } = site;

@@ -79,17 +79,7 @@ describe("inference over NATS", function () {
       },
     };
   }
-  type Site = Awaited<ReturnType<typeof openSite>>;
-  const concurrently = together(8);
-  const it = (title: string, test: (site: Site) => Promise<void>, config?: string) =>
-    concurrently(title, async () => {
-      const site = await openSite(config);
-      try {
-        await test(site);
-      } finally {
-        await site.close();
-      }
-    });
+  const it = together(8, openSite);
 
   const crops = (n: number) =>
     Float32Array.from({ length: n * PIXELS }, (_, i) => Math.sin(i * 12.9898) * 0.99);

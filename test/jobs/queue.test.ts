@@ -82,16 +82,7 @@ describe("the job queue", function () {
   before(function () {
     needsNatsServer(this);
   });
-  const concurrently = together(8);
-  const it = (title: string, test: (site: Site) => Promise<void>, settings?: Partial<QueueSettings>) =>
-    concurrently(title, async () => {
-      const site = await Site.open(settings);
-      try {
-        await test(site);
-      } finally {
-        await site.close();
-      }
-    });
+  const it = together(8, Site.open);
 
   it("delivers every job once, even those submitted again after they were cancelled", async (site) => {
     const { queue } = site;

@@ -1,8 +1,17 @@
+/** What one test works with, and nobody else. */
+interface Site {
+  close(): Promise<void>;
+}
+
 /**
  * Registers tests as `it` does, for tests that mostly wait: when one's turn has come, those after it are started too,
- * `atOnce` of them at a time. Each must make all that it needs itself, and change nothing that others of the process see.
+ * `atOnce` of them at a time. Each gets a site of its own, closed after it, and must change nothing that others of the
+ * process see.
  */
-export function together(atOnce: number): (title: string, test: () => Promise<void>) => void {
+export function together<Own extends Site, Config extends unknown[]>(
+  atOnce: number,
+  open: (...config: Config) => Promise<Own>,
+): (title: string, test: (site: Own) => Promise<void>, ...config: Config) => void {
   const tests: (() => Promise<void>)[] = [];
   const started = new Map<number, Promise<void>>();
   let running = 0;
@@ -31,8 +40,16 @@ export function together(atOnce: number): (title: string, test: () => Promise<vo
     over = true;
     await Promise.allSettled(started.values());
   });
-  return (title, test) => {
-    const turn = tests.push(test) - 1;
+  return (title, test, ...config) => {
+    const turn =
+      tests.push(async () => {
+        const site = await open(...config);
+        try {
+          await test(site);
+        } finally {
+          await site.close();
+        }
+      }) - 1;
     it(title, async () => {
       const ended = started.get(turn) ?? start(turn);
       startNext();

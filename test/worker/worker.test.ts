@@ -114,16 +114,7 @@ describe("pipeline worker", function () {
   before(function () {
     needsNatsServer(this);
   });
-  const concurrently = together(3);
-  const it = (title: string, test: (site: Site) => Promise<void>) =>
-    concurrently(title, async () => {
-      const site = await Site.open();
-      try {
-        await test(site);
-      } finally {
-        await site.close();
-      }
-    });
+  const it = together(3, Site.open);
   const itOnLinux = (title: string, test: (site: Site) => Promise<void>) =>
     process.platform === "linux" ? it(title, test) : specify.skip(title);
 

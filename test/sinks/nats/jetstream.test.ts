@@ -111,16 +111,7 @@ describe("the nats sink with a stream", function () {
   before(function () {
     needsNatsServer(this);
   });
-  const concurrently = together(8);
-  const it = (title: string, test: (site: Site) => Promise<void>, config?: string) =>
-    concurrently(title, async () => {
-      const site = await Site.open(config);
-      try {
-        await test(site);
-      } finally {
-        await site.close();
-      }
-    });
+  const it = together(8, Site.open);
 
   it("stores every event once, as a structured CloudEvent under its subject, and leaves nothing in the spool", async (site) => {
     const { folder } = site;
