@@ -49,7 +49,7 @@ export const track = operator({
   late: ({ minHits = 2 }) => minHits - 1,
   concern: ({ maxGap = 1000, minHits = 2 }, { apartMs }) =>
     minHits > 1 && apartMs > maxGap
-      ? `frames are ${apartMs / 1000} s apart, so every track ends (\`maxGap\`: ${maxGap / 1000} s) before its face is found in \`minHits\`: ${minHits} frames, and no face is passed on; give a longer \`maxGap\`, or \`minHits: 1\``
+      ? `frames are ${Math.round(apartMs) / 1000} s apart, so every track ends (\`maxGap\`: ${maxGap / 1000} s) before its face is found in \`minHits\`: ${minHits} frames, and no face is passed on; give a longer \`maxGap\`, or \`minHits: 1\``
       : undefined,
   build: (options, { stats }) => {
     const trackers = new Map<string, Tracker>();

@@ -211,6 +211,8 @@ describe("track", () => {
       warnings("{ type: images, path: ., fps: 0.5 }", "{ type: detect }, { type: track }").length,
       1,
     );
+    const third = "{ type: sample, fps: 0.3 }, { type: detect }, { type: track }";
+    assert.match(warnings(FILE, third).join(), /^frames are 3\.333 s apart/);
     assert.deepEqual(warnings(FILE, `${slow}, { type: track, maxGap: 2s }`), []);
     assert.deepEqual(warnings(FILE, `${slow}, { type: track, minHits: 1 }`), []);
     assert.deepEqual(warnings(FILE, "{ type: detect }, { type: track, maxGap: 10ms }"), []);
