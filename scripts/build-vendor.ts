@@ -35,6 +35,7 @@ for (const { name, specifiers, modules } of PACKAGES)
     chunkNames: `${name}-[hash]`,
     bundle: true,
     splitting: true,
+    minify: true,
     target: "node20",
     format: "esm",
     plugins: [onlyWhatWeImport()],
@@ -51,14 +52,14 @@ for (const { file, code } of ours) {
 }
 
 function neutral(name: string): BuildOptions {
-  return { platform: "neutral", conditions: ["es2015"], minify: true, banner: { js: licenceOf(name) } };
+  return { platform: "neutral", conditions: ["es2015"], banner: { js: licenceOf(name) } };
 }
 
 /** For CommonJS modules, which `require` Node's own. */
 function forNode(name: string): BuildOptions {
   const require =
     'import { createRequire as nodeRequire } from "node:module"; const require = nodeRequire(import.meta.url);';
-  return { platform: "node", minify: true, banner: { js: `${licenceOf(name)}\n${require}` } };
+  return { platform: "node", banner: { js: `${licenceOf(name)}\n${require}` } };
 }
 
 /** Entry points that export no more than the names that our modules import. */

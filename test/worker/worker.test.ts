@@ -115,6 +115,7 @@ describe("pipeline worker", function () {
     needsNatsServer(this);
   });
   const it = together(3, Site.open);
+  // Skipped elsewhere; tests that run together have no `this.skip()`.
   const itOnLinux = (title: string, test: (site: Site) => Promise<void>) =>
     process.platform === "linux" ? it(title, test) : specify.skip(title);
 
