@@ -15,12 +15,9 @@ function readLimit(): string {
   }
 }
 
-let known: number | undefined;
-
 /** Cores to divide work among. Before version 22, Node ignores a container's limit. */
 export function cores(): number {
-  known ??= coresOf(availableParallelism(), cpuLimit());
-  return known;
+  return coresOf(availableParallelism(), cpuLimit());
 }
 
 export function coresOf(parallelism: number, limit = Number.POSITIVE_INFINITY): number {

@@ -146,10 +146,17 @@ async function deliver(
 // 8-bit formats whose first plane is luma are used as they are; everything else is converted first.
 const LUMA_FORMATS = "yuv420p|yuvj420p|yuv422p|yuvj422p|yuv444p|yuvj444p|gray";
 
+/** ffmpeg advises against more. */
+const MOST_DECODER_THREADS = 16;
+
 /**
- * Half of the cores: more threads use more CPU time for the same frames, and others need cores too (docs/decisions.md).
+ * With one thread less than there are cores, a recording waits for ffmpeg (docs/decisions.md). Threads that each decode
+ * a frame of their own would hold a camera's frames back until later ones arrive.
  */
-const DECODER_THREADS = Math.ceil(cores() / 2);
+function decoderThreads(live: boolean): string[] {
+  const threads = Math.min(live ? Math.ceil(cores() / 2) : cores(), MOST_DECODER_THREADS);
+  return ["-threads", String(threads), ...(live ? ["-thread_type", "slice"] : [])];
+}
 
 /** The filter that reports each frame, under a name that no recording can know. */
 const SHOWINFO = `showinfo@${randomBytes(8).toString("hex")}`;
@@ -159,7 +166,7 @@ function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): str
     context.format === "gray" ? [`format=${LUMA_FORMATS}`, "extractplanes=y"] : ["format=yuv420p|yuvj420p"];
   return [
     ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "info"],
-    ...["-threads", String(DECODER_THREADS)],
+    ...decoderThreads(input.live),
     ...input.before,
     ...socketTimeout(input.socketTimeoutMs, ffmpeg),
     ...["-i", input.url, "-map", "0:V:0", "-an", "-sn", "-dn"],

@@ -153,8 +153,14 @@ describe("decoding", function () {
     }
   });
 
-  it("emits a camera's frame when it arrives, not with the next one", async () => {
-    const path = await made("c.flv", "testsrc=size=320x240:rate=25:duration=4", "-c:v", "flv", "-g", "1");
+  for (const encoder of ["flv", "libx264"])
+    it(`emits a camera's frame when it arrives, not with a later one: ${encoder}`, () =>
+      // With as many threads as that many cores suggest.
+      onMachine({ cores: 8 }, () => lastFrameOfSilentCamera(encoder)));
+
+  async function lastFrameOfSilentCamera(encoder: string): Promise<void> {
+    const source = "testsrc=size=320x240:rate=25:duration=4";
+    const path = await made(`${encoder}.flv`, source, "-c:v", encoder, "-g", "1", "-bf", "0");
     const camera = createServer((socket) => void socket.on("error", () => {}).write(readFileSync(path)));
     camera.listen(0, "127.0.0.1");
     await once(camera, "listening");
@@ -185,7 +191,7 @@ describe("decoding", function () {
       camera.close();
       await close();
     }
-  });
+  }
 
   it("drops a camera's frames while a sink is behind, and counts them", async () => {
     const { context, pool, close } = testContext({ live: true });
