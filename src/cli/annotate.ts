@@ -168,7 +168,7 @@ async function annotate(
   const { input, output } = job;
   const position = progress.next(job);
   const say = (text: string) => log.info(`${position}${text}`);
-  expectFfmpeg();
+  if (flags.force || !existsSync(output)) expectFfmpeg(); // otherwise perhaps nothing is left to do
   const mark = await markOf(job, await planOf({ ...job, beside: {} }, flags), ownPaths(job, flags));
   const there = flags.force ? "nothing" : await foundAt(job, mark);
   if (there === "done" || there === "foreign") progress.skipped(job);

@@ -76,6 +76,24 @@ describe("pipeline annotate", function () {
     assert.match((await start("man.mp4", "--force").ended).stderr, /25 frames/);
   });
 
+  it("starts no ffmpeg if all is done", async function () {
+    if (process.platform === "win32") this.skip(); // no shell scripts
+    assert.equal((await start("man.mp4", "-q").ended).code, 0);
+    const script = join(folder, "ffmpeg.sh");
+    writeFileSync(script, `#!/bin/sh\necho "$@" >> "$0.log"\nexec "${FFMPEG}" "$@"\n`, { mode: 0o755 });
+    const env = { ...process.env, EKSPRESI_FFMPEG: script };
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, [MAIN, "annotate", "man.mp4", ...args], {
+        cwd: folder,
+        env,
+        encoding: "utf8",
+      });
+    assert.match(run().stderr, /already done/);
+    assert(!existsSync(`${script}.log`));
+    assert.equal(run("--force").status, 0);
+    assert(existsSync(`${script}.log`));
+  });
+
   it("copies every stream unchanged with --soft and adds labels that can be switched off", async () => {
     const source = join(folder, "man.mp4");
     const sound = ["-f", "lavfi", "-i", "sine=frequency=440:duration=1"];

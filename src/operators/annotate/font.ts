@@ -65,10 +65,8 @@ function atlas(): Uint8Array {
   if (unpacked) return unpacked;
   const packed = inflateRawSync(Buffer.from(GLYPHS.pixels, "base64"));
   unpacked = new Uint8Array(packed.length * 2);
-  for (const [i, byte] of packed.entries()) {
-    unpacked[2 * i] = byte >> 4;
-    unpacked[2 * i + 1] = byte & 15;
-  }
+  for (let i = 0; i < unpacked.length; i++)
+    unpacked[i] = ((packed[i >> 1] ?? 0) >> (i % 2 === 0 ? 4 : 0)) & 15;
   return unpacked;
 }
 
