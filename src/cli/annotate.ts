@@ -177,8 +177,7 @@ async function annotate(
     return undefined;
   }
   if (there === "foreign") {
-    const file = [output, ...Object.values(job.beside)].find((path) => existsSync(path));
-    const reason = `${file} already exists, but was not made, or not completed, by \`annotate\`; replace it with --force, or choose another output with --output`;
+    const reason = foreign(job);
     log.error(reason);
     return reason;
   }
@@ -200,6 +199,14 @@ async function annotate(
     log.error(messageOf(error));
     return messageOf(error);
   }
+}
+
+/** What is in the way of a job's files. */
+function foreign({ output, beside }: Job): string {
+  if (existsSync(output))
+    return `${output} already exists, but was not made, or not completed, by \`annotate\`; replace it with --force, or choose another output with --output`;
+  const files = Object.values(beside).filter((file) => existsSync(file));
+  return `${files.join(", ")}: already there, but without ${output} \`annotate\` cannot tell whether it made this; remove it, replace it with --force, or choose another output with --output`;
 }
 
 /** Runs the plan, then names and marks what it made. Returns undefined if it was stopped. */

@@ -219,10 +219,17 @@ describe("pipeline annotate", function () {
     writeFileSync(mine, "mine");
     const { code, stderr } = await start("man.mp4", "--events", "--vtt").ended;
     assert.equal(code, 1);
-    assert.match(stderr, /^error: man\.annotated\.vtt already exists, but was not made, /);
+    assert.match(
+      stderr,
+      /^error: man\.annotated\.vtt: already there, but without man\.annotated\.mp4 `annotate` cannot tell whether it made this; remove it, /,
+    );
     assert.equal(readFileSync(mine, "utf8"), "mine");
     assert.equal((await start("man.mp4", "--vtt", "--force", "-q").ended).code, 0);
     assert.match(readFileSync(mine, "utf8"), /^WEBVTT/);
+    writeFileSync(join(folder, "man.annotated.csv"), "mine");
+    rmSync(join(folder, "man.annotated.mp4"));
+    const kept = await start("man.mp4", "--vtt", "--csv").ended;
+    assert.match(kept.stderr, /^error: man\.annotated\.vtt, man\.annotated\.csv: already there, /);
     mkdirSync(join(folder, "out.mp4", "man.mp4"), { recursive: true });
     const folders = await start("man.mp4", "--out-dir", "out.mp4").ended;
     assert.match(folders.stderr, /^error: out\.mp4\/man\.mp4 already exists, but was not made, /);
