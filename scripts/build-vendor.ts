@@ -16,6 +16,7 @@ interface Package {
 const PACKAGES: readonly Package[] = [
   { name: "ajv", specifiers: ["ajv"], modules: false },
   { name: "commander", specifiers: ["commander"], modules: false },
+  { name: "get-east-asian-width", specifiers: ["get-east-asian-width"], modules: true },
   { name: "rxjs", specifiers: ["rxjs"], modules: true },
   { name: "typebox", specifiers: ["typebox", "typebox/schema", "typebox/value"], modules: true },
   { name: "yaml", specifiers: ["yaml"], modules: false },

@@ -10,6 +10,7 @@ const FREE = [
   "bytes.ts",
   "errors.ts",
   "colours.ts",
+  "columns.ts",
   "cores.ts",
   "disk.ts",
   "text.ts",

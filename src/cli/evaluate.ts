@@ -1,6 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
+import { padEnd } from "../columns.js";
 import { diskReason } from "../disk.js";
 import { ConfigError, DataError, readReason, SinkError } from "../errors.js";
 import type { ModelCard } from "../model/card.js";
@@ -230,7 +231,7 @@ function table(evaluation: Evaluation, split: string, provider: string): string 
     `${"".padEnd(12)}pictures  precision    recall        F1`,
     ...evaluation.classes.map(
       ({ label, count, precision, recall, f1 }) =>
-        `${label.padEnd(12)}${String(count).padStart(8)}  ${percent(precision)} ${percent(recall)} ${percent(f1)}`,
+        `${padEnd(label, 12)}${String(count).padStart(8)}  ${percent(precision)} ${percent(recall)} ${percent(f1)}`,
     ),
   ];
   return `${lines.join("\n")}\n`;

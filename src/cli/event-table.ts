@@ -1,4 +1,5 @@
 import { outColours as pc } from "../colours.js";
+import { padEnd } from "../columns.js";
 import type { EmotionEvent } from "../events/index.js";
 import { coloursOf } from "../events/palette.js";
 import { harmless, UNSEEN } from "../text.js";
@@ -29,10 +30,10 @@ export function lineOf({ time, data }: EmotionEvent): string {
   const lasted = kind === "left" ? `after ${((mediaTimeMs - sinceMs) / 1000).toFixed(1)} s` : "";
   return [
     pc.dim(localTime(new Date(time)).padEnd(TIME ?? 0)),
-    oneLine(camera).padEnd(CAMERA ?? 0),
+    padEnd(oneLine(camera), CAMERA ?? 0),
     String(track).padEnd(FACE ?? 0),
     kind.padEnd(KIND ?? 0),
-    paint(label, oneLine(label).padEnd(EXPRESSION ?? 0)),
+    paint(label, padEnd(oneLine(label), EXPRESSION ?? 0)),
     `${Math.round(confidence * 100)} %`.padStart(SURE ?? 0),
     pc.dim(lasted),
   ]

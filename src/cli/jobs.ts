@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { outColours as pc } from "../colours.js";
+import { columnsOf, padEnd } from "../columns.js";
 import type { Job, JobQueue, StoredJob } from "../jobs/index.js";
 import { isSecret, redact } from "../media/redact.js";
 import { harmless } from "../text.js";
@@ -80,10 +81,10 @@ async function list(queue: JobQueue, json: boolean): Promise<void> {
     return;
   }
   const rows = [["ID", "KIND", "STATE", "WORKER", "TRIES", "SINCE", ""], ...records.map(rowOf)];
-  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0))) ?? [];
+  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => columnsOf(row[i] ?? "")))) ?? [];
   for (const [n, row] of rows.entries()) {
     const line = row
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .map((cell, i) => padEnd(cell, widths[i] ?? 0))
       .join("  ")
       .trimEnd();
     process.stdout.write(`${n === 0 ? pc.dim(line) : PAINT[records[n - 1]?.job.state ?? "queued"](line)}\n`);

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
+import { columnsOf } from "../columns.js";
 
 /**
  * Width of the terminal on standard error; undefined if lines cannot be redrawn there because it is not a terminal, has
@@ -11,7 +12,7 @@ export function errorColumns(): number | undefined {
 
 /** The first form that fits, else the last. */
 export function fitting(columns: number, forms: readonly string[]): string {
-  const fits = forms.find((form) => stripVTControlCharacters(form).length <= columns);
+  const fits = forms.find((form) => columnsOf(stripVTControlCharacters(form)) <= columns);
   return fits ?? forms.at(-1) ?? "";
 }
 

@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import { outColours as pc } from "../colours.js";
+import { columnsOf, padEnd, padStart } from "../columns.js";
 import type { EmotionEvent } from "../events/event.js";
 import { sink } from "../pipeline/component.js";
 import { harmless } from "../text.js";
@@ -33,7 +34,7 @@ const LABEL = { least: 8, most: 20 };
 
 /** Widens the column for the labels of this event's model. */
 function widened(width: number, { data: { probabilities } }: EmotionEvent): number {
-  const lengths = Object.keys(probabilities).map(({ length }) => Math.min(length, LABEL.most));
+  const lengths = Object.keys(probabilities).map((label) => Math.min(columnsOf(label), LABEL.most));
   return Math.max(width, ...lengths);
 }
 
@@ -43,10 +44,10 @@ function lineOf({ data }: EmotionEvent, labelWidth: number): string {
   const share = `${Math.round(confidence * 100)} %`.padStart(5);
   const lasted = kind === "left" ? pc.dim(`  for ${((mediaTimeMs - sinceMs) / 1000).toFixed(1)} s`) : "";
   return [
-    pc.dim(harmless(picture ?? clock(mediaTimeMs)).padStart(10)),
-    `${camera} #${track}`.padEnd(12),
+    pc.dim(padStart(harmless(picture ?? clock(mediaTimeMs)), 10)),
+    padEnd(`${camera} #${track}`, 12),
     KIND_COLOURS[kind](kind.padEnd(8)),
-    `${pc.bold(harmless(label).padEnd(labelWidth))} ${share}${lasted}`,
+    `${pc.bold(padEnd(harmless(label), labelWidth))} ${share}${lasted}`,
   ].join("  ");
 }
 

@@ -10,6 +10,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { connect, headers, type NatsConnection, nkeys } from "@nats-io/transport-node";
 import { jsonLine, lineOf } from "#src/cli/event-table.js";
 import { timeOf } from "#src/cli/events.js";
+import { columnsOf } from "#src/columns.js";
 import type { EmotionEvent } from "#src/events/event.js";
 import { connectNats } from "#src/nats/index.js";
 import { makeCertificates } from "../support/certificates.js";
@@ -238,6 +239,11 @@ describe("pipeline events", function () {
     assert.doesNotMatch(lineOf(event), /[\u0000-\u001f\u007f-\u009f\u202e]/);
     assert.match(lineOf(eventOf(1)), / door +3 +changed +happy +87 %$/);
     assert.deepEqual(JSON.parse(jsonLine(event)), event);
+  });
+
+  it("aligns its columns where characters are two columns wide", () => {
+    const wide = lineOf(eventOf(1, { camera: "玄関", label: "嬉しい" }));
+    assert.equal(columnsOf(wide), columnsOf(lineOf(eventOf(1))));
   });
 
   it("ends silently when the reader closes the pipe", async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Kvm } from "@nats-io/kv";
+import { columnsOf } from "#src/columns.js";
 import { connectNats } from "#src/nats/index.js";
 import { NatsServer, needsNatsServer } from "../support/nats-server.js";
 
@@ -103,12 +104,20 @@ describe("pipeline submit and jobs", function () {
       reason,
       ...times,
     };
-    await (await new Kvm(nats.connection).open("EKSPRESI_JOBS")).put("odd", JSON.stringify(job));
+    const stored = await new Kvm(nats.connection).open("EKSPRESI_JOBS");
+    await stored.put("odd", JSON.stringify(job));
+    await stored.put("wide", JSON.stringify({ ...job, id: "wide", worker: "受付の機械" }));
     await nats.close();
-    const line = (await pipeline("jobs")).out.split("\n").find((text) => text.startsWith("odd"));
+    const lines = (await pipeline("jobs")).out.split("\n");
+    const line = lines.find((text) => text.startsWith("odd"));
+    const tries = ["odd", "wide"].map((id) => {
+      const text = lines.find((other) => other.startsWith(id)) ?? "";
+      return columnsOf(text.slice(0, text.search(/ 1 /)));
+    });
+    assert.equal(tries[0], tries[1]);
     assert.match(line ?? "", /no; file/);
     assert.doesNotMatch(line ?? "", /\p{Cc}/u);
-    assert.equal((await pipeline("jobs", "remove", "odd")).code, 0);
+    for (const id of ["odd", "wide"]) assert.equal((await pipeline("jobs", "remove", id)).code, 0);
   });
 
   it("reports mistakes in one line", async () => {

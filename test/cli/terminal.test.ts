@@ -17,6 +17,7 @@ describe("fitting", () => {
     assert.equal(fitting(8, [red, "123"]), red);
     assert.equal(fitting(7, [red, "123"]), "123");
     assert.equal(fitting(2, [red, "123"]), "123");
+    assert.equal(fitting(7, ["玄関の門", "123"]), "123", "four characters of two columns each");
   });
 });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { stripVTControlCharacters } from "node:util";
+import { columnsOf } from "#src/columns.js";
 import type { EmotionEvent } from "#src/events/event.js";
 import { consoleSink } from "#src/sinks/console.js";
 import { testContext } from "../support/context.js";
@@ -52,6 +53,8 @@ describe("console", () => {
       "  0:00.040  door #3       changed   happy      87 %\n",
       "  0:00.080  door #3       changed   surprised  87 %\n",
     ]);
+    const wide = (await lines("とても嬉しそう")).map((line) => columnsOf(line.trimEnd()));
+    assert.equal(wide[0], wide[1]);
     const [short = ""] = await lines("x".repeat(500));
     assert.match(short, /happy {17}87 %/);
   });
