@@ -102,6 +102,7 @@ function textsFromNumbers(value: Record<string, unknown>, errors: readonly Error
     const parent = valueAt(value, path) as Record<string, unknown>;
     const wrong = key === undefined ? undefined : parent[key];
     if (key === undefined || typeof wrong !== "number") continue;
+    if (Math.abs(wrong) > Number.MAX_SAFE_INTEGER) continue; // its last digits are lost
     parent[key] = String(wrong);
     changed = true;
   }

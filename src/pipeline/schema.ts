@@ -43,13 +43,13 @@ function itemSchema(component: Component): JsonSchema {
   const options = optionsSchema(component);
   const from: JsonSchema = {
     description: "Ids of its inputs. Default: the component above it.",
-    anyOf: [{ type: "string" }, { type: "array", items: { type: "string" }, minItems: 1 }],
+    anyOf: [...ID, { type: "array", items: { anyOf: ID }, minItems: 1 }],
   };
   return {
     description: component.summary,
     properties: {
       type: { const: component.type, description: component.summary },
-      id: { type: "string", description: "Name in the graph. Default: its type." },
+      id: { anyOf: ID, description: "Name in the graph. Default: its type." },
       ...(component.role !== "source" && { from }),
       ...Object.fromEntries(
         Object.entries(options.properties ?? {}).map(([name, schema]) => [name, orVariable(schema)]),
@@ -60,9 +60,15 @@ function itemSchema(component: Component): JsonSchema {
   };
 }
 
+/** A number without quotes is a name, too. */
+const ID: JsonSchema[] = [{ type: "string" }, { type: "number" }];
+
+/** Any text: the loader then takes a number, too. */
+const isText = (form: JsonSchema) =>
+  form["x-unit"] === "path" || (form.type === "string" && form.pattern === undefined && !("const" in form));
+
 /** Also allows a `${VARIABLE}` for any value. */
 function orVariable(schema: JsonSchema): JsonSchema {
-  if (schema.type === "string" && schema.pattern === undefined) return schema;
   const { description, default: usual, examples, ...rest } = schema;
   if (rest.properties)
     rest.properties = Object.fromEntries(
@@ -74,6 +80,6 @@ function orVariable(schema: JsonSchema): JsonSchema {
     ...(description !== undefined && { description }),
     ...(usual !== undefined && { default: usual }),
     ...(examples !== undefined && { examples }),
-    anyOf: [...forms, { type: "string", pattern: "\\$\\{" }],
+    anyOf: [...forms, forms.some(isText) ? { type: "number" } : { type: "string", pattern: "\\$\\{" }],
   };
 }

@@ -1,7 +1,7 @@
 import { parse } from "yaml";
 import { ConfigError, messageOf } from "../errors.js";
 import { hint } from "./nearest.js";
-import type { YamlFile, YamlPath } from "./yaml.js";
+import { customTags, type YamlFile, type YamlPath } from "./yaml.js";
 
 /**
  * Applies `--set a.b.c=value` to a configuration. Steps are keys, list indices, or ids (or types) of list items; the
@@ -23,7 +23,7 @@ export function applySetting(root: unknown, setting: string, example = "sources.
   let value: unknown;
   try {
     const text = setting.slice(equals + 1);
-    value = text === "-" ? text : (parse(text) as unknown); // standard input or output, not an empty list
+    value = text === "-" ? text : (parse(text, { customTags }) as unknown); // standard input or output, not an empty list
   } catch (cause) {
     const [why = ""] = messageOf(cause).split(/ at line |\n/, 1);
     fail(`the value is not valid YAML (${why})`, `quote text: --set '${name}="..."'`);

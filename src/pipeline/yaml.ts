@@ -12,6 +12,8 @@ import {
   type Node,
   type ParsedNode,
   parseDocument,
+  type ScalarTag,
+  type Tags,
   visit,
 } from "yaml";
 import { ConfigError, messageOf } from "../errors.js";
@@ -36,6 +38,16 @@ export interface YamlFile {
   /** Place of the key at the end of `path`. */
   keyPlace(path: YamlPath): Place | string;
 }
+
+const CODE: ScalarTag = {
+  tag: "tag:yaml.org,2002:str",
+  default: true,
+  test: /^[-+]?0\d+$/,
+  resolve: (text) => text,
+};
+
+/** For the parser: a code such as 007 stays a string, as in variables. */
+export const customTags = (tags: Tags): Tags => [CODE, ...tags];
 
 const MAX_LENGTH = 256 * 2 ** 10;
 const MAX_ALIASES = 100;
@@ -80,6 +92,7 @@ export function parseYaml(text: string, file: string): YamlFile {
     throw new ConfigError("CONFIG_READ", `${file}: not a text file; give a YAML file in UTF-8`);
   const counter = new LineCounter();
   const document = parseDocument(text, {
+    customTags,
     lineCounter: counter,
     uniqueKeys: false, // the parser compares each key with all before it; `doubleKeys` does not
     prettyErrors: false,

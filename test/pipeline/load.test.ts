@@ -113,6 +113,25 @@ describe("a pipeline file", () => {
     assert.equal(plan.nodes[0]?.options.url, "42");
   });
 
+  it("keeps codes as they are written, and refuses numbers too long to be exact where a string is expected", () => {
+    for (const url of ["007", "-0123"]) {
+      const text = TEXT.replace("type: clip, path: door.mp4, from: 90s", `type: camera, url: ${url}`);
+      const { nodes } = parsePipeline(text, "/", { registry: components });
+      assert.equal(nodes[0]?.options.url, url);
+      const set = parsePipeline(text, "/", { registry: components, set: [`sources.0.url=${url}1`] });
+      assert.equal(set.nodes[0]?.options.url, `${url}1`);
+    }
+    assert.equal(optionsOf("find", ["operators.find.every=10"]).every, 10);
+    const long = TEXT.replace(
+      "type: clip, path: door.mp4, from: 90s",
+      "type: camera, url: 12345678901234567890",
+    );
+    assert.throws(
+      () => parsePipeline(long, "/", { registry: components }),
+      /`url` is \d+; it must be a string$/,
+    );
+  });
+
   it("keeps a number in a variable as a name, and takes numbers as ids", () => {
     const text = TEXT.replace("version: 1", 'version: 1\nname: "${SITE}"').replace(
       "id: door",

@@ -49,7 +49,7 @@ describe("every component", () => {
 });
 
 describe("the editors' schema", () => {
-  it("rejects what the loader rejects, and allows variables anywhere", () => {
+  it("rejects what the loader rejects, and allows variables anywhere and numbers for texts", () => {
     const pipeline = (operator: object) => ({
       version: 1,
       sources: [{ type: "file", path: "a.mp4" }],
@@ -58,6 +58,7 @@ describe("the editors' schema", () => {
     });
     assert(validate(pipeline({ type: "detect", every: "${N}", minSize: "8%" })));
     assert(validate(pipeline({ type: "classify", batch: { size: "${N}", maxWait: "${W:-5ms}" } })));
+    assert(validate(pipeline({ type: "detect", id: 1, from: [7, "door"], cascade: 5 })));
     assert(!validate(pipeline({ type: "detect", evry: 5 })));
     assert(!validate(pipeline({ type: "detect", every: "five" })));
     assert(!validate(pipeline({ type: "detect", minSize: "8pt" })));
