@@ -1,3 +1,4 @@
+import { messageOf } from "../errors.js";
 import type { PixelFormat } from "./frame.js";
 
 /** A decoded picture: `width * height` pixels of three bytes (red, green, blue), row by row. */
@@ -9,7 +10,7 @@ export interface RgbPicture {
 
 /**
  * Decodes a JPEG, PNG, WebP, AVIF, TIFF, GIF (its first picture) or SVG file, rotated upright according to EXIF, with
- * transparent parts on white. Rejects with one line that says why it cannot; a truncated file cannot be decoded.
+ * transparent parts on white. Rejects with the decoder's error, also for a truncated file: see `whyUnreadable`.
  */
 export async function readPicture(path: string): Promise<RgbPicture> {
   const { default: sharp } = await import("sharp"); // libvips is large, and most runs have no picture files
@@ -20,6 +21,18 @@ export async function readPicture(path: string): Promise<RgbPicture> {
     .raw()
     .toBuffer({ resolveWithObject: true });
   return { width: info.width, height: info.height, rgb: data };
+}
+
+/**
+ * Why sharp could not read a picture. What its decoders say is left out: libvips collects that over all threads, so it
+ * may be empty or about another file.
+ */
+export function whyUnreadable(error: unknown): string {
+  const message = messageOf(error);
+  if (/unsupported image format/.test(message)) return "not in a picture format that can be read";
+  return /^Input (file is missing|image exceeds pixel limit)/.test(message)
+    ? message
+    : "it cannot be decoded";
 }
 
 /**

@@ -3,10 +3,10 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Observable } from "rxjs";
 import { Type } from "typebox";
-import { messageOf, SourceError } from "../errors.js";
+import { SourceError } from "../errors.js";
 import { Frame, frameBytes } from "../media/frame.js";
 import { filesOf, isGlob } from "../media/glob.js";
-import { type RgbPicture, readPicture, writePlanes } from "../media/picture.js";
+import { type RgbPicture, readPicture, whyUnreadable, writePlanes } from "../media/picture.js";
 import type { Rational } from "../media/video-info.js";
 import { source } from "../pipeline/component.js";
 import type { SourceContext } from "../pipeline/context.js";
@@ -115,13 +115,7 @@ async function decode(file: string): Promise<Decoded> {
   try {
     return await readPicture(file);
   } catch (error) {
-    const why = messageOf(error).split("\n", 1)[0] ?? "";
-    return new Error(
-      /unsupported image format/.test(why) ? "not in a picture format that can be read" : why,
-      {
-        cause: error,
-      },
-    );
+    return new Error(whyUnreadable(error), { cause: error });
   }
 }
 

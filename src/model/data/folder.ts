@@ -1,5 +1,6 @@
 import { basename, resolve } from "node:path";
-import { DataError, messageOf } from "../../errors.js";
+import { DataError } from "../../errors.js";
+import { whyUnreadable } from "../../media/picture.js";
 import { count } from "../../text.js";
 import { type Entry, listClasses, PICTURES } from "./class-folders.js";
 import { type FaceDataset, rowsOf } from "./dataset.js";
@@ -88,7 +89,7 @@ async function decode(file: string, width: number, height: number): Promise<Uint
   try {
     return await greyPicture(file, width, height);
   } catch (error) {
-    return messageOf(error).split("\n", 1)[0] ?? "it cannot be decoded";
+    return whyUnreadable(error);
   }
 }
 

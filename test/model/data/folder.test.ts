@@ -138,6 +138,19 @@ describe("a folder of classes", () => {
     });
   });
 
+  it("says the same of every damaged picture, however many are decoded at once", async () => {
+    for (const name of ["calm", "cross"]) await put(`${name}/1.png`, ramp(9));
+    const [png, jpeg] = await Promise.all([ramp(3).png().toBuffer(), ramp(3).jpeg().toBuffer()]);
+    for (let i = 0; i < 8; i++) {
+      await writeFile(join(folder, `calm/cut-${i}.png`), png.subarray(0, png.length - 60));
+      await writeFile(join(folder, `calm/cut-${i}.jpg`), jpeg.subarray(0, jpeg.length - 20));
+    }
+    const log = silent();
+    await read({ maxDamaged: 0.9 }, log);
+    const reasons = log.warnings.filter((line) => line.includes("cut-")).map((line) => line.split(": ")[2]);
+    assert.deepEqual(reasons, Array(16).fill("it cannot be decoded"));
+  });
+
   it("recognises its splits whatever their case, and ignores hidden files and those of macOS", async () => {
     for (const name of ["Train/calm/1.png", "train/cross/1.png", "VAL/calm/1.png", "VAL/cross/1.png"])
       await put(name, ramp(name.length));
