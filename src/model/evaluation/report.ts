@@ -63,7 +63,7 @@ function classTable({ classes }: Evaluation): string {
   );
   const head = ["class", "pictures", "precision", "recall", "F1", "(TP + TN) / all"];
   const table = `<table><thead><tr>${head.map((name) => `<th scope="col">${name}</th>`).join("")}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
-  return `${scrollable(table, "Classes")}<p class="note">(TP + TN) / all is the study's accuracy of a class: the share of pictures rightly assigned or rightly not assigned to it. With seven classes it is high for any model, so compare models by accuracy and F1.</p>`;
+  return `${scrollable(table, "Classes")}<p class="note">(TP + TN) / all is the study's accuracy of a class: the share of pictures rightly assigned or rightly not assigned to it. With several classes it is high for any model, so compare models by accuracy and F1.</p>`;
 }
 
 function matrices({ labels, confusion }: Evaluation): string {
@@ -105,7 +105,7 @@ async function mistakes(evaluation: Evaluation, { images, width, height }: FaceD
       const png = await sharp(pixels, { raw: { width, height, channels: 1 } })
         .png()
         .toBuffer();
-      return `<figure title="${escaped(id)}"><img alt="" src="data:image/png;base64,${png.toString("base64")}"><figcaption><b>${escaped(truth)}</b> taken for <b>${escaped(predicted)}</b>, ${percent(confidence, 0)}</figcaption></figure>`;
+      return `<figure title="${escaped(id)}"><img alt="" src="data:image/png;base64,${png.toString("base64")}"><figcaption><b>${escaped(truth)}</b> taken for <b>${escaped(predicted)}</b>, ${percent(confidence, 0).replace(" ", "&nbsp;")}</figcaption></figure>`;
     });
-  return `<div class="faces">${(await Promise.all(figures)).join("")}</div>`;
+  return `<p class="note">Point at a picture to see its name.</p><div class="faces">${(await Promise.all(figures)).join("")}</div>`;
 }

@@ -53,7 +53,7 @@ describe("an evaluation's report", () => {
     assert.doesNotMatch(html, /<img src=x|<script|<link|https?:\/\//);
     assert.match(html, /50\.0 %/);
     assert.equal([...html.matchAll(/data:image\/png;base64,/g)].length, 1);
-    assert.match(html, /taken for <b>happy<\/b>, 90 %/);
+    assert.match(html, /taken for <b>happy<\/b>, 90&nbsp;%/);
   });
 
   it("draws the curves of a training history, and none if there is none", async () => {
@@ -78,6 +78,10 @@ describe("an evaluation's report", () => {
         name: "ConfigError",
         message: /^lobby\.yaml: line [12] is not an epoch of a training run; give /,
       });
+  });
+
+  it("does not assume the study's number of classes", async () => {
+    assert.doesNotMatch(await page(), /seven/);
   });
 
   it("shows the study's matrix only next to a model of the seven expressions", async () => {
