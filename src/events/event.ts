@@ -49,7 +49,10 @@ export const EmotionData = Type.Object(
     ),
     frame: Type.Integer({ minimum: 0, description: "Number of the frame in its source, from 0." }),
     picture: Type.Optional(Type.String({ description: "File name of the image, for an `images` source." })),
-    mediaTimeMs: Type.Number({ description: "Media time of the frame in ms, from the container's PTS." }),
+    mediaTimeMs: Type.Number({
+      description:
+        "Media time of the frame in ms: the container's PTS, or a picture's place in its list divided by `fps`.",
+    }),
     sinceMs: Type.Number({ description: "Media time in ms at which this label started." }),
     model: Type.Object(
       { name: Type.String(), version: Type.String() },
