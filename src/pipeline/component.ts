@@ -31,7 +31,7 @@ interface Described<O extends TObject> {
   readonly description?: string;
   /** Describes every field; unknown keys are rejected (the loader adds `additionalProperties: false`). */
   readonly options: O;
-  /** Checks combinations of individually valid options; returns the offending option and a message. */
+  /** Checks combinations of individually valid options; returns the offending option and a message that names it. */
   check?(options: Static<O>): { readonly option: string; readonly message: string } | undefined;
   /** Options without effect in combination with others, e.g. `with standard output`; giving one causes a warning. */
   idle?(
