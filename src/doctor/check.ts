@@ -1,6 +1,3 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
-
 /** One check and its result. */
 export interface Check {
   readonly name: string;
@@ -12,16 +9,4 @@ export interface Check {
   readonly detail: string;
   /** How to get it, in one line. */
   readonly help?: string;
-}
-
-/** A program's standard output and error combined; rejects if it does not start or fails. Times out after 5 s. */
-export async function outputOf(program: string, args: readonly string[], mayFail = false): Promise<string> {
-  try {
-    const { stdout, stderr } = await promisify(execFile)(program, [...args], { timeout: 5000 });
-    return stdout + stderr;
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
-    if (mayFail && (stdout || stderr)) return `${stdout ?? ""}${stderr ?? ""}`;
-    throw error;
-  }
 }

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { cores } from "../cores.js";
 import { messageOf } from "../errors.js";
 import { FFMPEG_HELP, findFfmpeg } from "../media/ffmpeg.js";
-import { type Check, outputOf } from "./check.js";
+import { outputOf } from "../program.js";
+import type { Check } from "./check.js";
 
 const LEAST_NODE = [20, 19] as const;
 

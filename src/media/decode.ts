@@ -23,8 +23,8 @@ import type { VideoInfo } from "./video-info.js";
 
 /** What to decode. */
 export interface DecodeInput {
-  /** Options before `-i`. */
-  readonly before: readonly string[];
+  /** Options before `-i`; a function is asked each time that it is opened. */
+  readonly before: readonly string[] | ((ffmpeg: Ffmpeg) => Promise<readonly string[]>);
   readonly url: string;
   /** Its name in messages (without password). */
   readonly name: string;
@@ -96,10 +96,11 @@ interface Opened {
 
 async function open(input: DecodeInput, context: DecodeContext): Promise<Opened> {
   const ffmpeg = await findFfmpeg();
+  const before = typeof input.before === "function" ? await input.before(ffmpeg) : input.before;
   let pictures: BytePipe | undefined;
   try {
     pictures = await BytePipe.open();
-    const child = spawnFfmpeg(ffmpeg, argsOf(input, context, ffmpeg), pictures, input.stdin);
+    const child = spawnFfmpeg(ffmpeg, argsOf(input, before, context, ffmpeg), pictures, input.stdin);
     return { ffmpeg, session: new Session(input, context, child, pictures) };
   } catch (cause) {
     pictures?.close();
@@ -161,13 +162,18 @@ function decoderThreads(live: boolean): string[] {
 /** The filter that reports each frame, under a name that no recording can know. */
 const SHOWINFO = `showinfo@${randomBytes(8).toString("hex")}`;
 
-function argsOf(input: DecodeInput, context: DecodeContext, ffmpeg: Ffmpeg): string[] {
+function argsOf(
+  input: DecodeInput,
+  before: readonly string[],
+  context: DecodeContext,
+  ffmpeg: Ffmpeg,
+): string[] {
   const convert =
     context.format === "gray" ? [`format=${LUMA_FORMATS}`, "extractplanes=y"] : ["format=yuv420p|yuvj420p"];
   return [
     ...["-hide_banner", "-nostdin", "-nostats", "-loglevel", "info"],
     ...decoderThreads(input.live),
-    ...input.before,
+    ...before,
     ...socketTimeout(input.socketTimeoutMs, ffmpeg),
     ...["-i", input.url, "-map", "0:V:0", "-an", "-sn", "-dn"],
     ...["-vf", [...convert, `${SHOWINFO}=checksum=0`].join(",")],
@@ -278,8 +284,10 @@ class Session {
   #sized = false;
 
   #opened(note: FrameNote, size: { width: number; height: number }): void {
-    const { source } = this.#context;
+    const { source, id, log } = this.#context;
     source.state = "running";
+    for (const change of this.#stderr.changes)
+      log.warn(`source ${id}: ${this.#input.name}: the camera gives ${change}`);
     const video = this.#stderr.videoInfo(note);
     source.video = video;
     const lengthMs = this.#stderr.durationMs;

@@ -33,6 +33,9 @@ const bare = (line: string) => redact(line.replace(/^(\[[^\]]* @ (?:0x)?[0-9a-fA
 /** What a Mac's camera does not support; the list of everything that it does follows. */
 const REFUSED = /^Selected (framerate|video size) .*not supported/;
 
+/** What a camera on Linux does that cannot do what was requested. */
+const CHANGED = /^The (?:V4L2 )?driver changed the (video|time per frame) from (\S+) to (\S+)/;
+
 /** About a file that is none of the formats that `readAsNamed` lets ffmpeg read; the list of them follows. */
 const OTHER_KIND = /^Format not on whitelist/;
 
@@ -73,6 +76,8 @@ export class StderrTail {
 export class StderrReader {
   /** Length of the recording in ms, if reported. */
   durationMs: number | undefined;
+  /** What a camera gives instead of what was requested. */
+  readonly changes: string[] = [];
   /** The first line that reported damage. */
   damage: string | undefined;
   #startMs = 0;
@@ -138,6 +143,8 @@ export class StderrReader {
     const [, subtitles] = /^ +Stream #0.*: Subtitle: (\w+)/.exec(line) ?? [];
     if (subtitles !== undefined) this.#subtitles.push(subtitles);
     if (/^\s*$|^ {2}|^Press |^Input #|^Output #|^Stream mapping|^video:/.test(line)) return;
+    const changed = changeOf(bare(line));
+    if (changed) this.changes.push(changed);
     if (DAMAGED.test(line)) this.damage ??= bare(line);
     this.#said.add(line);
   }
@@ -165,4 +172,17 @@ export class StderrReader {
     // ffmpeg's guess for a variable rate may be the time base itself.
     this.#frameRate = den > 0 && num / den >= 1 && num / den <= 1000 ? { num, den } : undefined;
   }
+}
+
+function changeOf(text: string): string | undefined {
+  const [, what, from = "", to = ""] = CHANGED.exec(text) ?? [];
+  if (what === undefined) return undefined;
+  if (what === "video") return `${to}, not ${from}`;
+  return `${perSecond(to)} frames/s, not ${perSecond(from)}`;
+}
+
+/** @param interval seconds per frame as a fraction */
+function perSecond(interval: string): string {
+  const [num = 1, den = 0] = interval.split("/").map(Number);
+  return String(Number((den / num).toFixed(2)));
 }

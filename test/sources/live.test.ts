@@ -10,7 +10,7 @@ import { withRemedy } from "#src/media/remedy.js";
 import type { SourceContext } from "#src/pipeline/context.js";
 import { rtsp } from "#src/sources/rtsp.js";
 import { test as testSource } from "#src/sources/test.js";
-import { cameraOf, webcam } from "#src/sources/webcam.js";
+import { cameraOf, delivering, webcam } from "#src/sources/webcam.js";
 import { testContext } from "../support/context.js";
 import { onMachine } from "../support/machine.js";
 import { RECORDING } from "../support/pictures.js";
@@ -171,10 +171,14 @@ describe("a live source", function () {
   });
 
   it("names a webcam the way each system does", () => {
-    assert.deepEqual(cameraOf("linux"), { format: "v4l2", url: "/dev/video0" });
-    assert.deepEqual(cameraOf("darwin", "1"), { format: "avfoundation", url: "1:none", defaultFps: 30 });
-    assert.deepEqual(cameraOf("win32", "USB Camera"), { format: "dshow", url: "video=USB Camera" });
+    assert.deepEqual(cameraOf("linux"), { system: "v4l2", url: "/dev/video0" });
+    assert.deepEqual(cameraOf("darwin", "1"), { system: "avfoundation", url: "1:none", defaultFps: 30 });
+    assert.deepEqual(cameraOf("win32", "USB Camera"), { system: "dshow", url: "video=USB Camera" });
     assert.equal(webcam.live({}), true);
+    assert.deepEqual(delivering("v4l2", "mjpeg"), ["-input_format", "mjpeg"]);
+    assert.deepEqual(delivering("dshow", "mjpeg"), ["-vcodec", "mjpeg"]);
+    assert.deepEqual(delivering("dshow", "yuyv422"), ["-pixel_format", "yuyv422"]);
+    assert.deepEqual(delivering("avfoundation", "nv12"), ["-pixel_format", "nv12"]);
   });
 
   it("requires the name of a webcam on Windows, which has no first one", async () => {
