@@ -65,9 +65,9 @@ export async function checkGpu(): Promise<Check> {
   }
 }
 
-/** Cameras by the names that `webcam` accepts. @param devices folder of Linux's device files */
-export async function checkCameras(devices = "/dev"): Promise<Check> {
-  const cameras = await listCameras(devices).catch(() => []);
+/** Cameras by the names that `webcam` accepts. @param root folder that holds Linux's `dev`, `sys` and `run` */
+export async function checkCameras(root = "/"): Promise<Check> {
+  const cameras = await listCameras(root).catch(() => []);
   if (cameras.length > 0)
     return { name: "cameras", required: false, state: "ok", detail: cameras.join(", ") };
   return {
@@ -82,13 +82,15 @@ export async function checkCameras(devices = "/dev"): Promise<Check> {
   };
 }
 
-async function listCameras(devices: string): Promise<string[]> {
+async function listCameras(root: string): Promise<string[]> {
   if (process.platform === "linux") {
+    const devices = join(root, "dev");
     const nodes = (await readdir(devices)).filter((name) => /^video\d+$/.test(name)).sort();
     const named = await Promise.all(
       nodes.map(async (name) => {
         const path = join(devices, name);
-        return (await may(path, constants.R_OK | constants.W_OK)) ? [`${path}${await linuxName(name)}`] : [];
+        const usable = (await may(path, constants.R_OK | constants.W_OK)) && (await gives(root, name));
+        return usable ? [`${path}${await linuxName(root, name)}`] : [];
       }),
     );
     return named.flat();
@@ -113,9 +115,22 @@ async function may(path: string, mode: number): Promise<boolean> {
   );
 }
 
-async function linuxName(node: string): Promise<string> {
-  const name = await readFile(`/sys/class/video4linux/${node}/name`, "utf8").catch(() => "");
-  return name ? ` (${name.trim()})` : "";
+/** Whether a node gives pictures, unlike that of a camera's metadata, by what udev found out; true without udev. */
+async function gives(root: string, node: string): Promise<boolean> {
+  const number = await factOf(root, node, "dev");
+  const known = await readFile(join(root, "run/udev/data", `c${number}`), "utf8").catch(() => "");
+  const [, can] = /^E:ID_V4L_CAPABILITIES=(.*)$/m.exec(known) ?? [];
+  return can?.includes(":capture:") ?? true;
+}
+
+async function linuxName(root: string, node: string): Promise<string> {
+  const name = await factOf(root, node, "name");
+  return name ? ` (${name})` : "";
+}
+
+/** What the kernel says about a node; empty if it says nothing. */
+async function factOf(root: string, node: string, fact: "dev" | "name"): Promise<string> {
+  return (await readFile(join(root, "sys/class/video4linux", node, fact), "utf8").catch(() => "")).trim();
 }
 
 /** Names of video devices in ffmpeg's list. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { checkOptional } from "#src/doctor/engines.js";
 import { examine } from "#src/doctor/index.js";
 import { checkCameras, checkNode, parseDevices } from "#src/doctor/machine.js";
@@ -47,16 +47,35 @@ describe("doctor", () => {
     assert.equal(checkOptional("x", ["no-such-package-here"], "get it").help, "get it");
   });
 
-  it("lists only cameras that this user may open", async function () {
+  it("lists only cameras that this user may open, and no nodes of metadata", async function () {
     if (process.platform !== "linux") this.skip(); // elsewhere ffmpeg lists them
-    const devices = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    const root = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    const write = (path: string, text: string) => {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, path), text);
+    };
+    const devices = join(root, "dev");
     try {
+      mkdirSync(devices);
       symlinkSync(join(devices, "nothing"), join(devices, "video0")); // what not even root may open
-      assert.equal((await checkCameras(devices)).state, "missing");
-      writeFileSync(join(devices, "video1"), "");
-      assert.equal((await checkCameras(devices)).detail, join(devices, "video1"));
+      assert.equal((await checkCameras(root)).state, "missing");
+      write("dev/video1", "");
+      assert.equal((await checkCameras(root)).detail, join(devices, "video1"));
+      for (const [node, can] of [
+        [1, ":capture:"],
+        [2, ":"],
+      ] as const) {
+        write(`dev/video${node}`, "");
+        write(`sys/class/video4linux/video${node}/dev`, `81:${node}\n`);
+        write(`sys/class/video4linux/video${node}/name`, "Integrated Camera\n");
+        write(
+          `run/udev/data/c81:${node}`,
+          `I:5\nE:ID_V4L_VERSION=2\nE:ID_V4L_CAPABILITIES=${can}\nG:uaccess\n`,
+        );
+      }
+      assert.equal((await checkCameras(root)).detail, `${join(devices, "video1")} (Integrated Camera)`);
     } finally {
-      rmSync(devices, { recursive: true });
+      rmSync(root, { recursive: true });
     }
   });
 
