@@ -602,6 +602,31 @@ sinks: [{ type: jsonl, path: ${join(chrome.folder, "events.jsonl")} }]
     }
   });
 
+  it("breaks a word that has no room, and keeps it apart from what stands beside it", async () => {
+    const word = "Donaudampfschifffahrtsgesellschaftskapitaen";
+    const { url } = await feed({ labels: [word, "sad"] });
+    const { page } = await chrome.open(url);
+    await page.waitForSelector("#events li");
+    await page.locator("#faces .head b", { hasText: word }).waitFor();
+    await page.keyboard.press("Space");
+    for (const width of [1280, 360]) {
+      await page.setViewportSize({ width, height: 740 });
+      const found = await page.evaluate(() => {
+        const text = (of: string) => {
+          const range = document.createRange();
+          range.selectNodeContents(document.querySelector(of) ?? document.body);
+          return range.getBoundingClientRect();
+        };
+        return {
+          tooWide: document.documentElement.scrollWidth - innerWidth,
+          event: text("#events b").right - text("#events .detail").left,
+          track: text("#events .who").right - text("#events b").left,
+        };
+      });
+      assert(found.tooWide <= 0 && found.event <= 0 && found.track <= 0, JSON.stringify(found));
+    }
+  });
+
   it("keeps focus and the enlarged camera when it reconnects", async () => {
     const line = await lineTo(new URL((await feed({ cameras: ["man", "other"] })).url));
     const { page } = await chrome.open(line.url);
