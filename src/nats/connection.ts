@@ -11,6 +11,7 @@ import {
   nkeyAuthenticator,
 } from "@nats-io/transport-node";
 import { ConfigError, messageOf, NatsError, readReason } from "../errors.js";
+import { harmless } from "../text.js";
 import { type Address, hostPort, parseAddresses, shownAddresses } from "./address.js";
 import { readGreeting } from "./greeting.js";
 import { payloadOf } from "./message.js";
@@ -342,6 +343,7 @@ const UNREACHABLE: Record<string, string> = {
   ENETUNREACH: "network unreachable",
   ETIMEDOUT: "it does not answer",
   ECONNRESET: "it closed the connection",
+  EPIPE: "it closed the connection",
 };
 
 /** A failure to connect, in one line. */
@@ -362,6 +364,16 @@ async function explained(
   if (UNTRUSTED[code]) return is("NATS_TLS", `${UNTRUSTED[code]} ${option("tls.ca")}`);
   if (CERTIFICATE[code]) return is("NATS_TLS", CERTIFICATE[code]);
   if (REJECTED.test(code)) return is("NATS_TLS", await rejected(options, wording));
+  const refused = (what: string) => is("NATS_UNREACHABLE", `the server closed the connection: ${what}`);
+  if (error.name === "ProtocolError") return refused(harmless(error.message));
+  // What a server says as it closes the connection is lost if it has not read all that we sent, or if we await TLS.
+  if (code === "ECONNRESET" || code === "EPIPE" || code === "ERR_SSL_WRONG_VERSION_NUMBER") {
+    const [first] = addresses;
+    const greeting = first && (await readGreeting(first.host, first.port, timeoutMs).catch(() => undefined));
+    if (greeting?.refusal !== undefined) return refused(harmless(greeting.refusal));
+    if (greeting?.tlsVerify && code !== "ERR_SSL_WRONG_VERSION_NUMBER")
+      return is("NATS_TLS", await rejected(options, wording));
+  }
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER")
     return is(
       "NATS_TLS",
@@ -370,13 +382,6 @@ async function explained(
   if (/^ERR_(SSL|TLS|OSSL)/.test(code)) return is("NATS_TLS", `TLS failed: ${tlsReason(error)}`);
   if (/does not support 'tls'/.test(error.message))
     return is("NATS_TLS", "the server does not support TLS, which tls:// and certificates require");
-  if (error.name === "TimeoutError") {
-    const [first] = addresses;
-    const greeting = first && (await readGreeting(first.host, first.port, timeoutMs).catch(() => undefined));
-    // The alert is lost if the server has not read all that we sent by the time it closes.
-    if (greeting?.tlsVerify && (code === "ECONNRESET" || options.tls?.cert === undefined))
-      return is("NATS_TLS", await rejected(options, wording));
-  }
   if (UNREACHABLE[code]) return is("NATS_UNREACHABLE", UNREACHABLE[code]);
   if (error.name === "TimeoutError") return is("NATS_UNREACHABLE", `no answer within ${timeoutMs / 1000} s`);
   if (/unexpected response/.test(error.message))

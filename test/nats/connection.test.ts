@@ -12,6 +12,9 @@ import { type Certificates, makeCertificates } from "../support/certificates.js"
 import { natsOperator } from "../support/nats-operator.js";
 import { NatsServer, needsNatsServer } from "../support/nats-server.js";
 
+/** A time-out longer than any test's: what is said comes before it. */
+const NEVER_MS = 600_000;
+
 /** The error in one line. */
 async function failure(options: NatsOptions, timeoutMs?: number): Promise<string> {
   try {
@@ -70,6 +73,21 @@ describe("a connection to NATS", () => {
     await Promise.all(closed);
     silent.close();
     await once(silent, "close");
+  });
+
+  it("says at once what a server says that closes the connection", async () => {
+    const { cert, key, ca } = makeCertificates(mkdtempSync(join(folder, "full-")));
+    for (const tls of ["", `tls { cert_file: "${cert}", key_file: "${key}" }`]) {
+      const { url } = await served({ config: `max_connections: 1\n${tls}` });
+      const options = { url, ...(tls && { tls: { ca } }) };
+      const first = await connectNats(options, { name: "test" });
+      for (let i = 0; i < 10; i++)
+        assert.equal(
+          await failure(options, NEVER_MS),
+          `NATS_UNREACHABLE ${url}: the server closed the connection: maximum connections exceeded`,
+        );
+      await first.close();
+    }
   });
 
   it("uses the first of several servers that answers", async () => {
@@ -178,7 +196,7 @@ describe("a connection to NATS", () => {
       const { clientCert: cert, clientKey: key, ca } = made;
       assert.equal(await failure({ url, tls: { ca, cert, key } }), "connected");
       assert.match(
-        await failure({ url, tls: { ca } }, 500),
+        await failure({ url, tls: { ca } }, NEVER_MS),
         /^NATS_TLS .*requires a client certificate; give `tls\.cert`/,
       );
     });
@@ -187,7 +205,8 @@ describe("a connection to NATS", () => {
       const { url } = await served({ config: config(made.cert, `, ca_file: "${made.ca}", verify: true`) });
       const other = makeCertificates(mkdtempSync(join(folder, "stranger-")));
       const { ca, clientCert: cert, clientKey: key, expiredClient } = made;
-      const tried = async (tls: NatsOptions["tls"]) => failure({ url, tls: { ca, cert, key, ...tls } }, 1000);
+      const tried = async (tls: NatsOptions["tls"]) =>
+        failure({ url, tls: { ca, cert, key, ...tls } }, NEVER_MS);
       assert.equal(
         await tried({ cert: expiredClient }),
         `NATS_TLS ${url}: the client certificate (\`tls.cert\`) has expired`,
