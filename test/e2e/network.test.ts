@@ -30,7 +30,14 @@ const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 async function openSite(name: string) {
   const folder = mkdtempSync(join(tmpdir(), "ekspresi-network-"));
   const network = new Network(name, ["pipeline", "a", "b"]);
-  const server = await NatsServer.start({ at: network.at("middle"), host: "0.0.0.0" });
+  const closeNetwork = () => {
+    network.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const server = await NatsServer.start({ at: network.at("middle"), host: "0.0.0.0" }).catch((error) => {
+    closeNetwork();
+    throw error;
+  });
   const workers: WorkerProcess[] = [];
   const urlFor = (peer: string) => `nats://${network.middleOf(peer)}:${server.port}`;
   return {
@@ -66,8 +73,7 @@ async function openSite(name: string) {
     async close(): Promise<void> {
       await Promise.all(workers.map((worker) => worker.kill()));
       await server.remove();
-      network.close();
-      rmSync(folder, { recursive: true, force: true });
+      closeNetwork();
     },
   };
 }

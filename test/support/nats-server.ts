@@ -60,7 +60,12 @@ export class NatsServer {
     const store = jetstream ? `jetstream { store_dir: "${join(folder, "js")}" }` : "";
     writeFileSync(join(folder, "server.conf"), `${store}\n${config}\n`);
     const server = new NatsServer(await freePort(), folder, true, where);
-    await server.restart();
+    try {
+      await server.restart();
+    } catch (error) {
+      await server.remove();
+      throw error;
+    }
     return server;
   }
 
