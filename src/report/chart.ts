@@ -175,6 +175,9 @@ export function heatMap(heat: Float64Array, columns: number, aspect: number, nam
   return `<svg class="map" style="aspect-ratio:${aspect.toFixed(4)}" viewBox="0 0 ${columns} ${rows}" preserveAspectRatio="none" role="img" aria-label="Where faces were in view of ${escaped(name)}" shape-rendering="crispEdges">${cells}</svg>`;
 }
 
+/** More labels than these stand upright above their columns, which would need more room than a page or sheet has. */
+const FEW_LABELS = 8;
+
 /** How often one expression (row) changed to another (column). */
 export function changeTable(
   changes: readonly (readonly number[] | undefined)[],
@@ -191,6 +194,6 @@ export function changeTable(
     });
     return `<tr><th scope="row">${escaped(label)}</th>${cells.join("")}</tr>`;
   });
-  const table = `<table class="matrix"><thead><tr><th scope="col">from \\ to</th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  const table = `<table class="matrix${labels.length > FEW_LABELS ? " many" : ""}"><thead><tr><th scope="col">from \\ to</th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
   return scrollable(table, "Changes");
 }

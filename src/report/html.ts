@@ -82,7 +82,7 @@ function figures(summary: Summary, broken: number): string {
   const { events, cameras, tracks, fromMs, toMs, inViewMs } = summary;
   const shown: [string, string][] = [
     [count(tracks), tracks === 1 ? "track" : "tracks"],
-    ...(inViewMs > 0 ? [[elapsed(inViewMs), "with faces in view"] satisfies [string, string]] : []),
+    ...(inViewMs > 0 ? [[elapsed(inViewMs), "in view, all tracks added"] satisfies [string, string]] : []),
     [elapsed(toMs - fromMs), "from first to last event"],
     [count(events), events === 1 ? "event" : "events"],
     ...(cameras.length > 1 ? [[count(cameras.length), "cameras"] satisfies [string, string]] : []),

@@ -17,7 +17,8 @@ export function markdownOf(summary: Summary, { title, broken }: Heading): string
 function tables(summary: Summary): string[] {
   const { clock, fromMs, toMs, cameras, inViewMs } = summary;
   const shares = summary.shares();
-  const inView = shares.of === "time" ? `; ${elapsed(inViewMs)} with faces in view` : `. ${FACES_ONLY}`;
+  const inView =
+    shares.of === "time" ? `; ${elapsed(inViewMs)} in view, all tracks added` : `. ${FACES_ONLY}`;
   return [
     `${plural(summary.events, "event")}, ${plural(summary.tracks, "track")}, ${plural(cameras.length, "camera")}; ${moment(fromMs, clock)} to ${moment(toMs, clock)}${clock === "wall" ? " UTC" : " of the recording"} (${elapsed(toMs - fromMs)})${inView}.`,
     ...notes(summary),
@@ -25,7 +26,7 @@ function tables(summary: Summary): string[] {
     shareTable(summary.labels, shares),
     "## Cameras",
     table(
-      ["camera", "events", "tracks", "time with faces"],
+      ["camera", "events", "tracks", "in view"],
       cameras.map(({ name, events, tracks, totalMs }) => [
         plain(name),
         count(events),

@@ -15,9 +15,9 @@ section,.figures div{background:var(--card);border:1px solid var(--line);border-
 .figures span,.note,footer,.axis,.scale{color:var(--dim);font-size:13px}
 section{margin-top:14px;padding:18px 20px;min-width:0}
 .note{margin:-4px 0 12px}footer{margin-top:22px;max-width:75ch}
-.legend{display:flex;flex-wrap:wrap;gap:4px 20px;margin:0 0 14px;padding:0;list-style:none;font-size:14px}
+.legend{overflow-wrap:anywhere;display:flex;flex-wrap:wrap;gap:4px 20px;margin:0 0 14px;padding:0;list-style:none;font-size:14px}
 .legend b{margin-left:7px;font-weight:600}.legend span{margin-left:7px;color:var(--dim);font-size:13px}
-.legend b,.legend span,td{font-variant-numeric:tabular-nums}.legend .none{opacity:.55}
+.legend b,.legend span{white-space:nowrap}.legend b,.legend span,td{font-variant-numeric:tabular-nums}.legend .none,.none b{color:var(--dim)}.none b{font-weight:400}.none i{opacity:.5}
 i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:7px;forced-color-adjust:none}
 .chart{display:grid;grid-template-columns:var(--names) minmax(0,1fr);gap:6px 10px;align-items:center}
 .plot{display:block;width:100%;height:15px;border-radius:3px}
@@ -34,12 +34,13 @@ i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:7px
 table{border-collapse:collapse;font-size:14px}
 td,th{padding:4px 12px 4px 0;text-align:left;font-weight:400;white-space:nowrap}
 thead th{color:var(--dim);font-size:13px}
-.events{min-width:min(100%,620px)}.events td{border-top:1px solid var(--line)}.number.number{text-align:right}.dim{color:var(--dim)}
+.events{min-width:min(100%,620px)}.events td{border-top:1px solid var(--line)}.number.number{text-align:right;padding-right:0}.dim{color:var(--dim)}
 .matrix{width:100%;font-size:13px}.matrix td{text-align:center;padding:7px 4px;min-width:40px;border:2px solid var(--card);border-radius:6px;background:color-mix(in srgb,var(--cell) var(--part,0%),color-mix(in srgb,var(--line) 35%,transparent))}
-.matrix th{white-space:normal}.matrix thead th{text-align:center;padding:0 2px 4px;font-size:12px;vertical-align:bottom}.matrix .same{background:none}
+.matrix th{white-space:normal;max-width:11em;overflow-wrap:break-word}.matrix thead th{text-align:center;padding:0 2px 4px;font-size:12px;vertical-align:bottom}.matrix .same{background:none}
+.many thead span{writing-mode:vertical-rl;transform:rotate(180deg);white-space:nowrap}.many td{min-width:0;padding:7px 2px}
 .maps{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,210px),1fr));gap:16px}
 figure{margin:0;max-width:520px}figcaption{font-size:13px;color:var(--dim);margin-top:6px;overflow-wrap:anywhere}figcaption b{color:var(--ink);font-weight:600;margin-right:4px}
 .map{display:block;width:100%;border:1px solid var(--line);border-radius:6px;background:color-mix(in srgb,var(--line) 30%,transparent)}.map path{fill:var(--heat)}
-@media (max-width:600px){main{padding:20px 12px 32px}section{padding:14px 12px}.figures{grid-template-columns:1fr 1fr;gap:8px}.figures b{font-size:20px}.axis .odd{display:none}.chart{grid-template-columns:min(var(--names),5.5rem) minmax(0,1fr)}.matrix thead span{writing-mode:vertical-rl;transform:rotate(180deg);white-space:nowrap}.matrix td{min-width:0;padding:7px 2px}.tall{height:130px}}
+@media (max-width:600px){main{padding:20px 12px 32px}section{padding:14px 12px}.figures{grid-template-columns:1fr 1fr;gap:8px}.figures b{font-size:20px}.axis .odd{display:none}.events :is(td,th){padding-right:8px}.chart{grid-template-columns:min(var(--names),5.5rem) minmax(0,1fr)}.matrix thead span{writing-mode:vertical-rl;transform:rotate(180deg);white-space:nowrap}.matrix td{min-width:0;padding:7px 2px}.tall{height:130px}}
 @media print{:root{color-scheme:light;--page:#fff}body{font-size:12px}main{padding:0;max-width:none}section{break-inside:avoid-page;border-color:#ccc}section:has(.events){break-inside:auto}h2{break-after:avoid}figure,tr{break-inside:avoid}thead{display:table-header-group}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `;

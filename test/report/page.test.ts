@@ -161,6 +161,26 @@ describe("the report in Chromium", function () {
     assert.equal(grounds.size, 2);
   });
 
+  it("shows many classes of one's own whole, on paper too, and one that was never seen legibly", async () => {
+    const path = join(chrome.folder, "classes.html");
+    const names = [
+      "Donaudampfschifffahrtsgesellschaftskapitaen",
+      ...Array.from("abcdefghijklmn", (n) => `class ${n}`),
+    ];
+    const probabilities = Object.fromEntries(names.map((name) => [name, 1 / names.length]));
+    writeFileSync(path, htmlOf(summaryOf(["door"], { probabilities, label: names[0] ?? "" }), HEADING));
+    const { page } = await chrome.open(pathToFileURL(path).href, { viewport: { width: 360, height: 740 } });
+    assert.deepEqual(await barriersIn(page), []);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert(wide <= 0, `${wide} px wider than the phone`);
+    await page.emulateMedia({ media: "print" });
+    await page.setViewportSize({ width: 704, height: 1030 }); // A4 with margins of 12 mm
+    const hidden = await page
+      .getByRole("region", { name: "Changes" })
+      .evaluate((region) => region.scrollWidth - region.clientWidth);
+    assert(hidden <= 0, `${hidden} px of the table are not on the sheet`);
+  });
+
   it("keeps the colours of its legend in forced colours", async () => {
     const path = join(chrome.folder, "forced.html");
     writeFileSync(path, htmlOf(summaryOf(["door"]), HEADING));
