@@ -64,6 +64,23 @@ describe("annotate", () => {
     frame.release();
   });
 
+  it("draws no box across the text of another face", async () => {
+    const { pool } = testContext({ slots: 2 });
+    const [alone, crossed] = [grey(pool, 0, 640, 480), grey(pool, 1, 640, 480)];
+    const face = happy(200, 200, 120);
+    await drawn([
+      { frame: alone, faces: [face], fullScan: true },
+      { frame: crossed, faces: [face, happy(230, 90, 300)], fullScan: true },
+    ]);
+    const white = paintOf("#FFFFFF", { range: "tv" }, 480).y;
+    const text = [...alone.luma.keys()].filter((at) => alone.luma[at] === white);
+    assert(text.length > 50);
+    assert.deepEqual(
+      text.filter((at) => crossed.luma[at] !== white),
+      [],
+    );
+  });
+
   it("draws on a copy while another branch holds the frame, and returns every lease", async () => {
     const { pool } = testContext({ slots: 2 });
     const items = [0, 1].map((n) => {

@@ -111,17 +111,11 @@ function even(value: number): number {
 }
 
 function draw(canvas: Canvas, faces: readonly Face[], style: Style, shown: ReadonlySet<Part>): void {
+  const outlined = faces.map((face) => ({ face, box: evenBox(face.box), paint: paintOfFace(face, style) }));
+  // All boxes first, so that none crosses the text of another face.
+  if (shown.has("box")) for (const { box, paint } of outlined) drawBox(canvas, box, paint, style);
   const plates: Rectangle[] = [];
-  for (const face of faces) {
-    const { x, y, width, height } = face.box;
-    const box = {
-      x: 2 * Math.round(x / 2),
-      y: 2 * Math.round(y / 2),
-      width: 2 * Math.round(width / 2),
-      height: 2 * Math.round(height / 2),
-    };
-    const paint = (face.model && style.paintsOf(face.model)[face.label ?? -1]) ?? style.white;
-    if (shown.has("box")) drawBox(canvas, box, paint, style);
+  for (const { face, box, paint } of outlined) {
     const text = textOf(face, shown);
     const bar = shown.has("bar") && face.model !== undefined;
     if (text === "" && !bar) continue;
@@ -129,6 +123,15 @@ function draw(canvas: Canvas, faces: readonly Face[], style: Style, shown: Reado
     plates.push(plate);
     drawPlate(canvas, plate, text, bar, face, paint, style);
   }
+}
+
+function evenBox({ x, y, width, height }: Rectangle): Rectangle {
+  const near = (value: number) => 2 * Math.round(value / 2);
+  return { x: near(x), y: near(y), width: near(width), height: near(height) };
+}
+
+function paintOfFace({ model, label = -1 }: Face, style: Style): Paint {
+  return (model && style.paintsOf(model)[label]) ?? style.white;
 }
 
 function drawBox(
