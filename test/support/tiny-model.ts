@@ -17,8 +17,8 @@ const bytes = (field: number, value: Iterable<number>) => {
 };
 const text = (field: number, value: string) => bytes(field, Buffer.from(value));
 
-const node = (op: string, inputs: string[], output: string) =>
-  bytes(1, [...inputs.flatMap((input) => text(1, input)), ...text(2, output), ...text(4, op)]);
+const node = (op: string, inputs: string[], output: string, more: number[] = []) =>
+  bytes(1, [...inputs.flatMap((input) => text(1, input)), ...text(2, output), ...text(4, op), ...more]);
 const tensor = (name: string, dims: number[], data: Float32Array) =>
   bytes(5, [
     ...dims.flatMap((dim) => number(1, dim)),
@@ -26,10 +26,57 @@ const tensor = (name: string, dims: number[], data: Float32Array) =>
     ...text(8, name),
     ...bytes(9, new Uint8Array(data.buffer)),
   ]);
-const value = (field: number, name: string, dims: (number | string)[]) => {
+const value = (field: number, name: string, dims: (number | string)[], type = 1) => {
   const shape = dims.flatMap((dim) => bytes(1, typeof dim === "string" ? text(2, dim) : number(1, dim)));
-  return bytes(field, [...text(1, name), ...bytes(2, bytes(1, [...number(1, 1), ...bytes(2, shape)]))]);
+  return bytes(field, [...text(1, name), ...bytes(2, bytes(1, [...number(1, type), ...bytes(2, shape)]))]);
 };
+
+/** A graph as an attribute of a node. */
+const inner = (name: string, graph: number[]) =>
+  bytes(5, [...text(1, name), ...bytes(6, [...graph, ...text(2, name)]), ...number(20, 5)]);
+
+/** A classifier whose logits pass through a loop that never ends, itself a branch of an `If` where `hidden`. */
+export function endlessOnnx(hidden: boolean): Uint8Array {
+  const [float, int64, bool] = [1, 7, 9];
+  const body = [
+    ...node("Identity", ["on"], "still"),
+    ...node("Identity", ["x"], "same"),
+    ...value(11, "i", [], int64),
+    ...value(11, "on", [], bool),
+    ...value(11, "x", ["N", 3], float),
+    ...value(12, "still", [], bool),
+    ...value(12, "same", ["N", 3], float),
+  ];
+  const loop = (output: string) => node("Loop", ["", "", "logits"], output, inner("body", body));
+  const branch = (name: string) => inner(name, [...loop(name), ...value(12, name, ["N", 3])]);
+  const graph = [
+    ...node("Flatten", ["input"], "flat"),
+    ...node("MatMul", ["flat", "weights"], "logits"),
+    ...(hidden
+      ? [
+          ...node(
+            "ReduceMax",
+            ["logits"],
+            "most",
+            bytes(5, [...text(1, "keepdims"), ...number(3, 0), ...number(20, 2)]),
+          ),
+          ...node(
+            "Cast",
+            ["most"],
+            "any",
+            bytes(5, [...text(1, "to"), ...number(3, bool), ...number(20, 2)]),
+          ),
+          ...node("If", ["any"], "looped", [...branch("then_branch"), ...branch("else_branch")]),
+        ]
+      : loop("looped")),
+    ...node("Softmax", ["looped"], "probabilities"),
+    ...text(2, "endless"),
+    ...tensor("weights", [TINY_SIZE * TINY_SIZE, 3], tinyWeights()),
+    ...value(11, "input", ["N", 1, TINY_SIZE, TINY_SIZE]),
+    ...value(12, "probabilities", ["N", 3]),
+  ];
+  return Uint8Array.from([...number(1, 8), ...bytes(7, graph), ...bytes(8, number(2, 13))]);
+}
 
 /** A linear classifier of `weights` ([64, classes]), as the bytes of an ONNX file with opset 13. */
 export function tinyOnnx(weights: Float32Array): Uint8Array {

@@ -1,10 +1,12 @@
 import { ModelError, messageOf, OperatorError } from "../../errors.js";
+import { refuseLoops } from "../onnx/read.js";
 import { env, InferenceSession, Tensor } from "../onnx/runtime.js";
 import type { Backend, EngineSetup, Provider } from "./engine.js";
 
 /** onnxruntime on the CPU, or on a GPU through WebGPU (Vulkan) or CUDA. Falls back to the CPU unless `strict`. */
 export async function openOnnx(setup: EngineSetup): Promise<Backend> {
   const model = setup.files[0] ?? new Uint8Array();
+  refuseLoops(model);
   const { session, provider, warning } = await openSession(model, setup);
   checkShapes(session, setup);
   return {
@@ -35,8 +37,13 @@ async function openSession(model: Uint8Array, setup: EngineSetup): Promise<Opene
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       logSeverityLevel: 4,
-      // Threads that spin while waiting would take the cores that detection needs.
-      extra: { session: { intra_op: { allow_spinning: "0" } } },
+      extra: {
+        session: {
+          load_model_format: "ONNX", // the format that was searched for loops, and no other that starts like it
+          // Threads that spin while waiting would take the cores that detection needs.
+          intra_op: { allow_spinning: "0" },
+        },
+      },
     });
   if (provider === "cpu") return { session: await openOrRefuse(() => open("cpu")), provider };
   try {

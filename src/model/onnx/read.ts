@@ -1,5 +1,6 @@
 import { PbfReader } from "pbf";
 import { ModelError, messageOf } from "../../errors.js";
+import { harmless } from "../../text.js";
 import type { OnnxAttribute } from "./proto.js";
 
 /** A float constant of a graph, in row-major order. */
@@ -73,6 +74,48 @@ export function readGraph(bytes: Uint8Array, what: string): GraphRead {
   }
   if (nodes.length === 0) throw new ModelError("MODEL_FILE", `${what}: not an ONNX model: it has no nodes`);
   return { opset, nodes, weights, integers };
+}
+
+/** Which fields of a message of the file lead to nodes: graphs, functions, and graphs that are attributes of nodes. */
+const LEADS = {
+  model: { 7: "graph", 25: "function" },
+  graph: { 1: "node" },
+  function: { 7: "node", 11: "attribute" },
+  node: { 5: "attribute" },
+  attribute: { 6: "graph", 11: "graph" },
+} as const satisfies Record<string, Record<number, string>>;
+
+type Message = keyof typeof LEADS;
+
+/**
+ * Throws `ModelError` if there is a `Loop` anywhere in an ONNX file: it may never end, and onnxruntime cannot be stopped
+ * while it runs. Classifiers have none; the other operators end with their inputs.
+ */
+export function refuseLoops(bytes: Uint8Array): void {
+  try {
+    lookForLoops(bytes, "model");
+  } catch (cause) {
+    if (cause instanceof ModelError) throw cause;
+    throw new ModelError("MODEL_FILE", `not an ONNX model: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function lookForLoops(bytes: Uint8Array, message: Message): void {
+  const leads: Readonly<Record<number, Message>> = LEADS[message];
+  let op = "";
+  let output = "";
+  fields(bytes, (tag, pbf) => {
+    if (pbf.type !== 2) return;
+    const part = leads[tag];
+    if (part) lookForLoops(piece(pbf), part);
+    else if (message === "node" && tag === 2) output ||= pbf.readString();
+    else if (message === "node" && tag === 4) op = pbf.readString();
+  });
+  if (op === "Loop")
+    throw new ModelError(
+      "MODEL_LOOP",
+      `the model's node of ${harmless(output)} is a Loop, which may never end; export the model without loops`,
+    );
 }
 
 /** The version of ONNX's own operators; undefined for those of another domain. */

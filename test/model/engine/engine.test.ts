@@ -10,7 +10,7 @@ import { type EngineOptions, openEngine } from "#src/model/engine/index.js";
 import { openTfjs } from "#src/model/engine/tfjs.js";
 import { loadModel } from "#src/model/load.js";
 import { tfjsFiles } from "#src/model/tfjs/index.js";
-import { TINY_SIZE, tinyOnnx, tinyWeights, writeTinyModel } from "../../support/tiny-model.js";
+import { endlessOnnx, TINY_SIZE, tinyOnnx, tinyWeights, writeTinyModel } from "../../support/tiny-model.js";
 
 const PIXELS = TINY_SIZE * TINY_SIZE;
 
@@ -114,6 +114,19 @@ describe("the engine", () => {
       assert.doesNotMatch(error.message, /\n/);
       return true;
     });
+  });
+
+  it("refuses a model with a loop, which may never end, also within a branch", async () => {
+    for (const [hidden, of] of [
+      [false, "looped"],
+      [true, "then_branch"],
+    ] as const) {
+      await writeTinyModel(folder, endlessOnnx(hidden));
+      await assert.rejects(open(), {
+        code: "MODEL_LOOP",
+        message: `model tiny: the model's node of ${of} is a Loop, which may never end; export the model without loops`,
+      });
+    }
   });
 
   it("names the file that a model lacks", async () => {
