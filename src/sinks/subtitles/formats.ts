@@ -129,8 +129,11 @@ function labelLine(cue: Cue, { width, height }: Size): string {
   // With the square and a space before it.
   const heights = ((text.length + 2) * ASS_TEXT * height) / width;
   const x = (box: Cue["from"]) => width * leftOf(box.x / width, heights);
-  const above = from.y >= 0.05 * height;
-  const y = (box: Cue["from"]) => (above ? box.y - 0.008 * height : box.y + box.height + 0.008 * height);
+  const [gap, line] = [0.008 * height, 0.042 * height];
+  const above = from.y >= line + gap;
+  // A face may move out of the picture, or fill it.
+  const y = (box: Cue["from"]) =>
+    above ? Math.max(line, box.y - gap) : Math.min(height - line, box.y + box.height + gap);
   const place = `${above ? "\\an1" : "\\an7"}${moved(x(from), y(from), x(to), y(to))}`;
   // A square in the expression's colour, then the text in white.
   const plain = text.replace(/[{}\\]|\s+/g, " ");

@@ -188,6 +188,27 @@ describe("the subtitles sink", () => {
     }
   });
 
+  it("keeps labels of faces that fill the picture, or leave it, inside it", async () => {
+    for (const [ys, place] of [
+      [[0, 0], /\{\\an7\\pos\(4,46\)\\1c/],
+      [[4, -1], /\{\\an1\\move\(4,4,4,2\)\\1c/],
+    ] as const) {
+      const { context, pool } = testContext();
+      context.source.ending = "end";
+      const sink = await subtitles.build({ path: join(folder, "a.ass") }, context);
+      for (const [n, y] of ys.entries()) {
+        const item = facesOf(frameOf(pool, n), [
+          { ...face(1, 0, 12), box: { x: 4, y, width: 56, height: 48 - y } },
+        ]);
+        await sink.write(item);
+        item.frame.release();
+      }
+      await sink.close(true);
+      assert.match(readFileSync(join(folder, "a.ass"), "utf8"), place);
+      rmSync(join(folder, "a.ass"));
+    }
+  });
+
   it("gets its final name only once the whole recording was read", async () => {
     const stopped = await write("a.vtt", "stopped");
     assert.deepEqual(readdirSync(folder), ["a.part.vtt"]);
