@@ -15,7 +15,7 @@ export async function addTrack(job: Job, { sources }: RunSummary, signal: AbortS
   const { addSubtitles } = await import("../media/mux.js");
   const { findFfmpeg } = await import("../media/ffmpeg.js");
   const { zeroOf } = await import("../media/video-info.js");
-  const { video, recording } = sources[0] ?? {};
+  const { video, recording, mediaTimeMs: lastMs = 0, durationMs } = sources[0] ?? {};
   const { output } = job;
   const muxer = muxerOf(output);
   if (!video || !recording || !muxer || recording.fromMs !== undefined || recording.toMs !== undefined)
@@ -32,6 +32,8 @@ export async function addTrack(job: Job, { sources }: RunSummary, signal: AbortS
         url: recording.url,
         video,
         startMs: zeroOf(video, recording),
+        lastMs,
+        endMs: video.alone ? durationMs : undefined,
         subtitles,
         title: "Expressions",
         muxer,

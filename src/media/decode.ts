@@ -384,9 +384,11 @@ class Session {
         `${who}: no video in it${reason ? `: ${reason}` : "; give a file with a video stream"}`,
       );
     const { damage } = this.#stderr;
-    if (damage !== undefined && !live)
-      this.#context.log.warn(
-        `${who}: damaged or truncated; ${plural(frames, "frame")} read, the last at ${(this.#context.source.mediaTimeMs / 1000).toFixed(3)} s: ${damage}`,
-      );
+    if (damage === undefined || live) return;
+    const { source, log } = this.#context;
+    if (source.durationMs !== undefined) source.durationMs = source.mediaTimeMs; // its end is not what it says
+    log.warn(
+      `${who}: damaged or truncated; ${plural(frames, "frame")} read, the last at ${(source.mediaTimeMs / 1000).toFixed(3)} s: ${damage}`,
+    );
   }
 }

@@ -4,8 +4,8 @@ import type { Writable } from "node:stream";
 import { subtitleOptions } from "./containers.js";
 import type { VideoEncoder } from "./encoders.js";
 import { type Ffmpeg, failureOf, type ProcessEnd, withPipes } from "./ffmpeg.js";
+import { holdLastPicture, USUAL_FPS } from "./last-picture.js";
 import { rawFrameHead, rawHead, TICKS_PER_MS } from "./matroska.js";
-import { endLastPicture } from "./mp4.js";
 import { withRemedy } from "./remedy.js";
 import { StderrTail } from "./stderr.js";
 import type { RecordingRef, VideoInfo } from "./video-info.js";
@@ -90,8 +90,12 @@ export class Encoding {
     this.frames++;
   }
 
-  /** Ends the input and waits until everything is encoded and written. Rejects if it is not. */
-  async end(): Promise<void> {
+  /**
+   * Ends the input and waits until everything is encoded and written. Rejects if it is not.
+   *
+   * @param endMs the recording's time until which its last picture is shown, if known
+   */
+  async end(endMs?: number): Promise<void> {
     this.#stdin.end();
     const code = await this.#exit;
     if (code !== 0 || this.#broken || this.#said.writeFailed) await this.#fail();
@@ -99,9 +103,12 @@ export class Encoding {
       throw new Error(
         `${this.#encoded} of ${this.frames} frames were encoded; ${this.#said.reason("first")}`,
       );
-    const { muxer, path, video } = this.#job;
-    const { num, den } = video.frameRate ?? USUAL_FPS;
-    if (muxer !== "matroska") await endLastPicture(path, den / num);
+    const { muxer, path, video, startMs } = this.#job;
+    await holdLastPicture({
+      ...{ path, muxer, frameRate: video.frameRate },
+      atMs: this.#lastTicks / TICKS_PER_MS,
+      endMs: endMs === undefined ? undefined : endMs - startMs,
+    });
   }
 
   /**
@@ -182,9 +189,6 @@ function copied({ muxer, video, attachments }: EncodeJob, { fromMs }: RecordingR
     ...["-map_metadata", "1", "-map_chapters", "1"],
   ];
 }
-
-/** Assumed rate if the recording has none. */
-const USUAL_FPS = { num: 30, den: 1 };
 
 /**
  * The 2018 ffmpeg passes the time base to these encoders instead, and they then claim a level that no player supports.

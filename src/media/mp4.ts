@@ -8,24 +8,38 @@ interface Box {
   readonly to: number;
 }
 
+/** What an entry of `stts` takes; ffmpeg leaves an empty box of this size behind `moov`. */
+const ENTRY = 8;
+
 /**
  * Gives the last frame of an MP4 or QuickTime file a duration if it has none: the 2018 ffmpeg writes such files, and
- * players skip that frame. Nothing moves; numbers are only changed in place.
+ * players skip that frame. Nothing else moves, since `moov` can grow by one entry.
+ *
+ * @param held true to also replace a duration that is shorter
  */
-export async function endLastPicture(path: string, seconds: number): Promise<void> {
+export async function endLastPicture(path: string, seconds: number, held = false): Promise<void> {
   const file = await open(path, "r+");
   try {
     const place = await findMovie(file);
     if (!place) return;
-    const movie = Buffer.alloc(place.bytes);
-    await file.read(movie, 0, place.bytes, place.at);
-    if (lengthen(movie, seconds)) await file.write(movie, 0, place.bytes, place.at);
+    const box = Buffer.alloc(place.bytes);
+    await file.read(box, 0, place.bytes, place.at);
+    const longer = lengthen(box, seconds, held);
+    if (!longer || (longer.length > box.length && !(await hasRoom(file, place.at + place.bytes)))) return;
+    await file.write(longer, 0, longer.length, place.at);
   } finally {
     await file.close();
   }
 }
 
-/** Where the content of `moov` is. */
+/** Whether the file ends here, or goes on with an empty box of the size of an entry. */
+async function hasRoom(file: FileHandle, at: number): Promise<boolean> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(ENTRY), 0, ENTRY, at);
+  if (bytesRead === 0) return true;
+  return buffer.readUInt32BE(0) === ENTRY && /^(free|wide)$/.test(buffer.toString("latin1", 4));
+}
+
+/** Where `moov` is. */
 async function findMovie(file: FileHandle): Promise<{ at: number; bytes: number } | undefined> {
   const { size: end } = await file.stat();
   const head = Buffer.alloc(16);
@@ -34,15 +48,15 @@ async function findMovie(file: FileHandle): Promise<{ at: number; bytes: number 
     const short = head.readUInt32BE(0);
     const size = short === 1 ? Number(head.readBigUInt64BE(8)) : short === 0 ? end - at : short;
     if (size < 8) return undefined;
-    if (head.toString("latin1", 4, 8) === "moov") return { at: at + 8, bytes: size - 8 };
+    if (head.toString("latin1", 4, 8) === "moov") return { at, bytes: size };
     at += size;
   }
   return undefined;
 }
 
-/** Changes the content of a `moov` box; false if there was nothing to do. */
-function lengthen(movie: Buffer, seconds: number): boolean {
-  const whole = { type: "moov", from: 0, to: movie.length };
+/** A `moov` box with a longer last frame; undefined if there is nothing to do. Changes the given one. */
+function lengthen(movie: Buffer, seconds: number, held: boolean): Buffer | undefined {
+  const whole = { type: "moov", from: 8, to: movie.length };
   const track = boxes(movie, whole).find((box) => box.type === "trak" && isVideo(movie, box));
   const media = track && find(movie, track, "mdia");
   const table = media && find(movie, media, "minf", "stbl");
@@ -50,21 +64,23 @@ function lengthen(movie: Buffer, seconds: number): boolean {
   const header = media && find(movie, media, "mdhd");
   const movieHeader = find(movie, whole, "mvhd");
   const trackHeader = track && find(movie, track, "tkhd");
-  if (!track || !times || !header || !movieHeader || !trackHeader) return false;
+  if (!track || !media || !times || !header || !movieHeader || !trackHeader) return undefined;
 
   const entries = movie.readUInt32BE(times.from + 4);
-  const lastLength = times.from + 8 * entries + 4;
-  if (entries === 0 || movie.readUInt32BE(lastLength) !== 0) return false;
+  if (entries === 0) return undefined;
+  const lastEntry = times.from + ENTRY * entries;
+  const frames = movie.readUInt32BE(lastEntry);
+  const before = movie.readUInt32BE(lastEntry + 4);
   const [scale, movieScale] = [scaleOf(movie, header), scaleOf(movie, movieHeader)];
   const edits = find(movie, track, "edts", "elst");
   const edit = edits && lastEdit(movie, edits);
   const length = Math.round(scale * seconds);
+  if (before !== 0 && !(held && length - before > scale / 100)) return undefined; // ffmpeg tells lengths to 10 ms
   // An edit shows what starts at its media time and everything after it.
   const shown = latest(movie, times, find(movie, table, "ctts")) + length - (edit?.mediaTime ?? 0);
   const duration = durationOf(movie, header);
-  const decoded = read(movie, duration);
+  const decoded = read(movie, duration) - before;
   const longer = Math.max(decoded + length, shown);
-  movie.writeUInt32BE(longer - decoded, lastLength);
   write(movie, duration, longer);
 
   const trackDuration = durationOf(movie, trackHeader);
@@ -74,7 +90,21 @@ function lengthen(movie: Buffer, seconds: number): boolean {
   write(movie, trackDuration, read(movie, trackDuration) + more);
   const wholeDuration = durationOf(movie, movieHeader);
   write(movie, wholeDuration, Math.max(read(movie, wholeDuration), read(movie, trackDuration)));
-  return true;
+
+  movie.writeUInt32BE(frames === 1 ? longer - decoded : before, lastEntry + 4);
+  if (frames === 1) return movie;
+  // The last frame shares its entry with those before it, and gets one of its own.
+  movie.writeUInt32BE(frames - 1, lastEntry);
+  movie.writeUInt32BE(entries + 1, times.from + 4);
+  const path = ["mdia", "minf", "stbl", "stts"].map((_, i, names) =>
+    find(movie, track, ...names.slice(0, i + 1)),
+  );
+  for (const box of [whole, track, ...path])
+    if (box) movie.writeUInt32BE(movie.readUInt32BE(box.from - 8) + ENTRY, box.from - 8);
+  const entry = Buffer.alloc(ENTRY);
+  entry.writeUInt32BE(1);
+  entry.writeUInt32BE(longer - decoded, 4);
+  return Buffer.concat([movie.subarray(0, lastEntry + ENTRY), entry, movie.subarray(lastEntry + ENTRY)]);
 }
 
 /** When the last frame in display order is shown, in the track's units. */

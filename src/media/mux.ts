@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { subtitleOptions } from "./containers.js";
 import { type Ffmpeg, failureOf, type ProcessEnd, withPipes } from "./ffmpeg.js";
+import { holdLastPicture } from "./last-picture.js";
 import { withRemedy } from "./remedy.js";
 import { StderrTail } from "./stderr.js";
 import type { VideoInfo } from "./video-info.js";
@@ -13,6 +14,9 @@ export interface MuxJob {
   readonly video: VideoInfo;
   /** The recording's time that becomes 0 in the output and the subtitles, in ms. */
   readonly startMs: number;
+  /** The recording's times at which its last picture starts and, if known, ends, in ms. */
+  readonly lastMs: number;
+  readonly endMs: number | undefined;
   /** The subtitle file: `.srt` or `.ass`. */
   readonly subtitles: string;
   /** The track's name in players. */
@@ -44,6 +48,12 @@ export async function addSubtitles(ffmpeg: Ffmpeg, job: MuxJob, signal: AbortSig
   } finally {
     signal.removeEventListener("abort", stop);
   }
+  const { path, muxer, video, startMs, lastMs, endMs } = job;
+  await holdLastPicture({
+    ...{ path, muxer, frameRate: video.frameRate },
+    atMs: lastMs - startMs,
+    endMs: endMs === undefined ? undefined : endMs - startMs,
+  });
 }
 
 function argsOf({ url, video, startMs, subtitles, title, muxer, path }: MuxJob): string[] {

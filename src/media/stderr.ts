@@ -86,6 +86,7 @@ export class StderrReader {
   #frameRate: Rational | undefined;
   #pixels: StreamPixels | undefined;
   readonly #subtitles: string[] = [];
+  #alone = true;
   readonly #said = new StderrTail();
   readonly #mark: string;
   readonly #onNote: (note: FrameNote) => void;
@@ -121,6 +122,7 @@ export class StderrReader {
       sampleAspect,
       startMs,
       subtitles: this.#subtitles,
+      alone: this.#alone,
       colour: decodedColour(this.#pixels, pixelFormat),
       bits: bitsOf(this.#pixels?.format ?? pixelFormat),
     };
@@ -142,6 +144,7 @@ export class StderrReader {
       this.#pixels ??= parseStreamPixels(line);
     const [, subtitles] = /^ +Stream #0.*: Subtitle: (\w+)/.exec(line) ?? [];
     if (subtitles !== undefined) this.#subtitles.push(subtitles);
+    if (/^ +Stream #0.*: (Audio|Subtitle|Data): /.test(line)) this.#alone = false;
     if (/^\s*$|^ {2}|^Press |^Input #|^Output #|^Stream mapping|^video:/.test(line)) return;
     const changed = changeOf(bare(line));
     if (changed) this.changes.push(changed);

@@ -47,6 +47,8 @@ export interface VideoInfo {
   readonly startMs: number;
   /** ffmpeg's names of the codecs of its subtitle streams, in order. */
   readonly subtitles: readonly string[];
+  /** True if there is nothing else in the container, whose length is then that of the video. */
+  readonly alone?: boolean;
 }
 
 /** Part of a recording, which ffmpeg can open again. */

@@ -174,7 +174,8 @@ class VideoFile {
       return;
     }
     try {
-      await this.#encoding.end();
+      const { video, durationMs } = this.#source;
+      await this.#encoding.end(video?.alone ? durationMs : undefined);
       await renameOver(this.#part, this.path);
     } catch (cause) {
       throw this.#error(diskReason(cause), cause);

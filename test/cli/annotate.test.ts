@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url";
 import { jobsOf } from "#src/cli/annotate-files.js";
 import type { EmotionEvent } from "#src/events/event.js";
 import { findFfmpeg } from "#src/media/ffmpeg.js";
+import { endLastPicture } from "#src/media/mp4.js";
 import { testContext } from "../support/context.js";
 import { onMachine } from "../support/machine.js";
 import { RECORDING } from "../support/pictures.js";
@@ -130,6 +131,16 @@ describe("pipeline annotate", function () {
       "tone.mkv",
       "tone.mp4",
     ]);
+  });
+
+  it("shows the last picture as long as before with --soft", async () => {
+    await endLastPicture(join(folder, "man.mp4"), 3, true);
+    const long = await make(join(folder, "long.mkv"), "-i", join(folder, "man.mp4"), "-c", "copy");
+    assert.equal(probe(long).durationSeconds, 3.96);
+    for (const output of ["soft.mkv", "soft.mp4"]) {
+      assert.equal((await start("long.mkv", "--soft", "-q", "-o", output).ended).code, 0);
+      assert.equal(probe(join(folder, output)).durationSeconds, 3.96, output);
+    }
   });
 
   it("adds an empty track with --soft where there are no faces", async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import installer from "@ffmpeg-installer/ffmpeg";
 import { endLastPicture } from "#src/media/mp4.js";
-import { hasFfprobe, probe } from "../support/probe.js";
+import { hasFfprobe, make as made, probe } from "../support/probe.js";
 
 describe("the last frame of an MP4 file", function () {
   this.timeout(60_000);
@@ -56,6 +56,26 @@ describe("the last frame of an MP4 file", function () {
     assert.equal(after.durationSeconds, before);
     assert.equal(Number(after.video.duration).toFixed(2), "2.00");
   });
+
+  for (const [extension, ...order] of [
+    ["mp4"],
+    ["mp4", "-movflags", "+faststart"],
+    ["mov", "-movflags", "+faststart"],
+  ])
+    it(`is held where that is asked for, after frames of one length in .${extension} ${order.join(" ")}`, async () => {
+      const own = join(folder, `held.${extension}`);
+      const pictures = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=2"];
+      await made(own, ...pictures, "-pix_fmt", "yuv420p", ...order);
+      const before = probe(own);
+      await endLastPicture(own, 3, true);
+      const after = probe(own);
+      assert.equal(Number(after.video.duration).toFixed(2), "4.90");
+      assert.equal(after.durationSeconds.toFixed(2), "4.90");
+      assert.deepEqual(after.times, before.times);
+      const held = readFileSync(own);
+      await endLastPicture(own, 2, true);
+      assert.deepEqual(readFileSync(own), held, "it is longer already");
+    });
 
   it("leaves anything but an MP4 file as it is", async () => {
     for (const bytes of [Buffer.alloc(0), Buffer.from("not a recording"), Buffer.alloc(40, 1)]) {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { endLastPicture } from "#src/media/mp4.js";
 import { parsePipeline } from "#src/pipeline/load.js";
 import { runPlan } from "#src/pipeline/run.js";
 import { registry } from "#src/registry.js";
@@ -92,6 +93,25 @@ sinks: [{ type: video, path: ${output} ${sink} }]`,
     assert.deepEqual(after.times, before.times);
     assert.deepEqual(after.sound, before.sound);
     assert.equal(after.durationSeconds, before.durationSeconds);
+  });
+
+  it("shows the last picture of a silent recording as long as the recording does", async () => {
+    const silent = join(folder, "silent.mp4");
+    const args = ["-map", "0:v", "-map_chapters", "-1", "-t", "1", "-preset", "ultrafast"];
+    await make(silent, "-i", man, ...args, "-movflags", "+faststart");
+    await endLastPicture(silent, 3, true);
+    const before = probe(silent);
+    assert.equal(before.durationSeconds, 3.96);
+    for (const output of ["held.mp4", "held.mov", "held.mkv"]) {
+      assert.deepEqual((await through("silent.mp4", output)).errors, []);
+      const after = probe(join(folder, output));
+      assert.deepEqual(after.times, before.times, output);
+      assert.equal(after.durationSeconds, before.durationSeconds, output);
+    }
+    const bytes = readFileSync(silent);
+    writeFileSync(join(folder, "cut.mp4"), bytes.subarray(0, bytes.length * 0.8));
+    assert.match((await through("cut.mp4", "cut-out.mp4")).logged.join("\n"), /damaged or truncated/);
+    assert(probe(join(folder, "cut-out.mp4")).durationSeconds < 1, "the rest is missing, not still");
   });
 
   it("keeps 29.97 fps and the colour tags", async () => {
