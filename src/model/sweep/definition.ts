@@ -61,7 +61,8 @@ export const SweepDefinition = Type.Object({
   seed: Type.Optional(Type.Integer({ minimum: 0, default: 1, description: "Seed of `random`." })),
   judge: Type.Union([Type.Literal("accuracy"), Type.Literal("loss")], {
     default: "accuracy",
-    description: "What makes a run the best: the highest validation accuracy, or the lowest validation loss.",
+    description:
+      "What makes a run the best: the highest validation accuracy (if equal, the lower loss), or the lowest validation loss.",
   }),
   halving: Type.Optional(
     Type.Object(

@@ -33,12 +33,15 @@ export interface SweepRecord {
   readonly runs: readonly RunRecord[];
 }
 
-/** The score by which runs are compared; higher is better. */
+/**
+ * The score by which runs are compared; higher is better. Few validation pictures often give equal accuracies, and
+ * then the lower loss is better: weighted so little that it decides nothing else.
+ */
 export function scoreOf(
   { judge }: SweepDefinition,
   { validationAccuracy, validationLoss }: EpochReport,
 ): number {
-  return judge === "loss" ? -validationLoss : validationAccuracy;
+  return judge === "loss" ? -validationLoss : validationAccuracy - 1e-9 * validationLoss;
 }
 
 /** Throws `ModelError` if it cannot be written. */

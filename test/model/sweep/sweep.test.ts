@@ -17,7 +17,8 @@ import {
   sweepReport,
 } from "#src/model/sweep/index.js";
 import { combinations, stepRuns } from "#src/model/sweep/plan.js";
-import { Recipe, type StepReport } from "#src/model/training/index.js";
+import { scoreOf } from "#src/model/sweep/record.js";
+import { type EpochReport, Recipe, type StepReport } from "#src/model/training/index.js";
 import { brightness } from "../../support/brightness.js";
 
 /** A recipe with `settings` at its top level or one level below. */
@@ -248,6 +249,16 @@ describe("a sweep", function () {
     };
     assert.deepEqual(order("accuracy"), ["accurate", "sure", "failed"]);
     assert.deepEqual(order("loss"), ["sure", "accurate", "failed"]);
+  });
+
+  it("prefers the lower loss where accuracies are equal, and nowhere else", () => {
+    const score = (validationAccuracy: number, validationLoss: number) =>
+      scoreOf(
+        { judge: "accuracy" } as SweepDefinition,
+        { validationAccuracy, validationLoss } as EpochReport,
+      );
+    assert(score(0.7, 0.8) > score(0.7, 1.2));
+    assert(score(0.7, 1000) > score(0.7 - 1 / 100_000, 0.1));
   });
 
   it("prunes a failed run before a worse one", async () => {
