@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
-import { padEnd } from "../columns.js";
+import { columnsOf, padEnd } from "../columns.js";
 import { diskReason } from "../disk.js";
 import { ConfigError, DataError, readReason, SinkError } from "../errors.js";
 import type { ModelCard } from "../model/card.js";
@@ -214,6 +214,7 @@ function splitsOf(all: readonly string[], asked: readonly string[], training: re
 
 function table(evaluation: Evaluation, split: string, provider: string): string {
   const percent = (value: number) => `${(value * 100).toFixed(2)} %`.padStart(9);
+  const first = Math.max(12, ...evaluation.classes.map(({ label }) => columnsOf(label) + 1));
   const lines = [
     `${plural(evaluation.images, "picture")} of ${split}, run on ${provider}`,
     ...(
@@ -228,10 +229,10 @@ function table(evaluation: Evaluation, split: string, provider: string): string 
       ] as const
     ).map(([name, value]) => `${name.padEnd(18)}${percent(value)}`),
     "",
-    `${"".padEnd(12)}pictures  precision    recall        F1`,
+    `${"".padEnd(first)}pictures  precision    recall        F1`,
     ...evaluation.classes.map(
       ({ label, count, precision, recall, f1 }) =>
-        `${padEnd(label, 12)}${String(count).padStart(8)}  ${percent(precision)} ${percent(recall)} ${percent(f1)}`,
+        `${padEnd(label, first)}${String(count).padStart(8)}  ${percent(precision)} ${percent(recall)} ${percent(f1)}`,
     ),
   ];
   return `${lines.join("\n")}\n`;

@@ -30,7 +30,7 @@ export class TrainingView {
     this.#show(
       `epoch ${epoch}/${epochs}`,
       batch / batches,
-      `loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  ${imagesPerSecond.toFixed(0)} images/s`,
+      `loss ${loss.toFixed(3)}  accuracy ${percent(accuracy)}  ${imagesPerSecond.toFixed(0)} pictures/s`,
     );
   }
 

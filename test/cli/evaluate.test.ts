@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { columnsOf } from "#src/columns.js";
 import { loadModel } from "#src/model/load.js";
 import { writeFaces } from "../support/faces.js";
 import { pipeline } from "../support/pipeline.js";
@@ -48,6 +49,17 @@ describe("pipeline evaluate", function () {
     const other = await evaluate(model, "others");
     assert.match(other.out, /^4 pictures of validation, /, other.err);
     assert.match(other.err, /\nothers: split by the defaults; the model's card records no training on it\n/);
+  });
+
+  it("aligns the figures of classes with long names", async () => {
+    const names = ["sangat bahagia sekali", "悲しい"];
+    await writeFaces(at("long"), names, 5);
+    const model = await writeTinyModel(at("long-names"), undefined, (card) => {
+      card.labels.splice(0, 2, ...names);
+    });
+    const { out, err } = await evaluate(model, "long");
+    const ends = out.split("\n").slice(9, 13).map(columnsOf);
+    assert.deepEqual(ends, Array(4).fill(ends[0]), out + err);
   });
 
   it("refuses to measure without pictures, and leaves the card unchanged", async () => {

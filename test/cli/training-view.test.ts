@@ -27,8 +27,8 @@ describe("the figures of a training run", () => {
     assert.deepEqual(
       written.calls.map(({ arguments: [text] }) => text),
       [
-        "epochs=4  epoch 2/4  30 %  loss 1.250  accuracy 54.3 %  151 images/s\n",
-        "epochs=4  epoch 2/4  60 %  loss 1.250  accuracy 54.3 %  151 images/s\n",
+        "epochs=4  epoch 2/4  30 %  loss 1.250  accuracy 54.3 %  151 pictures/s\n",
+        "epochs=4  epoch 2/4  60 %  loss 1.250  accuracy 54.3 %  151 pictures/s\n",
       ],
     );
   });

@@ -1,3 +1,4 @@
+import { columnsOf, padEnd, padStart } from "../../columns.js";
 import { isNamed } from "./split-names.js";
 
 /** Labelled faces of one size, all in memory, in parallel arrays: picture `i` is row `i` of each. */
@@ -82,11 +83,11 @@ export function countTable(dataset: FaceDataset): string {
     ...labels.map((label, c) => [label, ...(counts[c] ?? [])]),
     ["all", ...total],
   ];
-  const first = Math.max(...rows.map(([name]) => String(name).length));
-  const widths = splits.map((name) => Math.max(name.length, 7));
+  const first = Math.max(...rows.map(([name]) => columnsOf(String(name))));
+  const widths = splits.map((name) => Math.max(columnsOf(name), 7));
   return rows
     .map(([name, ...cells]) =>
-      [String(name).padEnd(first), ...cells.map((cell, s) => String(cell).padStart(widths[s] ?? 7))].join(
+      [padEnd(String(name), first), ...cells.map((cell, s) => padStart(String(cell), widths[s] ?? 7))].join(
         "  ",
       ),
     )

@@ -120,6 +120,18 @@ describe("a folder of classes", () => {
     );
   });
 
+  it("aligns those numbers where characters are two columns wide", async () => {
+    await put("calm/1.png", ramp(1));
+    await put("悲しい/1.png", ramp(2));
+    const log = silent();
+    await read({ validation: 0 }, log);
+    assert.deepEqual(log.infos[0]?.split("\n").slice(2), [
+      "calm           1           0",
+      "悲しい         1           0",
+      "all            2           0",
+    ]);
+  });
+
   it("names and skips damaged pictures up to the limit, and is refused beyond it", async () => {
     for (let i = 0; i < 9; i++) await put(`${i % 2 ? "calm" : "cross"}/${i}.png`, ramp(i * 10));
     const whole = await ramp(3).png().toBuffer();
