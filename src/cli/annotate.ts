@@ -5,7 +5,7 @@ import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { ConfigError, messageOf, SinkError } from "../errors.js";
+import { ConfigError, EkspresiError, messageOf, SinkError } from "../errors.js";
 import { CONTAINERS, muxerOf } from "../media/containers.js";
 import { expectFfmpeg } from "../media/ffmpeg.js";
 import type { Log } from "../pipeline/context.js";
@@ -194,8 +194,7 @@ async function annotate(
     return undefined;
   } catch (error) {
     // A configuration error hits every recording, unless it concerns only this one's output files.
-    if (error instanceof ConfigError && !(error.cause instanceof SinkError))
-      throw flags.codec === undefined ? error : blamedOnCodec(error);
+    if (error instanceof ConfigError && !(error.cause instanceof SinkError)) throw blamedOnFlag(error, flags);
     log.error(messageOf(error));
     return messageOf(error);
   }
@@ -230,10 +229,15 @@ async function make(
   return summary;
 }
 
-function blamedOnCodec(error: ConfigError): ConfigError {
-  return /^CODEC_(UNKNOWN|UNUSABLE)$/.test(error.code) && error.cause instanceof ConfigError
-    ? new ConfigError(error.code, `--codec: ${error.cause.message}`)
-    : error;
+/** Names the flag that caused an error, instead of a place in a pipeline file that the user did not write. */
+function blamedOnFlag(error: ConfigError, { codec, model }: Flags): ConfigError {
+  const { code, cause } = error;
+  if (!(cause instanceof EkspresiError)) return error;
+  if (codec !== undefined && /^CODEC_(UNKNOWN|UNUSABLE)$/.test(code))
+    return new ConfigError(code, `--codec: ${cause.message}`);
+  if (model !== undefined && code.startsWith("MODEL_"))
+    return new ConfigError(code, `--model: ${cause.message}`);
+  return error;
 }
 
 function doneLine({ input, output, beside }: Job, summary: RunSummary): string {

@@ -369,6 +369,7 @@ describe("pipeline annotate", function () {
         ["man.mp4", "--codec", "libx264", "--set", "sinks.video.preset=nonsense"],
         /^--codec: the video encoder `libx264` does not work here with -preset nonsense/m,
       ],
+      [["man.mp4", "--model", "./nowhere"], /^--model: model \S+nowhere: folder not found; give the folder/m],
       [["man.mp4", "--quality", "high"], /^--quality: video: `quality` is "high"; it must be /m],
       [["man.mp4", "--quality", ""], /^--quality: video: `quality` is ""; it must be /m],
       [["man.mp4", "-o", "{x}.mp4"], /^\{x\}\.mp4: braces are placeholders/m],
