@@ -31,6 +31,16 @@ export interface SweepRecord {
   /** The id of the best run so far. */
   readonly best?: string;
   readonly runs: readonly RunRecord[];
+  /** By the names of pictures and models in the recipe, as JSON. */
+  readonly sources: Readonly<Record<string, RunSources>>;
+}
+
+/** What runs learn from. */
+export interface RunSources {
+  /** The run that was the first to use it. */
+  readonly run: string;
+  /** Hashes of the pictures and models. */
+  readonly content: unknown;
 }
 
 /**

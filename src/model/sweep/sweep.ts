@@ -7,12 +7,20 @@ import {
   type EpochReport,
   type Recipe,
   type StepReport,
+  sourcesOf,
   type TrainResult,
   train,
 } from "../training/index.js";
 import type { Settings, SweepDefinition } from "./definition.js";
 import { combinations, type PlannedRun, stepRuns, stepsOf } from "./plan.js";
-import { type RunRecord, readRecord, type SweepRecord, scoreOf, writeRecord } from "./record.js";
+import {
+  type RunRecord,
+  type RunSources,
+  readRecord,
+  type SweepRecord,
+  scoreOf,
+  writeRecord,
+} from "./record.js";
 
 export interface SweepOptions {
   /** Folder for `sweep.json` and the runs' own folders (`runs/<id>/`). */
@@ -78,6 +86,7 @@ class Sweep {
   readonly #options: SweepOptions;
   readonly #recipe: Recipe;
   #runs: RunRecord[] = [];
+  #sources: Readonly<Record<string, RunSources>> = {};
   #finished = false;
   #left: WorkLeft = { runs: 0, epochs: 0 };
 
@@ -88,7 +97,9 @@ class Sweep {
   }
 
   async run(): Promise<SweepRecord> {
-    this.#runs = [...((await readRecord(this.#file, this.#record))?.runs ?? [])];
+    const before = await readRecord(this.#file, this.#record);
+    this.#runs = [...(before?.runs ?? [])];
+    this.#sources = before?.sources ?? {}; // older records lack them
     const whole = this.#definition.method === "one-factor" ? await this.#steps() : await this.#search();
     this.#finished = whole;
     await this.#save();
@@ -234,6 +245,7 @@ class Sweep {
   ): Promise<TrainResult | string> {
     const { signal, threads } = this.#options;
     const dataset = await this.#options.dataset(recipe);
+    await this.#checkSources(id, recipe, dataset);
     try {
       return await train(recipe, dataset, {
         out,
@@ -247,17 +259,29 @@ class Sweep {
       });
     } catch (error) {
       // Its own message advises flags that only `train` has.
-      if (error instanceof ConfigError && error.code === "CHECKPOINT")
-        throw new ConfigError(
-          "SWEEP_RESUME",
-          `${this.#options.out}: the pictures, or a model that it learns from, have changed since run ${id} began; restore them, or choose another --out`,
-          { cause: error },
-        );
+      if (error instanceof ConfigError && error.code === "CHECKPOINT") throw this.#changed(id, error);
       if (!(error instanceof EkspresiError) || !RUN_FAILS.includes(error.code)) throw error;
       // If even the first run cannot be trained, the recipe is wrong, and nothing is lost yet.
       if (this.#runs.length === 0) throw error;
       return error.message;
     }
+  }
+
+  /** Throws `ConfigError` if another run learnt from other pictures or models of the same names. */
+  async #checkSources(run: string, recipe: Recipe, dataset: FaceDataset): Promise<void> {
+    const names = JSON.stringify([recipe.data, recipe.from, recipe.teacher?.model]);
+    const content = await sourcesOf(recipe, dataset);
+    const known = this.#sources[names];
+    if (known && JSON.stringify(known.content) !== JSON.stringify(content)) throw this.#changed(known.run);
+    this.#sources = { [names]: { run, content }, ...this.#sources };
+  }
+
+  #changed(run: string, cause?: Error): ConfigError {
+    return new ConfigError(
+      "SWEEP_RESUME",
+      `${this.#options.out}: the pictures, or a model that it learns from, have changed since run ${run} began; restore them, or choose another --out`,
+      { cause },
+    );
   }
 
   #put(record: RunRecord): void {
@@ -287,6 +311,7 @@ class Sweep {
       finished: this.#finished,
       ...(best !== undefined && { best }),
       runs: this.#runs,
+      sources: this.#sources,
     };
   }
 

@@ -12,13 +12,20 @@ import { type Recipe, withoutFolders } from "./recipe.js";
 export async function identityOf(recipe: Recipe, dataset: FaceDataset): Promise<string> {
   const { name, summary, licence, limits, keep, mirror, calibratePrior, ...decisive } =
     withoutFolders(recipe);
-  return JSON.stringify({
-    ...decisive,
+  return JSON.stringify({ ...decisive, ...(await sourcesOf(recipe, dataset)) });
+}
+
+/** What the files and folders that the recipe names hold. Throws `ConfigError` if a model is not found. */
+export async function sourcesOf(
+  { from, teacher }: Recipe,
+  dataset: FaceDataset,
+): Promise<Readonly<Record<string, unknown>>> {
+  return {
     labels: dataset.labels,
     pictures: hashOf(dataset),
-    ...(recipe.from !== undefined && { "weights of from": await weightsOf(recipe.from) }),
-    ...(recipe.teacher && { "weights of teacher": await weightsOf(recipe.teacher.model) }),
-  });
+    ...(from !== undefined && { "weights of from": await weightsOf(from) }),
+    ...(teacher && { "weights of teacher": await weightsOf(teacher.model) }),
+  };
 }
 
 /** Small enough for one call: Node's hashes refuse 2 GiB. */

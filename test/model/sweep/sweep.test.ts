@@ -183,15 +183,24 @@ describe("a sweep", function () {
   });
 
   it("refuses to resume if the pictures have changed, and advises no flag that only training has", async () => {
-    const stop = new AbortController();
-    const onStep = () => stop.abort();
-    await sweep(steps, options({ signal: stop.signal, onStep }));
     const { label, ...rest } = brightness();
     const other = { ...rest, label: label.map((own) => 1 - own) };
-    await assert.rejects(sweep(steps, options({ dataset: async () => other })), {
-      name: "ConfigError",
-      message: `${folder}: the pictures, or a model that it learns from, have changed since run 1-batch-4 began; restore them, or choose another --out`,
-    });
+    const stop = { within: new AbortController(), between: new AbortController() };
+    const within = { signal: stop.within.signal, onStep: () => stop.within.abort() };
+    const between = {
+      signal: stop.between.signal,
+      onChange: ({ runs }: SweepRecord) => {
+        if (runs[0]?.state === "done") stop.between.abort();
+      },
+    };
+    for (const stopped of [within, between]) {
+      const out = join(folder, stopped === within ? "within a run" : "between runs");
+      await sweep(steps, options({ out, ...stopped }));
+      await assert.rejects(sweep(steps, options({ out, dataset: async () => other })), {
+        name: "ConfigError",
+        message: `${out}: the pictures, or a model that it learns from, have changed since run 1-batch-4 began; restore them, or choose another --out`,
+      });
+    }
   });
 
   it("tries all combinations of a grid, prunes the worse ones early, and survives one that diverges", async () => {
