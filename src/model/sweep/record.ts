@@ -31,8 +31,8 @@ export interface SweepRecord {
   /** The id of the best run so far. */
   readonly best?: string;
   readonly runs: readonly RunRecord[];
-  /** By the names of pictures and models in the recipe, as JSON. */
-  readonly sources: Readonly<Record<string, RunSources>>;
+  /** By the names of pictures and models in the recipe, as JSON; older records lack it. */
+  readonly sources?: Readonly<Record<string, RunSources>>;
 }
 
 /** What runs learn from. */

@@ -99,7 +99,7 @@ class Sweep {
   async run(): Promise<SweepRecord> {
     const before = await readRecord(this.#file, this.#record);
     this.#runs = [...(before?.runs ?? [])];
-    this.#sources = before?.sources ?? {}; // older records lack them
+    this.#sources = before?.sources ?? {};
     const whole = this.#definition.method === "one-factor" ? await this.#steps() : await this.#search();
     this.#finished = whole;
     await this.#save();
