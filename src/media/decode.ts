@@ -290,7 +290,8 @@ class Session {
       log.warn(`source ${id}: ${this.#input.name}: the camera gives ${change}`);
     const video = this.#stderr.videoInfo(note);
     source.video = video;
-    const lengthMs = this.#stderr.durationMs;
+    // A simulated camera repeats its recording.
+    const lengthMs = this.#input.live ? undefined : this.#stderr.durationMs;
     const endMs = lengthMs && (this.#input.endsAtMs ?? ((ms) => ms))(lengthMs, video.startMs);
     if (endMs !== undefined) source.durationMs = endMs;
     source.width = size.width;

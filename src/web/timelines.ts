@@ -143,7 +143,8 @@ export class Timelines {
       {
         width: box.clientWidth,
         height: present ? HEIGHT.present : HEIGHT.gone,
-        padding: [6, 8, 0, 0],
+        // On the right, room for half of a time below the axis.
+        padding: [6, 16, 0, 0],
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
         scales: { x: { time: false, auto: false }, y: { auto: false, range: [0, 1] } },

@@ -140,6 +140,14 @@ describe("a live source", function () {
     assert.equal(pool.free, pool.slots);
   });
 
+  it("never ends at a known time, even if it plays a recording, which it repeats", async () => {
+    const { context, close } = testContext({ live: true });
+    const first = await firstValueFrom(testSource.open({ path: RECORDING }, context));
+    first.release();
+    await close();
+    assert.equal(context.source.durationMs, undefined);
+  });
+
   it("is not waited for if it is a file that is missing", async () => {
     const { context, close } = testContext({ live: true });
     const frames = lastValueFrom(testSource.open({ path: "/none/camera.mp4" }, context));
