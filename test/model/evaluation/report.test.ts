@@ -113,6 +113,7 @@ describe("reports of an evaluation and of a sweep in Chromium", function () {
       format: 1,
       recipe: {},
       finished: true,
+      sources: {},
       best: "1",
       definition: {
         name: "batches",

@@ -253,7 +253,7 @@ describe("a sweep", function () {
     const runs = [failed, run("accurate", 0.9, 2), run("sure", 0.8, 1)];
     const order = (judge: "accuracy" | "loss") => {
       const definition: SweepDefinition = { name: "x", recipe: "x.yaml", method: "grid", judge };
-      const html = sweepReport({ format: 1, definition, recipe: {}, finished: true, runs });
+      const html = sweepReport({ format: 1, definition, recipe: {}, finished: true, runs, sources: {} });
       return [...html.matchAll(/<th scope="row">(accurate|sure|failed)<\/th>/g)].map(([, id]) => id);
     };
     assert.deepEqual(order("accuracy"), ["accurate", "sure", "failed"]);
