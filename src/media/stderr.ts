@@ -1,6 +1,7 @@
 import { redact } from "./redact.js";
 import {
   bitsOf,
+  type Cover,
   decodedColour,
   parseStreamPixels,
   type Rational,
@@ -87,6 +88,8 @@ export class StderrReader {
   #pixels: StreamPixels | undefined;
   readonly #subtitles: string[] = [];
   #alone = true;
+  #attachments = 0;
+  readonly #covers: Cover[] = [];
   readonly #said = new StderrTail();
   readonly #mark: string;
   readonly #onNote: (note: FrameNote) => void;
@@ -123,6 +126,8 @@ export class StderrReader {
       startMs,
       subtitles: this.#subtitles,
       alone: this.#alone,
+      covers: this.#covers,
+      attachments: this.#attachments,
       colour: decodedColour(this.#pixels, pixelFormat),
       bits: bitsOf(this.#pixels?.format ?? pixelFormat),
     };
@@ -144,6 +149,9 @@ export class StderrReader {
       this.#pixels ??= parseStreamPixels(line);
     const [, subtitles] = /^ +Stream #0.*: Subtitle: (\w+)/.exec(line) ?? [];
     if (subtitles !== undefined) this.#subtitles.push(subtitles);
+    const [, index, codec] = /^ +Stream #0:(\d+).*: Video: (\w+).*\(attached pic\)/.exec(line) ?? [];
+    if (codec !== undefined) this.#covers.push({ index: Number(index), codec });
+    if (/^ +Stream #0.*: Attachment: /.test(line)) this.#attachments++;
     if (/^ +Stream #0.*: (Audio|Subtitle|Data): /.test(line)) this.#alone = false;
     if (/^\s*$|^ {2}|^Press |^Input #|^Output #|^Stream mapping|^video:/.test(line)) return;
     const changed = changeOf(bare(line));

@@ -49,6 +49,18 @@ export interface VideoInfo {
   readonly subtitles: readonly string[];
   /** True if there is nothing else in the container, whose length is then that of the video. */
   readonly alone?: boolean;
+  /** Its cover pictures. */
+  readonly covers?: readonly Cover[];
+  /** Number of attachments, without cover pictures. */
+  readonly attachments?: number;
+}
+
+/** A picture in a recording that ffmpeg takes for a video stream; unknown to its build of 2018. */
+export interface Cover {
+  /** Of the stream. */
+  readonly index: number;
+  /** ffmpeg's name, e.g. `mjpeg`. */
+  readonly codec: string;
 }
 
 /** Part of a recording, which ffmpeg can open again. */

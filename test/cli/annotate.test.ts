@@ -143,6 +143,37 @@ describe("pipeline annotate", function () {
     }
   });
 
+  it("keeps cover pictures as such with --soft, also in Matroska", async () => {
+    const [cover, text] = [join(folder, "face.jpg"), join(folder, "notes.txt")];
+    await make(cover, "-f", "lavfi", "-i", "color=red:size=64x64", "-frames:v", "1");
+    writeFileSync(text, "notes");
+    const man = ["-i", join(folder, "man.mp4")];
+    const attached = (file: string, n: number, type: string) => [
+      "-attach",
+      file,
+      `-metadata:s:t:${n}`,
+      `mimetype=${type}`,
+    ];
+    const files = [...attached(cover, 0, "image/jpeg"), ...attached(text, 1, "text/plain")];
+    await make(join(folder, "man.mkv"), ...man, "-c", "copy", ...files);
+    const input = [...man, "-i", cover, "-map", "0", "-map", "1", "-c", "copy"];
+    await make(join(folder, "cover.mp4"), ...input, "-disposition:v:1", "attached_pic");
+    const kept = async (name: string) => {
+      assert.equal((await start(name, "--soft", "-q", "-o", `soft-${name}.mkv`).ended).code, 0);
+      const entries = "stream=codec_type:stream_disposition=attached_pic:stream_tags=filename,mimetype";
+      const args = ["-v", "error", "-show_entries", entries, "-of", "csv=p=0", `soft-${name}.mkv`];
+      return execFileSync("ffprobe", args, { cwd: folder, encoding: "utf8" }).trim().split("\n");
+    };
+    const own = ["video,0", "subtitle,0", "video,1,cover.jpg,image/jpeg"];
+    assert.deepEqual(await kept("cover.mp4"), own);
+    assert.deepEqual(await kept("man.mkv"), [
+      ...own.slice(0, 2),
+      "attachment,0,notes.txt,text/plain",
+      ...own.slice(2),
+    ]);
+    assert(!readdirSync(folder).some((name) => name.includes("part")));
+  });
+
   it("adds an empty track with --soft where there are no faces", async () => {
     const annotated = async (name: string) => {
       await make(
