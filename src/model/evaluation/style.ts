@@ -11,7 +11,7 @@ h1{font-size:26px;margin:0}h2{font-size:18px;margin:32px 0 10px}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 td,th{padding:4px 10px;text-align:right;border-bottom:1px solid var(--line);font-weight:400;white-space:nowrap}
-tbody th,caption{text-align:left}thead th,caption{color:var(--dim);font-size:13px}
+tbody th,thead th:first-child,caption{text-align:left}thead th,caption{color:var(--dim);font-size:13px}
 caption{padding-bottom:6px}
 .pair{display:flex;flex-wrap:wrap;align-items:end;gap:28px}.pair>*{min-width:0;max-width:100%}
 .matrix td{min-width:34px;text-align:center;padding:7px 4px;border:1px solid var(--page)}
