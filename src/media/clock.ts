@@ -20,7 +20,7 @@ export function recordingClock(): MediaClock {
       timeMs = lastMs + stepMs;
       shiftMs = timeMs - ptsMs;
     } else if (timeMs < lastMs) timeMs = lastMs;
-    else if (!Number.isNaN(lastMs)) stepMs = timeMs - lastMs;
+    else if (timeMs > lastMs) stepMs = timeMs - lastMs; // two frames may have the same time
     lastMs = timeMs;
     return timeMs;
   };

@@ -25,6 +25,7 @@ describe("a recording's clock", () => {
 
   it("waits out a small step back by a careless muxer", () => {
     assert.deepEqual(times([0, 40, 80, 60, 120]), [0, 40, 80, 80, 120]);
+    assert.deepEqual(times([0, 40, 80, 80, 70, 120]), [0, 40, 80, 80, 80, 120], "also after equal times");
   });
 });
 
