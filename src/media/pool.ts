@@ -156,24 +156,26 @@ export class FramePool {
 
   /** Like `tryAcquire`, but waits until a slot is free. Resolves to undefined if `signal` aborts first. */
   async acquire(bytes: number, signal: AbortSignal): Promise<Slot | undefined> {
-    for (let waited = false; !signal.aborted; waited = true) {
-      const slot = this.tryAcquire(bytes);
-      if (slot) return slot;
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          signal.removeEventListener("abort", wake);
-          const at = this.#waiting.indexOf(wake);
-          if (at >= 0) this.#waiting.splice(at, 1);
-          resolve();
-        };
-        signal.addEventListener("abort", wake, { once: true });
-        if (waited)
-          this.#waiting.unshift(wake); // overtaken: it keeps its turn
-        else this.#waiting.push(wake);
-        this.#changed();
-      });
-    }
-    return undefined;
+    if (signal.aborted) return undefined;
+    const slot = this.tryAcquire(bytes);
+    if (slot) return slot;
+    return new Promise((resolve, reject) => {
+      const serve = () => {
+        signal.removeEventListener("abort", giveUp);
+        try {
+          resolve(this.tryAcquire(bytes));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      const giveUp = () => {
+        this.#waiting.splice(this.#waiting.indexOf(serve), 1);
+        resolve(undefined);
+      };
+      signal.addEventListener("abort", giveUp, { once: true });
+      this.#waiting.push(serve);
+      this.#changed();
+    });
   }
 
   /** Adds a lease to a slot that is already leased (a fan-out). */
@@ -199,8 +201,10 @@ export class FramePool {
     own.leases--;
     if (own.leases > 0) return;
     this.#free.push(own);
-    this.#changed();
-    this.#waiting[0]?.();
+    // Served at once: whoever came later may need what waits here before it returns its own slot.
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#changed();
   }
 
   #own(slot: Slot): PooledSlot {

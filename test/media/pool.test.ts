@@ -15,6 +15,25 @@ describe("a frame pool", () => {
     assert.equal(pool.free, 2);
   });
 
+  it("serves who waits before who comes later, even if slots are returned and wanted at the same moment", async () => {
+    const pool = new FramePool(new FrameMemory(), 2);
+    const { signal } = new AbortController();
+    const held = [pool.tryAcquire(1), pool.tryAcquire(1)];
+    const served: string[] = [];
+    const wait = (name: string) =>
+      void pool.acquire(1, signal).then((slot) => {
+        assert.ok(slot);
+        served.push(name);
+      });
+    wait("a");
+    wait("b");
+    for (const slot of held) if (slot) pool.release(slot);
+    wait("c");
+    wait("d");
+    await new Promise(setImmediate);
+    assert.deepEqual(served, ["a", "b"]);
+  });
+
   it("serves the one who waited longest, even if others come in between", async () => {
     const pool = new FramePool(new FrameMemory(), 1);
     const { signal } = new AbortController();
@@ -27,11 +46,8 @@ describe("a frame pool", () => {
         return slot;
       });
     const [a, b] = [wait("a"), wait("b")];
-    pool.release(first); // wakes a, but before it runs
-    const overtaking = pool.tryAcquire(1);
-    assert.ok(overtaking);
-    await new Promise(setImmediate);
-    pool.release(overtaking);
+    pool.release(first);
+    assert.equal(pool.tryAcquire(1), undefined, "it is a's, before a runs");
     const slotOfA = await a;
     assert.deepEqual(served, ["a"]);
     assert.ok(slotOfA);
