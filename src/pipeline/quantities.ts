@@ -43,6 +43,7 @@ export function parseBytes(value: unknown): number | undefined {
 }
 
 export function parseRate(value: unknown): number | undefined {
+  if (typeof value === "number") return Number.isFinite(value) && value > 0 ? value : undefined;
   const match = /^(\d+(?:\.\d+)?)(?:\/(\d+))?$/.exec(String(value));
   if (!match) return undefined;
   const rate = Number(match[1]) / Number(match[2] ?? 1);

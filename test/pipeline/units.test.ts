@@ -48,6 +48,7 @@ describe("units", () => {
     assert.equal(parseBytes(512), 512);
     assert.equal(parseRate("30000/1001"), 30_000 / 1001);
     assert.equal(parseRate(15), 15);
+    assert.equal(parseRate(1e-7), 1e-7);
     assert.equal(parseRate("0"), undefined);
   });
 
