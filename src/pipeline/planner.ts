@@ -39,6 +39,7 @@ export function planGraph(
   for (const node of sorted) checkEdges(node, byId, before, registry, problems);
   checkNeeds(sorted, before, problems);
   if (problems.length === 0) checkHidden(sorted, problems);
+  if (problems.length === 0) checkDoubled(sorted, problems);
   if (problems.length === 0) checkUsed(sorted, problems);
   return sorted;
 }
@@ -241,6 +242,26 @@ function checkHidden(nodes: readonly PlannedNode[], problems: Problem[]): void {
         place,
         message: `sink \`${id}\` would get faces that \`${hiders[0]?.id}\` hides elsewhere; give it \`from: [${hiders[0]?.id}]\``,
       });
+  }
+}
+
+/** A sink cannot tell branches apart, and would e.g. write every picture twice. */
+function checkDoubled(nodes: readonly PlannedNode[], problems: Problem[]): void {
+  const sources = new Map<string, readonly string[]>(); // whose pictures a component gives
+  for (const { id, component, from, place } of nodes) {
+    const inputs = from.filter((input) => sources.has(input));
+    const all = inputs.flatMap((input) => sources.get(input) ?? []);
+    if (component.role === "source") sources.set(id, [id]);
+    else if (component.role === "operator" && component.gives !== "events")
+      sources.set(id, [...new Set(all)]);
+    if (component.role !== "sink") continue;
+    const twice = all.find((source, i) => all.indexOf(source) < i);
+    if (twice === undefined) continue;
+    const givers = inputs.filter((input) => sources.get(input)?.includes(twice));
+    problems.push({
+      place,
+      message: `sink \`${id}\` would get each picture of \`${twice}\` from ${givers.map((giver) => `\`${giver}\``).join(" and from ")}; give it \`from: [${givers[0]}]\` or \`from: [${givers[1]}]\``,
+    });
   }
 }
 

@@ -120,6 +120,22 @@ describe("the planner", () => {
     assert.equal(plan(CLIP, operators, LINES).nodes.length, 85);
   });
 
+  it("rejects a sink that would get the same pictures along two ways", () => {
+    const branches = "{ id: one, type: find }, { id: two, type: find, from: clip }";
+    assert.throws(
+      () => plan(CLIP, branches, "{ type: film, path: film }"),
+      /sink `film` would get each picture of `clip` from `one` and from `two`; give it `from: \[one\]` or `from: \[two\]`/,
+    );
+    plan(CLIP, branches, "{ type: film, path: film, from: one }, { type: film, path: other, from: two }");
+    const sources = `{ id: a, type: clip, path: a }, { id: b, type: clip, path: b }`;
+    plan(
+      sources,
+      "{ id: one, type: find, from: a }, { id: two, type: find, from: b }",
+      "{ type: film, path: film }",
+    );
+    plan(CLIP, "{ type: find }, { type: tell }", "{ type: screen, from: [tell, find] }");
+  });
+
   it("rejects a sink without the operators it needs before it", () => {
     const strict = components.map((c) => (c.type === "lines" ? { ...c, needs: ["settle"] } : c));
     const text = `version: 1\nsources: [${CLIP}]\noperators:\n- { type: find }\n- { type: tell }\nsinks: [${LINES}]\n`;
