@@ -75,7 +75,7 @@ export const EmotionEvent = Type.Object(
     id: Type.String({
       minLength: 1,
       description:
-        "Stable: the same recording, model and pipeline give the same ids in every run. A camera's ids are unique to the run.",
+        "Stable: the same recording, model and pipeline give the same ids in every run. Ids of cameras, pipes and live streams are unique to the run.",
     }),
     source: Type.String({
       minLength: 1,

@@ -43,6 +43,8 @@ export interface DecodeInput {
   readonly socketTimeoutMs?: number;
   /** Media time at which it ends, from the length and the start time in the container. Default: the length. */
   readonly endsAtMs?: (lengthMs: number, startMs: number) => number | undefined;
+  /** Called before the first frame if it does not say how long it is, as a live stream does not. */
+  readonly onUnknownLength?: () => void;
   /** Media time of a frame. Default: as in a recording. */
   readonly clock?: MediaClock;
 }
@@ -294,6 +296,7 @@ class Session {
     const lengthMs = this.#input.live ? undefined : this.#stderr.durationMs;
     const endMs = lengthMs && (this.#input.endsAtMs ?? ((ms) => ms))(lengthMs, video.startMs);
     if (endMs !== undefined) source.durationMs = endMs;
+    if (lengthMs === undefined) this.#input.onUnknownLength?.();
     source.width = size.width;
     source.height = size.height;
     this.#sized = true;

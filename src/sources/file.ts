@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { Type } from "typebox";
 import { readReason, SourceError } from "../errors.js";
 import { type DecodeInput, decodeAhead } from "../media/decode.js";
-import { readAsNamed } from "../media/demuxers.js";
+import { isPlaylist, readAsNamed } from "../media/demuxers.js";
 import { redact } from "../media/redact.js";
 import { isUrl } from "../media/url.js";
 import { source } from "../pipeline/component.js";
@@ -56,9 +56,9 @@ async function inputOf(
 ): Promise<DecodeInput> {
   const size = isUrl(path) ? undefined : await sizeOf(path, context.id);
   const whole = size === undefined ? redact(path) : `${basename(path)} ${size} bytes`;
+  const thisRun = `since ${context.startedAtMs}`;
   // Frames are counted from the start of the range. A pipe brings something else each time.
-  context.source.identity =
-    size === 0 ? `since ${context.startedAtMs}` : begin === undefined ? whole : `${whole} from ${begin} ms`;
+  context.source.identity = size === 0 ? thisRun : begin === undefined ? whole : `${whole} from ${begin} ms`;
   const rounds = loop === true ? -1 : typeof loop === "number" ? loop - 1 : 0;
   const stdin = path === "-";
   const before = [
@@ -81,6 +81,10 @@ async function inputOf(
     name: stdin ? "standard input" : redact(path),
     stdin,
     live: false,
+    // A stream that is still going on (HLS, MJPEG over HTTP) brings something else each time, too.
+    onUnknownLength: () => {
+      if (isUrl(path) || isPlaylist(path)) context.source.identity = thisRun;
+    },
     endsAtMs: (lengthMs, startMs) => {
       if (rounds === 0) return startMs + Math.min(lengthMs, end ?? lengthMs);
       return rounds > 0 ? lengthMs * (rounds + 1) : undefined;

@@ -170,6 +170,32 @@ describe("a recording", function () {
     await close();
   });
 
+  it("is another one each time if it is a stream that is still going on, unlike one that has ended", async () => {
+    const part = readFileSync(
+      await made("part.ts", ..."-f lavfi -i testsrc=duration=1 -pix_fmt yuv420p".split(" ")),
+    );
+    const begun = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\npart.ts\n";
+    let asked = 0;
+    const server = createServer(({ url = "" }, response) => {
+      const over = url === "/ended.m3u8" || asked++ > 0;
+      response.end(url === "/part.ts" ? part : `${begun}${over ? "#EXT-X-ENDLIST\n" : ""}`);
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const identity = async (path: string) => {
+      const { context, close } = testContext();
+      await lastValueFrom(file.open({ path }, context).pipe(map((frame) => frame.release())));
+      await close();
+      return context.source.identity === `since ${context.startedAtMs}`
+        ? "this run's"
+        : context.source.identity;
+    };
+    assert.equal(await identity(`${at}/ended.m3u8`), `${at}/ended.m3u8`);
+    asked = 0;
+    assert.equal(await identity(`${at}/live.m3u8`), "this run's");
+    server.close();
+  });
+
   it("cannot play several rounds of a part: ffmpeg would play the part once, or the rest as a whole", () => {
     for (const options of [
       { loop: 3, to: 2000 },
