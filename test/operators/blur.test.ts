@@ -3,18 +3,20 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { mock } from "node:test";
 import fc from "fast-check";
 import { concatMap, from, lastValueFrom, Subject, tap, throwError, toArray } from "rxjs";
 import { findFfmpeg } from "#src/media/ffmpeg.js";
 import { type Box, type FaceFrame, Frame, frameBytes } from "#src/media/frame.js";
 import type { FramePool } from "#src/media/pool.js";
 import { blur } from "#src/operators/blur/index.js";
+import { events } from "#src/operators/events.js";
 import { operator } from "#src/pipeline/component.js";
 import { parsePipeline } from "#src/pipeline/load.js";
 import { runPlan } from "#src/pipeline/run.js";
 import { registry } from "#src/registry.js";
 import { testContext } from "../support/context.js";
-import { faceAt } from "../support/frames.js";
+import { faceAt, facesOf, frameOf } from "../support/frames.js";
 import { RECORDING } from "../support/pictures.js";
 
 const [WIDTH, HEIGHT] = [160, 120];
@@ -196,6 +198,42 @@ describe("blur", () => {
     assert.equal(blur.holds?.({ ahead: 2 }, 9), 2);
     assert.equal(blur.holds?.({}, 0), 5);
   });
+
+  for (const [what, state, live] of [
+    ["a source has ended while others continue", "ended", false],
+    ["a camera is away", "reconnecting", true],
+  ] as const)
+    it(`passes on the last frames when ${what}, before \`events\` lets the faces in them leave`, async () => {
+      mock.timers.enable({ apis: ["setInterval"] });
+      let nowMs = 0;
+      const clock = mock.method(performance, "now", () => nowMs);
+      const pass = async (ms: number) => {
+        nowMs += ms;
+        mock.timers.tick(ms);
+        await new Promise(setImmediate);
+      };
+      try {
+        const test = testContext({ slots: 10, live });
+        const faces = new Subject<FaceFrame>();
+        const [hide, tell] = [await blur.build({}, test.context), await events.build({}, test.context)];
+        const out: string[] = [];
+        faces.pipe(hide, tell).subscribe(({ data }) => out.push(`${data.kind} ${data.frame}`));
+        const model = { name: "m", version: "1", labels: ["sad"] };
+        const face = faceAt(32, 24, 20, { track: 1, label: 0, probabilities: Float32Array.of(1), model });
+        for (let i = 0; i < 9; i++) faces.next(facesOf(frameOf(test.pool, i), [face]));
+        await pass(60_000);
+        assert.equal(test.pool.leased, 5, "it may still continue");
+        test.context.source.state = state;
+        await pass(1000);
+        assert.equal(test.pool.leased, 0);
+        for (let n = 0; n < 11; n++) await pass(1000);
+        faces.complete();
+        assert.deepEqual(out, ["appeared 0", "left 8"]);
+      } finally {
+        clock.mock.restore();
+        mock.timers.reset();
+      }
+    });
 
   it("covers the path of a moving face", async () => {
     const { pool } = testContext({ slots: 8 });

@@ -10,7 +10,12 @@ export interface CoverOptions {
   readonly ahead: number;
   /** Only these tracks; without it, every face. */
   readonly chosen?: ReadonlySet<number>;
+  /** Whether a source has ended, or is a camera that is away. */
+  readonly isAway: (source: string) => boolean;
 }
+
+/** How long after its last frame nothing more is on its way from a source that is away, in ms. */
+const SILENT_MS = 5000;
 
 /** A frame, its faces, and the areas to hide in it. */
 export interface Covered extends FaceFrame {
@@ -26,6 +31,15 @@ export function covered(options: CoverOptions): OperatorFunction<FaceFrame, Cove
   return (input) =>
     new Observable<Covered>((subscriber) => {
       const queues = new Map<string, Queue>();
+      const pass = (queue: Queue, left: number) => {
+        while (queue.length > left) subscriber.next(queue.shift());
+      };
+      // While other sources continue, nothing else indicates that no more frames of this one come. Once `events` has let
+      // its faces leave, frames that were held back would bring them back.
+      const leaving = setInterval(() => {
+        for (const [source, queue] of queues)
+          if (performance.now() - queue.lastAtMs > SILENT_MS && options.isAway(source)) pass(queue, 0);
+      }, 1000).unref();
       const subscription = input.subscribe({
         next: (item) => {
           const { source } = item.frame;
@@ -35,15 +49,16 @@ export function covered(options: CoverOptions): OperatorFunction<FaceFrame, Cove
             queues.set(source, queue);
           }
           queue.push(item);
-          while (queue.length > options.ahead) subscriber.next(queue.shift());
+          pass(queue, options.ahead);
         },
         error: (error: unknown) => subscriber.error(error),
         complete: () => {
-          for (const queue of queues.values()) while (queue.length > 0) subscriber.next(queue.shift());
+          for (const queue of queues.values()) pass(queue, 0);
           subscriber.complete();
         },
       });
       return () => {
+        clearInterval(leaving);
         subscription.unsubscribe();
         for (const queue of queues.values()) queue.release();
       };
@@ -67,6 +82,8 @@ interface Waiting {
 
 /** The frames of one source that are held back, and where faces were seen. */
 class Queue {
+  /** When its last frame arrived. */
+  lastAtMs = 0;
   readonly #options: CoverOptions;
   readonly #waiting: Waiting[] = [];
   readonly #seen: Seen[] = [];
@@ -82,6 +99,7 @@ class Queue {
   push(item: FaceFrame): void {
     const { margin, chosen } = this.#options;
     const { frame, faces, passedOver = [] } = item;
+    this.lastAtMs = performance.now();
     const boxes = chosen
       ? faces.filter(({ track = 0 }) => chosen.has(track)).map(({ box }) => box)
       : [...faces.map(({ box }) => box), ...passedOver];

@@ -19,7 +19,7 @@ export const blur = operator({
   type: "blur",
   summary: "Makes faces unrecognisable.",
   description:
-    "A face is hidden where it is, where it was for `linger`, and, because a detector may find a face late, in the `ahead` frames before it was found. So pictures arrive that many frames later, also from a camera. What the detector finds is hidden even if `track` does not pass it on; what it never finds is not hidden.\n\nPut it after `classify` and `smooth`, which read pixels, and before anything that draws. A pipeline with `blur` and a picture sink that is not behind it is refused. Pixels are changed in place, or in a copy if another branch of the graph still uses the frame.",
+    "A face is hidden where it is, where it was for `linger`, and, because a detector may find a face late, in the `ahead` frames before it was found. So pictures arrive that many frames later, also from a camera; the last ones within some seconds of its end. What the detector finds is hidden even if `track` does not pass it on; what it never finds is not hidden.\n\nPut it after `classify` and `smooth`, which read pixels, and before anything that draws. A pipeline with `blur` and a picture sink that is not behind it is refused. Pixels are changed in place, or in a copy if another branch of the graph still uses the frame.",
   takes: "faces",
   gives: "faces",
   colour: true,
@@ -70,8 +70,12 @@ export const blur = operator({
     const ahead = aheadOf(given, context.late);
     const chosen = tracks && new Set(tracks);
     const hider = new Hider(style);
+    const isAway = (source: string) => {
+      const state = context.stats.sources.find(({ id }) => id === source)?.state;
+      return state === "ended" || state === "reconnecting";
+    };
     return pipe(
-      covered({ margin, lingerMs: linger, ahead, ...(chosen && { chosen }) }),
+      covered({ margin, lingerMs: linger, ahead, isAway, ...(chosen && { chosen }) }),
       changing(context, ({ frame, cover }) => hider.hide(frame, cover)),
       map(({ cover: _, ...item }) => item),
     );
