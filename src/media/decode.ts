@@ -41,6 +41,8 @@ export interface DecodeInput {
    * would outlive us if we are killed while a camera is silent.
    */
   readonly socketTimeoutMs?: number;
+  /** Frames outside of it are passed over, in ms from the start time in the container. */
+  readonly range?: { readonly fromMs: number; readonly toMs: number };
   /** Media time at which it ends, from the length and the start time in the container. Default: the length. */
   readonly endsAtMs?: (lengthMs: number, startMs: number) => number | undefined;
   /** Called before the first frame if it does not say how long it is, as a live stream does not. */
@@ -310,6 +312,7 @@ class Session {
   ): Promise<boolean> {
     const { pool, format, source, id } = this.#context;
     const bytes = frameBytes(width, height, format);
+    if (!this.#isWithin(note)) return this.#bytes.skip(bytes);
     // A recording waits for busy sinks and for a slot; a camera drops the frame.
     const busy = this.#context.ready();
     if (!this.#input.live) {
@@ -341,6 +344,15 @@ class Session {
     return !this.#ending;
   }
 
+  #isWithin({ ptsMs }: FrameNote): boolean {
+    const { range } = this.#input;
+    const { video, firstTimeMs } = this.#context.source;
+    if (!range || !video) return true;
+    const atMs = ptsMs - video.startMs + 0.5; // times that should be equal differ by rounding
+    const begun = firstTimeMs !== undefined; // later times may step back
+    return (begun || !(atMs < range.fromMs)) && !(atMs >= range.toMs);
+  }
+
   #mediaTime({ ptsMs }: FrameNote): number {
     // A frame without a time gets that of the frame before it.
     if (Number.isNaN(ptsMs)) return this.#context.source.mediaTimeMs;
@@ -366,7 +378,7 @@ class Session {
 
   /** Throws if something went wrong. */
   #judge(end: ProcessEnd, frames: number): void {
-    const { name, live } = this.#input;
+    const { name, live, range } = this.#input;
     const who = `source ${this.#context.id}: ${name}`;
     if (this.#spawnError)
       throw new SourceError("FFMPEG_START", `${who}: ffmpeg did not start: ${messageOf(this.#spawnError)}`);
@@ -381,6 +393,11 @@ class Session {
       throw new SourceError(
         frames === 0 ? "SOURCE_OPEN" : "SOURCE_FAILED",
         `${who}: ${frames === 0 ? "cannot be played" : `failed after ${plural(frames, "frame")}`}: ${failureOf(end, reason)}`,
+      );
+    if (frames === 0 && range)
+      throw new SourceError(
+        "SOURCE_EMPTY",
+        `${who}: no video in this part of it; check \`from\` and \`to\` against its length`,
       );
     if (frames === 0 && !live)
       throw new SourceError(

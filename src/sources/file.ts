@@ -23,8 +23,12 @@ const Options = Type.Object({
         "Number of times to play it, or `true` to loop forever; as a whole, so without `from` and `to`. Media time continues from one round to the next.",
     }),
   ),
-  from: Type.Optional(Duration({ description: "Media time to start at.", examples: ["90s"] })),
-  to: Type.Optional(Duration({ description: "Media time to stop at.", examples: ["2m"] })),
+  from: Type.Optional(
+    Duration({ description: "Where to start, counted from its beginning.", examples: ["90s"] }),
+  ),
+  to: Type.Optional(
+    Duration({ description: "Where to stop, counted from its beginning.", examples: ["2m"] }),
+  ),
 });
 
 /** A recording. Media times are the container's own PTS. */
@@ -50,6 +54,14 @@ export const file = source({
   open: (options, context) => decodeAhead(inputOf(options, context), context),
 });
 
+/**
+ * Recordings without an index: ffmpeg begins anywhere in them, shows pictures from the next key frame on, and counts the
+ * length to `to` from there.
+ */
+const WITHOUT_INDEX = /\.(ts|m2?ts|m2t|mpe?g|vob)$/i;
+/** It begins this much earlier in them, which is more than encoders put between two key frames by default. */
+const LEAD_MS = 15_000;
+
 async function inputOf(
   { path, loop, from: begin, to: end }: { path: string; loop?: number | boolean; from?: number; to?: number },
   context: Pick<SourceContext, "id" | "source" | "startedAtMs">,
@@ -61,11 +73,12 @@ async function inputOf(
   context.source.identity = size === 0 ? thisRun : begin === undefined ? whole : `${whole} from ${begin} ms`;
   const rounds = loop === true ? -1 : typeof loop === "number" ? loop - 1 : 0;
   const stdin = path === "-";
+  const early = begin !== undefined && WITHOUT_INDEX.test(path);
   const before = [
     ...(stdin || isUrl(path) ? [] : readAsNamed(path)),
     // ffmpeg shifts the times of each round, so they cannot be the container's own.
     ...(rounds === 0 ? ["-copyts"] : ["-stream_loop", String(rounds)]),
-    ...(begin === undefined ? [] : ["-ss", String(begin / 1000)]),
+    ...(begin === undefined ? [] : ["-ss", String((early ? Math.max(0, begin - LEAD_MS) : begin) / 1000)]),
     ...(end === undefined ? [] : ["-to", String(end / 1000)]),
   ];
   const url = stdin ? "pipe:0" : isUrl(path) ? path : `file:${path}`;
@@ -85,6 +98,7 @@ async function inputOf(
     onUnknownLength: () => {
       if (isUrl(path) || isPlaylist(path)) context.source.identity = thisRun;
     },
+    ...(early && { range: { fromMs: begin, toMs: end ?? Number.POSITIVE_INFINITY } }),
     endsAtMs: (lengthMs, startMs) => {
       if (rounds === 0) return startMs + Math.min(lengthMs, end ?? lengthMs);
       return rounds > 0 ? lengthMs * (rounds + 1) : undefined;

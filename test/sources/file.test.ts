@@ -96,6 +96,24 @@ describe("a recording", function () {
     assert.equal(frames.length, 50);
   });
 
+  it("starts there in recordings without an index, not at the next key frame", async () => {
+    for (const name of ["key.ts", "key.mpg"]) {
+      const path = await made(name, ..."-f lavfi -i testsrc=size=64x48:rate=25:duration=20 -g 50".split(" "));
+      const [first] = await read({ path });
+      assert.ok(first);
+      for (const from of [0, 1000, 1480, 18_960]) {
+        const frames = await read({ path, from, to: from + 1000 });
+        assert.equal(frames[0]?.mediaTimeMs, first.mediaTimeMs + from, `${name} from ${from} ms`);
+        assert.equal(frames[0]?.sequence, 0);
+        assert.equal(frames.length, 25);
+      }
+      for (const from of [21_000, 100_000])
+        await assert.rejects(read({ path, from }), {
+          message: `source test: ${path}: no video in this part of it; check \`from\` and \`to\` against its length`,
+        });
+    }
+  });
+
   it("counts as another recording if it starts elsewhere, so that no events get the same ids", async () => {
     const identity = async (options: { path: string; from?: number; to?: number }) => {
       const { context, close } = testContext();
