@@ -112,6 +112,8 @@ export class CoreDelivery implements Delivery, LinkOwner {
     }
     const lost = left();
     await this.#link.close();
+    this.#queue = []; // they wait for nothing any more
+    this.#dropped += lost;
     signal.removeEventListener("abort", this.#change.tell);
     if (lost > 0)
       throw new SinkError(

@@ -184,6 +184,7 @@ describe("the nats sink without a stream", function () {
       message:
         /^nats: 10 events lost because the server did not accept them \(.*\); use `stream` to keep them$/,
     });
+    assert.deepEqual(sink.figures?.(), { waiting: 0, dropped: 10, unconfirmed: 0 });
   });
 
   it("stops with a one-line error if publishing is not permitted, or an event is too large for the server", async () => {
