@@ -48,7 +48,7 @@ export const track = operator({
   example: "- { type: track, maxGap: 1s }",
   late: ({ minHits = 2 }) => minHits - 1,
   concern: ({ maxGap = 1000, minHits = 2 }, { apartMs }) =>
-    minHits > 1 && apartMs > maxGap
+    minHits > 1 && isOver(apartMs, maxGap, apartMs)
       ? `frames are ${Math.round(apartMs) / 1000} s apart, so every track ends (\`maxGap\`: ${maxGap / 1000} s) before its face is found in \`minHits\`: ${minHits} frames, and no face is passed on; give a longer \`maxGap\`, or \`minHits: 1\``
       : undefined,
   build: (options, { stats }) => {
@@ -67,6 +67,14 @@ export const track = operator({
     });
   },
 });
+
+/** Frames come late by up to this part of their distance: `sample: { fps: 1 }` gives those of 29.97 a second 1001 ms apart. */
+const JITTER = 0.1;
+
+/** Whether a track ends that was seen so long ago. */
+function isOver(unseenMs: number, maxGapMs: number, apartMs: number): boolean {
+  return unseenMs > maxGapMs + JITTER * apartMs;
+}
 
 interface Track {
   /** Assigned when the track is confirmed. */
@@ -107,6 +115,7 @@ class Tracker {
   readonly #maxDistance: number;
   readonly #maxOverlap: number;
   #tracks: Track[] = [];
+  #latestMs = 0;
   /** Number of tracks that have been given a number. */
   count = 0;
 
@@ -118,7 +127,9 @@ class Tracker {
   }
 
   follow(faces: readonly Face[], nowMs: number): Face[] {
-    this.#tracks = this.#tracks.filter((known) => nowMs - known.seenMs <= this.#maxGapMs);
+    const apartMs = nowMs - this.#latestMs;
+    this.#latestMs = nowMs;
+    this.#tracks = this.#tracks.filter(({ seenMs }) => !isOver(nowMs - seenMs, this.#maxGapMs, apartMs));
     const costs = this.#tracks.map((known) => faces.map((face) => this.#cost(known, face.box, nowMs)));
     const faceOf = assign(costs);
     const trackOf = new Map<Face, Track>();

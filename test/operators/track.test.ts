@@ -109,6 +109,12 @@ describe("track", () => {
     assert.deepEqual((await follow(unseenFor(25))).at(-1), [2]);
   });
 
+  it("keeps a number through frames a second apart that come a little late", async () => {
+    const faces = Array.from({ length: 4 }, () => [faceAt(30, 30)]);
+    assert.deepEqual(await follow(faces, {}, (i) => 1001 * i), [[], [1], [1], [1]]); // 29.97 a second, every 30th
+    assert.deepEqual(await follow(faces, {}, (i) => 1100 * i), [[], [1], [1], [1]]); // a camera with 10 a second
+  });
+
   it("expects a face where its movement has taken it", async () => {
     const centres = [0, 30, 75, 120, undefined, undefined, 255];
     const frames = centres.map((x) => (x === undefined ? [] : [faceAt(100 + x, 100, 40)]));
