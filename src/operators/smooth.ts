@@ -65,6 +65,9 @@ export const smooth = operator({
 /** Media time after which what an unseen track showed no longer counts, in ms; most tracks end sooner. */
 const FORGET_MS = 60_000;
 
+/** Shares and times that should be equal differ by rounding; by less than this. */
+const ROUNDING = { share: 1e-6, ms: 0.5 };
+
 interface Steadied {
   readonly mean: Float32Array;
   /** Votes in the window, oldest first. */
@@ -92,7 +95,8 @@ function steady(face: Face, known: Map<number, Steadied>, settings: Settings, no
   }
   const leader = argmax(state.mean);
   const lead = (state.mean[leader] ?? 0) - (state.mean[state.label] ?? 0);
-  if (leader !== state.label && lead >= settings.margin && nowMs - state.sinceMs >= settings.hold) {
+  const leads = lead > ROUNDING.share && lead >= settings.margin - ROUNDING.share;
+  if (leads && nowMs - state.sinceMs >= settings.hold - ROUNDING.ms) {
     state.label = leader;
     state.sinceMs = nowMs;
   }

@@ -80,6 +80,26 @@ describe("smooth", () => {
     assert.ok(Math.abs((faces[3]?.smoothed?.[1] ?? 0) - 2 / 3) < 1e-6);
   });
 
+  it("counts a lead of exactly margin, and none at a tie", async () => {
+    const vote = { method: "vote", window: 60_000, hold: 0 } as const;
+    for (let n = 2; n <= 30; n++) {
+      // `n` votes for A, then B up to a lead of a half: 3 n.
+      const votes = [...Array<number[]>(n).fill(A), ...Array<number[]>(3 * n).fill(B)];
+      const labels = (await steadied(votes, { ...vote, margin: 0.5 })).map(({ label }) => label);
+      assert.deepEqual([labels.at(-2), labels.at(-1)], [0, 1], `${n} against ${3 * n}`);
+    }
+    const labels = (await steadied([B, A, B], { ...vote, margin: 0 })).map(({ label }) => label);
+    assert.deepEqual(labels, [1, 1, 1]);
+  });
+
+  it("holds a label for 300 ms, which is nine frames of 30 a second, however its times are rounded", async () => {
+    for (let n = 10; n <= 100; n++) {
+      const frames = [...Array<number[]>(n).fill(A), B, ...Array<number[]>(9).fill(A)];
+      const labels = (await steadied(frames, { halfLife: 0 }, 1000 / 30)).map(({ label }) => label);
+      assert.deepEqual(labels.slice(-10), [...Array<number>(9).fill(1), 0], `from frame ${n} on`);
+    }
+  });
+
   it("follows the newest frame with halfLife 0, even if no time has passed", async () => {
     const faces = await steadied([A, B], { halfLife: 0 }, 0);
     assert.deepEqual([...(faces[1]?.smoothed ?? [])], B);
