@@ -1,8 +1,8 @@
 /** Converts presentation times to media times, frame by frame, in ms. */
 export type MediaClock = (ptsMs: number) => number;
 
-/** A camera whose clock differs this much from ours has reset it, in ms. */
-const CAMERA_DRIFT_MS = 5000;
+/** A camera has reset its clock if it differs from ours by more than `driftMs`, or steps back by more than `backMs`. */
+const RESET = { driftMs: 5000, backMs: 500 } as const;
 /** Beyond this difference, media time runs up to this share faster or slower than the camera's clock, towards ours. */
 const SLEW = { beyondMs: 500, rate: 0.001 } as const;
 
@@ -38,7 +38,7 @@ export function cameraClock(sinceFirstMs: () => number, latestMs: () => number):
   return (ptsMs) => {
     const ours = sinceFirstMs();
     const aheadMs = startMs + ptsMs - firstPtsMs - ours;
-    if (Math.abs(aheadMs) <= CAMERA_DRIFT_MS) {
+    if (Math.abs(aheadMs) <= RESET.driftMs && ptsMs > lastPtsMs - RESET.backMs) {
       if (Math.abs(aheadMs) > SLEW.beyondMs)
         startMs -= Math.sign(aheadMs) * SLEW.rate * Math.max(0, ptsMs - lastPtsMs);
       lastPtsMs = ptsMs;

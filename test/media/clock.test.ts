@@ -104,5 +104,11 @@ describe("a camera's clock", () => {
     assert.equal(clock(3_600_040), 80);
     now = 120;
     assert.equal(clock(5), 120);
+    now = 4160;
+    assert.equal(clock(4045), 4160);
+    now = 4200;
+    assert.equal(clock(1085), 4200, "by three seconds");
+    now = 4240;
+    assert.equal(clock(1125), 4240);
   });
 });
