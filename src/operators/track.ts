@@ -48,8 +48,8 @@ export const track = operator({
   example: "- { type: track, maxGap: 1s }",
   late: ({ minHits = 2 }) => minHits - 1,
   concern: ({ maxGap = 1000, minHits = 2 }, { apartMs }) =>
-    minHits > 1 && isOver(apartMs, maxGap, apartMs)
-      ? `frames are ${Math.round(apartMs) / 1000} s apart, so every track ends (\`maxGap\`: ${maxGap / 1000} s) before its face is found in \`minHits\`: ${minHits} frames, and no face is passed on; give a longer \`maxGap\`, or \`minHits: 1\``
+    minHits > 1 && (maxGap === 0 || isOver(apartMs, maxGap, apartMs))
+      ? `${apartMs > 0 ? `frames are ${Math.round(apartMs) / 1000} s apart, so ` : ""}every track ends (\`maxGap\`: ${maxGap / 1000} s) before its face is found in \`minHits\`: ${minHits} frames, and no face is passed on; give a longer \`maxGap\`, or \`minHits: 1\``
       : undefined,
   build: (options, { stats }) => {
     const trackers = new Map<string, Tracker>();

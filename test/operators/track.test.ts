@@ -222,6 +222,10 @@ describe("track", () => {
     assert.deepEqual(warnings(FILE, `${slow}, { type: track, maxGap: 2s }`), []);
     assert.deepEqual(warnings(FILE, `${slow}, { type: track, minHits: 1 }`), []);
     assert.deepEqual(warnings(FILE, "{ type: detect }, { type: track, maxGap: 10ms }"), []);
+    assert.match(
+      warnings(FILE, "{ type: detect }, { type: track, maxGap: 0 }").join(),
+      /^every track ends \(`maxGap`: 0 s\)/,
+    );
     const apart = Array.from({ length: 4 }, () => [faceAt(30, 30)]);
     assert.deepEqual(await follow(apart, {}, (i) => 2000 * i), [[], [], [], []], "what it warns of is so");
     assert.deepEqual(await follow(apart, { maxGap: 2000 }, (i) => 2000 * i), [[], [1], [1], [1]]);
