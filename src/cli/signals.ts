@@ -4,6 +4,9 @@ import { isatty } from "node:tty";
 /** What the first signal does to a training run. */
 export const SAVING = "saving after this batch";
 
+/** `timeout` and some wrappers send a signal to us and then to our process group; nobody presses Ctrl-C that fast. In ms. */
+const SAME_MS = 50;
+
 /**
  * The first SIGINT or SIGTERM stops cleanly, the second at once. A closed terminal (SIGHUP) only stops cleanly, however
  * often it says so: the system and the shell both do.
@@ -14,6 +17,7 @@ export class Signals {
   /** Receives a message when the first signal arrives. */
   say: (message: string) => void = () => {};
   readonly #stopping: string;
+  #firstAtMs = 0;
   /** Those of standard input, output and error that are a terminal; on Windows it does not matter. */
   readonly #terminals = process.platform === "win32" ? [] : [0, 1, 2].filter((fd) => isatty(fd));
 
@@ -40,8 +44,12 @@ export class Signals {
   }
 
   readonly #onSignal = (): void => {
-    if (this.stop.aborted) this.#abort.abort();
-    else this.say(`stopping: ${this.#stopping} (press Ctrl-C again to stop at once)`);
+    if (this.stop.aborted) {
+      if (performance.now() - this.#firstAtMs > SAME_MS) this.#abort.abort();
+      return;
+    }
+    this.#firstAtMs = performance.now();
+    this.say(`stopping: ${this.#stopping} (press Ctrl-C again to stop at once)`);
     this.#stop.abort();
   };
 

@@ -124,6 +124,22 @@ sinks: [{ type: jsonl, path: "${path}" }]
     assert.match(lines().at(-1) ?? "", /"kind":"left"/);
   });
 
+  it("stops cleanly when `timeout` ends it, which sends its signal twice", async function () {
+    if (process.platform !== "linux") this.skip();
+    const file = fileOf("{ type: test, fps: 10 }");
+    const run = spawn("timeout", ["3", process.execPath, MAIN, "run", "--json", file], {
+      stdio: ["ignore", "ignore", "pipe"],
+      detached: true, // its process group is ours otherwise
+    });
+    let stderr = "";
+    run.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    await once(run, "close");
+    assert.match(stderr, /stopping/);
+    assert.match(stderr, /"ending":"stopped"/, stderr);
+  });
+
   it("holds the recording back while nobody reads; a second SIGINT ends it all the same, with 130", async () => {
     const { child, ended, said } = start(`{ type: file, path: ${RECORDING}, loop: true }`, {
       path: "-",
@@ -131,8 +147,10 @@ sinks: [{ type: jsonl, path: "${path}" }]
     });
     child.stdout.pause();
     await once(child.stdout, "readable");
+    await sleep(3000); // until the pipe is full
     child.kill("SIGINT");
-    while (!said().includes("stopping")) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!said().includes("stopping")) await sleep(20);
+    await sleep(100); // two at the same moment count as one
     child.kill("SIGINT");
     child.stdout.destroy();
     const { code, stderr } = await ended;
