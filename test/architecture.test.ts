@@ -15,6 +15,7 @@ const FREE = [
   "disk.ts",
   "text.ts",
   "timer.ts",
+  "program.ts",
   "replace-file.ts",
   "listening.ts",
   "lock.ts",

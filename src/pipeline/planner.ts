@@ -245,7 +245,7 @@ function checkHidden(nodes: readonly PlannedNode[], problems: Problem[]): void {
   }
 }
 
-/** A sink cannot tell branches apart, and would e.g. write every picture twice. */
+/** A sink of pictures cannot tell branches apart: it would write or show each picture twice. */
 function checkDoubled(nodes: readonly PlannedNode[], problems: Problem[]): void {
   const sources = new Map<string, readonly string[]>(); // whose pictures a component gives
   for (const { id, component, from, place } of nodes) {
@@ -254,7 +254,7 @@ function checkDoubled(nodes: readonly PlannedNode[], problems: Problem[]): void 
     if (component.role === "source") sources.set(id, [id]);
     else if (component.role === "operator" && component.gives !== "events")
       sources.set(id, [...new Set(all)]);
-    if (component.role !== "sink") continue;
+    if (component.role !== "sink" || !component.colour) continue;
     const twice = all.find((source, i) => all.indexOf(source) < i);
     if (twice === undefined) continue;
     const givers = inputs.filter((input) => sources.get(input)?.includes(twice));

@@ -120,7 +120,7 @@ describe("the planner", () => {
     assert.equal(plan(CLIP, operators, LINES).nodes.length, 85);
   });
 
-  it("rejects a sink that would get the same pictures along two ways", () => {
+  it("rejects a sink of pictures that would get the same ones along two ways", () => {
     const branches = "{ id: one, type: find }, { id: two, type: find, from: clip }";
     assert.throws(
       () => plan(CLIP, branches, "{ type: film, path: film }"),
