@@ -20,7 +20,7 @@ const Options = Type.Object({
     Type.Union([Type.Integer({ minimum: 1 }), Type.Boolean()], {
       default: false,
       description:
-        "Number of times to play it, or `true` to loop forever; as a whole, so without `from` and `to`. Media time continues from one round to the next.",
+        "Number of times to play it, or `true` to loop forever; as a whole, so without `from` and `to`. Media time continues from one round to the next. Of recordings without an index (`.ts`, `.mts`, `.mpg`, `.vob`), ffmpeg may leave out each further round's pictures up to the second key frame.",
     }),
   ),
   from: Type.Optional(
