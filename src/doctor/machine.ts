@@ -85,7 +85,8 @@ export async function checkCameras(root = "/"): Promise<Check> {
 async function listCameras(root: string): Promise<string[]> {
   if (process.platform === "linux") {
     const devices = join(root, "dev");
-    const nodes = (await readdir(devices)).filter((name) => /^video\d+$/.test(name)).sort();
+    const byNumber = new Intl.Collator("en", { numeric: true }).compare;
+    const nodes = (await readdir(devices)).filter((name) => /^video\d+$/.test(name)).sort(byNumber);
     const named = await Promise.all(
       nodes.map(async (name) => {
         const path = join(devices, name);

@@ -59,8 +59,10 @@ describe("doctor", () => {
       mkdirSync(devices);
       symlinkSync(join(devices, "nothing"), join(devices, "video0")); // what not even root may open
       assert.equal((await checkCameras(root)).state, "missing");
-      write("dev/video1", "");
-      assert.equal((await checkCameras(root)).detail, join(devices, "video1"));
+      for (const node of [10, 2, 1]) write(`dev/video${node}`, "");
+      const found = [1, 2, 10].map((node) => join(devices, `video${node}`));
+      assert.equal((await checkCameras(root)).detail, found.join(", "));
+      rmSync(join(devices, "video10"));
       for (const [node, can] of [
         [1, ":capture:"],
         [2, ":"],
