@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { findFfmpeg } from "#src/media/ffmpeg.js";
 import { RECORDING } from "../../support/pictures.js";
 
 const MAIN = fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url));
@@ -24,15 +25,20 @@ const MACHINES = {
 describe("on a machine where onnxruntime does not load", function () {
   this.timeout(60_000);
   let folder: string;
-  before(() => {
+  let ffmpeg: string;
+  before(async () => {
     folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
+    ffmpeg = (await findFfmpeg()).path; // the npm package's is for this machine
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   function pipeline(machine: string, args: readonly string[]) {
     const preload = join(folder, "machine.cjs");
     writeFileSync(preload, machine);
-    return spawnSync(process.execPath, ["--require", preload, MAIN, ...args], { encoding: "utf8" });
+    return spawnSync(process.execPath, ["--require", preload, MAIN, ...args], {
+      encoding: "utf8",
+      env: { ...process.env, EKSPRESI_FFMPEG: ffmpeg },
+    });
   }
 
   function classifying(engine: string): string {
