@@ -22,7 +22,10 @@ describe("a webcam on Linux", function () {
 
   before(async function () {
     if (process.platform !== "linux") this.skip(); // the stand-in is for Linux's kernel
-    if (spawnSync("cc", ["--version"]).status !== 0) this.skip(); // gcc and libc6-dev are not installed
+    if (spawnSync("cc", ["--version"]).status !== 0) {
+      console.log("      skipped: no C compiler (apt install gcc libc6-dev)");
+      this.skip();
+    }
     folder = mkdtempSync(join(tmpdir(), "ekspresi-"));
     device = join(folder, "video0");
     const { path: ffmpeg } = await findFfmpeg();
