@@ -93,31 +93,24 @@ describe("a webcam on Linux", function () {
   // While it looks at the stream, ffmpeg collects some pictures, which then come at once.
   const BY_THEN_LIVE = 30;
 
-  it("is found again after it was unplugged, and time goes on", async () => {
-    const gone = `${device}.gone`;
-    const unplug = (frames: number) => {
-      if (frames !== BY_THEN_LIVE) return;
-      writeFileSync(gone, "");
-      setTimeout(() => rmSync(gone), 1000);
-    };
-    const { all, reconnects } = await pictures({}, 2 * BY_THEN_LIVE, unplug);
+  /** Lets something happen to the camera for a while, once it is live. */
+  const once = (what: "gone" | "still", ms: number) => (frames: number) => {
+    if (frames !== BY_THEN_LIVE) return;
+    writeFileSync(`${device}.${what}`, "");
+    setTimeout(() => rmSync(`${device}.${what}`), ms);
+  };
+
+  it("is found again after it was unplugged, and time goes on meanwhile", async () => {
+    const { all, reconnects } = await pictures({}, 2 * BY_THEN_LIVE, once("gone", 1000));
     assert(reconnects >= 1);
-    const times = all.map(({ mediaTimeMs }) => mediaTimeMs);
-    assert.deepEqual(
-      times,
-      times.toSorted((a, b) => a - b),
-    );
-    assert(Number(times.at(-1)) >= 1000, times.join(" "));
+    const steps = all.slice(1).map(({ mediaTimeMs }, i) => mediaTimeMs - (all[i]?.mediaTimeMs ?? 0));
+    assert(Math.min(...steps) >= 0, steps.join(" "));
+    // One or two pictures may have been on their way.
+    assert(Math.max(...steps) >= 800, steps.join(" "));
   });
 
   it("is opened again if it hangs", async () => {
-    const still = `${device}.still`;
-    const hang = (frames: number) => {
-      if (frames !== BY_THEN_LIVE) return;
-      writeFileSync(still, "");
-      setTimeout(() => rmSync(still), 1500);
-    };
-    const { logged } = await pictures({ stallTimeout: 1000 }, 2 * BY_THEN_LIVE, hang);
+    const { logged } = await pictures({ stallTimeout: 1000 }, 2 * BY_THEN_LIVE, once("still", 1500));
     assert.match(logged[0] ?? "", /video0: no new frame for 1 s; trying again in \d/);
   });
 });
